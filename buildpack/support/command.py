@@ -1,0 +1,200 @@
+"""The door to other programs, and the only file that imports subprocess.
+
+A command is data (``Command``); starting it is one of four functions: ``stream`` shows its output
+as it comes, ``capture`` returns it, ``spawn`` leaves it running, ``replace`` becomes it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from buildpack.support.errors import ExitCode, SlugkitError
+
+LAST_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A program to start: nothing is inherited by accident, no shell is involved.
+
+    ``env`` is the whole environment. ``title`` is the short form a person would type.
+    ``timeout`` is in seconds.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    timeout: float | None = None
+    stdin: bytes | None = None
+    title: str = ""
+    pass_fds: tuple[int, ...] = field(default=())
+
+    @property
+    def program(self) -> str:
+        return Path(self.argv[0]).name
+
+    @property
+    def shown(self) -> str:
+        return self.title or " ".join(self.argv)
+
+
+class CommandNotFoundError(SlugkitError):
+    """The program is not on the PATH that was passed in."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "command-not-found"
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        super().__init__(
+            f"The program '{program}' was not found",
+            resolution=f"Install it, or put the directory that holds '{program}' on PATH.",
+        )
+
+
+class CommandFailedError(SlugkitError):
+    """A program ended with a non-zero code; its last lines are kept."""
+
+    id = "command-failed"
+
+    def __init__(self, command: Command, code: int, last_lines: Sequence[str]) -> None:
+        self.command = command
+        self.code = code
+        self.last_lines = tuple(last_lines)
+        super().__init__(
+            f"'{command.shown}' failed with exit code {code}", details="\n".join(last_lines)
+        )
+
+
+class CommandTimeoutError(SlugkitError):
+    """A program ran past its time limit and was killed with everything it had started."""
+
+    exit_code = ExitCode.TIME_LIMIT
+    id = "command-timeout"
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        super().__init__(f"'{command.shown}' took longer than {command.timeout:g} seconds")
+
+
+Runner = Callable[[Command], str]
+"""What functions that run programs take, so a test can pass a recorder."""
+
+
+def _popen(
+    command: Command, *, stdout: int | IO[bytes] | None, stderr: int | IO[bytes] | None
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            env=dict(command.env),
+            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=command.pass_fds,
+            start_new_session=True,
+        )
+    except FileNotFoundError as err:
+        raise CommandNotFoundError(command.program) from err
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def capture(command: Command) -> str:
+    """Run to the end and return standard output as text. Raises on any non-zero code."""
+    process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, err = process.communicate(command.stdin, timeout=command.timeout)
+    except subprocess.TimeoutExpired as expired:
+        _kill_group(process)
+        process.communicate()
+        raise CommandTimeoutError(command) from expired
+    except BaseException:
+        _kill_group(process)
+        process.wait()
+        raise
+    text = out.decode("utf-8", "replace")
+    if process.returncode != 0:
+        tail = (err.decode("utf-8", "replace") or text).splitlines()[-LAST_LINES:]
+        raise CommandFailedError(command, process.returncode, tail)
+    return text
+
+
+def stream(command: Command, on_line: Callable[[str], None]) -> None:
+    """Run to the end, handing every line of stdout and stderr to ``on_line`` as it comes.
+
+    Raises on any non-zero code, with the last lines.
+    """
+    import threading
+
+    process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    timed_out = threading.Event()
+
+    def expire() -> None:
+        timed_out.set()
+        _kill_group(process)
+
+    timer = threading.Timer(command.timeout or 0, expire)
+    timer.daemon = True
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    if command.timeout is not None:
+        timer.start()
+    try:
+        assert process.stdout is not None
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            last.append(line)
+            on_line(line)
+        code = process.wait()
+    except BaseException:
+        _kill_group(process)
+        process.wait()
+        raise
+    finally:
+        timer.cancel()
+    if timed_out.is_set():
+        raise CommandTimeoutError(command)
+    if code != 0:
+        raise CommandFailedError(command, code, tuple(last))
+
+
+def spawn(
+    command: Command,
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    new_session: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start and return at once. Streams are file descriptors; ``None`` means /dev/null."""
+    null = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            env=dict(command.env),
+            stdin=null if stdin is None else stdin,
+            stdout=null if stdout is None else stdout,
+            stderr=null if stderr is None else stderr,
+            pass_fds=command.pass_fds,
+            start_new_session=new_session,
+        )
+    except FileNotFoundError as err:
+        raise CommandNotFoundError(command.program) from err
+
+
+Process = subprocess.Popen[bytes]
+"""What ``spawn`` returns; named here so that other files need not import subprocess."""

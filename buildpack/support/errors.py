@@ -1,0 +1,70 @@
+"""The one error family. An error carries facts, says what happened and what to do next."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes by class, as in BSD sysexits(3), the same in both commands.
+
+    ``bin/*`` answer 0 or 1 as the buildpack API asks.
+    """
+
+    OK = 0
+    FAILED = 1
+    USAGE = 64
+    DATA = 65
+    NO_INPUT = 66
+    UNAVAILABLE = 69
+    BUG = 70
+    CANNOT_CREATE = 73
+    IO = 74
+    TRY_AGAIN = 75
+    CHECKSUM = 76
+    PERMISSION = 77
+    TIME_LIMIT = 124
+
+
+class SlugkitError(Exception):
+    """What a person is told when something cannot be done.
+
+    ``brief`` is the headline (no full stop), ``details`` what was found, literally,
+    ``resolution`` what to do next. ``id`` is stable and goes into reports.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    id: ClassVar[str] = "error"
+
+    def __init__(self, brief: str, *, details: str = "", resolution: str = "") -> None:
+        super().__init__(brief)
+        self.brief = brief
+        self.details = details
+        self.resolution = resolution
+
+    def text(self) -> str:
+        """The whole message: headline, facts, next step, separated by blank lines."""
+        return "\n\n".join(part for part in (self.brief, self.details, self.resolution) if part)
+
+
+class UsageError(SlugkitError):
+    """The command line asks for something that does not exist or makes no sense."""
+
+    exit_code = ExitCode.USAGE
+    id = "usage"
+
+
+def printable(value: str | bytes, *, limit: int = 80) -> str:
+    """``value`` as it may stand in a message: control characters escaped, cut at ``limit``."""
+    text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+    shown = "".join(_visible(character) for character in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,72 @@
+"""The door to the screen: the only file that prints for the buildpack.
+
+Steps go to standard output, notices, warnings and errors to standard error, in Heroku's form:
+``-----> `` before a step, seven spaces before detail, `` !     `` before what needs attention.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from buildpack.support.errors import SlugkitError
+
+BOLD_BLUE, BOLD_YELLOW, BOLD_RED, RESET = "\x1b[1;34m", "\x1b[1;33m", "\x1b[1;31m", "\x1b[0m"
+
+
+def wants_color(stream: TextIO, env: Mapping[str, str]) -> bool:
+    """NO_COLOR (no-color.org) beats FORCE_COLOR beats "is it a terminal"."""
+    if env.get("NO_COLOR"):
+        return False
+    if env.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and env.get("TERM") != "dumb"
+
+
+@dataclass(slots=True)
+class Output:
+    """Where a phase talks to the person watching; every text passes the redactor."""
+
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+    color: bool = False
+    secrets: tuple[str, ...] = ()
+
+    def step(self, text: str) -> None:
+        self._write(self.out, f"-----> {text}")
+
+    def info(self, text: str) -> None:
+        for line in text.splitlines():
+            self._write(self.out, f"       {line}".rstrip())
+
+    def notice(self, text: str) -> None:
+        self._block(BOLD_BLUE, "Note: ", text)
+
+    def warning(self, text: str) -> None:
+        self._block(BOLD_YELLOW, "Warning: ", text)
+
+    def error(self, error: SlugkitError) -> None:
+        self._block(BOLD_RED, "Error: ", error.text())
+
+    def _block(self, color: str, label: str, text: str) -> None:
+        self.out.flush()
+        start, end = (color, RESET) if self.color else ("", "")
+        lines = (label + text).splitlines()
+        self._write(self.err, "")
+        for line in lines:
+            self._write(self.err, f" !     {start}{line}{end}".rstrip() if line else " !")
+        self._write(self.err, "")
+
+    def _write(self, stream: TextIO, line: str) -> None:
+        stream.write(redact(line, self.secrets) + "\n")
+        stream.flush()
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with every known secret value replaced. Values under four characters stay."""
+    for secret in secrets:
+        if len(secret) >= 4:
+            text = text.replace(secret, "[redacted]")
+    return text

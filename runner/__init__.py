@@ -1,0 +1,1 @@
+"""The slug runner: release -> formation -> containers."""

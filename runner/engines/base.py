@@ -1,0 +1,124 @@
+"""What every engine gives: containers that start, speak, answer and stop, whatever runs them.
+
+Two seams (docs/ARCHITECTURE.md, section 4): ``ContainerEngine`` starts containers one by one and
+is driven by the supervisor. ``Orchestrator``, for engines that keep a wanted count themselves,
+comes with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Protocol, Self
+
+from runner.formation import ContainerSpec
+from runner.release import Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one container may use. ``None`` means no limit of ours."""
+
+    memory: int | None = 512 * 1024 * 1024
+    """bytes"""
+    cpus: float | None = None
+    """processors' worth of time"""
+    pids: int | None = 256
+    """processes and threads"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the machine that runs the engine reaches a container's PORT."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """File descriptors for a container's standard streams; the engine leaves them open.
+
+    With ``terminal`` they are all the slave side of one pseudo-terminal, which becomes the
+    process's controlling terminal. ``stdin`` None means /dev/null.
+    """
+
+    stdin: int | None
+    stdout: int
+    stderr: int
+    terminal: bool = False
+
+
+class RunningContainer(Protocol):
+    """One started container. File descriptors fit ``selectors``; nothing here blocks for long."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def spec(self) -> ContainerSpec: ...
+
+    @property
+    def address(self) -> Address | None:
+        """Where its PORT answers from this machine; None for a container without a port."""
+
+    @property
+    def exit_fd(self) -> int:
+        """Becomes readable when the container has ended."""
+
+    def poll(self) -> int | None:
+        """The exit code (128+n after signal n), or None while it runs."""
+
+    def terminate(self) -> None:
+        """SIGTERM to every process in the container."""
+
+    def kill(self) -> None:
+        """SIGKILL to everything; returns without waiting."""
+
+    def was_oom_killed(self) -> bool:
+        """Whether the memory limit ended a process of this container."""
+
+    def remove(self) -> None:
+        """Give back everything it used: file systems, network, limits. Kills it first if needed."""
+
+
+class ContainerEngine(Protocol):
+    """A way to run containers of one release. Use as a context manager: leaving it cleans up.
+
+    Raises EngineUnavailableError, saying what to install or allow, when it cannot run here.
+    """
+
+    name: ClassVar[str]
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def start(
+        self, spec: ContainerSpec, *, streams: Streams, publish: int | None = None
+    ) -> RunningContainer:
+        """Start one container. ``publish`` asks for that port on 127.0.0.1 of this machine;
+        None lets the engine choose where ``spec.port`` is reached. Raises PortInUseError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """What an engine is made from. ``notify`` takes one line for the person watching."""
+
+    release: Release
+    limits: Limits
+    env: Mapping[str, str]
+    """The environment slug-run itself was started with (PATH, HOME, XDG_RUNTIME_DIR ...)."""
+    notify: Callable[[str], None]
+
+
+EngineFactory = Callable[[EngineRequest], ContainerEngine]
