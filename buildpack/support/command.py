@@ -152,12 +152,13 @@ def stream(command: Command, on_line: Callable[[str], None]) -> None:
     last: deque[str] = deque(maxlen=LAST_LINES)
     if command.timeout is not None:
         timer.start()
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        for raw in process.stdout:
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
-            last.append(line)
-            on_line(line)
+        with process.stdout:
+            for raw in process.stdout:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                last.append(line)
+                on_line(line)
         code = process.wait()
     except BaseException:
         _kill_group(process)

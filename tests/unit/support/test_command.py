@@ -1,0 +1,93 @@
+"""Programs are data; starting one says clearly what went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.command import (
+    Command,
+    CommandFailedError,
+    CommandNotFoundError,
+    CommandTimeoutError,
+    capture,
+    spawn,
+    stream,
+)
+from buildpack.support.errors import ExitCode
+
+
+def sh(script: str, **env: str) -> Command:
+    return Command(
+        argv=("/bin/sh", "-c", script), cwd=Path("/"), env={"PATH": os.defpath, **env}, timeout=20
+    )
+
+
+def test_capture_returns_standard_output_only() -> None:
+    assert capture(sh("echo out; echo err >&2")) == "out\n"
+
+
+def test_capture_feeds_stdin() -> None:
+    command = Command(argv=("/bin/cat",), cwd=Path("/"), env={}, stdin=b"hello")
+    assert capture(command) == "hello"
+
+
+def test_environment_is_whole_and_explicit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAK", "yes")
+    assert capture(sh('echo "[$LEAK][$GIVEN]"', GIVEN="1")) == "[][1]\n"
+
+
+def test_stream_hands_over_both_streams_line_by_line() -> None:
+    lines: list[str] = []
+    stream(sh("echo one; echo two >&2"), lines.append)
+    assert sorted(lines) == ["one", "two"]
+
+
+def test_a_failure_carries_the_code_and_the_last_lines() -> None:
+    with pytest.raises(CommandFailedError) as caught:
+        stream(sh("seq 1 50; exit 7"), lambda line: None)
+    assert caught.value.code == 7
+    assert caught.value.last_lines == tuple(str(n) for n in range(31, 51))
+
+
+def test_a_failure_shows_the_short_form_a_person_would_type() -> None:
+    command = Command(argv=("/bin/false",), cwd=Path("/"), env={}, title="pip install flask")
+    with pytest.raises(CommandFailedError, match=r"^'pip install flask' failed with exit code 1$"):
+        capture(command)
+
+
+def test_a_missing_program_is_named() -> None:
+    command = Command(argv=("no-such-program",), cwd=Path("/"), env={"PATH": "/nowhere"})
+    with pytest.raises(CommandNotFoundError) as caught:
+        capture(command)
+    assert caught.value.text() == (
+        "The program 'no-such-program' was not found\n\n"
+        "Install it, or put the directory that holds 'no-such-program' on PATH."
+    )
+    assert caught.value.exit_code == ExitCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("run", [capture, lambda command: stream(command, lambda line: None)])
+def test_a_time_limit_kills_the_program_and_what_it_started(run: object, tmp_path: Path) -> None:
+    marker = tmp_path / "still-alive"
+    command = Command(
+        argv=("/bin/sh", "-c", f"(sleep 1; touch {marker}) & wait"),
+        cwd=Path("/"),
+        env={"PATH": os.defpath},
+        timeout=0.2,
+        title="a build",
+    )
+    assert callable(run)
+    with pytest.raises(CommandTimeoutError, match=r"^'a build' took longer than 0.2 seconds$"):
+        run(command)
+    time.sleep(1.2)
+    assert not marker.exists()
+
+
+def test_spawn_leaves_the_program_running() -> None:
+    process = spawn(Command(argv=(sys.executable, "-c", "input()"), cwd=Path("/"), env={}))
+    assert process.wait(timeout=20) == 1  # /dev/null for stdin: EOFError

@@ -1,0 +1,127 @@
+"""Files are whole or absent, locks cannot be held twice, trees are linked and not copied."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode
+from buildpack.support.files import (
+    LockTimeoutError,
+    link_tree,
+    locked,
+    publishing,
+    publishing_dir,
+    remove_tree,
+    write_atomically,
+)
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(entry.name for entry in directory.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "slug"
+    write_atomically(path, "old")
+
+    def write_half() -> None:
+        with publishing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["slug"]
+
+
+def test_a_published_file_has_the_mode_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "public", b"x", mode=0o644)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "public").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_directory_appears_complete_or_not_at_all(tmp_path: Path) -> None:
+    def fill_half() -> None:
+        with publishing_dir(tmp_path / "tree") as temporary:
+            (temporary / "one").write_text("1")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        fill_half()
+    assert names(tmp_path) == []
+
+
+def test_the_first_publisher_of_a_directory_wins(tmp_path: Path) -> None:
+    with publishing_dir(tmp_path / "tree") as mine:
+        (mine / "who").write_text("second")
+        with publishing_dir(tmp_path / "tree") as theirs:
+            (theirs / "who").write_text("first")
+    assert (tmp_path / "tree" / "who").read_text() == "first"
+    assert names(tmp_path) == ["tree"]
+
+
+def test_a_held_lock_is_waited_for_and_its_holder_named(tmp_path: Path) -> None:
+    path = tmp_path / "app" / "lock"
+    with locked(path), pytest.raises(LockTimeoutError) as caught, locked(path, timeout=0.05):
+        pass
+    assert caught.value.exit_code == ExitCode.TRY_AGAIN
+    assert caught.value.text() == (
+        f"Another process is using {path.parent}\n\n"
+        f"The lock {path} is held by process {os.getpid()}.\n\n"
+        "Waited 0.05 seconds. Try again when it has finished."
+    )
+    with locked(path, timeout=0.05):
+        assert path.exists()
+
+
+def test_two_readers_share_a_lock(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock", shared=True),
+        locked(tmp_path / "lock", shared=True, timeout=0.05),
+    ):
+        assert (tmp_path / "lock").exists()
+
+
+def test_link_tree_gives_the_same_files_without_copying(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep" / "er").mkdir(parents=True)
+    (source / "deep" / "er" / "file").write_text("content")
+    (source / "link").symlink_to("deep/er/file")
+    (source / "dangling").symlink_to("nowhere")
+    link_tree(source, tmp_path / "target")
+    linked = tmp_path / "target" / "deep" / "er" / "file"
+    assert linked.stat().st_ino == (source / "deep" / "er" / "file").stat().st_ino
+    assert (tmp_path / "target" / "link").readlink() == Path("deep/er/file")
+    assert (tmp_path / "target" / "dangling").readlink() == Path("nowhere")
+
+
+def test_link_tree_copies_across_file_systems(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")
+    if elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm and the temporary directory are one file system")
+    target = elsewhere / f"slugkit-test-{os.getpid()}"
+    (tmp_path / "file").write_text("content")
+    (tmp_path / "link").symlink_to("file")
+    try:
+        link_tree(tmp_path, target)
+        assert (target / "file").read_text() == "content"
+        assert (target / "link").readlink() == Path("file")
+    finally:
+        remove_tree(target)
+
+
+def test_remove_tree_removes_directories_without_write_permission(tmp_path: Path) -> None:
+    locked_dir = tmp_path / "tree" / "read-only"
+    locked_dir.mkdir(parents=True)
+    (locked_dir / "file").write_text("x")
+    locked_dir.chmod(0o500)
+    remove_tree(tmp_path / "tree")
+    remove_tree(tmp_path / "missing")
+    assert names(tmp_path) == []
