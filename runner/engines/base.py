@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from runner.formation import ContainerSpec
 from runner.release import Release
@@ -43,8 +43,10 @@ class Address:
 class Streams:
     """File descriptors for a container's standard streams; the engine leaves them open.
 
-    With ``terminal`` they are all the slave side of one pseudo-terminal, which becomes the
-    process's controlling terminal. ``stdin`` None means /dev/null.
+    The caller may close them as soon as ``start`` has returned: an engine that copies bytes
+    itself works on duplicates. With ``terminal`` they are all the slave side of one
+    pseudo-terminal, which becomes the process's controlling terminal. ``stdin`` None means
+    /dev/null.
     """
 
     stdin: int | None
@@ -68,7 +70,7 @@ class RunningContainer(Protocol):
 
     @property
     def exit_fd(self) -> int:
-        """Becomes readable when the container has ended."""
+        """Becomes readable when the container has ended and its output is in the streams."""
 
     def poll(self) -> int | None:
         """The exit code (128+n after signal n), or None while it runs."""
@@ -84,6 +86,18 @@ class RunningContainer(Protocol):
 
     def remove(self) -> None:
         """Give back everything it used: file systems, network, limits. Kills it first if needed."""
+
+
+@runtime_checkable
+class ShowsListeners(Protocol):
+    """A container that can tell which TCP sockets listen in its own network.
+
+    Optional. Readiness then needs no test connection, which matters behind a forwarder that
+    accepts before the app does, and error R10 can name what the app did bind.
+    """
+
+    def listeners(self) -> tuple[Address, ...]:
+        """Every listening address, as seen from inside the container."""
 
 
 class ContainerEngine(Protocol):
