@@ -1,0 +1,1 @@
+"""The build sandboxes, each imported only when it is used."""

@@ -1,0 +1,139 @@
+"""Where untrusted build code runs: one small contract with three sides.
+
+A buildpack's programs see one work directory (build, cache, env, home and buildpacks below it), at
+``Sandbox.work_dir``, and nothing of the person who builds. One directory, because a hard link
+across two bind mounts fails (EXDEV) even on one file system, and buildpacks link from their cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import ClassVar, Protocol, Self
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from slugc.stack import Stack
+
+
+class SandboxKind(StrEnum):
+    """What confines the build; the chosen one stands in the first line of every build."""
+
+    EMBEDDED = "embedded"
+    DOCKER = "docker"
+    NONE = "none"
+
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+HOME = PurePosixPath("/app")
+"""HOME of every phase, as on Heroku: a private, writable directory kept for one build."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxRequest:
+    """What a sandbox is made of, before anything runs."""
+
+    work_dir: Path
+    """on this host, owned by the identity that runs builds; bound as one directory"""
+    exposed: tuple[Path, ...] = ()
+    """further host paths the build may read, at the same place inside"""
+    stack: str | None = None
+    """the stack asked for by name; None takes the sandbox's own"""
+    path: str = SYSTEM_PATH
+    """where this host's own tools (bwrap, setpriv) are looked up"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxCommand:
+    """One phase to run: every path in it is a path inside the sandbox."""
+
+    argv: tuple[str, ...]
+    cwd: PurePosixPath
+    env: Mapping[str, str]
+    timeout: float | None = None
+    title: str = ""
+
+
+class Sandbox(Protocol):
+    """Runs phases one after the other over one work directory; leaves no process behind.
+
+    Both methods raise ``CommandFailedError`` and ``CommandTimeoutError`` of
+    ``buildpack.support.command`` as those of the host do.
+    """
+
+    kind: ClassVar[SandboxKind]
+
+    @property
+    def work_dir(self) -> PurePosixPath:
+        """Where the work directory is seen from inside."""
+
+    @property
+    def home(self) -> PurePosixPath:
+        """HOME of every phase."""
+
+    @property
+    def path(self) -> str:
+        """PATH of every phase."""
+
+    def stack(self) -> Stack:
+        """What the result will expect underneath."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def stream(self, command: SandboxCommand, on_line: Callable[[str], None]) -> None:
+        """Run to the end, handing over every line of stdout and stderr as it comes."""
+
+    def capture(self, command: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
+        """Run to the end; return stdout, hand over the lines of stderr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that stands in a sandbox's way, and what removes it."""
+
+    what: str
+    fix: str
+
+
+class SandboxUnavailableError(SlugkitError):
+    """The sandbox asked for by name cannot run here; another is never taken in silence."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "sandbox-unavailable"
+
+    def __init__(self, kind: SandboxKind, problems: Sequence[Problem]) -> None:
+        self.kind, self.problems = kind, tuple(problems)
+        found = "\n".join(f"- {problem.what}" for problem in self.problems)
+        fixes = "\n".join(f"{number}. {problem.fix}" for number, problem in enumerate(problems, 1))
+        super().__init__(
+            f"The {kind} sandbox cannot run here",
+            details=found,
+            resolution=f"{fixes}\n\nOr build without walls around the buildpack, if you trust it\n"
+            "and the app's dependencies: slugc build --sandbox none",
+        )
+
+
+class StackUnavailableError(SlugkitError):
+    """The stack asked for is not the one this sandbox builds on."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "stack-unavailable"
+
+    def __init__(self, kind: SandboxKind, asked: str, found: str) -> None:
+        self.kind, self.asked, self.found = kind, asked, found
+        super().__init__(
+            f"The {kind} sandbox cannot build for the stack {asked}",
+            details=f"It builds on this machine's own stack, {found}.",
+            resolution=f"Leave --stack out, or build in a container of that stack:\n"
+            f"slugc build --sandbox docker --stack {asked}",
+        )
