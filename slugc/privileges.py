@@ -1,0 +1,191 @@
+"""Who untrusted code runs as, and where Slugkit keeps its data.
+
+Started by root, Slugkit never lets an app, a build or an archive act as root: those run as
+``RUN_UID``, a user no machine has. Started by anybody else, they run as that user.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PosixPath, PurePosixPath
+from typing import NoReturn, TypeVar, cast
+
+from buildpack.support.errors import ExitCode, SlugkitError
+
+# An id that systemd documents as unused (its "unused" range starts at 1879048192) and no
+# distribution hands out: https://systemd.io/UIDS-GIDS/. So nothing else on the machine is owned
+# by it, and nothing it owns can be anything but ours.
+RUN_UID = 1879050000
+RUN_GID = RUN_UID
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A user and a group, as the kernel knows them."""
+
+    uid: int
+    gid: int
+
+
+class DataDirError(SlugkitError):
+    """The data directory cannot be made or used."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "data-dir"
+
+    def __init__(self, path: Path, found: str) -> None:
+        self.path, self.found = path, found
+        super().__init__(
+            f"Slugkit cannot use its data directory {path}",
+            details=found,
+            resolution="Make it writable, or set SLUGKIT_HOME to a directory that is.",
+        )
+
+
+class ChildLostError(SlugkitError):
+    """The unprivileged child died without an answer, or with one we do not accept."""
+
+    exit_code = ExitCode.BUG
+    id = "child-lost"
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__("A helper process of Slugkit ended without an answer", details=found)
+
+
+def run_identity() -> Identity:
+    """Who builds, unpacking and containers run as."""
+    if os.getuid() == 0:
+        return Identity(uid=RUN_UID, gid=RUN_GID)
+    return Identity(uid=os.getuid(), gid=os.getgid())
+
+
+def drop_prefix() -> tuple[str, ...]:
+    """What goes before a program so that it runs as ``run_identity``."""
+    if os.getuid() != 0:
+        return ()
+    return ("setpriv", "--reuid", str(RUN_UID), "--regid", str(RUN_GID), "--clear-groups", "--")
+
+
+def hand_over(path: Path) -> None:
+    """Give a file or directory we made to ``run_identity``; nothing to do unless we are root."""
+    if os.getuid() == 0:
+        os.chown(path, RUN_UID, RUN_GID, follow_symlinks=False)
+
+
+def data_dir(env: Mapping[str, str]) -> Path:
+    """Where Slugkit keeps its store, caches and state; made when missing."""
+    path = Path(_data_path(env)).absolute()
+    try:
+        # 0711: bubblewrap, running as RUN_UID, reaches what it is given by name; nobody lists it.
+        path.mkdir(parents=True, exist_ok=True, mode=0o711 if os.getuid() == 0 else 0o700)
+        if os.getuid() == 0 and path.stat().st_uid != RUN_UID:
+            hand_over(path)
+            path.chmod(0o711)
+    except OSError as err:
+        raise DataDirError(path, str(err)) from err
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise DataDirError(path, f"uid {os.getuid()} may not write there.")
+    return path
+
+
+def _data_path(env: Mapping[str, str]) -> str:
+    if chosen := env.get("SLUGKIT_HOME"):
+        return chosen
+    if os.getuid() == 0:
+        return "/var/lib/slugkit"
+    share = env.get("XDG_DATA_HOME") or f"{env.get('HOME') or '/nonexistent'}/.local/share"
+    return f"{share}/slugkit"
+
+
+def in_dropped_child(function: Callable[[], T]) -> T:
+    """What ``function`` returns or raises, computed without root's rights.
+
+    Open files are inherited, so the child can read what only root may open. Nothing is forked
+    when we have no rights to drop.
+    """
+    if os.getuid() != 0:
+        return function()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _answer(function, writer)
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as pipe:
+            answer = pipe.read()
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    _, status = os.waitpid(child, 0)
+    return cast("T", _accept(answer, status))
+
+
+def _answer(function: Callable[[], T], writer: int) -> NoReturn:
+    """The child's whole life: drop, compute, write the answer, end without any clean-up code."""
+    code = 1
+    try:
+        os.setgroups([])
+        os.setresgid(RUN_GID, RUN_GID, RUN_GID)
+        os.setresuid(RUN_UID, RUN_UID, RUN_UID)
+        os.umask(0o022)
+        try:
+            answer = pickle.dumps((True, function()))
+        except BaseException as err:
+            answer = _pickled_error(err)
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(answer)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _pickled_error(err: BaseException) -> bytes:
+    """Errors with constructors of their own do not pickle by themselves; their parts do."""
+    trace = "".join(traceback.format_exception(err))
+    if isinstance(err, SlugkitError):
+        try:
+            return pickle.dumps((False, (type(err), err.args, vars(err))))
+        except (TypeError, AttributeError, pickle.PicklingError):
+            return pickle.dumps((False, (ChildLostError, (trace,), None)))
+    if isinstance(err, OSError):
+        facts = (err.errno, err.strerror, err.filename)
+        return pickle.dumps((False, (OSError, facts, None)))
+    return pickle.dumps((False, (ChildLostError, (trace,), None)))
+
+
+class _Answers(pickle.Unpickler):
+    """Reads an answer: values and errors only. The child may have met hostile data, we are root."""
+
+    def find_class(self, module: str, name: str) -> object:
+        found = super().find_class(module, name)
+        allowed = (BaseException, PurePosixPath, PosixPath)
+        if isinstance(found, type) and (
+            issubclass(found, allowed) or hasattr(found, "__dataclass_fields__")
+        ):
+            return found
+        raise pickle.UnpicklingError(f"{module}.{name} is no answer")
+
+
+def _accept(answer: bytes, status: int) -> object:
+    if not answer:
+        raise ChildLostError(f"wait status {status}")
+    good, value = _Answers(io.BytesIO(answer)).load()
+    if good:
+        return value
+    kind, arguments, state = value
+    if state is None:
+        raise kind(*arguments)
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(state)
+    raise error

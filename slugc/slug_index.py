@@ -1,0 +1,192 @@
+"""The index of a slug: metadata as canonical JSON, found with one seek from the file's end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from buildpack.support.errors import SlugkitError, printable
+from slugc.json_fields import Fields
+from slugc.procfile import ProcessType, is_process_type
+from slugc.slug import SCHEMA, BuildpackRecord, Layer, SlugFacts, SlugMetadata
+from slugc.slug_errors import (
+    NotASlugError,
+    SlugIndexError,
+    SlugMissingError,
+    SlugSchemaError,
+    SlugTruncatedError,
+)
+from slugc.slug_format import (
+    GZIP_MAGIC,
+    ZSTD_MAGIC,
+    SlugFormat,
+    decode_footer,
+    decode_trailer,
+    end_of,
+)
+from slugc.stack import Stack
+
+TAIL = 64 * 1024  # an index is 2 to 5 KiB; what does not fit into the first read takes a second
+MAX_INDEX = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """The index as it lies in the file. ``frames_end`` is where the layers' frames stop."""
+
+    format: SlugFormat
+    document: bytes
+    frames_end: int
+
+
+def read_index(path: Path) -> Index:
+    """Find and read the index: one seek from the end."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - TAIL))
+            tail = file.read(TAIL)
+            head = os.pread(file.fileno(), 4, 0)
+            footer = decode_footer(tail)
+            if footer is None:
+                raise _no_footer(path, head, size)
+            kind, length = footer
+            if length > min(size - len(end_of(kind)), MAX_INDEX):
+                raise SlugIndexError(path, f"it claims {length:,} bytes of a file of {size:,}")
+            trailer = (
+                tail[-length:] if length <= len(tail) else _read_at(file.fileno(), size, length)
+            )
+    except OSError as err:
+        raise SlugMissingError(path, err.strerror or str(err)) from err
+    document = decode_trailer(kind, trailer)
+    if document is None:
+        raise SlugIndexError(path, "its frame is not as the format demands")
+    return Index(format=kind, document=document, frames_end=size - length - len(end_of(kind)))
+
+
+def encode_index(facts: SlugFacts, layers: tuple[Layer, ...]) -> bytes:
+    """The index of a slug with these facts and layers, checksum included."""
+    document: dict[str, object] = {
+        "schema": SCHEMA,
+        "name": facts.name,
+        "stack": asdict(facts.stack),
+        "buildpacks": [asdict(record) for record in facts.buildpacks],
+        "process_types": dict(facts.process_types),
+        "config_vars": dict(facts.config_vars),
+        "python_version": facts.python_version,
+        "commit": facts.commit,
+        "layers": [asdict(layer) for layer in layers],
+    }
+    document["checksum"] = checksum_of(document)
+    return canonical(document)
+
+
+def canonical(document: Mapping[str, object]) -> bytes:
+    """One spelling for each document: sorted keys, no spaces, ASCII."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def checksum_of(document: Mapping[str, object]) -> str:
+    """The identity of a slug: sha256 over its whole index but the checksum itself."""
+    rest = {key: value for key, value in document.items() if key != "checksum"}
+    return "sha256:" + hashlib.sha256(canonical(rest)).hexdigest()
+
+
+def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
+    """The metadata in an index. Keys we do not know are covered by the checksum and kept out."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as err:
+        raise SlugIndexError(path, f"it is not JSON ({err})") from err
+    fields = Fields(document, error=lambda found: SlugIndexError(path, found))
+    schema = fields.mapping.get("schema")
+    if schema != SCHEMA or isinstance(schema, bool):
+        raise SlugSchemaError(path, schema, SCHEMA)
+    if canonical(fields.mapping) != content:
+        raise SlugIndexError(path, "it is not in canonical form")
+    if fields.text("checksum") != checksum_of(fields.mapping):
+        raise SlugIndexError(path, "its checksum does not match")
+    metadata = SlugMetadata(
+        name=fields.text("name"),
+        stack=_parse_stack(fields.below("stack")),
+        buildpacks=tuple(_parse_buildpack(each) for each in fields.each("buildpacks")),
+        process_types=_parse_process_types(fields.below("process_types")),
+        config_vars=fields.below("config_vars").texts(),
+        layers=tuple(_parse_layer(each) for each in fields.each("layers")),
+        python_version=fields.optional_text("python_version"),
+        commit=fields.optional_text("commit"),
+        checksum=fields.text("checksum"),
+    )
+    _check_layout(metadata.layers, path, frames_end)
+    return metadata
+
+
+def _parse_stack(fields: Fields) -> Stack:
+    return Stack(
+        id=fields.text("id"),
+        distribution=fields.text("distribution"),
+        glibc=fields.text("glibc"),
+        arch=fields.text("arch"),
+    )
+
+
+def _parse_buildpack(fields: Fields) -> BuildpackRecord:
+    return BuildpackRecord(
+        name=fields.text("name"),
+        version=fields.text("version"),
+        digest=fields.text("digest"),
+        source=fields.text("source"),
+    )
+
+
+def _parse_process_types(fields: Fields) -> Mapping[ProcessType, str]:
+    texts = fields.texts()
+    for name in texts:
+        if not is_process_type(name):
+            raise fields.wrong(name, "a process type")
+    return MappingProxyType({ProcessType(name): command for name, command in texts.items()})
+
+
+def _parse_layer(fields: Fields) -> Layer:
+    return Layer(
+        name=fields.text("name"),
+        diff_id=fields.digest("diff_id"),
+        digest=fields.digest("digest"),
+        size=fields.number("size"),
+        uncompressed_size=fields.number("uncompressed_size"),
+        offset=fields.number("offset"),
+    )
+
+
+def _check_layout(layers: tuple[Layer, ...], path: Path, frames_end: int) -> None:
+    """The frames lie one after the other, from the first byte to the end frame."""
+    position = 0
+    for layer in layers:
+        if layer.offset != position:
+            raise SlugIndexError(path, f"layer '{printable(layer.name)}' lies at a wrong place")
+        position += layer.size
+    if position != frames_end:
+        raise SlugIndexError(
+            path, f"its layers take {position:,} bytes, the file has {frames_end:,} for them"
+        )
+
+
+def _no_footer(path: Path, head: bytes, size: int) -> SlugkitError:
+    if size == 0:
+        return NotASlugError(path, "It is empty.")
+    if head.startswith((ZSTD_MAGIC, GZIP_MAGIC)) and _begins_as_slug(path):
+        return SlugTruncatedError(path, size)
+    shown = printable(head)
+    return NotASlugError(path, f"It begins with '{shown}' and has no slug's index at its end.")
+
+
+def _begins_as_slug(path: Path) -> bool:
+    """Whether the first tar header is ``./app/``, which is how every slug begins."""
+    from slugc.archive.compression import first_bytes
+
+    return first_bytes(path, 6) == b"./app/"

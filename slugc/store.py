@@ -1,0 +1,73 @@
+"""The content-addressed store of layers, shared by builds and by every container.
+
+layers/<diff_id hex>/       the unpacked tree of a layer, never changed once it is there
+frames/<diff_id hex>.zst    its compressed frame, copied into the next slug that has it
+signatures/<hex>            which layer a tree with that stat signature holds
+judged/<checksum hex>       this slug's layers fit together
+locks/<hex>                 held while a layer is unpacked or a frame is made; never removed
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slugc.privileges import hand_over
+from slugc.slug import Slug
+
+_PARTS = ("layers", "frames", "signatures", "judged", "locks")
+
+
+class Store:
+    """One store. Safe to use from any number of processes, and to kill at any moment."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def layer_dir(self, diff_id: str) -> Path:
+        """Where the layer's tree is, or will be."""
+        return self.root / "layers" / hex_of(diff_id)
+
+    def frame_file(self, diff_id: str, suffix: str) -> Path:
+        """Where the layer's compressed frame is, or will be."""
+        return self.root / "frames" / f"{hex_of(diff_id)}{suffix}"
+
+    def signature_file(self, signature: str) -> Path:
+        """Where the layer of a tree with that stat signature is noted."""
+        return self.root / "signatures" / signature
+
+    def judged_file(self, checksum: str) -> Path:
+        """Present once the layers of that slug were found to fit together."""
+        return self.root / "judged" / hex_of(checksum)
+
+    def lock_file(self, digest: str) -> Path:
+        """The lock for everything made for that layer."""
+        return self.root / "locks" / hex_of(digest)
+
+    def create(self) -> None:
+        """Make the store's directories, owned by whom untrusted code runs as."""
+        for part in _PARTS:
+            directory = self.root / part
+            if not directory.is_dir():
+                directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+                hand_over(directory)
+        hand_over(self.root)
+
+    def ensure_layers(self, slug: Slug) -> tuple[Path, ...]:
+        """The unpacked layers of ``slug``, lowest first; what is missing is verified, then
+        unpacked, without root's rights.
+
+        Each directory holds what lies under ``./app/`` in the slug.
+        """
+        from slugc.unpack import unpack_layers
+
+        self.create()
+        layers = slug.metadata.layers
+        missing = tuple(x for x in layers if not self.layer_dir(x.diff_id).is_dir())
+        if missing or not self.judged_file(slug.metadata.checksum).is_file():
+            unpack_layers(self, slug, missing)
+        return tuple(self.layer_dir(layer.diff_id) for layer in layers)
+
+
+def hex_of(digest: str) -> str:
+    """The hexadecimal part of ``sha256:...``, which names files."""
+    return digest.removeprefix("sha256:")
