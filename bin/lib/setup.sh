@@ -1,0 +1,140 @@
+# Sourced by bin/quickstart and bin/run-tests: finds a Python, installs what is missing, makes a
+# virtual environment under .slugkit/. Every step says what it does and is skipped when it is done.
+
+state_dir=$root/.slugkit
+exit_unavailable=69   # sysexits(3), as in slugc and slug-run (docs/ARCHITECTURE.md, section 8)
+exit_cannot_create=73
+
+step() { printf -- '-----> %s\n' "$*" >&2; }
+detail() { printf '       %s\n' "$*" >&2; }
+fail() { # fail CODE LINE...: an error as slugc prints it
+  local code=$1 line
+  shift
+  for line in "$@"; do printf ' !     %s\n' "$line" >&2; done
+  exit "$code"
+}
+is_root() { [ "$(id -u)" -eq 0 ]; }
+has() { command -v "$1" > /dev/null 2>&1; }
+
+# One line for each system package: what it is for, and what tells that it is there.
+runtime_packages='bubblewrap|containers: the sandbox itself|has bwrap
+slirp4netns|containers: their way to the network|has slirp4netns
+iproute2|containers: their network devices|has ip
+util-linux|containers: namespaces and privileges|has nsenter && has setpriv
+libseccomp2|containers: the system-call filter|has_library libseccomp.so.2
+caddy|the load balancer before web.1, web.2, ...|has caddy
+ca-certificates|TLS to the package index|[ -s /etc/ssl/certs/ca-certificates.crt ]'
+docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
+mmdebstrap|the stack image, from Debian packages|has mmdebstrap
+pigz|the peer of the build benchmark|has pigz'
+
+has_library() { ldconfig -p 2> /dev/null | grep -qF "$1 " || /sbin/ldconfig -p 2> /dev/null | grep -qF "$1 "; }
+
+missing_packages() { # missing_packages LIST: the lines of LIST whose probe fails
+  local name purpose probe
+  while IFS='|' read -r name purpose probe; do
+    eval "$probe" > /dev/null 2>&1 || printf '%s|%s\n' "$name" "$purpose"
+  done <<< "$1"
+}
+
+ensure_packages() { # ensure_packages LIST: as root installs what is missing, otherwise says it
+  local missing name purpose names=()
+  missing=$(missing_packages "$1")
+  if [ -z "$missing" ]; then return; fi
+  while IFS='|' read -r name purpose; do names+=("$name"); done <<< "$missing"
+  if ! is_root || ! has apt-get; then
+    explain_missing_packages "$missing" "${names[*]}"
+  fi
+  step "Installing system packages"
+  while IFS='|' read -r name purpose; do detail "$name ($purpose)"; done <<< "$missing"
+  install_packages "${names[@]}"
+}
+
+explain_missing_packages() {
+  local lines=("Some system packages are missing") name purpose
+  lines+=("")
+  while IFS='|' read -r name purpose; do lines+=("  $name ($purpose)"); done <<< "$1"
+  lines+=("" "Ask root to run:" "  apt-get install --no-install-recommends $2" "and then run this command again.")
+  fail "$exit_unavailable" "${lines[@]}"
+}
+
+install_packages() {
+  local log=$state_dir/apt.log
+  mkdir -p "$state_dir"
+  without_starting_services apt_get "$log" "$@" && return
+  tail -n 20 "$log" >&2
+  fail "$exit_unavailable" "apt-get could not install: $*" "" "Its whole output is in $log."
+}
+
+apt_get() { # apt_get LOG PACKAGE...: package lists are fetched only when the ones here do not do
+  local log=$1 install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends)
+  shift
+  "${install[@]}" "$@" > "$log" 2>&1 || { apt-get update -qq >> "$log" 2>&1 && "${install[@]}" "$@" >> "$log" 2>&1; }
+}
+
+without_starting_services() { # Debian starts a new service at once; we want its program only
+  local policy=/usr/sbin/policy-rc.d code=0
+  if [ -e "$policy" ]; then "$@"; return; fi
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 0755 "$policy"
+  "$@" || code=$?
+  rm -f -- "$policy"
+  return "$code"
+}
+
+ensure_tun_device() { # slirp4netns opens it as an ordinary user, also when root starts it
+  local device=/dev/net/tun
+  if [ -c "$device" ] && [ $((0$(stat -c %a "$device") & 6)) -eq 6 ]; then return; fi
+  if ! is_root; then
+    fail "$exit_unavailable" "$device is not there, or not open to ordinary users" "" "Ask root to run:" \
+      "  mkdir -p /dev/net; [ -c $device ] || mknod $device c 10 200; chmod 0666 $device" \
+      "(0666 is what systemd-udev gives it: opening it grants nothing by itself.)"
+  fi
+  step "Opening $device to ordinary users (mode 0666, as systemd-udev does)"
+  mkdir -p /dev/net
+  [ -c "$device" ] || mknod "$device" c 10 200
+  chmod 0666 "$device"
+}
+
+find_python() { # the first Python >= 3.11 that ordinary users can run too, then any other on PATH
+  local candidate
+  for candidate in /usr/bin/python3 /usr/local/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do
+    if has "$candidate" && "$candidate" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail "$exit_unavailable" "Slugkit needs Python 3.11 or newer" "" "Install it (on Debian 12: apt-get install python3), and run this command again."
+}
+
+ensure_venv() { # ensure_venv DIR LOCK...: a virtual environment with exactly these locks, and Slugkit
+  local venv=$1 stamp
+  shift
+  mkdir -p "$state_dir" 2> /dev/null || fail "$exit_cannot_create" "Cannot write to $root" "" "Clone Slugkit to a directory of your own."
+  stamp=$(cd "$root" && { echo "$venv"; "$python" -I -VV; cat -- pyproject.toml "$@"; } | sha256sum)
+  if [ -x "$venv/bin/slugc" ] && [ "$(cat -- "$venv/.stamp" 2> /dev/null)" = "$stamp" ]; then return; fi
+  step "Creating a virtual environment in ${venv#"$root"/}"
+  if [ -e "$venv" ]; then mv -- "$venv" "$(mktemp -d "$state_dir/old.XXXXXX")"; fi
+  create_venv "$venv"
+  pip_install "$venv" --require-hashes "${@/#/--requirement=}"
+  pip_install "$venv" --no-deps --no-build-isolation --editable .
+  printf '%s\n' "$stamp" > "$venv/.stamp"
+  rm -rf -- "$state_dir"/old.*
+}
+
+create_venv() {
+  if "$python" -I -c 'import ensurepip' 2> /dev/null; then
+    "$python" -I -m venv "$1"
+  else # Debian without python3-venv: pip's wheel, by the hash in requirements-build.txt
+    "$python" -I -m venv --without-pip "$1"
+    "$python" -I "$root/bin/lib/fetch_pip.py" "$root/requirements-build.txt" "$1"
+  fi
+}
+
+pip_install() {
+  local venv=$1 log=$state_dir/pip.log
+  shift
+  (cd "$root" && "$venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --progress-bar=off "$@") > "$log" 2>&1 && return
+  tail -n 20 "$log" >&2
+  fail "$exit_unavailable" "pip could not install Slugkit's dependencies" "" "Its whole output is in $log."
+}

@@ -1,0 +1,44 @@
+"""Maps detect|compile|release|report|test-compile|plan to functions and exit codes.
+
+This file is parsed by whatever ``python3`` is, so it stays free of new syntax and says clearly
+when that Python is too old. ``detect`` imports nothing but os and sys: it must stay within three
+times the start of a bare interpreter.
+"""
+
+import os
+import sys
+
+OLDEST = (3, 11)
+NEWER_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
+
+
+def use_a_newer_python():
+    """Become the newest suitable python3.X on PATH; exit 1 with a clear message if none is."""
+    for name in NEWER_NAMES:
+        for directory in os.environ.get("PATH", "").split(os.pathsep):
+            program = os.path.join(directory, name)  # noqa: PTH118 - parsed by any Python 3
+            if os.access(program, os.X_OK):
+                os.execv(program, [program, "-I", "-S", "-B"] + sys.argv)  # noqa: S606, RUF005
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    sys.stderr.write(
+        " !     Error: This buildpack needs Python 3.11 or newer.\n"
+        " !\n"
+        " !     'python3' here is Python " + found + " (" + sys.executable + "), and no\n"
+        " !     python3.11 or newer was found on PATH.\n"
+        " !\n"
+        " !     Install a newer Python and put it on PATH.\n"
+    )
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    if sys.version_info < OLDEST:
+        use_a_newer_python()
+    here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
+    root = os.path.dirname(here)  # noqa: PTH120
+    sys.path.insert(0, root)
+    if sys.argv[1:2] == ["detect"]:
+        from buildpack.detect import main
+    else:
+        from buildpack.main import main
+    sys.exit(main(sys.argv[1:]))
