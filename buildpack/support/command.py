@@ -18,6 +18,7 @@ from typing import IO
 from buildpack.support.errors import ExitCode, SlugkitError
 
 LAST_LINES = 20
+MAX_LINE = 64 * 1024  # a program that never ends its line must not fill our memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,15 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def capture(command: Command) -> str:
-    """Run to the end and return standard output as text. Raises on any non-zero code."""
+def _ignore(_line: str) -> None:
+    """The default for ``on_error_line``: nobody listens."""
+
+
+def capture(command: Command, *, on_error_line: Callable[[str], None] = _ignore) -> str:
+    """Run to the end and return standard output as text. Raises on any non-zero code.
+
+    ``on_error_line`` gets every line of standard error when the program has ended.
+    """
     process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         out, err = process.communicate(command.stdin, timeout=command.timeout)
@@ -127,8 +135,11 @@ def capture(command: Command) -> str:
         process.wait()
         raise
     text = out.decode("utf-8", "replace")
+    error_lines = err.decode("utf-8", "replace").splitlines()
+    for line in error_lines:
+        on_error_line(line)
     if process.returncode != 0:
-        tail = (err.decode("utf-8", "replace") or text).splitlines()[-LAST_LINES:]
+        tail = (error_lines or text.splitlines())[-LAST_LINES:]
         raise CommandFailedError(command, process.returncode, tail)
     return text
 
@@ -155,7 +166,7 @@ def stream(command: Command, on_line: Callable[[str], None]) -> None:
     assert process.stdout is not None
     try:
         with process.stdout:
-            for raw in process.stdout:
+            while raw := process.stdout.readline(MAX_LINE):
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
                 last.append(line)
                 on_line(line)

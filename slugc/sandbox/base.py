@@ -43,7 +43,7 @@ class SandboxRequest:
     stack: str | None = None
     """the stack asked for by name; None takes the sandbox's own"""
     path: str = SYSTEM_PATH
-    """where this host's own tools (bwrap, setpriv) are looked up"""
+    """PATH of the phases, where the sandbox shows this host's own programs"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,82 @@
+"""No sandbox: the phases run on this host, as an unprivileged user, with nothing around them.
+
+Taken when asked for by name, or when no sandbox can run here; the first line of the build says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import ClassVar, Self
+
+from buildpack.support import command
+from buildpack.support.command import Command
+from slugc.privileges import drop_prefix, run_identity
+from slugc.sandbox.base import (
+    Problem,
+    SandboxCommand,
+    SandboxKind,
+    SandboxRequest,
+    SandboxUnavailableError,
+    StackUnavailableError,
+)
+from slugc.sandbox.embedded import is_reachable
+from slugc.stack import Stack, read_host_stack
+
+
+class NoSandbox:
+    """Real paths, the host's processes and files in sight; root's rights are dropped even so."""
+
+    kind: ClassVar[SandboxKind] = SandboxKind.NONE
+
+    def __init__(self, request: SandboxRequest) -> None:
+        self._request = request
+        self.work_dir = PurePosixPath(request.work_dir)
+        self.home = PurePosixPath(request.work_dir / "home")
+        self.path = request.path
+
+    def stack(self) -> Stack:
+        return read_host_stack()
+
+    def __enter__(self) -> Self:
+        found = self.stack().id
+        if self._request.stack not in {None, found}:
+            raise StackUnavailableError(self.kind, str(self._request.stack), found)
+        work_dir = self._request.work_dir
+        if os.getuid() == 0 and not is_reachable(work_dir, uid=run_identity().uid):
+            raise SandboxUnavailableError(self.kind, (_unreachable(work_dir),))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing to undo: there are no walls."""
+
+    def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
+        command.stream(self.host_command(phase), on_line)
+
+    def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
+        return command.capture(self.host_command(phase), on_error_line=on_error_line)
+
+    def host_command(self, phase: SandboxCommand) -> Command:
+        """``phase`` as this host starts it."""
+        return Command(
+            argv=(*drop_prefix(), *phase.argv),
+            cwd=Path(phase.cwd),
+            env=phase.env,
+            timeout=phase.timeout,
+            title=phase.title,
+        )
+
+
+def _unreachable(work_dir: Path) -> Problem:
+    return Problem(
+        what=f"the work directory {work_dir} lies where only root may go, and builds do not\n"
+        f"  run as root but as uid {run_identity().uid}",
+        fix="Set SLUGKIT_HOME to a directory others may enter, /var/lib/slugkit for example.",
+    )
