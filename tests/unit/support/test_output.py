@@ -28,9 +28,7 @@ def test_steps_and_details_go_to_standard_output() -> None:
 
 def test_an_error_is_a_block_on_standard_error() -> None:
     out, err = io.StringIO(), io.StringIO()
-    error = SlugkitError(
-        "No app here", details="Found:\n  a.txt", resolution="Add requirements.txt"
-    )
+    error = SlugkitError("No app here", details="Found:\n  a.txt", resolution="Add a Procfile")
     Output(out=out, err=err).error(error)
     assert err.getvalue() == (
         "\n !     Error: No app here\n !\n !     Found:\n !       a.txt\n !\n"
