@@ -125,9 +125,9 @@ ensure_venv() { # ensure_venv DIR LOCK...: a virtual environment with exactly th
 create_venv() {
   if "$python" -I -c 'import ensurepip' 2> /dev/null; then
     "$python" -I -m venv "$1"
-  else # Debian without python3-venv: pip's wheel, by the hash in requirements-build.txt
+  else # Debian without python3-venv
     "$python" -I -m venv --without-pip "$1"
-    "$python" -I "$root/bin/lib/fetch_pip.py" "$root/requirements-build.txt" "$1"
+    "$python" -I "$root/bin/lib/install_pip.py" "$1" "$state_dir"
   fi
 }
 
