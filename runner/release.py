@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from slugc.slug import Slug
 
@@ -20,3 +21,9 @@ class Release:
     def app(self) -> str:
         """The app's name, as recorded in the slug."""
         return self.slug.metadata.name
+
+
+def create_release(slug: Slug, config_vars: Mapping[str, str], *, version: int = 1) -> Release:
+    """Bind a slug to config vars: the buildpack's defaults first, then what was set."""
+    merged = {**slug.metadata.config_vars, **config_vars}
+    return Release(version=version, slug=slug, config_vars=MappingProxyType(merged))
