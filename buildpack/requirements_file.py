@@ -1,0 +1,218 @@
+"""Reads requirements.txt and every file it includes, without installing anything.
+
+Two readers share it: the cache key needs the bytes of every file involved, and the check before
+anything is downloaded needs every requirement with its file and line.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from buildpack.app import App
+from buildpack.support.errors import SlugkitError, printable
+
+INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=|(?=[^\s-]))(?P<target>.+)")
+OPTION_IN_LINE = re.compile(r"\s+--?(?P<name>[A-Za-z-]+)")
+COMMENT = re.compile(r"(^|\s+)#.*$")
+EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(?P<target>.+)")
+LARGEST_INCLUDE_COUNT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementLine:
+    """One logical line: what it says and where it starts."""
+
+    file: str
+    number: int
+    text: str
+
+    @property
+    def requirement(self) -> str:
+        """The requirement without the options behind it, such as ``--hash``."""
+        match = OPTION_IN_LINE.search(self.text)
+        return self.text[: match.start()].strip() if match else self.text
+
+    @property
+    def is_option(self) -> bool:
+        return self.text.startswith("-")
+
+    @property
+    def has_hash(self) -> bool:
+        return "--hash" in self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementFiles:
+    """Every file involved, by name, and every line in them."""
+
+    contents: Mapping[str, bytes]
+    lines: tuple[RequirementLine, ...]
+    constraint_files: frozenset[str]
+
+    def local_paths(self) -> tuple[str, ...]:
+        """Directories and archives of the app itself that requirements point at."""
+        return tuple(path for line in self.lines for path in _local_path(line))
+
+    def has_hashes(self) -> bool:
+        return any(line.has_hash for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with one line."""
+
+    file: str
+    number: int
+    text: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}: {printable(self.text)}\n    {self.message}"
+
+
+class InvalidRequirementsError(SlugkitError):
+    """Lines that no installer could understand, all of them at once."""
+
+    id = "requirements::invalid"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "a line" if len(problems) == 1 else f"{len(problems)} lines"
+        super().__init__(
+            f"Your requirements have {count} that cannot be understood",
+            details="\n".join(str(problem) for problem in problems),
+            resolution="Correct the file. A requirement looks like one of these:\n\n"
+            "    flask==3.1.3\n    gunicorn>=23\n    psycopg[binary]",
+        )
+
+
+class UnhashedRequirementsError(SlugkitError):
+    """Some requirements have hashes and some have none."""
+
+    id = "requirements::unhashed"
+
+    def __init__(self, lines: Sequence[RequirementLine]) -> None:
+        self.lines = tuple(lines)
+        listing = "\n".join(f"  {x.file}:{x.number}: {printable(x.requirement)}" for x in lines)
+        super().__init__(
+            "Some of your requirements have no hash",
+            details="Other lines have one, so every line must. These have none:\n\n" + listing,
+            resolution="Write the file with hashes for all packages:\n\n"
+            "    uv pip compile --generate-hashes requirements.in -o requirements.txt",
+        )
+
+
+def read_requirement_files(app: App, name: str = "requirements.txt") -> RequirementFiles:
+    """``name`` and, through ``-r`` and ``-c``, every file it includes. Raises with all problems."""
+    contents: dict[str, bytes] = {}
+    lines: list[RequirementLine] = []
+    problems: list[Problem] = []
+    constraints: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop(0)
+        if current in contents:
+            continue  # Included twice, or in a circle: once is enough.
+        contents[current] = app.read_bytes(current)
+        for line in split_lines(current, app.read_text(current)):
+            match = INCLUDE.fullmatch(line.text)
+            if match is None:
+                lines.append(line)
+                continue
+            included = posixpath.normpath(
+                posixpath.join(posixpath.dirname(current), match["target"].strip("\"'"))
+            )
+            message = _include_problem(app, included, len(contents))
+            if message:
+                problems.append(_problem(line, message))
+            else:
+                waiting.append(included)
+                if line.text.startswith(("-c", "--c")):
+                    constraints.add(included)
+    if problems:
+        raise InvalidRequirementsError(problems)
+    return RequirementFiles(
+        contents=contents, lines=tuple(lines), constraint_files=frozenset(constraints)
+    )
+
+
+def split_lines(name: str, text: str) -> Iterator[RequirementLine]:
+    """Logical lines as pip reads them: joined at a backslash, comments and blanks left out."""
+    pending, start = "", 0
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        start = start if pending else number
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            pending += line[:-1] + " "
+            continue
+        logical = COMMENT.sub("", pending + ("" if is_comment and pending else line)).strip()
+        pending = ""
+        if logical:
+            yield RequirementLine(file=name, number=start, text=re.sub(r"\s+", " ", logical))
+
+
+def check_requirement_files(
+    found: RequirementFiles, parse: Callable[[str], object], invalid: type[Exception]
+) -> None:
+    """Raise with every line that ``parse`` (packaging's Requirement) refuses."""
+    problems = [
+        _problem(line, message)
+        for line in found.lines
+        if (message := _requirement_problem(line, parse, invalid))
+    ]
+    if problems:
+        raise InvalidRequirementsError(problems)
+    if found.has_hashes():
+        wanted = (x for x in found.lines if x.file not in found.constraint_files)
+        unhashed = [x for x in wanted if not x.is_option and not x.has_hash]
+        if unhashed:
+            raise UnhashedRequirementsError(unhashed)
+
+
+def _requirement_problem(
+    line: RequirementLine, parse: Callable[[str], object], invalid: type[Exception]
+) -> str:
+    if line.is_option or _is_url_or_path(line.requirement):
+        return ""
+    if re.match(r"(<{7}|={7}|>{7})( |$)", line.text):
+        return "This line was left by a merge conflict."
+    try:
+        parse(line.requirement)
+    except invalid as err:
+        return str(err).partition("\n")[0] + "."
+    return ""
+
+
+def _include_problem(app: App, included: str, count: int) -> str:
+    if included.startswith(("http://", "https://")) or ":/" in included:
+        return "Requirements are read from files of the app, not from a URL."
+    if included.startswith(("/", "..")):
+        return "This file is outside your app."
+    if not app.is_file(included):
+        return "There is no such file in your app."
+    if count >= LARGEST_INCLUDE_COUNT:
+        return f"More than {LARGEST_INCLUDE_COUNT} files are included."
+    return ""
+
+
+def _is_url_or_path(text: str) -> bool:
+    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|git\+|file:", text)) or text.startswith(
+        (".", "/")
+    )
+
+
+def _local_path(line: RequirementLine) -> Iterator[str]:
+    editable = EDITABLE.match(line.text)
+    text = editable["target"] if editable else line.requirement
+    _, at, url = text.partition(" @ ")
+    target = (url if at else text).split(";")[0].split("[")[0].strip().strip("\"'")
+    target = target.removeprefix("file://").removeprefix("file:")
+    if target.startswith((".", "/")) or (editable and "://" not in target):
+        yield posixpath.normpath(target)
+
+
+def _problem(line: RequirementLine, message: str) -> Problem:
+    return Problem(file=line.file, number=line.number, text=line.text, message=message)

@@ -1,0 +1,1 @@
+"""Where a Python comes from, and how it is made to run from any directory."""

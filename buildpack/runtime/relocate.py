@@ -1,0 +1,209 @@
+"""Copies an interpreter into a directory from where it runs wherever that directory is moved.
+
+What it takes: the program, its standard library, its headers, libpython, and every shared library
+the extension modules need that is not glibc's own. What it leaves: everything an app never imports.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.runtime.interpreter import Interpreter
+from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata
+from buildpack.support.command import Command, CommandFailedError, capture
+
+LEFT_OUT = frozenset(
+    {
+        "__pycache__",  # compiled anew, in bytecode.py
+        "site-packages",  # the build machine's packages
+        "dist-packages",
+        "test",  # 137 MB of CPython's own tests
+        "tests",
+        "idlelib",  # a desktop editor, and what it is drawn with
+        "turtledemo",
+        "turtle.py",
+        "tkinter",
+        "ensurepip",  # pip is a build tool
+        "lib2to3",
+        "pydoc_data",
+        "sitecustomize.py",  # Debian's, a link to /etc
+        "EXTERNALLY-MANAGED",  # Debian's word to pip about the system's packages
+    }
+)
+
+LEFT_OUT_MODULES = re.compile(r"(_tkinter|_test.*|_ctypes_test.*|_xx.*|xx.*|nis)\..*so")
+"""Extension modules for tests and desktops; nis would drag in Kerberos for a dead protocol."""
+
+GLIBC = re.compile(
+    r"(linux-vdso|linux-gate|ld-linux.*|ld64|libc|libm|libmvec|libpthread|libdl|librt|libutil"
+    r"|libresolv|libanl|libnss_.*|libBrokenLocale|libthread_db|libgcc_s|libstdc\+\+)\.so(\..*)?"
+)
+"""Comes with every stack and must match its kernel and its name service: never bundled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocator:
+    """Copies ``interpreter`` to ``target``; ``patchelf`` and ``strip`` are programs."""
+
+    interpreter: Interpreter
+    target: Path
+    patchelf: Path
+    strip: Path | None
+
+    def run(self) -> None:
+        """The whole copy, top to bottom."""
+        self._copy_program()
+        self._copy_stdlib()
+        self._copy_headers()
+        libraries = self._copy_libraries()
+        self._strip_symbols(libraries)
+        self._point_at_own_libraries(libraries)
+        rewrite_sysconfigdata(
+            self._stdlib / f"{self.interpreter.sysconfigdata}.py", self.interpreter.prefix
+        )
+
+    @property
+    def _series(self) -> str:
+        return self.interpreter.version.series
+
+    @property
+    def _stdlib(self) -> Path:
+        return self.target / "lib" / f"python{self._series}"
+
+    @property
+    def _program(self) -> Path:
+        return self.target / "bin" / f"python{self._series}"
+
+    def _copy_program(self) -> None:
+        self._program.parent.mkdir(parents=True)
+        copy_file(self.interpreter.executable, self._program)
+        for name in ("python3", "python"):
+            (self._program.parent / name).symlink_to(self._program.name)
+
+    def _copy_stdlib(self) -> None:
+        copy_tree(self.interpreter.stdlib, self._stdlib)
+        (self._stdlib / "site-packages").mkdir()
+
+    def _copy_headers(self) -> None:
+        include = self.target / "include" / f"python{self._series}"
+        if self.interpreter.include.is_dir():
+            copy_tree(self.interpreter.include, include)
+            # Debian keeps the real one in a directory named after the processor.
+            if self.interpreter.config_header.is_file():
+                copy_file(self.interpreter.config_header, include / "pyconfig.h")
+
+    def _elf_files(self) -> list[Path]:
+        return [self._program, *sorted((self._stdlib / "lib-dynload").glob("*.so"))]
+
+    def _copy_libraries(self) -> list[Path]:
+        """Bundle what the copied files load, as the build machine's loader resolves it."""
+        needed: dict[str, Path] = {}
+        for file, libraries in list_libraries(self._original_elf_files()).items():
+            if any(path is None for path in libraries.values()):
+                # Its library is gone from the build machine: the module could not be imported.
+                copied = self._stdlib / "lib-dynload" / file.name
+                copied.unlink(missing_ok=True)
+                continue
+            needed.update({name: path for name, path in libraries.items() if path})
+        copied_libraries = []
+        for name, path in sorted(needed.items()):
+            if not GLIBC.fullmatch(name):
+                copy_file(Path(os.path.realpath(path)), self.target / "lib" / name)
+                copied_libraries.append(self.target / "lib" / name)
+        return copied_libraries
+
+    def _original_elf_files(self) -> list[Path]:
+        names = [path.name for path in self._elf_files()[1:]]
+        dynload = self.interpreter.stdlib / "lib-dynload"
+        return [self.interpreter.executable, *(dynload / name for name in names)]
+
+    def _strip_symbols(self, libraries: Sequence[Path]) -> None:
+        """Debug symbols are two thirds of a home-built Python, and nobody's at run time."""
+        if self.strip:
+            _run_on((str(self.strip), "--strip-debug"), [*self._elf_files(), *libraries])
+
+    def _point_at_own_libraries(self, libraries: Sequence[Path]) -> None:
+        if not libraries:
+            self._clear_absolute_runpaths()
+            return
+        self._set_runpath("$ORIGIN/../lib", [self._program])
+        self._set_runpath("$ORIGIN/../..", self._elf_files()[1:])
+        self._set_runpath("$ORIGIN", libraries)
+
+    def _set_runpath(self, runpath: str, files: Sequence[Path]) -> None:
+        _run_on((str(self.patchelf), "--set-rpath", runpath), files)
+
+    def _clear_absolute_runpaths(self) -> None:
+        for file in self._elf_files():
+            command = _command((str(self.patchelf), "--print-rpath", str(file)))
+            if capture(command).strip().startswith("/"):
+                _run_on((str(self.patchelf), "--remove-rpath"), [file])
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy files and directories, links followed, leaving out what no app imports."""
+    target.mkdir(parents=True, exist_ok=True)
+    with os.scandir(source) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if _is_left_out(entry.name):
+                continue
+            if entry.is_dir():
+                copy_tree(Path(entry.path), target / entry.name)
+            elif entry.is_file():
+                copy_file(Path(entry.path), target / entry.name)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the bytes; of the mode only "may be run" is kept."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
+
+
+def _is_left_out(name: str) -> bool:
+    is_build_config = name.startswith("config-")
+    is_static = name.endswith((".a", ".o", ".pyc", ".exe", ".whl"))
+    return name in LEFT_OUT or is_build_config or is_static or bool(LEFT_OUT_MODULES.fullmatch(name))
+
+
+def list_libraries(programs: Sequence[Path]) -> dict[Path, dict[str, Path | None]]:
+    """What each ELF file loads, by name; None where the loader finds nothing."""
+    command = _command(("ldd", *(str(path) for path in programs)))
+    try:
+        text = capture(command)
+    except CommandFailedError as err:
+        # One file of many is no dynamic program; ldd still told about the others.
+        text = "\n".join(err.last_lines)
+        if len(programs) > 1:
+            return {p: found for one in programs for p, found in list_libraries([one]).items()}
+    return dict(parse_ldd(text, programs))
+
+
+def parse_ldd(text: str, programs: Sequence[Path]) -> Iterable[tuple[Path, dict[str, Path | None]]]:
+    """The output of ``ldd FILE...``; with one file it prints no file name."""
+    found: dict[Path, dict[str, Path | None]] = {program: {} for program in programs}
+    by_name = {str(program): program for program in programs}
+    current = programs[0]
+    for line in text.splitlines():
+        header = by_name.get(line.rstrip(":")) if line.endswith(":") else None
+        if header:
+            current = header
+        elif match := re.match(r"\s+(\S+) => (not found|/\S.*?)(?: \(0x|$)", line):
+            target = None if match[2] == "not found" else Path(match[2])
+            found[current][match[1]] = target
+    return found.items()
+
+
+def _command(argv: tuple[str, ...]) -> Command:
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+    return Command(argv=argv, cwd=Path("/"), env=env, timeout=60)
+
+
+def _run_on(argv: tuple[str, ...], files: Sequence[Path]) -> None:
+    if files:
+        capture(_command((*argv, *(str(path) for path in files))))

@@ -1,0 +1,156 @@
+"""Fetches a URL to a file, checked against its sha256, with retries and time limits."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import publishing
+
+T = TypeVar("T")
+
+CHUNK = 1 << 20
+CONNECT_TIMEOUT = 15.0
+ATTEMPTS = 3
+RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class DownloadError(SlugkitError):
+    """A URL could not be fetched after every attempt."""
+
+    exit_code = ExitCode.TRY_AGAIN
+    id = "download::failed"
+
+    def __init__(self, url: str, reason: str, attempts: int) -> None:
+        self.url, self.reason, self.attempts = without_password(url), reason, attempts
+        tried = f"{attempts} attempt" + ("s" if attempts != 1 else "")
+        super().__init__(
+            f"Could not download {self.url}",
+            details=f"{reason} ({tried}).",
+            resolution="Check the network connection and any proxy settings, then try again.",
+        )
+
+
+class ChecksumError(SlugkitError):
+    """What arrived is not what was pinned. Never retried, never used."""
+
+    exit_code = ExitCode.CHECKSUM
+    id = "download::checksum"
+
+    def __init__(self, source: str, expected: str, found: str) -> None:
+        self.source, self.expected, self.found = without_password(source), expected, found
+        super().__init__(
+            f"The checksum of {self.source} is wrong",
+            details=f"expected sha256 {expected}\nfound sha256    {found}",
+            resolution="Somebody changed this file, or a proxy did. It was not used.",
+        )
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may stand in a log."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.username is None and parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit(parts._replace(netloc=f"***@{host}"))
+
+
+def fetch(url: str, *, accept: str = "*/*", timeout: float = CONNECT_TIMEOUT) -> tuple[bytes, str]:
+    """The body of a small document and the URL it finally came from."""
+
+    def attempt() -> tuple[bytes, str]:
+        with _open(url, accept, timeout) as response:
+            return response.read(), response.url
+
+    return _retrying(url, attempt)
+
+
+def download(url: str, target: Path, *, sha256: str, timeout: float = 60.0) -> None:
+    """Write the file at ``url`` to ``target``, whole and checked, or not at all."""
+
+    def attempt() -> None:
+        with publishing(target) as temporary:
+            found = _save(url, temporary, timeout)
+            if found != sha256:
+                raise ChecksumError(url, sha256, found)
+
+    _retrying(url, attempt)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _save(url: str, target: Path, timeout: float) -> str:
+    digest = hashlib.sha256()
+    with _open(url, "*/*", timeout) as response, target.open("wb") as file:
+        expected = response.headers.get("Content-Length")
+        received = 0
+        while chunk := response.read(CHUNK):
+            digest.update(chunk)
+            received += file.write(chunk)
+    if expected is not None and received != int(expected):
+        # A cut connection is not a forged file: say so, and try again.
+        raise http.client.IncompleteRead(b"", int(expected) - received)
+    return digest.hexdigest()
+
+
+def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in {"https", "http", "file"}:
+        raise urllib.error.URLError(f"unsupported URL scheme '{parts.scheme}'")
+    headers = {"Accept": accept, "User-Agent": "slugkit", **_authorization(parts)}
+    host = parts.netloc.rpartition("@")[2]
+    bare = urllib.parse.urlunsplit(parts._replace(netloc=host))
+    request = urllib.request.Request(bare, headers=headers)  # noqa: S310 - schemes checked above
+    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
+    return response
+
+
+def _authorization(parts: urllib.parse.SplitResult) -> Mapping[str, str]:
+    if parts.username is None:
+        return {}
+    import base64
+
+    user, password = (urllib.parse.unquote(x or "") for x in (parts.username, parts.password))
+    token = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return {"Authorization": f"Basic {token}"}
+
+
+def _retrying(url: str, attempt: Callable[[], T]) -> T:
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except urllib.error.HTTPError as err:
+            err.close()
+            if err.code not in RETRIED_STATUSES or number == ATTEMPTS:
+                raise DownloadError(url, f"HTTP status {err.code}", number) from err
+        except (OSError, http.client.HTTPException) as err:
+            if _is_local(err) or number == ATTEMPTS:
+                raise DownloadError(url, _reason(err), number) from err
+        time.sleep(0.3 * 2**number)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_local(err: BaseException) -> bool:
+    """Trying again cannot help: a local file is missing, or a certificate is not trusted."""
+    import ssl
+
+    reason = getattr(err, "reason", err)
+    return isinstance(reason, FileNotFoundError | ssl.SSLCertVerificationError)
+
+
+def _reason(err: BaseException) -> str:
+    reason = getattr(err, "reason", None) or err
+    if isinstance(err, http.client.IncompleteRead):
+        return "the download was cut short"
+    return str(reason) or type(reason).__name__

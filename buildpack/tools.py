@@ -1,0 +1,192 @@
+"""The build tools: pinned, hash-checked, kept in the cache directory, absent from the slug."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import os
+import platform
+import tomllib
+import urllib.parse
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.support import files
+from buildpack.support.download import ChecksumError, download, fetch, file_sha256, without_password
+from buildpack.support.errors import ExitCode, SlugkitError
+
+DATA_FILE = Path(__file__).parent / "data" / "tools.toml"
+DEFAULT_INDEX = "https://pypi.org/simple"
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+FIND_LINKS_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+ACCEPT = f"{SIMPLE_JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One pinned wheel."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolBox:
+    """Where tools are kept and where they may come from."""
+
+    directory: Path
+    env: Mapping[str, str]
+
+    def ensure(self, name: str) -> Path:
+        """The directory that holds the unpacked wheel of ``name``, fetched if need be."""
+        return ensure_tool(read_tool(name), self.directory, self.env)
+
+    def program(self, name: str) -> Path:
+        """The executable that the wheel of ``name`` brings."""
+        tool = read_tool(name)
+        data_dir = f"{name.replace('-', '_')}-{tool.version}.data"
+        return self.ensure(name) / data_dir / "scripts" / name
+
+
+class NoToolForPlatformError(SlugkitError):
+    """We have no pinned build of a tool for this processor."""
+
+    id = "tools::platform"
+
+    def __init__(self, name: str, machine: str) -> None:
+        self.name, self.machine = name, machine
+        super().__init__(
+            f"The build tool {name} is not available for this machine",
+            details=f"Its processor is '{machine}'; we have builds for x86_64 and aarch64.",
+            resolution="Build on one of those.",
+        )
+
+
+class ToolUnavailableError(SlugkitError):
+    """A tool is neither in the cache, nor in a find-links directory, nor on the index."""
+
+    exit_code = ExitCode.TRY_AGAIN
+    id = "tools::unavailable"
+
+    def __init__(self, tool: Tool, index: str, reason: str) -> None:
+        self.tool, self.index, self.reason = tool, without_password(index), reason
+        super().__init__(
+            f"Could not get the build tool {tool.name} {tool.version}",
+            details=f"Package index: {self.index}\n{reason}",
+            resolution="Check that the index can be reached from here. To use another\n"
+            "index, set PIP_INDEX_URL; to work without one, put the file\n"
+            f"    {tool.filename}\n"
+            "into a directory and name it in PIP_FIND_LINKS.",
+        )
+
+
+def tool_versions() -> Mapping[str, str]:
+    """Name and version of every pinned tool."""
+    table = tomllib.loads(DATA_FILE.read_text("utf-8"))
+    return {name: entry["version"] for name, entry in table.items()}
+
+
+def read_tool(name: str) -> Tool:
+    """The pinned wheel of ``name`` for this machine."""
+    entry = tomllib.loads(DATA_FILE.read_text("utf-8"))[name]
+    machine = platform.machine()
+    wheel = entry["wheels"].get("any") or entry["wheels"].get(machine)
+    if wheel is None:
+        raise NoToolForPlatformError(name, machine)
+    return Tool(
+        name=name, version=entry["version"], filename=wheel["filename"], sha256=wheel["sha256"]
+    )
+
+
+def ensure_tool(tool: Tool, directory: Path, env: Mapping[str, str]) -> Path:
+    """Unpack the tool below ``directory`` unless it is there already."""
+    home = directory / f"{tool.name}-{tool.version}-{tool.sha256[:8]}"
+    if home.is_dir():
+        return home
+    wheel = directory / tool.filename
+    try:
+        _obtain(tool, wheel, env)
+        _unpack(wheel, home)
+    finally:
+        wheel.unlink(missing_ok=True)
+    return home
+
+
+def _obtain(tool: Tool, wheel: Path, env: Mapping[str, str]) -> None:
+    for local in _find_links_dirs(env):
+        candidate = local / tool.filename
+        if candidate.is_file():
+            found = file_sha256(candidate)
+            if found != tool.sha256:
+                raise ChecksumError(str(candidate), tool.sha256, found)
+            files.write_atomically(wheel, candidate.read_bytes())
+            return
+    index = index_url(env)
+    try:
+        download(_find_on_index(tool, index), wheel, sha256=tool.sha256)
+    except ChecksumError:
+        raise
+    except SlugkitError as err:
+        raise ToolUnavailableError(tool, index, err.details or err.brief) from err
+
+
+def index_url(env: Mapping[str, str]) -> str:
+    """The package index: the user's if one is set, else the public one."""
+    return next((env[name] for name in INDEX_VARIABLES if env.get(name)), DEFAULT_INDEX)
+
+
+def _find_links_dirs(env: Mapping[str, str]) -> Sequence[Path]:
+    words = [w for name in FIND_LINKS_VARIABLES for w in env.get(name, "").replace(",", " ").split()]
+    paths = (urllib.parse.urlsplit(w).path if w.startswith("file:") else w for w in words)
+    return [Path(path) for path in paths if path.startswith("/")]
+
+
+def _find_on_index(tool: Tool, index: str) -> str:
+    page = f"{index.rstrip('/')}/{tool.name}/"
+    body, final_url = fetch(page, accept=ACCEPT)
+    base = _with_credentials(final_url, index)
+    for filename, url in _parse_simple_page(body):
+        if filename == tool.filename:
+            return urllib.parse.urljoin(base, url)
+    raise ToolUnavailableError(tool, index, f"The index has no file {tool.filename}.")
+
+
+def _with_credentials(url: str, index: str) -> str:
+    userinfo, at, _ = urllib.parse.urlsplit(index).netloc.rpartition("@")
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=f"{userinfo}{at}{parts.netloc}"))
+
+
+def _parse_simple_page(body: bytes) -> Sequence[tuple[str, str]]:
+    """(file name, URL) pairs of a PEP 691 or PEP 503 page."""
+    if body.lstrip()[:1] == b"{":
+        return [(entry["filename"], entry["url"]) for entry in json.loads(body)["files"]]
+    links = _Links()
+    links.feed(body.decode("utf-8", "replace"))
+    return [(urllib.parse.unquote(os.path.basename(u.partition("#")[0])), u) for u in links.urls]  # noqa: PTH119 - a URL
+
+
+class _Links(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        href = dict(attrs).get("href")
+        if tag == "a" and href:
+            self.urls.append(href)
+
+
+def _unpack(wheel: Path, home: Path) -> None:
+    # The wheel's bytes are pinned by hash, so its member names are as trusted as our own source.
+    with files.publishing_dir(home) as temporary, zipfile.ZipFile(wheel) as archive:
+        archive.extractall(temporary)
+        for info in archive.infolist():
+            mode = info.external_attr >> 16
+            if mode & 0o111:
+                (temporary / info.filename).chmod(0o755)
