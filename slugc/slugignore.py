@@ -1,0 +1,208 @@
+"""What .slugignore leaves out: the whole grammar of gitignore(5), judged as git judges it.
+
+pathspec turns each line into a regular expression; this file applies them level by level, so that
+a directory that is left out is never entered, and fast enough for any number of lines.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.support.errors import ExitCode, SlugkitError, printable
+
+BEFORE = ".slugignore"
+"""applied to the source, before any buildpack runs, as on Heroku"""
+AFTER = ".slugignore.after"
+"""applied to the built tree, before it is packed"""
+
+MAX_BYTES = 64 * 1024
+MAX_PATTERNS = 1000
+MAX_DEPTH_WILDCARDS = 4  # each multiplies the work by the depth of the path
+
+# How pathspec begins a pattern that matches at any depth, and how it ends every pattern: for
+# directories alone, or for both.
+_ANY_DEPTH = "^(?:.+/)?"
+_ENDS = (("(?:(?P<ps_d>/)|$)", "/?"), ("(?P<ps_d>/)", "/"))
+_STAR = "[^/]*"
+_EVERYTHING = {".": "/?", "(?P<ps_d>/)": "/"}  # ``*`` and ``*/``, which it writes shorter
+
+
+class SlugignoreError(SlugkitError):
+    """A .slugignore that cannot be used; every problem in it is listed."""
+
+    exit_code = ExitCode.DATA
+    id = "slugignore"
+
+    def __init__(self, name: str, problems: Sequence[str]) -> None:
+        self.name, self.problems = name, tuple(problems)
+        super().__init__(
+            f"The {name} cannot be used",
+            details="\n".join(self.problems),
+            resolution=(
+                f"{name} lists what to leave out of the slug, one pattern a line,\n"
+                "as .gitignore does:\n\n    docs/\n    *.mp4\n    !docs/needed.html"
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Neighbouring lines that say the same thing (leave out, or keep) about the same part."""
+
+    ignores: bool
+    whole_path: re.Pattern[str] | None
+    last_name: re.Pattern[str] | None
+
+    def matches(self, path: str, name: str) -> bool:
+        return bool(
+            (self.last_name and self.last_name.fullmatch(name))
+            or (self.whole_path and self.whole_path.fullmatch(path))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRules:
+    """The rules of one file; without a file, nothing is left out."""
+
+    groups: tuple[_Group, ...] = ()
+
+    def ignores(self, path: str, *, is_dir: bool) -> bool:
+        """Whether this very entry is left out; its parents were asked before.
+
+        ``path`` is relative, with ``/`` between names. The last line that matches decides.
+        """
+        if not self.groups:
+            return False
+        # Byte by byte, as git does: "?" is one byte, and any byte may stand in a name.
+        path = os.fsencode(path).decode("latin-1")
+        end = "/" if is_dir else ""
+        name = path.rpartition("/")[2] + end
+        path += end
+        for group in self.groups:
+            if group.matches(path, name):
+                return group.ignores
+        return False
+
+
+def read_rules(root: Path, name: str = BEFORE) -> IgnoreRules:
+    """The rules in ``root``'s file of that name, a regular file right there; none without it."""
+    try:
+        descriptor = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return IgnoreRules()
+    except OSError as err:
+        # A link could show a file of the machine that builds; opening a FIFO waits for ever.
+        raise SlugignoreError(name, (f"{name}: not a regular file we may read",)) from err
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SlugignoreError(name, (f"{name}: not a regular file",))
+        content = os.read(descriptor, MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    return parse_rules(content, name)
+
+
+def parse_rules(content: bytes, name: str = BEFORE) -> IgnoreRules:
+    """The rules in a file's bytes. Raises SlugignoreError with all its problems."""
+    if len(content) > MAX_BYTES:
+        raise SlugignoreError(name, (f"{name}: larger than {MAX_BYTES // 1024} KiB",))
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    problems = [
+        f"{name}:{number}: '{_shown(line)}' points outside the source"
+        for number, line in enumerate(lines, start=1)
+        if not line.startswith("#") and ".." in line.removeprefix("!").strip().split("/")
+    ]
+    patterns = [line for line in lines if line.strip() and not line.startswith("#")]
+    problems += [
+        f"{name}: '{_shown(line)}' holds more than {MAX_DEPTH_WILDCARDS} times '**'"
+        for line in patterns
+        if line.split("/").count("**") > MAX_DEPTH_WILDCARDS
+    ]
+    if len(patterns) > MAX_PATTERNS:
+        problems.append(f"{name}: {len(patterns)} patterns; at most {MAX_PATTERNS} are allowed")
+    if problems:
+        raise SlugignoreError(name, problems)
+    return _compile(patterns)
+
+
+def _shown(line: str) -> str:
+    return printable(line.encode("latin-1"))
+
+
+def _compile(lines: Sequence[str]) -> IgnoreRules:
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    runs: list[tuple[bool, list[str]]] = []
+    for line in reversed(lines):  # the last line that matches decides, so it is asked first
+        pattern = GitIgnoreSpecPattern(_exact(line))
+        if pattern.include is None or pattern.regex is None:
+            continue
+        if not runs or runs[-1][0] is not pattern.include:
+            runs.append((pattern.include, []))
+        runs[-1][1].append(pattern.regex.pattern)
+    return IgnoreRules(groups=tuple(_group(ignores, regexes) for ignores, regexes in runs))
+
+
+def _exact(line: str) -> str:
+    """``docs/**`` is everything inside docs, not docs itself; pathspec takes it for both."""
+    stripped = line.rstrip()
+    if stripped.endswith("/**"):
+        return f"{stripped}/*"
+    return f"{stripped}*/" if stripped.endswith("/**/") else line
+
+
+def _group(ignores: bool, regexes: Sequence[str]) -> _Group:  # a fact, not a flag
+    """A pattern for any depth is about a path's last name alone: much quicker to try."""
+    names, paths = [], []
+    for regex in regexes:
+        body, end = _split(regex)
+        name = body.removeprefix(_ANY_DEPTH)
+        if name != body and "/" not in name.replace("[^/", ""):
+            names.append(_linear(name) + end)
+        else:
+            paths.append(_linear(body) + end)
+    return _Group(ignores=ignores, whole_path=_any_of(paths), last_name=_any_of(names))
+
+
+def _split(regex: str) -> tuple[str, str]:
+    if regex in _EVERYTHING:
+        return f"{_ANY_DEPTH}[^/]+", _EVERYTHING[regex]
+    for theirs, ours in _ENDS:
+        if regex.endswith(theirs):
+            return regex.removesuffix(theirs), ours
+    return regex, ""
+
+
+def _linear(body: str) -> str:
+    """The same expression without backtracking from star to star.
+
+    ``*a*a*a*a*b`` would try every way to place its letters. Within one name the first place that
+    fits is as good as any later one, so what stands between two stars is matched once for all.
+    """
+    # A negated class does not match "/" in git.
+    body = re.sub(r"\[\^(?!/)", "[^/", body)
+    while _STAR * 2 in body:
+        body = body.replace(_STAR * 2, _STAR)
+    first, *between = body.split(_STAR)
+    if not between:
+        return body
+    last = between.pop()
+    return first + "".join(_once(part) for part in between) + _STAR + last
+
+
+def _once(part: str) -> str:
+    if "(" in part or "/" in part.replace("[^/", ""):
+        return _STAR + part
+    return f"(?>[^/]*?{part})"
+
+
+def _any_of(regexes: Sequence[str]) -> re.Pattern[str] | None:
+    if not regexes:
+        return None
+    return re.compile("|".join(f"(?:{regex})" for regex in regexes), re.S)
