@@ -1,0 +1,147 @@
+"""The log a person watches: bytes of many containers in, one readable stream out."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+MAX_LINE = 16 * 1024
+CUT_MARK = " [line cut at 16 KiB]"
+PIECE = 4096  # PIPE_BUF: a pipe that poll() calls writable takes this much without blocking
+
+# Six colours that can be read on both dark and light ground.
+COLORS = ("\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[96m")
+DIM, RESET = "\x1b[2m", "\x1b[0m"
+
+# Escape sequences (ECMA-48): CSI, then OSC and other strings, then the two-byte ones.
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?"
+)
+_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\x80-\x9f]")
+
+
+class LineSplitter:
+    """Cuts a container's bytes into lines, in bounded memory whatever the container writes.
+
+    A carriage return ends a line too, so a progress bar shows its progress.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._after_return = False
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """The lines that ``chunk`` completes."""
+        if self._after_return and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        self._after_return = chunk.endswith(b"\r")
+        lines = re.split(b"\r\n|\n|\r", self._rest + chunk)
+        self._rest = lines.pop()
+        for line in lines:
+            yield from self._pieces(line)
+        while len(self._rest) > MAX_LINE:
+            piece, self._rest = _cut(self._rest)
+            yield _decoded(piece) + CUT_MARK
+
+    def finish(self) -> Iterator[str]:
+        """What was written without a line end."""
+        if self._rest:
+            yield from self._pieces(self._rest)
+        self._rest = b""
+
+    @staticmethod
+    def _pieces(line: bytes) -> Iterator[str]:
+        while len(line) > MAX_LINE:
+            piece, line = _cut(line)
+            yield _decoded(piece) + CUT_MARK
+        yield _decoded(line)
+
+
+def _cut(line: bytes) -> tuple[bytes, bytes]:
+    """Split at the limit, not inside a UTF-8 character."""
+    at = MAX_LINE
+    while at > MAX_LINE - 4 and line[at] & 0xC0 == 0x80:
+        at -= 1
+    return line[:at], line[at:]
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
+
+
+def clean(text: str, *, color: bool) -> str:
+    """``text`` without what could move, clear or retitle the reader's terminal.
+
+    Colours stay where colour is wanted; they never run into the next line.
+    """
+    kept = _ESCAPE.sub(lambda found: _kept_escape(found[0], color=color), text)
+    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", kept)
+    return shown + RESET if color and "\x1b" in shown else shown
+
+
+def _kept_escape(escape: str, *, color: bool) -> str:
+    return escape if color and _COLOR.fullmatch(escape) else ""
+
+
+@dataclass(slots=True)
+class LogWriter:
+    """Writes ``12:00:01 app[web.1]       | text`` to a descriptor, all names in one column.
+
+    ``interrupted`` tells whether somebody wants us to stop: then a reader who does not read
+    is not waited for.
+    """
+
+    descriptor: int
+    names: tuple[str, ...]
+    color: bool = False
+    prefix: bool = True
+    interrupted: Callable[[], bool] = field(default=lambda: False)
+    clock: Callable[[], str] = field(default=lambda: time.strftime("%H:%M:%S"))
+    dropped: int = 0
+    closed: bool = False
+    """Whether the reader has gone away, so that nothing needs to be written any more."""
+
+    def app(self, name: str, text: str) -> None:
+        """A line the container ``name`` wrote."""
+        self._write("app", name, clean(text, color=self.color))
+
+    def system(self, name: str, text: str) -> None:
+        """A line of ours about the container ``name``."""
+        shown = clean(text, color=False)
+        self._write("slug-run", name, f"{DIM}{shown}{RESET}" if self.color else shown)
+
+    def _write(self, source: str, name: str, text: str) -> None:
+        self._put(f"{self._prefix(source, name)}{text}\n".encode("utf-8", "replace"))
+
+    def _prefix(self, source: str, name: str) -> str:
+        if not self.prefix:
+            return ""
+        width = max(len(f"slug-run[{each}]") for each in (*self.names, name))
+        label = f"{self.clock()} {f'{source}[{name}]':<{width}} |"
+        if not self.color:
+            return label + " "
+        position = self.names.index(name) if name in self.names else 0
+        return f"{COLORS[position % len(COLORS)]}{label}{RESET} "
+
+    def _put(self, line: bytes) -> None:
+        while line and not self.closed:
+            if not self._wait_until_writable():
+                self.dropped += 1
+                return
+            try:
+                line = line[os.write(self.descriptor, line[:PIECE]) :]
+            except BrokenPipeError:
+                self.closed = True
+
+    def _wait_until_writable(self) -> bool:
+        poller = select.poll()
+        poller.register(self.descriptor, select.POLLOUT)
+        while not poller.poll(100):
+            if self.interrupted():
+                return False
+        return True

@@ -1,0 +1,75 @@
+"""Signals as something a selector can wait for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Self
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# A wrapper that passes the terminal's Ctrl-C on makes two of one key press.
+SAME_PRESS = 0.3
+
+
+class StopSignals:
+    """Ctrl-C, SIGTERM and SIGHUP noted, and a descriptor that wakes a selector.
+
+    ``first`` decides the exit code; ``insists`` is true once Ctrl-C came again. A signal that
+    was ignored when we started (nohup) stays ignored.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.first: int | None = None
+        self.insists = False
+        self.resized = False
+        self._first_at = 0.0
+        self._clock = clock
+        self._undo = contextlib.ExitStack()
+        self._reader = self._writer = self._wakeup_before = -1
+
+    def __enter__(self) -> Self:
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in (*STOPPING, signal.SIGWINCH):
+            if signal.getsignal(number) not in {signal.SIG_IGN, None}:
+                before = signal.signal(number, self._note)
+                self._undo.callback(signal.signal, number, before)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def drain(self) -> None:
+        """Empty the wake-up pipe; what came is in the attributes."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, 512):
+                pass
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the number of the first signal, as shells report it."""
+        return 128 + (self.first or 0)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGWINCH:
+            self.resized = True
+        elif self.first is None:
+            self.first, self._first_at = number, self._clock()
+        elif number == signal.SIGINT and self._clock() - self._first_at >= SAME_PRESS:
+            self.insists = True

@@ -1,0 +1,348 @@
+"""Reconciles what runs with what is wanted: start, readiness, restart with back-off, stop.
+
+One thread and one selector. Containers are started from here and nowhere else, because an engine
+may tie a container's life to the thread that started it (PR_SET_PDEATHSIG, prctl(2)).
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from runner.engines.base import Address, ContainerEngine, Streams
+from runner.formation import WEB, ContainerSpec
+from runner.logs import LogWriter
+from runner.readiness import INTERVAL, ReadinessProbe
+from runner.signals import StopSignals
+from runner.slot import ContainerState, Slot
+
+BACK_OFF_LIMIT = 60.0
+STEADY = 300.0  # seconds up after which earlier crashes are forgotten
+PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too often
+PATIENT_INTERVAL = 0.25
+LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs milliseconds
+BROKEN_PIPE = 128 + 13
+
+
+class Front(Protocol):
+    """What stands before the web containers."""
+
+    def serve(self, addresses: Sequence[Address]) -> None:
+        """Send requests to these, and to no others."""
+
+    def stop(self) -> None:
+        """Take no new requests; those under way are finished."""
+
+    def streams(self) -> tuple[int, ...]:
+        """Descriptors to watch; ``attend`` is called when one is readable."""
+
+    def attend(self) -> Sequence[str]:
+        """Look after itself; what came of it, as log lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How patient the supervisor is."""
+
+    boot_timeout: float = 60.0
+    stop_timeout: float = 30.0
+    exit_on_crash: bool = False
+    publish: int | None = None
+    """The port of this machine that a lone web container gets without a router."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended. ``reason`` is empty when the person watching asked for it."""
+
+    exit_code: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs a formation until somebody, or the formation itself, ends it."""
+
+    engine: ContainerEngine
+    log: LogWriter
+    signals: StopSignals
+    policy: Policy = field(default_factory=Policy)
+    front: Front | None = None
+    on_up: Callable[[], None] = field(default=lambda: None)
+    clock: Callable[[], float] = time.monotonic
+    _slots: tuple[Slot, ...] = ()
+    _outcome: Outcome | None = None
+    _was_up: bool = False
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def run(self, specs: Sequence[ContainerSpec]) -> Outcome:
+        """Start ``specs`` and keep them running. Returns when all have ended."""
+        self._slots = tuple(Slot(spec, due=self.clock()) for spec in specs)
+        self._selector.register(self.signals, selectors.EVENT_READ, self.signals.drain)
+        self._watch_front()
+        try:
+            while not self._is_over():
+                self._attend_one_round()
+        finally:
+            self._give_back()
+        assert self._outcome is not None
+        return self._outcome
+
+    def _is_over(self) -> bool:
+        return self._outcome is not None and all(
+            slot.state is ContainerState.DOWN for slot in self._slots
+        )
+
+    def _attend_one_round(self) -> None:
+        for key, _ in self._selector.select(self._patience()):
+            # An earlier callback of this round may have closed what this one is about.
+            if self._selector.get_map().get(key.fileobj) is key:
+                key.data()
+        self._attend_signals()
+        now = self.clock()
+        for slot in self._slots:
+            if slot.due is not None and slot.due <= now:
+                self._attend_due(slot, now)
+                break  # one at a time, so that a signal never waits for fifty starts
+
+    def _patience(self) -> float | None:
+        dues = [slot.due for slot in self._slots if slot.due is not None]
+        return max(0.0, min(dues) - self.clock()) if dues else None
+
+    def _attend_signals(self) -> None:
+        if self.signals.insists:
+            self._kill_all()
+        elif self.signals.first is not None:
+            self._begin_stop(Outcome(exit_code=self.signals.exit_code))
+        elif self.log.closed:
+            self._begin_stop(Outcome(exit_code=BROKEN_PIPE))
+
+    def _attend_due(self, slot: Slot, now: float) -> None:
+        match slot.state:
+            case ContainerState.DOWN | ContainerState.CRASHED:
+                self._start(slot, now)
+            case ContainerState.STARTING:
+                self._look_at_boot(slot, now)
+            case ContainerState.STOPPING:
+                self._lose_patience(slot, now)
+            case ContainerState.UP:
+                slot.due = None
+
+    # Starting
+
+    def _start(self, slot: Slot, now: float) -> None:
+        self.log.system(slot.name, f"Starting process with command `{slot.spec.command}`")
+        slot.started_at, slot.killed, slot.boot_failed = now, False, False
+        reader, writer = slot.open_output()
+        publish = self.policy.publish if slot.spec.process_type == WEB else None
+        streams = Streams(stdin=None, stdout=writer, stderr=writer)
+        try:
+            slot.container = self.engine.start(slot.spec, streams=streams, publish=publish)
+        except SlugkitError as err:
+            slot.close()
+            if not self._was_up:
+                raise
+            self.log.system(slot.name, f"Start failed: {err.brief}")
+            self._schedule_restart(slot, now)
+            return
+        finally:
+            os.close(writer)
+        slot.state = ContainerState.STARTING
+        self._watch(slot, reader)
+        if slot.spec.port is None:
+            self._mark_up(slot)
+        else:
+            slot.probe = ReadinessProbe(slot.container, slot.spec.port)
+            slot.due = now
+
+    def _watch(self, slot: Slot, reader: int) -> None:
+        assert slot.container is not None
+        self._selector.register(reader, selectors.EVENT_READ, lambda: self._copy(slot, reader))
+        self._selector.register(
+            slot.container.exit_fd, selectors.EVENT_READ, lambda: self._attend_exit(slot)
+        )
+
+    def _copy(self, slot: Slot, reader: int) -> None:
+        lines = slot.read_output()
+        if lines is None:
+            self._selector.unregister(reader)
+            return
+        for line in lines:
+            self.log.app(slot.name, line)
+
+    def _look_at_boot(self, slot: Slot, now: float) -> None:
+        assert slot.probe is not None
+        waited = now - slot.started_at
+        if slot.probe.is_ready(now):
+            self._mark_up(slot)
+        elif waited >= self.policy.boot_timeout:
+            self._fail_boot(slot)
+        else:
+            slot.due = now + (INTERVAL if waited < PATIENT_AFTER else PATIENT_INTERVAL)
+
+    def _mark_up(self, slot: Slot) -> None:
+        self._change(slot, ContainerState.UP)
+        slot.due = None
+        if slot.probe is not None:
+            slot.probe.close()
+            slot.probe = None
+            self._serve()
+        if not self._was_up and all(each.state is ContainerState.UP for each in self._slots):
+            self._was_up = True
+            self.on_up()
+
+    def _fail_boot(self, slot: Slot) -> None:
+        assert slot.probe is not None
+        assert slot.container is not None
+        found = ", ".join(str(each) for each in slot.probe.found_instead()) or "nothing"
+        self.log.system(
+            slot.name,
+            "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within"
+            f" {self.policy.boot_timeout:g} seconds of launch",
+        )
+        self.log.system(slot.name, f"PORT is {slot.spec.port}; listening here: {found}")
+        slot.boot_failed, slot.due = True, None
+        slot.container.kill()
+
+    # Ending
+
+    def _attend_exit(self, slot: Slot) -> None:
+        assert slot.container is not None
+        code = slot.container.poll()
+        if code is None:
+            return
+        was_oom_killed = slot.container.was_oom_killed()
+        self._put_away(slot)
+        if was_oom_killed:
+            self.log.system(
+                slot.name,
+                "Error R15 (Memory quota vastly exceeded) -> killed at the limit;"
+                " --memory raises it",
+            )
+        self.log.system(slot.name, f"Process exited with status {code}")
+        if self._outcome is not None:
+            slot.state, slot.due = ContainerState.DOWN, None
+        else:
+            self._attend_crash(slot, code)
+
+    def _put_away(self, slot: Slot) -> None:
+        """Take what is left of the output, then give everything back."""
+        assert slot.container is not None
+        self._unregister(slot.container.exit_fd)
+        for line in slot.read_rest():
+            self.log.app(slot.name, line)
+        self._unregister(slot.reader)
+        slot.container.remove()
+        slot.close()
+
+    def _attend_crash(self, slot: Slot, code: int) -> None:
+        now = self.clock()
+        self._change(slot, ContainerState.CRASHED)
+        self._serve()
+        if slot.boot_failed and not self._was_up:
+            reason = f"{slot.name} did not listen on its PORT in time."
+            self._begin_stop(Outcome(exit_code=ExitCode.TIME_LIMIT, reason=reason))
+        elif self.policy.exit_on_crash:
+            self._begin_stop(Outcome(exit_code=code, reason=f"{slot.name} ended."))
+        elif not self._was_up and slot.spec.process_type == WEB:
+            reason = f"{slot.name} ended before the app was up; see its lines above."
+            self._begin_stop(Outcome(exit_code=code or ExitCode.FAILED, reason=reason))
+        else:
+            self._schedule_restart(slot, now)
+
+    def _schedule_restart(self, slot: Slot, now: float) -> None:
+        if now - slot.started_at >= STEADY:
+            slot.crashes = 0
+        delay = back_off(slot.crashes)
+        slot.crashes += 1
+        slot.state, slot.due = ContainerState.CRASHED, now + delay
+        if delay:
+            self.log.system(slot.name, f"Restarting in {delay:g} seconds")
+
+    def _begin_stop(self, outcome: Outcome) -> None:
+        if self._outcome is not None:
+            return
+        self._outcome = outcome
+        if self.front is not None:
+            self.front.stop()
+        for slot in self._slots:
+            if slot.container is None:
+                slot.state, slot.due = ContainerState.DOWN, None
+                continue
+            self.log.system(slot.name, "Stopping all processes with SIGTERM")
+            slot.state, slot.due = ContainerState.STOPPING, self.clock() + self.policy.stop_timeout
+            slot.container.terminate()
+
+    def _lose_patience(self, slot: Slot, now: float) -> None:
+        assert slot.container is not None
+        if slot.killed:
+            self.log.system(
+                slot.name, "Process does not end after SIGKILL; it is left to the kernel"
+            )
+            self._put_away(slot)
+            slot.state, slot.due = ContainerState.DOWN, None
+            return
+        self.log.system(
+            slot.name,
+            "Error R12 (Exit timeout) -> At least one process failed to exit within"
+            f" {self.policy.stop_timeout:g} seconds of SIGTERM",
+        )
+        self._kill(slot, now)
+
+    def _kill_all(self) -> None:
+        for slot in self._slots:
+            if slot.container is not None and not slot.killed:
+                self._kill(slot, self.clock())
+
+    def _kill(self, slot: Slot, now: float) -> None:
+        assert slot.container is not None
+        self.log.system(slot.name, "Stopping remaining processes with SIGKILL")
+        slot.killed, slot.due = True, now + LAST_WAIT
+        slot.container.kill()
+
+    # Around
+
+    def _change(self, slot: Slot, state: ContainerState) -> None:
+        before = ContainerState.STARTING if slot.state is ContainerState.DOWN else slot.state
+        slot.state = state
+        self.log.system(slot.name, f"State changed from {before} to {state}")
+
+    def _serve(self) -> None:
+        if self.front is not None and self._outcome is None:
+            self.front.serve([where for slot in self._slots if (where := slot.serves)])
+
+    def _watch_front(self) -> None:
+        for descriptor in self.front.streams() if self.front else ():
+            self._selector.register(descriptor, selectors.EVENT_READ, self._attend_front)
+
+    def _attend_front(self) -> None:
+        assert self.front is not None
+        watched = self.front.streams()
+        for line in self.front.attend():
+            self.log.system("router", line)
+        if self.front.streams() != watched:
+            for descriptor in watched:
+                self._unregister(descriptor)
+            self._watch_front()
+
+    def _unregister(self, descriptor: int) -> None:
+        # The end of the output may have been seen, and unregistered, before.
+        if descriptor in self._selector.get_map():
+            self._selector.unregister(descriptor)
+
+    def _give_back(self) -> None:
+        for slot in self._slots:
+            if slot.container is not None:
+                slot.container.remove()
+            slot.close()
+        self._selector.close()
+
+
+def back_off(crashes: int) -> float:
+    """Seconds to wait before the next start: 0, 1, 2, 4 ... 60."""
+    return 0.0 if crashes == 0 else min(BACK_OFF_LIMIT, 2.0 ** (crashes - 1))
