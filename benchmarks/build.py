@@ -1,0 +1,107 @@
+"""First build and unchanged rebuild of the Django fixture, against venv + pip + tar | pigz.
+
+    python -m benchmarks.build [RUNS]
+
+The peer is what a buildpack host does today: `python -m venv`, pip with Heroku's flags,
+collectstatic, `tar | pigz`; on a rebuild the environment is restored from a cache first and saved
+back after. Its slug holds no Python runtime; ours does. First builds start from empty caches on
+both sides; the package index is asked over the network both times.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.pairs import (
+    FIXTURES,
+    Claim,
+    Pairs,
+    environment,
+    measure,
+    program,
+    report,
+    timed,
+)
+
+APP = FIXTURES / "django_polls"
+FIRST_LIMIT, REBUILD_LIMIT = 0.35, 0.05
+FIRST_RUNS, REBUILD_RUNS = 3, 5
+
+# lib/pip.sh of heroku/heroku-buildpack-python
+HEROKU_FLAGS = (
+    "--disable-pip-version-check --exists-action=w --no-cache-dir --no-input --progress-bar off"
+)
+
+# $1 the build directory, $2 the app, $3 the file to write, $4 the cache (restored when it is there)
+PIPELINE = f"""
+set -e
+cp -a "$2" "$1"
+cd "$1"
+if [ -d "$4/venv" ]; then cp -a "$4/venv" .venv; else python3 -m venv .venv; fi
+.venv/bin/python -m pip install --quiet --requirement requirements.txt {HEROKU_FLAGS}
+.venv/bin/python manage.py collectstatic --noinput
+mkdir "$4.new"; cp -a .venv "$4.new/venv"
+if [ -d "$4" ]; then mv "$4" "$4.old.$$"; fi
+mv "$4.new" "$4"
+tar -c -C "$1" . | pigz > "$3"
+"""
+
+
+class Bench:
+    """One directory for everything. Nothing is deleted until all runs are over: writing a tree
+    soon after deleting a like one is several times slower on ext4, on either side."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.numbers = itertools.count()
+
+    def fresh(self, name: str) -> Path:
+        return self.directory / f"{name}-{next(self.numbers)}"
+
+    def ours(self, home: Path) -> float:
+        slug = self.fresh("ours.slug")
+        argv = (program("slugc"), "build", str(APP), "--output", str(slug))
+        return timed(argv, env=environment(SLUGKIT_HOME=str(home)))
+
+    def pipeline(self, cache: Path) -> float:
+        build_dir, slug = self.fresh("build"), self.fresh("peer.tgz")
+        places = (str(build_dir), str(APP), str(slug), str(cache))
+        return timed(("bash", "-c", PIPELINE, "pipeline", *places))
+
+    def first(self, runs: int) -> Pairs:
+        claim = Claim(name="first build", peer="venv + pip + tar|pigz", limit=FIRST_LIMIT)
+        return measure(
+            claim,
+            lambda: self.ours(self.fresh("home")),
+            lambda: self.pipeline(self.fresh("cache")),
+            runs=runs,
+        )
+
+    def rebuild(self, runs: int) -> Pairs:
+        claim = Claim(
+            name="unchanged rebuild", peer="restored venv + pip + tar|pigz", limit=REBUILD_LIMIT
+        )
+        home, cache = self.fresh("home"), self.fresh("cache")
+        self.ours(home)
+        self.pipeline(cache)
+        return measure(claim, lambda: self.ours(home), lambda: self.pipeline(cache), runs=runs)
+
+
+def main() -> int:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    # Not /tmp: that is memory on some machines, and neither side builds there in earnest.
+    directory = Path(tempfile.mkdtemp(prefix="slugkit-bench-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    try:
+        bench = Bench(directory)
+        return report([bench.first(runs or FIRST_RUNS), bench.rebuild(runs or REBUILD_RUNS)])
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
