@@ -1,0 +1,187 @@
+"""One container on the Docker Engine, followed by threads that carry its streams and await it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.engines.base import Address, Streams
+from runner.engines.docker.daemon import Attachment, Daemon, DockerCallError
+from runner.engines.docker.options import BUSYBOX, USER
+from runner.engines.docker.streams import pump_input, pump_pieces, pump_raw, pump_terminal
+from runner.formation import ContainerSpec
+from runner.ports import read_listeners
+
+ENGINE_FAILED = 125
+"""The code for "the engine itself failed", as Docker's own command has it."""
+
+JOIN_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What the engine knows about a container once it runs."""
+
+    id: str
+    spec: ContainerSpec
+    address: Address | None
+    pid: int
+    """as this machine knows the container's first process; 0 where it cannot"""
+
+
+class DockerContainer:
+    """A started container; see ``runner.engines.base.RunningContainer``."""
+
+    def __init__(
+        self, daemon: Daemon, started: Started, attachment: Attachment, streams: Streams
+    ) -> None:
+        self._daemon = daemon
+        self._started = started
+        self._attachment = attachment
+        self._code: int | None = None
+        self._oom_killed = False
+        self._listens = False
+        self._removed = False
+        self._ended = threading.Event()
+        self.exit_fd, self._exit_writer = os.pipe()
+        self._stop_reader, self._stop_writer = os.pipe()
+        self._threads = self._follow(streams)
+
+    @property
+    def id(self) -> str:
+        return self._started.id
+
+    @property
+    def spec(self) -> ContainerSpec:
+        return self._started.spec
+
+    @property
+    def address(self) -> Address | None:
+        return self._started.address
+
+    def poll(self) -> int | None:
+        return self._code
+
+    def was_oom_killed(self) -> bool:
+        if self._ended.is_set() or self._removed:
+            return self._oom_killed
+        return self._daemon.inspect(self.id).oom_killed
+
+    def listeners(self) -> tuple[Address, ...]:
+        """Docker's forwarder accepts connections before the app does, so we look inside."""
+        if self._started.pid:
+            return read_listeners(self._started.pid)
+        port = self.spec.port
+        if port is None or self._code is not None:
+            return ()
+        # The state column of a listening socket is 0A; ports are in hexadecimal.
+        pattern = f":{port:04X} [0-9A-F:]* 0A"
+        look = (BUSYBOX, "grep", "-q", pattern, "/proc/net/tcp", "/proc/net/tcp6")
+        with contextlib.suppress(DockerCallError):  # it is ending; then nothing listens
+            self._listens = self._listens or self._daemon.run_inside(self.id, look, user=USER) == 0
+        return (Address(host="0.0.0.0", port=port),) if self._listens else ()  # noqa: S104
+
+    def terminate(self) -> None:
+        # A call into the container takes a twentieth of a second; several stop side by side.
+        threading.Thread(target=self._terminate, daemon=True).start()
+
+    def kill(self) -> None:
+        threading.Thread(target=self._signal, args=("SIGKILL",), daemon=True).start()
+
+    def remove(self) -> None:
+        if self._removed:
+            return
+        self._removed = True
+        try:
+            self._daemon.remove(self.id)
+        finally:
+            os.close(self._stop_writer)
+            if not self._ended.wait(JOIN_TIMEOUT):
+                self._attachment.close()
+            for thread in self._threads:
+                thread.join(JOIN_TIMEOUT)
+            self._attachment.close()
+            os.close(self._stop_reader)
+            os.close(self.exit_fd)
+
+    def _terminate(self) -> None:
+        """Every process but the init and ourselves: ``docker stop`` reaches the first alone."""
+        everyone = (BUSYBOX, "kill", "-TERM", "-1")
+        try:
+            code = self._daemon.run_inside(self.id, everyone, user=USER)
+        except DockerCallError:
+            code = ENGINE_FAILED
+        if code != 0:
+            # No room for one more process, or none left: the init passes it on to the app.
+            self._signal("SIGTERM")
+
+    def _signal(self, name: str) -> None:
+        with contextlib.suppress(DockerCallError):  # what cannot be signalled is removed at the end
+            self._daemon.signal(self.id, name)
+
+    def _follow(self, streams: Streams) -> tuple[threading.Thread, ...]:
+        # Our own descriptors: the caller may close its own as soon as start() has returned.
+        out, err = os.dup(streams.stdout), os.dup(streams.stderr)
+        work: list[Callable[[], None]] = []
+        if streams.terminal:
+            work.append(lambda: self._output_until_end(raw=True, out=out, err=err))
+        else:
+            work.append(lambda: self._output_until_end(raw=False, out=out, err=err))
+        if streams.stdin is not None:
+            source = os.dup(streams.stdin)
+            terminal = streams.terminal
+            work.append(lambda: self._input_until_end(source, terminal=terminal))
+        threads = tuple(threading.Thread(target=each, daemon=True) for each in work)
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _output_until_end(self, *, raw: bool, out: int, err: int) -> None:
+        """Output until the socket ends, which it does with the container; then how it ended."""
+        try:
+            if raw:
+                pump_raw(self._attachment.socket.recv, out)
+            else:
+                pump_pieces(self._attachment.socket.recv, {1: out, 2: err})
+            self._code, self._oom_killed = self._result()
+        finally:
+            os.close(out)
+            os.close(err)
+            self._ended.set()
+            os.close(self._exit_writer)  # the reading side becomes readable: end of file
+
+    def _result(self) -> tuple[int, bool]:
+        try:
+            code = self._daemon.wait(self.id)
+            return code, self._daemon.inspect(self.id).oom_killed
+        except DockerCallError:  # the engine went away, or the container was removed under us
+            return ENGINE_FAILED, False
+
+    def _input_until_end(self, source: int, *, terminal: bool) -> None:
+        try:
+            if terminal:
+                pump_terminal(
+                    source, self._attachment.socket, stop=self._stop_reader, resize=self._resize
+                )
+            elif pump_input(source, self._attachment.socket, stop=self._stop_reader):
+                self._attachment.close_input()
+        finally:
+            os.close(source)
+
+    def _resize(self, rows: int, columns: int) -> None:
+        with contextlib.suppress(DockerCallError):  # a wrong width is no reason to end a session
+            self._daemon.resize(self.id, rows=rows, columns=columns)
+
+
+def pid_here(pid: int, container: str, *, proc: Path = Path("/proc")) -> int:
+    """``pid`` where it is the container's first process on this machine and we may look; else 0."""
+    try:
+        groups = (proc / str(pid) / "cgroup").read_text()
+        (proc / str(pid) / "net" / "tcp").read_text()
+    except OSError:  # another machine's process id, or not ours to look at
+        return 0
+    return pid if container in groups else 0
