@@ -1,0 +1,155 @@
+"""The argument list for bubblewrap. bubblewrap has no policy of its own: this list is ours.
+
+A pure function from values to arguments, golden-tested. The list goes to bubblewrap through a
+file descriptor (--args), because it holds the environment, and command lines are public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from runner.engines.embedded.rootfs import SystemDir
+from runner.walls import (
+    CONTAINER_GID,
+    CONTAINER_UID,
+    MASKED_PROC_DIRS,
+    MASKED_PROC_FILES,
+    RUN_SIZE,
+    SHM_SIZE,
+    TMP_SIZE,
+)
+
+
+class EnvironmentValueError(SlugkitError):
+    """A config var cannot be handed to a process: names and values end at a NUL."""
+
+    exit_code = ExitCode.DATA
+    id = "environment-value"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The config var {name!r} cannot be set",
+            details="It holds a NUL character, or its name holds '='.",
+            resolution="Encode the value, for example as base64, and decode it in the app.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walls:
+    """What all containers of a run share, found out once."""
+
+    system_dirs: tuple[SystemDir, ...]
+    etc: Path
+    etc_dirs: tuple[str, ...]
+    masked_files: tuple[str, ...]
+    masked_dirs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """What is one container's own."""
+
+    hostname: str
+    app: Path
+    env: Mapping[str, str]
+    cgroup_view: tuple[tuple[Path, PurePosixPath], ...]
+    has_terminal: bool
+    info_fd: int
+    seccomp_fd: int
+
+
+def masked_in(proc: Path = Path("/proc")) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which of the entries to mask exist here: binding over a missing one aborts the start."""
+    files = tuple(name for name in MASKED_PROC_FILES if (proc / name).is_file())
+    return files, tuple(name for name in MASKED_PROC_DIRS if (proc / name).is_dir())
+
+
+def arguments(walls: Walls, sandbox: Sandbox) -> tuple[str, ...]:
+    """Everything for --args, in the order bubblewrap carries it out."""
+    return (
+        *_namespaces(sandbox),
+        *_identity(),
+        *_system(walls),
+        *_kernel_views(walls, sandbox),
+        *_writable(sandbox),
+        *_environment(sandbox.env),
+        *("--seccomp", str(sandbox.seccomp_fd)),
+        *("--info-fd", str(sandbox.info_fd)),
+        *("--chdir", "/app"),
+    )
+
+
+def _namespaces(sandbox: Sandbox) -> tuple[str, ...]:
+    return (
+        # Not --unshare-net: the network namespace was made one step earlier, and belongs to the
+        # app's outer user namespace, so nothing in the container can own it.
+        "--unshare-user",
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-uts",
+        "--unshare-cgroup",
+        "--disable-userns",
+        *("--hostname", sandbox.hostname),
+        "--die-with-parent",
+        # Without a session of its own a process could type into the terminal it came from. With
+        # a terminal, it is a private one, and the container's own session takes it over.
+        *(() if sandbox.has_terminal else ("--new-session",)),
+    )
+
+
+def _identity() -> tuple[str, ...]:
+    return ("--uid", str(CONTAINER_UID), "--gid", str(CONTAINER_GID), "--cap-drop", "ALL")
+
+
+def _system(walls: Walls) -> tuple[str, ...]:
+    found: list[str] = []
+    for entry in walls.system_dirs:
+        path = str(entry.path)
+        found += (
+            ("--ro-bind", path, path) if entry.link is None else ("--symlink", entry.link, path)
+        )
+    found += ("--ro-bind", str(walls.etc), "/etc")
+    for name in walls.etc_dirs:
+        found += ("--ro-bind", f"/etc/{name}", f"/etc/{name}")
+    return tuple(found)
+
+
+def _kernel_views(walls: Walls, sandbox: Sandbox) -> tuple[str, ...]:
+    found = ["--proc", "/proc", "--dev", "/dev"]
+    found += ("--size", str(SHM_SIZE), "--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108
+    found += ("--remount-ro", "/dev")  # the directory; writing to a device is not writing to it
+    for name in walls.masked_files:
+        found += ("--ro-bind", "/dev/null", f"/proc/{name}")
+    for name in walls.masked_dirs:
+        found += ("--size", "4096", "--perms", "0555", "--tmpfs", f"/proc/{name}")
+        found += ("--remount-ro", f"/proc/{name}")
+    for path in ("/sys", "/sys/fs", "/sys/fs/cgroup") if sandbox.cgroup_view else ():
+        found += ("--perms", "0755", "--dir", path)
+    for source, inside in sandbox.cgroup_view:
+        found += ("--ro-bind", str(source), str(inside))
+    return tuple(found)
+
+
+def _writable(sandbox: Sandbox) -> tuple[str, ...]:
+    found: list[str] = []
+    found += ("--perms", "0755", "--dir", "/var")
+    for path, size in (("/tmp", TMP_SIZE), ("/var/tmp", TMP_SIZE)):  # noqa: S108  # inside
+        found += ("--size", str(size), "--perms", "1777", "--tmpfs", path)
+    found += ("--size", str(RUN_SIZE), "--perms", "0755", "--tmpfs", "/run")
+    found += ("--symlink", "/run", "/var/run")
+    found += ("--bind", str(sandbox.app), "/app")
+    # The root itself is a memory file system without a size: nobody fills it.
+    return (*found, "--remount-ro", "/")
+
+
+def _environment(env: Mapping[str, str]) -> tuple[str, ...]:
+    found = ["--clearenv"]
+    for name, value in sorted(env.items()):
+        if not name or "=" in name or "\0" in name or "\0" in value:
+            raise EnvironmentValueError(name)
+        found += ("--setenv", name, value)
+    return tuple(found)

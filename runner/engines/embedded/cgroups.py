@@ -1,0 +1,208 @@
+"""Limits that hold: cgroups v1, v2 or both mounted side by side (hybrid).
+
+As root the groups are made under the top of each hierarchy, as Docker does; as a user only below
+a group that was delegated to us. Where neither is allowed there is no ``Cgroup``, and the caller
+says that limits are soft.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from runner.engines.base import Limits
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+PARENT = "slugkit"
+_CPU_PERIOD = 100_000  # microseconds; the kernel's and Docker's default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hierarchies:
+    """Where groups may be made: ``v2`` for all controllers at once, else one directory each."""
+
+    v2: Path | None
+    v1: Mapping[str, Path]
+
+    @property
+    def parents(self) -> tuple[Path, ...]:
+        return (self.v2,) if self.v2 is not None else tuple(self.v1.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cgroup:
+    """One container's groups: a directory for each controller, all the same one in v2."""
+
+    dirs: Mapping[str, Path]
+    is_v2: bool
+
+    @property
+    def procs_files(self) -> tuple[Path, ...]:
+        """Where a process enters; one file per hierarchy."""
+        return tuple(path / "cgroup.procs" for path in dict.fromkeys(self.dirs.values()))
+
+    @property
+    def view(self) -> tuple[tuple[Path, PurePosixPath], ...]:
+        """What is shown, read-only, inside the container, so programs can read their limits."""
+        if self.is_v2:
+            return ((next(iter(self.dirs.values())), PurePosixPath("/sys/fs/cgroup")),)
+        inside = PurePosixPath("/sys/fs/cgroup")
+        return tuple((path, inside / name) for name, path in self.dirs.items())
+
+    def has_oom_kill(self) -> bool:
+        """Whether the kernel killed a process in here for want of memory."""
+        name = "memory.events" if self.is_v2 else "memory.oom_control"
+        memory = self.dirs.get("memory")
+        if memory is None:
+            return False
+        try:
+            fields = (memory / name).read_text().split()
+        except FileNotFoundError:
+            return False  # already removed
+        counts = dict(zip(fields[::2], fields[1::2], strict=False))
+        return int(counts.get("oom_kill", "0")) > 0
+
+    def remove(self, *, timeout: float = 2.0) -> None:
+        """Delete the groups. A process that is still ending keeps one busy for a moment."""
+        deadline = time.monotonic() + timeout
+        for path in dict.fromkeys(self.dirs.values()):
+            remove_group(path, deadline)
+
+
+def remove_group(path: Path, deadline: float) -> None:
+    """rmdir ``path``, waiting for its last process to be gone. Missing is fine."""
+    while True:
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def find_hierarchies(root: Path = CGROUP_ROOT, own: str = "") -> Hierarchies | None:
+    """Where we may make groups, or None. ``own`` is the text of /proc/self/cgroup."""
+    if (root / "cgroup.controllers").exists():
+        return _find_v2(root, own)
+    v1 = {name: root / name for name in ("memory", "pids", "cpu") if _is_ours(root / name)}
+    return Hierarchies(v2=None, v1=v1) if {"memory", "pids"} <= v1.keys() else None
+
+
+def _find_v2(root: Path, own: str) -> Hierarchies | None:
+    top = root
+    if os.getuid() != 0:
+        path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), "/")
+        top = root / path.lstrip("/")
+    has_controllers = {"memory", "pids"} <= set(_words(top / "cgroup.controllers"))
+    if not _is_ours(top) or not has_controllers or not _enable(top):
+        return None
+    return Hierarchies(v2=top, v1={})
+
+
+def _is_ours(path: Path) -> bool:
+    # root passes access() on a read-only mount's modes too, but not on the mount itself
+    return path.is_dir() and os.access(path, os.W_OK) and os.access(path / "cgroup.procs", os.W_OK)
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
+def _enable(directory: Path) -> bool:
+    """Hand memory, pids and cpu down to the groups below; False where the kernel refuses.
+
+    It refuses with EBUSY while a delegated group holds processes itself (no internal processes).
+    """
+    offered = set(_words(directory / "cgroup.controllers"))
+    wanted = [name for name in ("memory", "pids", "cpu") if name in offered]
+    if set(wanted) <= set(_words(directory / "cgroup.subtree_control")):
+        return True
+    try:
+        (directory / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
+    except OSError:
+        return False
+    return True
+
+
+def create_cgroup(hierarchies: Hierarchies, run_id: str, name: str, limits: Limits) -> Cgroup:
+    """Groups for one container, with its limits set before anything runs in them."""
+    if hierarchies.v2 is not None:
+        group = _make_v2(hierarchies.v2, run_id, name)
+        cgroup = Cgroup(dirs=dict.fromkeys(("memory", "pids", "cpu"), group), is_v2=True)
+    else:
+        dirs = {key: top / PARENT / run_id / name for key, top in hierarchies.v1.items()}
+        for path in dirs.values():
+            path.mkdir(parents=True)
+        cgroup = Cgroup(dirs=dirs, is_v2=False)
+    for path, value in limit_files(cgroup, limits):
+        path.write_text(value)
+    return cgroup
+
+
+def _make_v2(top: Path, run_id: str, name: str) -> Path:
+    path = top
+    for part in (PARENT, run_id):
+        path = path / part
+        path.mkdir(exist_ok=True)
+        _enable(path)
+    (path / name).mkdir()
+    return path / name
+
+
+def limit_files(cgroup: Cgroup, limits: Limits) -> tuple[tuple[Path, str], ...]:
+    """Which file gets which text. Swap counts as memory, so a limit cannot be slept past."""
+    settings: list[tuple[str, str, str]] = []
+    if limits.memory is not None:
+        memory = str(limits.memory)
+        settings += (
+            [("memory", "memory.max", memory), ("memory", "memory.swap.max", "0")]
+            if cgroup.is_v2
+            else [
+                ("memory", "memory.limit_in_bytes", memory),
+                ("memory", "memory.memsw.limit_in_bytes", memory),
+            ]
+        )
+    if limits.pids is not None:
+        settings.append(("pids", "pids.max", str(limits.pids)))
+    if limits.cpus is not None:
+        quota = str(int(limits.cpus * _CPU_PERIOD))
+        settings += (
+            [("cpu", "cpu.max", f"{quota} {_CPU_PERIOD}")]
+            if cgroup.is_v2
+            else [
+                ("cpu", "cpu.cfs_period_us", str(_CPU_PERIOD)),
+                ("cpu", "cpu.cfs_quota_us", quota),
+            ]
+        )
+    return tuple(
+        (cgroup.dirs[controller] / file, value)
+        for controller, file, value in settings
+        if controller in cgroup.dirs and _is_supported(cgroup.dirs[controller] / file)
+    )
+
+
+def _is_supported(path: Path) -> bool:
+    # swap accounting is a kernel option (swapaccount=1); without it there is nothing to write
+    return path.exists() or "sw" not in path.name
+
+
+def remove_run_groups(hierarchies: Hierarchies, run_id: str) -> None:
+    """Delete every group of a run: its containers' and its own. Kills nothing."""
+    for top in hierarchies.parents:
+        run = top / PARENT / run_id
+        deadline = time.monotonic() + 2.0
+        if run.is_dir():
+            for group in run.iterdir():
+                if group.is_dir():
+                    remove_group(group, deadline)
+            remove_group(run, deadline)

@@ -1,0 +1,268 @@
+"""The engine: what a run sets up once, and how one container is started in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from buildpack.support.files import remove_tree
+from runner import seccomp
+from runner.engines.base import Address, EngineRequest, Streams
+from runner.engines.embedded import bwrap, cgroups, checks, network, rootfs, rundir, starter
+from runner.engines.embedded.container import EmbeddedContainer
+from runner.engines.embedded.forward import publish_port
+from runner.engines.embedded.launcher import Descriptors, Launched, launch
+from runner.formation import ContainerSpec
+from runner.release import Release
+from slugc.privileges import data_dir, drop_prefix, hand_over
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MEMORY_UPPER = 256 * 1024 * 1024
+
+
+def ensure_layers(release: Release, home: Path) -> tuple[Path, ...]:
+    """The slug's layers, unpacked once into the store, lowest first."""
+    from slugc.store import Store
+
+    return Store(home / "store").ensure_layers(release.slug)
+
+
+def tool_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the engine's own programs: where to find them, and nothing to leak.
+
+    A user's PATH seldom has /usr/sbin, where ip lives.
+    """
+    return {"PATH": f"{env.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), "LC_ALL": "C"}
+
+
+class EmbeddedEngine:
+    """Containers by bubblewrap, without a daemon."""
+
+    name: ClassVar[str] = "embedded"
+
+    def __init__(
+        self,
+        request: EngineRequest,
+        *,
+        layers: Callable[[Release, Path], tuple[Path, ...]] = ensure_layers,
+    ) -> None:
+        self._request = request
+        self._ensure_layers = layers
+        self._cleanup = contextlib.ExitStack()
+        self._containers: list[EmbeddedContainer] = []
+        self._names: dict[str, str] = {}
+        """address -> container name, for /etc/hosts"""
+        self._started = 0
+
+    def __enter__(self) -> Self:
+        env = self._request.env
+        self._env = tool_env(env)
+        checks.require(self._env)
+        self._home = data_dir(env)
+        self._hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+        rundir.sweep(self._home, env, also=self._remove_groups)
+        self._layers = self._ensure_layers(self._request.release, self._home)
+        with contextlib.ExitStack() as undo:
+            self._run = rundir.create_run_dir(self._home, env)
+            undo.callback(self._run.remove)
+            undo.callback(self._remove_groups, self._run.id)
+            self._network = self._start_network()
+            undo.callback(self._network.close)
+            self._walls = self._build_walls()
+            self._filter = seccomp.filter_program()
+            self._memory_upper = self._find_upper_place()
+            self._say_what_is_soft()
+            undo.callback(self._remove_containers)
+            self._cleanup = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    def start(
+        self, spec: ContainerSpec, *, streams: Streams, publish: int | None = None
+    ) -> EmbeddedContainer:
+        # bubblewrap is told to die with the thread that started it.
+        assert threading.current_thread() is threading.main_thread()
+        self._started += 1
+        key = f"{spec.name}-{self._started}"
+        with contextlib.ExitStack() as undo:
+            home = self._make_home(key)
+            undo.callback(remove_tree, home)
+            inside = self._join_network(spec, undo)
+            address = self._publish(spec, inside, publish, undo)
+            cgroup = self._make_cgroup(key)
+            if cgroup is not None:
+                undo.callback(cgroup.remove)
+            launched = self._launch(spec, streams, home=home, inside=inside, cgroup=cgroup)
+            container = EmbeddedContainer(
+                id=f"{self._run.id}-{key}",
+                spec=spec,
+                address=address,
+                launched=launched,
+                cgroup=cgroup,
+                release=undo.pop_all().close,
+            )
+        self._containers.append(container)
+        return container
+
+    # What a run sets up once
+
+    def _start_network(self) -> network.Network:
+        subnet = network.choose_subnet(_host_addresses(), Path("/proc/net/route").read_text())
+        socket = self._run.sockets / "slirp.sock"
+        return network.start_network(subnet, cwd=Path("/"), socket=socket, env=self._env)
+
+    def _build_walls(self) -> bwrap.Walls:
+        etc = self._run.root / "etc"
+        etc_dirs = rootfs.write_etc(etc, nameserver=self._network.subnet.nameserver)
+        files, dirs = bwrap.masked_in()
+        return bwrap.Walls(
+            system_dirs=rootfs.system_dirs(),
+            etc=etc,
+            etc_dirs=etc_dirs,
+            masked_files=files,
+            masked_dirs=dirs,
+        )
+
+    def _find_upper_place(self) -> int | None:
+        """None: on disk. A size: in memory, because the disk cannot hold an upper directory."""
+        home = self._make_home("probe")
+        try:
+            found = checks.overlay_problem(self._app_tree(home), self._env)
+        finally:
+            remove_tree(home)
+        if found is None:
+            return None
+        self._request.notify(
+            f"Files written under /app are kept in memory, {_MEMORY_UPPER >> 20} MiB a container: "
+            f"{self._home} cannot hold an overlay ({found})"
+        )
+        return _MEMORY_UPPER
+
+    def _say_what_is_soft(self) -> None:
+        if self._hierarchies is None:
+            self._request.notify(
+                "Limits are soft here, for each process instead of each container: no cgroup "
+                "access (start as root, or with systemd-run --user --scope -p Delegate=yes)"
+            )
+
+    def _remove_groups(self, run_id: str) -> None:
+        if self._hierarchies is not None:
+            cgroups.remove_run_groups(self._hierarchies, run_id)
+
+    def _remove_containers(self) -> None:
+        for container in self._containers:
+            container.kill()  # all at once, then wait for each
+        for container in self._containers:
+            container.remove()
+
+    # What one container needs
+
+    def _make_home(self, key: str) -> Path:
+        home = self._run.root / key
+        for path in (home, home / "upper", home / "work", home / "app"):
+            path.mkdir(mode=0o755)
+            hand_over(path)
+        return home
+
+    def _app_tree(self, home: Path) -> rootfs.AppTree:
+        return rootfs.app_tree(self._layers, home, home / "app")
+
+    def _join_network(self, spec: ContainerSpec, undo: contextlib.ExitStack) -> str:
+        """An address, and a name by which the app's other containers find it."""
+        address = self._network.take_address()
+        undo.callback(self._network.give_back, address)
+        self._names[address] = spec.name
+        undo.callback(self._write_hosts)
+        undo.callback(self._names.pop, address)
+        self._write_hosts()
+        return address
+
+    def _write_hosts(self) -> None:
+        rootfs.write_hosts(self._walls.etc, self._names.items())
+
+    def _publish(
+        self, spec: ContainerSpec, inside: str, publish: int | None, undo: contextlib.ExitStack
+    ) -> Address | None:
+        if spec.port is None:
+            return None
+        api = self._network.api
+        forward, address = publish_port(api, guest=inside, guest_port=spec.port, publish=publish)
+        undo.callback(api.remove_forward, forward)
+        return address
+
+    def _make_cgroup(self, key: str) -> cgroups.Cgroup | None:
+        if self._hierarchies is None:
+            return None
+        return cgroups.create_cgroup(self._hierarchies, self._run.id, key, self._request.limits)
+
+    def _launch(
+        self,
+        spec: ContainerSpec,
+        streams: Streams,
+        *,
+        home: Path,
+        inside: str,
+        cgroup: cgroups.Cgroup | None,
+    ) -> Launched:
+        tree = self._app_tree(home)
+        with contextlib.closing(Descriptors(streams)) as descriptors:
+            sandbox = bwrap.Sandbox(
+                hostname=spec.name.replace(".", "-"),
+                app=tree.target,
+                env=spec.env,
+                cgroup_view=() if cgroup is None else cgroup.view,
+                has_terminal=streams.terminal,
+                info_fd=descriptors.info,
+                seccomp_fd=descriptors.content("seccomp", self._filter),
+            )
+            arguments = "\0".join(bwrap.arguments(self._walls, sandbox))
+            start = starter.Start(
+                parent=os.getpid(),
+                drop=drop_prefix(),
+                cgroup=cgroup,
+                plug=self._plug(inside),
+                tree=tree,
+                memory_upper=self._memory_upper,
+                args_fd=descriptors.content("bwrap-args", os.fsencode(arguments)),
+                ready_fd=descriptors.said,
+                stderr_fd=descriptors.stderr,
+                process_limits=self._process_limits(is_soft=cgroup is None),
+                has_terminal=streams.terminal,
+                argv=spec.argv,
+            )
+            return launch(
+                spec.name,
+                starter.start_argv(start),
+                cwd=tree.base,
+                env=self._env,
+                streams=streams,
+                descriptors=descriptors,
+            )
+
+    def _plug(self, inside: str) -> starter.Plug:
+        port = f"v{self._started}"
+        commands = network.container_commands(
+            self._network.subnet, inside, port, self._network.pid, _host_addresses()
+        )
+        return starter.Plug(holder=self._network.pid, port=port, commands=commands)
+
+    def _process_limits(self, *, is_soft: bool) -> str:
+        _, hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return starter.process_limits(self._request.limits, is_soft=is_soft, hard_files=hard_files)
+
+
+def _host_addresses() -> tuple[str, ...]:
+    return network.host_addresses(Path("/proc/net/fib_trie").read_text())

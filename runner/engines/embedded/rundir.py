@@ -1,0 +1,135 @@
+"""Live state on disk: made private, locked while its run lives, swept once the run is dead.
+
+A run is alive while somebody holds its lock; the kernel lets go when slug-run dies, however it
+dies. So the next start knows what is left over without trusting process ids or clocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import locked, remove_tree
+from slugc.privileges import hand_over
+
+# sockaddr_un holds 108 bytes with the final NUL
+SOCKET_PATH_MAX = 107
+_LOCK_NAME = "lock"
+
+
+class RunDirError(SlugkitError):
+    """A directory for live state is not ours alone, so nothing is put into it."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "run-dir"
+
+    def __init__(self, path: Path, found: str) -> None:
+        self.path, self.found = path, found
+        super().__init__(
+            f"The run directory {path} cannot be used",
+            details=found,
+            resolution="Remove it, or set XDG_RUNTIME_DIR to a directory of your own.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDir:
+    """One run's directories: ``root`` on disk for file systems, ``sockets`` with a short path."""
+
+    id: str
+    root: Path
+    sockets: Path
+    lock: int
+    """Held open, and so locked, for as long as we live."""
+
+    def remove(self) -> None:
+        """Delete both directories and let go of the lock."""
+        remove_tree(self.sockets)
+        remove_tree(self.root)
+        os.close(self.lock)
+
+
+def create_run_dir(data_dir: Path, env: Mapping[str, str]) -> RunDir:
+    """A fresh, locked run directory under ``data_dir``/run."""
+    runs = _private_dir(data_dir / "run")
+    sockets_root = _sockets_root(env)
+    run_id = os.urandom(4).hex()
+    with locked(runs / ".lock", timeout=10):
+        root = runs / run_id
+        root.mkdir(mode=0o700)
+        lock = os.open(root / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hand_over(root)
+    sockets = sockets_root / run_id
+    sockets.mkdir(mode=0o700)
+    hand_over(sockets)
+    return RunDir(id=run_id, root=root, sockets=sockets, lock=lock)
+
+
+def sweep(
+    data_dir: Path, env: Mapping[str, str], *, also: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Remove what runs that died have left; ``also`` gets each dead run's id first."""
+    runs = data_dir / "run"
+    if not runs.is_dir():
+        return ()
+    with locked(runs / ".lock", timeout=10):
+        dead = tuple(sorted(path.name for path in runs.iterdir() if _is_dead(path)))
+        for run_id in dead:
+            also(run_id)
+            remove_tree(_sockets_root(env) / run_id)
+            remove_tree(runs / run_id)
+    return dead
+
+
+def _is_dead(path: Path) -> bool:
+    if not path.is_dir():
+        return False  # the global lock
+    try:
+        descriptor = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True  # killed between making the directory and its lock
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _sockets_root(env: Mapping[str, str]) -> Path:
+    """Where sockets go: short enough for AF_UNIX, and nobody else's."""
+    for path in _socket_candidates(env):
+        if len(os.fsencode(path)) + len("/12345678/slirp.sock") < SOCKET_PATH_MAX:
+            return _private_dir(path)
+    raise RunDirError(Path(env.get("XDG_RUNTIME_DIR", "")), "Its path is too long for a socket.")
+
+
+def _socket_candidates(env: Mapping[str, str]) -> Iterator[Path]:
+    if os.getuid() == 0:
+        yield Path("/run/slugkit")
+        return
+    if (runtime := env.get("XDG_RUNTIME_DIR")) and os.access(runtime, os.W_OK):
+        yield Path(runtime) / "slugkit"
+    yield Path(f"/tmp/slugkit-{os.getuid()}")  # noqa: S108  # checked to be ours alone below
+
+
+def _private_dir(path: Path) -> Path:
+    """``path`` as a directory that is ours: somebody else's, or a link, is refused."""
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise RunDirError(path, "It is not a directory.")
+    if found.st_uid != os.getuid():
+        raise RunDirError(path, f"It belongs to uid {found.st_uid}, not to uid {os.getuid()}.")
+    if found.st_mode & 0o022:
+        raise RunDirError(path, f"Others may write there (mode {found.st_mode & 0o777:04o}).")
+    return path

@@ -1,0 +1,133 @@
+"""From slug-run's process to the app's first instruction: one chain of programs, each exec'ed.
+
+    sh         (root only) enters the cgroup
+    setpriv    (root only) becomes the unprivileged user; everything after is nobody special
+    nsenter    enters the app network's user namespace
+    unshare    makes the container's mount and network namespaces
+    sh         plugs in the network, mounts the overlay
+    bwrap      builds the walls
+    bash       lowers the process limits, says "ready", becomes the app's command
+
+A pure function from values to that argument list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.engines.base import Limits
+from runner.engines.embedded.cgroups import Cgroup
+from runner.engines.embedded.rootfs import AppTree
+from runner.walls import MAX_CORE_SIZE, MAX_OPEN_FILES
+
+READY = b"\0"
+
+_ENTER_CGROUP = """\
+while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done; shift; exec "$@"
+"""
+
+# The first line: if slug-run was killed a moment ago nobody is left to end us, so we do.
+# --die-with-parent takes over once bubblewrap runs.
+_BUILD = """\
+[ "$PPID" = "$1" ] || exit 1
+printf %s "$2" | ip -batch - || exit 1
+nsenter --target "$3" --net ip link set "$4" master br0 up || exit 1
+if [ -n "$5" ]; then
+  mount -t tmpfs -o "size=$5,mode=0755" tmpfs "$6" && mkdir "$6/upper" "$6/work" || exit 1
+fi
+mount -t overlay -o "$7" overlay "$8" || exit 1
+cd / && shift 8 && exec "$@"
+"""
+
+# bash, because its redirections take descriptors above nine; -p, so that BASH_ENV and functions
+# among the config vars are not read here.
+_BEGIN = """\
+ready=$1 errors=$2
+eval "$3" || exit 1
+printf '\\0' >&"$ready" || exit 1
+exec 2>&"$errors" {ready}>&- {errors}>&-
+shift 3
+exec "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plug:
+    """How the container joins the app's network."""
+
+    holder: int
+    port: str
+    commands: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Everything the chain is made from."""
+
+    parent: int
+    drop: tuple[str, ...]
+    cgroup: Cgroup | None
+    plug: Plug
+    tree: AppTree
+    memory_upper: int | None
+    """size of a memory file system for the upper directory, where the disk cannot hold one"""
+    args_fd: int
+    ready_fd: int
+    stderr_fd: int
+    process_limits: str
+    has_terminal: bool
+    argv: Sequence[str]
+
+
+def start_argv(start: Start) -> tuple[str, ...]:
+    """The whole chain."""
+    return (
+        *_enter_cgroup(start.cgroup),
+        *start.drop,
+        *("nsenter", "--target", str(start.plug.holder), "--user", "--preserve-credentials", "--"),
+        *("unshare", "--mount", "--net", "--propagation", "private", "--"),
+        *("sh", "-c", _BUILD, "slugkit-build"),
+        *_build_parameters(start),
+        *("bwrap", "--args", str(start.args_fd), "--"),
+        *("/bin/bash", "-p", "-c", _BEGIN, "slugkit-begin"),
+        *(str(start.ready_fd), str(start.stderr_fd), start.process_limits),
+        # The terminal becomes the one that Ctrl-C and job control act through.
+        *(("/usr/bin/setsid", "--ctty") if start.has_terminal else ()),
+        *start.argv,
+    )
+
+
+def _enter_cgroup(cgroup: Cgroup | None) -> tuple[str, ...]:
+    if cgroup is None:
+        return ()
+    files = tuple(str(path) for path in cgroup.procs_files)
+    return ("sh", "-c", _ENTER_CGROUP, "slugkit-limits", *files, "--")
+
+
+def _build_parameters(start: Start) -> tuple[str, ...]:
+    tree = start.tree
+    return (
+        str(start.parent),
+        start.plug.commands,
+        str(start.plug.holder),
+        start.plug.port,
+        "" if start.memory_upper is None else str(start.memory_upper),
+        str(Path(tree.base, tree.upper).parent),
+        tree.options,
+        str(tree.target),
+    )
+
+
+def process_limits(limits: Limits, *, is_soft: bool, hard_files: int) -> str:
+    """ulimit lines. Without cgroups they stand in: per process, so soft, but they are something.
+
+    Memory as RLIMIT_DATA, not RLIMIT_AS: address space that is only reserved is not used.
+    """
+    lines = [f"ulimit -c {MAX_CORE_SIZE}", f"ulimit -n {min(hard_files, MAX_OPEN_FILES)}"]
+    if is_soft and limits.memory is not None:
+        lines.append(f"ulimit -d {limits.memory // 1024}")
+    if is_soft and limits.pids is not None:
+        lines.append(f"ulimit -u {limits.pids}")
+    return " && ".join(lines)
