@@ -1,0 +1,159 @@
+"""Deterministic .pyc files, compiled once and cached by content, one bundle a distribution.
+
+The .pyc files carry no time ("unchecked hash"), so the same sources give the same bytes; what else
+it takes is told in target/compile_pyc.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.support import files
+from buildpack.support.command import Command, capture
+
+COMPILER = Path(__file__).parent / "target" / "compile_pyc.py"
+LARGEST_GROUP = 250
+"""Files a job; larger distributions are cut, at places that depend on their file list alone."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Source files that are compiled together, in this order; names are relative to ``root``."""
+
+    root: Path
+    names: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytecodeCompiler:
+    """Compiles with ``python``, whose exact build is ``build_id``."""
+
+    python: Path
+    build_id: str
+    cache_dir: Path
+
+    @property
+    def bundles(self) -> Path:
+        return self.cache_dir / "bytecode"
+
+    def compile(self, root: Path, groups: Sequence[tuple[str, ...]]) -> int:
+        """Write a .pyc beside every file of ``groups``; returns how many groups were compiled."""
+        keyed = [self._key(root, names) for chunk in groups for names in _cut(chunk)]
+        missing = [group for group in keyed if not self._restore(group)]
+        if missing:
+            self._compile(sorted(missing, key=lambda g: len(g.names), reverse=True))
+        return len(missing)
+
+    def _key(self, root: Path, names: tuple[str, ...]) -> Group:
+        digest = hashlib.sha256(f"{FORMAT}\0{self.build_id}\0".encode())
+        for name in names:
+            with (root / name).open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            digest.update(os.fsencode(name) + b"\0" + content)
+        return Group(root=root, names=names, key=digest.hexdigest()[:32])
+
+    def _restore(self, group: Group) -> bool:
+        bundle = self.bundles / group.key
+        try:
+            content = bundle.read_bytes()
+        except FileNotFoundError:
+            return False
+        os.utime(bundle)  # Marks it as used, so that it is not reaped.
+        for name, pyc in read_bundle(content):
+            target = group.root / os.fsdecode(name)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(pyc)
+        return True
+
+    def _compile(self, groups: Sequence[Group]) -> None:
+        self.bundles.mkdir(parents=True, exist_ok=True)
+        jobs = self.bundles / f".jobs.{os.getpid()}.{os.urandom(4).hex()}"
+        jobs.mkdir()
+        try:
+            for number, group in enumerate(groups):
+                bundle = jobs / f"{number}.bundle"
+                words = (str(group.root), str(bundle), *group.names)
+                (jobs / str(number)).write_bytes(b"\0".join(os.fsencode(word) for word in words))
+            capture(self.command(jobs, len(groups)))
+            for number, group in enumerate(groups):
+                (jobs / f"{number}.bundle").replace(self.bundles / group.key)
+        finally:
+            files.remove_tree(jobs)
+
+    def command(self, jobs: Path, count: int) -> Command:
+        """The target Python, in the same state whoever starts it and wherever it is."""
+        # A place without bytecode: its own standard library is always read from source, whether
+        # or not it has been compiled by now.
+        no_cache = f"pycache_prefix={jobs / 'none'}"
+        flags = ("-s", "-S", "-B", "-W", "ignore", "-X", no_cache)
+        workers = str(len(os.sched_getaffinity(0)))
+        return Command(
+            argv=(str(self.python), *flags, str(COMPILER), str(jobs), str(count), workers),
+            cwd=Path("/"),
+            env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},
+            timeout=1200,
+            title="compile bytecode",
+        )
+
+
+def read_bundle(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, bytes) of every .pyc in a bundle."""
+    position = 0
+    while position < len(content):
+        name_end = content.index(b"\0", position)
+        length_end = content.index(b"\0", name_end + 1)
+        end = length_end + 1 + int(content[name_end + 1 : length_end])
+        yield content[position:name_end], content[length_end + 1 : end]
+        position = end
+
+
+def stdlib_groups(stdlib: Path) -> list[tuple[str, ...]]:
+    """The standard library: each package is a group, and all single modules together are one."""
+    return _by_owner(find_sources(stdlib), {})
+
+
+def distribution_groups(site_packages: Path) -> list[tuple[str, ...]]:
+    """Installed files by the distribution that lists them in its RECORD."""
+    owners: dict[str, str] = {}
+    for record in sorted(site_packages.glob("*.dist-info/RECORD")):
+        text = record.read_text("utf-8", "surrogateescape")
+        for row in csv.reader(io.StringIO(text)):
+            if row and row[0].endswith(".py"):
+                owners[row[0]] = record.parent.name
+    return _by_owner(find_sources(site_packages), owners)
+
+
+def _by_owner(sources: Sequence[str], owners: Mapping[str, str]) -> list[tuple[str, ...]]:
+    groups: dict[str, list[str]] = {}
+    for name in sources:
+        top, slash, _ = name.partition("/")
+        groups.setdefault(owners.get(name) or (top if slash else ""), []).append(name)
+    return [tuple(names) for _, names in sorted(groups.items())]
+
+
+def find_sources(root: Path) -> list[str]:
+    """Every regular .py file below ``root``, sorted."""
+    found: list[str] = []
+    top = len(str(root)) + 1
+    for directory, names, filenames in os.walk(root):
+        if "__pycache__" in names:
+            names.remove("__pycache__")
+        if "site-packages" in names and directory == str(root):
+            names.remove("site-packages")
+        prefix = f"{directory}/"[top:]
+        found += [prefix + name for name in filenames if name.endswith(".py")]
+    return sorted(found, key=os.fsencode)
+
+
+def _cut(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(names), LARGEST_GROUP):
+        yield names[start : start + LARGEST_GROUP]

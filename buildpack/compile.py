@@ -1,0 +1,126 @@
+"""bin/compile: the table of contents of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.app import App
+from buildpack.cache import reap
+from buildpack.dependencies import DependencyRequest, install_dependencies, restore
+from buildpack.environment import (
+    app_env,
+    install_settings,
+    read_env_dir,
+    write_export,
+    write_profile_d,
+)
+from buildpack.hooks import run_hook
+from buildpack.plan import BuildPlan, plan_build
+from buildpack.python_version import read_known_versions
+from buildpack.report import BuildData
+from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
+from buildpack.static_files import collect_static_step
+from buildpack.support.output import Output
+from buildpack.tools import ToolBox, tool_versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildDirs:
+    """The classic API's three arguments, and where this buildpack is."""
+
+    build_dir: Path
+    cache_dir: Path
+    env_dir: Path | None
+    buildpack_dir: Path
+
+
+def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output) -> None:
+    """Turn the app in ``build_dir`` into a runnable tree, in place."""
+    app = App(root=dirs.build_dir)
+    config_vars = read_env_dir(dirs.env_dir)
+    settings = install_settings(env, config_vars)
+    program_env = app_env(env, config_vars, dirs.build_dir)
+    tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
+
+    run_hook_step("pre_compile", dirs, program_env, data, out)
+
+    plan = plan_build(app)
+    report_plan(plan, data)
+
+    out.step("Installing Python" + (f" {plan.requested}" if plan.requested else ""))
+    with data.timed("python_install_duration"):
+        runtime, is_cached = install_runtime(
+            RuntimeRequest(
+                requested=plan.requested,
+                known=read_known_versions(),
+                env=settings,
+                cache_dir=dirs.cache_dir,
+            ),
+            tools,
+            out,
+        )
+    describe_runtime(plan, runtime, is_cached, data, out)
+
+    out.step("Installing the packages in requirements.txt")
+    request = DependencyRequest(
+        app=app, plan=plan, runtime=runtime, cache_dir=dirs.cache_dir, env=settings
+    )
+    with data.timed("dependencies_install_duration"):
+        venv_home, is_cached = install_dependencies(request, tools, out)
+    data.set("cache_status", "reused" if is_cached else "empty")
+    if is_cached:
+        out.info("Nothing has changed: using the packages of an earlier build.")
+    with data.timed("cache_restore_duration"):
+        venv = restore(request, venv_home, dirs.build_dir)
+
+    collect_static_step(
+        dirs.build_dir, venv, config_vars=config_vars, env=program_env, data=data, out=out
+    )
+
+    write_profile_d(dirs.build_dir)
+    write_export(dirs.buildpack_dir, dirs.build_dir)
+    run_hook_step("post_compile", dirs, program_env, data, out)
+    reap(dirs.cache_dir)
+
+
+def run_hook_step(
+    name: str, dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output
+) -> None:
+    """Run one of the app's hooks, if it has it."""
+    if not App(root=dirs.build_dir).is_file(f"bin/{name}"):
+        return
+    out.step(f"Running bin/{name}")
+    data.set(f"{name}_hook", True)
+    hook_env = {
+        **env,
+        "BUILD_DIR": str(dirs.build_dir),
+        "CACHE_DIR": str(dirs.cache_dir),
+        "ENV_DIR": str(dirs.env_dir or ""),
+    }
+    with data.timed(f"{name}_hook_duration"):
+        run_hook(name, dirs.build_dir, hook_env, out.info)
+
+
+def report_plan(plan: BuildPlan, data: BuildData) -> None:
+    """The plan's part of the build data."""
+    data.set("package_manager", plan.package_manager)
+    data.set("uv_version", tool_versions()["uv"])
+    data.set("python_version_origin", plan.origin)
+    data.set("python_version_requested", str(plan.requested or "default"))
+    data.set("python_version_pinned", bool(plan.requested and plan.requested.patch is not None))
+
+
+def describe_runtime(
+    plan: BuildPlan, runtime: Runtime, is_cached: bool, data: BuildData, out: Output
+) -> None:
+    """Say which Python it became and why; warn where the choice will not last."""
+    known = read_known_versions()[runtime.version.series]
+    data.set("python_version", str(runtime.version))
+    data.set("python_version_major", runtime.version.series)
+    data.set("python_version_outdated", runtime.version < known.latest)
+    data.set("python_provider", runtime.provider)
+    because = f"{plan.origin} asks for {plan.requested}" if plan.requested else "the app asks for none"
+    again = ", as in the last build" if is_cached else ""
+    out.info(f"Using Python {runtime.version} ({because}): {runtime.reason}{again}.")

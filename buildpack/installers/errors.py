@@ -1,0 +1,104 @@
+"""What can go wrong while dependencies are installed, each with its own next step."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from buildpack.support.download import without_password
+from buildpack.support.errors import SlugkitError
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, 70, break_long_words=False, break_on_hyphens=False)
+
+
+class NoMatchingDistributionError(SlugkitError):
+    """A package, or the asked version of it, does not exist for this Python."""
+
+    id = "install::no-matching-distribution"
+
+    def __init__(self, package: str, explanation: str) -> None:
+        self.package, self.explanation = package, explanation
+        super().__init__(
+            f"No package on the index matches '{package}'",
+            details=_wrap(explanation),
+            resolution="Check its name and version in your requirements. If the package\n"
+            "is private, set PIP_EXTRA_INDEX_URL to the index that has it.",
+        )
+
+
+class VersionConflictError(SlugkitError):
+    """The requirements contradict each other."""
+
+    id = "install::conflict"
+
+    def __init__(self, explanation: str) -> None:
+        self.explanation = explanation
+        super().__init__(
+            "Your requirements cannot be installed together",
+            details=_wrap(explanation),
+            resolution="Loosen or change one of the versions named above.",
+        )
+
+
+class HashMismatchError(SlugkitError):
+    """A downloaded file is not the one whose hash the app committed."""
+
+    id = "install::hash-mismatch"
+
+    def __init__(self, package: str, expected: Sequence[str], got: str) -> None:
+        self.package, self.expected, self.got = package, tuple(expected), got
+        wanted = "\n         ".join(expected)
+        super().__init__(
+            f"The hash of {package} is not the one in your requirements",
+            details=f"expected {wanted}\nfound    {got}",
+            resolution="If you changed the version, write the hashes again. If you did not,\n"
+            "the file on the index was replaced: do not use it before you know why.",
+        )
+
+
+class IndexUnreachableError(SlugkitError):
+    """The package index does not answer, which says nothing about the packages."""
+
+    id = "install::index-unreachable"
+
+    def __init__(self, index: str, reason: str) -> None:
+        self.index, self.reason = without_password(index), reason
+        super().__init__(
+            "The package index cannot be reached",
+            details=f"{self.index}: {reason}.",
+            resolution="Your requirements may be fine. Check the network and any proxy\n"
+            "settings of the build machine, then build again. To use another\n"
+            "index, set PIP_INDEX_URL.",
+        )
+
+
+class IndexAccessError(SlugkitError):
+    """The package index wants to know who is asking."""
+
+    id = "install::index-access"
+
+    def __init__(self, index: str, status: str) -> None:
+        self.index, self.status = without_password(index), status
+        super().__init__(
+            "The package index refused access",
+            details=f"{self.index} answered with HTTP status {status}.",
+            resolution="Give the user name and password in the index's URL, in the\n"
+            "config var PIP_INDEX_URL or PIP_EXTRA_INDEX_URL:\n\n"
+            "    PIP_EXTRA_INDEX_URL=https://USER:PASSWORD@index.example.com/simple",
+        )
+
+
+class InstallFailedError(SlugkitError):
+    """uv failed in a way we have no better words for: most often, a source build."""
+
+    id = "install::failed"
+
+    def __init__(self, lines: Sequence[str], code: int) -> None:
+        self.lines, self.code = tuple(lines), code
+        super().__init__(
+            "Your app's dependencies could not be installed",
+            details="\n".join(lines),
+            resolution=f"uv ended with exit code {code}; its last lines are above.",
+        )

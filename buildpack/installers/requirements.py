@@ -1,0 +1,176 @@
+"""Installs requirements.txt with uv, and turns uv's failures into words of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.installers.errors import (
+    HashMismatchError,
+    IndexAccessError,
+    IndexUnreachableError,
+    InstallFailedError,
+    NoMatchingDistributionError,
+    VersionConflictError,
+)
+from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
+from buildpack.support.errors import SlugkitError
+from buildpack.tools import index_url
+from buildpack.venv import Venv
+
+PASSED_ON = (
+    # Where temporary files and the user's credentials are.
+    "HOME", "TMPDIR", "NETRC", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL",
+    # How the network is reached and whom it trusts.
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    # Where packages come from.
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
+    "UV_NO_INDEX", "UV_INSECURE_HOST", "UV_KEYRING_PROVIDER", "UV_INDEX_STRATEGY",
+    "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "UV_OFFLINE", "UV_EXCLUDE_NEWER", "UV_CONSTRAINT",
+    "UV_CONCURRENT_DOWNLOADS", "UV_REQUIRE_HASHES",
+    # How source distributions are compiled.
+    "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "PKG_CONFIG_PATH",
+)  # fmt: skip
+
+FROM_PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_NO_INDEX": "UV_NO_INDEX",
+    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
+    "PIP_CONSTRAINT": "UV_CONSTRAINT",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
+    "PIP_RETRIES": "UV_HTTP_RETRIES",
+}
+"""pip's settings under uv's names: an app that installed with pip installs with us."""
+
+COMMA_SEPARATED = frozenset({"UV_FIND_LINKS"})
+
+CREDENTIAL_NAMES = re.compile(r"UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """One run of uv."""
+
+    uv: Path
+    venv: Venv
+    requirements_dir: Path
+    uv_cache_dir: Path
+    env: Mapping[str, str]
+    require_hashes: bool
+
+
+def installer_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The part of ``env`` that says where packages come from, under uv's names."""
+    chosen = {name: value for name, value in env.items() if name in PASSED_ON and value}
+    chosen |= {name: value for name, value in env.items() if CREDENTIAL_NAMES.fullmatch(name)}
+    for theirs, ours in FROM_PIP.items():
+        if env.get(theirs) and ours not in chosen:
+            value = env[theirs]
+            chosen[ours] = ",".join(value.split()) if ours in COMMA_SEPARATED else value
+    return chosen
+
+
+def install_command(install: Install) -> Command:
+    """``uv pip install -r requirements.txt`` and the flags nobody should have to type."""
+    options = ["--require-hashes"] if install.require_hashes else []
+    env = {
+        # As pip: the best version of all indexes, not the first index that knows the name.
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_SYSTEM_CERTS": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        **installer_env(install.env),
+        "PATH": install.env.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        "LC_ALL": "C.UTF-8",
+        "UV_CACHE_DIR": str(install.uv_cache_dir),
+        "UV_LINK_MODE": "hardlink",
+        "UV_NO_CONFIG": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SOURCE_DATE_EPOCH": "315532800",
+    }
+    return Command(
+        argv=(
+            str(install.uv), "pip", "install", "--python", str(install.venv.python),
+            "--color", "never", "--no-compile-bytecode", *options, "-r", "requirements.txt",
+        ),  # fmt: skip
+        cwd=install.requirements_dir,
+        env=env,
+        timeout=1800,
+        title="uv pip install -r requirements.txt",
+    )
+
+
+def install_requirements(install: Install, on_line: Callable[[str], None]) -> None:
+    """Run uv; what it prints goes to ``on_line``, what goes wrong is raised."""
+    command = install_command(install)
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        if not line.startswith(("Using Python", "warning: `UV_", "Using CPython")):
+            on_line(line)
+
+    try:
+        stream(command, keep)
+    except CommandFailedError as err:
+        raise classify_failure(lines, index_url(install.env), err.code) from err
+    except CommandTimeoutError as err:
+        raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
+
+
+def classify_failure(lines: Sequence[str], index: str, code: int) -> SlugkitError:
+    """The error that ``uv``'s output stands for."""
+    text = " ".join(" ".join(lines).split())
+    if match := re.search(
+        r"Hash mismatch for `(?P<what>[^`]+)` Expected: (?P<expected>.*?) Computed: (?P<got>\S+)", text
+    ):
+        return HashMismatchError(match["what"], match["expected"].split(), match["got"])
+    if re.search(r"lack of valid authentication|40[13] (Unauthorized|Forbidden)", text):
+        return IndexAccessError(index, "401" if "401" in text else "403")
+    if match := re.search(
+        r"(dns error|Connection refused|timed out|tcp connect error|client error \(Connect\)"
+        r"|certificate|HTTP status server error[^)]*\)|Missing `Content-Type`|Network is unreachable"
+        r"|connection reset|connection closed)",
+        text,
+        re.IGNORECASE,
+    ):
+        return IndexUnreachableError(index, _network_reason(match[1], text))
+    if match := re.search(r"Because (\S+) was not found in the package registry", text):
+        return NoMatchingDistributionError(match[1], _explanation(lines))
+    if match := re.search(r"there (?:is|are) no versions? of (\S+?)(?:==\S+)?[ ,]", text):
+        return NoMatchingDistributionError(match[1], _explanation(lines))
+    if "No solution found" in text:
+        return VersionConflictError(_explanation(lines))
+    return InstallFailedError(lines[-20:], code)
+
+
+def _network_reason(found: str, text: str) -> str:
+    words = found.lower()
+    if "certificate" in words:
+        return "its TLS certificate is not trusted"
+    if "dns" in text.lower():
+        return "its name cannot be resolved (DNS)"
+    if "refused" in text:
+        return "the connection was refused"
+    if "timed out" in text or "timeout" in text.lower():
+        return "it did not answer in time"
+    if words.startswith("http status"):
+        return f"it answered with an error{words.removeprefix('http status server error')}"
+    if "content-type" in words:
+        return "what answered is not a package index"
+    return "the connection failed"
+
+
+def _explanation(lines: Sequence[str]) -> str:
+    text = "\n".join(lines)
+    cause = text.rpartition("cause:")[2] if "cause:" in text else text
+    return " ".join(cause.split("hint:")[0].split())

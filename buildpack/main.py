@@ -1,0 +1,141 @@
+"""Every phase but detect: arguments in, one function called, an exit code out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from buildpack.support.errors import SlugkitError, UsageError
+from buildpack.support.output import Output, wants_color
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORT_BUGS = "https://github.com/slugkit/slugkit/issues"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a phase. ``bin/*`` answer 0 or 1, as the buildpack API asks."""
+    env = dict(os.environ)
+    out = Output(color=wants_color(sys.stderr, env))
+    try:
+        return _phase(argv)(argv[1:], env, out)
+    except SlugkitError as err:
+        out.error(err)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        out.error(SlugkitError("Internal error", details=traceback.format_exc().rstrip(),
+                               resolution=f"This is a bug of ours. Please report it:\n{REPORT_BUGS}"))
+        return 1
+
+
+Phase = Callable[[Sequence[str], Mapping[str, str], Output], int]
+
+
+def _phase(argv: Sequence[str]) -> Phase:
+    phases: Mapping[str, Phase] = {
+        "compile": run_compile,
+        "release": run_release,
+        "report": run_report,
+        "test-compile": run_test_compile,
+        "plan": run_plan,
+    }
+    name = argv[0] if argv else ""
+    if name not in phases:
+        known = ", ".join(["detect", *phases])
+        raise UsageError(f"There is no phase '{name}'", resolution=f"The phases are: {known}.")
+    return phases[name]
+
+
+def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+    """``bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]``"""
+    if not 1 <= len(args) <= 3:
+        raise UsageError("Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]")
+    build_dir = _directory(args[0], "BUILD_DIR")
+    cache_dir = _absolute(args[1]) if args[1:] and args[1] else _private_cache(build_dir, env)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    # Our own bytecode goes to the cache: the checkout may be read-only, and compiling these
+    # modules anew would take longer than a whole build in which nothing has changed.
+    sys.pycache_prefix = str(cache_dir / "buildpack-bytecode")
+    sys.dont_write_bytecode = False
+    from buildpack.compile import BuildDirs, compile_app
+    from buildpack.report import BuildData
+
+    env_dir = _absolute(args[2]) if args[2:] and args[2] else None
+    dirs = BuildDirs(
+        build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT
+    )
+    data = BuildData()
+    try:
+        compile_app(dirs, env, data, out)
+    except SlugkitError as err:
+        data.set("failure_reason", getattr(err, "reason_id", err.id))
+        data.set("failure_detail", err.brief)
+        raise
+    except Exception as err:
+        data.set("failure_reason", "internal-error::unhandled")
+        data.set("failure_detail", repr(err))
+        raise
+    finally:
+        data.save(cache_dir)
+    return 0
+
+
+def run_test_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+    """``bin/test-compile``: as compile, without static files."""
+    return run_compile(args, {**env, "SLUGKIT_TEST_COMPILE": "1"}, out)
+
+
+def run_release(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+    """``bin/release BUILD_DIR``: YAML on standard output."""
+    from buildpack.release import default_process_types, release_yaml
+
+    if len(args) != 1:
+        raise UsageError("Usage: bin/release BUILD_DIR")
+    build_dir = _directory(args[0], "BUILD_DIR")
+    out.out.write(release_yaml(default_process_types(build_dir)))
+    return 0
+
+
+def run_report(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+    """``bin/report BUILD_DIR CACHE_DIR [ENV_DIR]``: JSON on standard output."""
+    from buildpack.report import read_build_data
+
+    if not 2 <= len(args) <= 3:
+        raise UsageError("Usage: bin/report BUILD_DIR CACHE_DIR [ENV_DIR]")
+    out.out.write(read_build_data(_absolute(args[1])))
+    return 0
+
+
+def run_plan(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+    """``python3 -m buildpack plan DIR``: the plan as JSON, nothing done."""
+    from buildpack.app import App
+    from buildpack.plan import plan_build
+
+    if len(args) != 1:
+        raise UsageError("Usage: python3 -m buildpack plan DIR")
+    plan = plan_build(App(root=_directory(args[0], "DIR")))
+    out.out.write(json.dumps(plan.as_json(), indent=2) + "\n")
+    return 0
+
+
+def _directory(text: str, name: str) -> Path:
+    path = _absolute(text)
+    if not path.is_dir():
+        raise UsageError(f"{name} is not a directory: {path}")
+    return path
+
+
+def _absolute(text: str) -> Path:
+    return Path(os.path.realpath(text))
+
+
+def _private_cache(build_dir: Path, env: Mapping[str, str]) -> Path:
+    """Without a CACHE_DIR nothing is kept from build to build, but it must be somewhere."""
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix="slugkit-cache-", dir=env.get("TMPDIR") or None))

@@ -1,0 +1,65 @@
+"""Every decision of the build, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from buildpack.app import App
+from buildpack.checks import check_no_venv, check_reserved_directories
+from buildpack.package_manager import PackageManager, determine_package_manager
+from buildpack.python_version import (
+    RequestedPythonVersion,
+    VersionOrigin,
+    check_requested_version,
+    default_series,
+    read_known_versions,
+    read_requested_python_version,
+)
+from buildpack.requirements_file import RequirementFiles, read_requirement_files
+
+HOOKS = ("pre_compile", "post_compile")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """What will be done. ``requested`` is None when the app leaves the version to us."""
+
+    package_manager: PackageManager
+    requested: RequestedPythonVersion | None
+    requirements_file: str
+    requirements: RequirementFiles
+    hooks: tuple[str, ...]
+
+    @property
+    def origin(self) -> VersionOrigin:
+        return self.requested.origin if self.requested else VersionOrigin.DEFAULT
+
+    def as_json(self) -> Mapping[str, object]:
+        """For ``python3 -m buildpack plan DIR``."""
+        default = default_series(read_known_versions())
+        return {
+            "hooks": list(self.hooks),
+            "package_manager": str(self.package_manager),
+            "python_version": str(self.requested) if self.requested else f"{default} or older",
+            "python_version_origin": str(self.origin),
+            "requirements": [line.text for line in self.requirements.lines],
+            "requirements_files": sorted(self.requirements.contents),
+        }
+
+
+def plan_build(app: App) -> BuildPlan:
+    """Read the app and decide. The order of the checks is the order a person would fix things."""
+    check_reserved_directories(app)
+    package_manager = determine_package_manager(app)
+    check_no_venv(app)
+    requested = read_requested_python_version(app)
+    if requested:
+        check_requested_version(requested, read_known_versions())
+    return BuildPlan(
+        package_manager=package_manager,
+        requested=requested,
+        requirements_file="requirements.txt",
+        requirements=read_requirement_files(app),
+        hooks=tuple(name for name in HOOKS if app.is_file(f"bin/{name}")),
+    )

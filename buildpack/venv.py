@@ -1,0 +1,76 @@
+"""A virtualenv whose links and scripts survive being moved."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.python_version import PythonVersion
+from buildpack.support import files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venv:
+    """An environment beside its runtime: ``../python`` from ``root`` is the runtime's home."""
+
+    root: Path
+    version: PythonVersion
+
+    @property
+    def bin_dir(self) -> Path:
+        return self.root / "bin"
+
+    @property
+    def python(self) -> Path:
+        return self.bin_dir / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        return self.root / "lib" / f"python{self.version.series}" / "site-packages"
+
+
+def create_venv(root: Path, version: PythonVersion) -> Venv:
+    """Make the directories and links that ``python -m venv`` would, all of them relative."""
+    venv = Venv(root=root, version=version)
+    venv.bin_dir.mkdir(parents=True)
+    venv.site_packages.mkdir(parents=True)
+    venv.python.symlink_to(f"../../python/bin/python{version.series}")
+    for name in ("python3", f"python{version.series}"):
+        (venv.bin_dir / name).symlink_to("python")
+    # No "home" line: without one, Python follows bin/python to the runtime beside us, wherever
+    # both have been moved. "relocatable" makes uv write scripts that find their Python likewise.
+    (venv.root / "pyvenv.cfg").write_text(
+        f"include-system-site-packages = false\nrelocatable = true\nversion = {version}\n"
+    )
+    return venv
+
+
+NAMES_THE_BUILD = frozenset({"uv_cache.json", "uv_build.json"})
+"""Files uv leaves in a .dist-info about the machine it ran on."""
+
+
+def neutralize(venv: Venv) -> None:
+    """Remove what differs between two installs of the same distributions."""
+    for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")):
+        removed = {name for name in NAMES_THE_BUILD if (record.parent / name).exists()}
+        direct_url = record.parent / "direct_url.json"
+        if direct_url.exists() and "file://" in direct_url.read_text("utf-8"):
+            removed.add(direct_url.name)
+        for name in removed:
+            (record.parent / name).unlink()
+        _rewrite_record(record, frozenset(f"{record.parent.name}/{name}" for name in removed))
+    for lock in (venv.root / ".lock", venv.root / ".gitignore", venv.root / "CACHEDIR.TAG"):
+        lock.unlink(missing_ok=True)
+
+
+def _rewrite_record(record: Path, removed: frozenset[str]) -> None:
+    rows = list(csv.reader(io.StringIO(record.read_text("utf-8", "surrogateescape"))))
+    kept = sorted(row for row in rows if row and row[0] not in removed)
+    if kept == rows:
+        return
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(kept)
+    # A new file, never a write into the old one: that may be a hard link into uv's cache.
+    files.write_atomically(record, text.getvalue().encode("utf-8", "surrogateescape"))
