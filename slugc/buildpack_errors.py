@@ -1,0 +1,122 @@
+"""What can go wrong with a buildpack, naming the phase, the buildpack and its own last words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildpack.support.errors import ExitCode, SlugkitError, printable
+
+
+class BuildpackSpecError(SlugkitError):
+    """``-b`` names nothing we can fetch."""
+
+    exit_code = ExitCode.NO_INPUT
+    id = "buildpack-missing"
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+        super().__init__(
+            f"There is no buildpack at {printable(spec)}",
+            resolution="Give a directory, a git URL#ref or a tarball, for example:\n\n"
+            "    slugc build -b https://host/owner/buildpack#v1.2",
+        )
+
+
+class BuildpackBrokenError(SlugkitError):
+    """A buildpack whose programs cannot be started; every problem is listed."""
+
+    exit_code = ExitCode.DATA
+    id = "buildpack-broken"
+
+    def __init__(self, name: str, problems: Sequence[str]) -> None:
+        self.name, self.problems = name, tuple(problems)
+        super().__init__(
+            f"The buildpack {printable(name)} cannot be started",
+            details="\n".join(f"- {problem}" for problem in self.problems),
+            resolution="A buildpack is a directory with the programs bin/detect and\n"
+            "bin/compile, and mostly bin/release.",
+        )
+
+
+class NotDetectedError(SlugkitError):
+    """The buildpack does not know how to build this app; its reasons are shown."""
+
+    exit_code = ExitCode.DATA
+    id = "not-detected"
+
+    def __init__(self, name: str, said: Sequence[str]) -> None:
+        self.name, self.said = name, tuple(said)
+        super().__init__(
+            f"The buildpack {printable(name)} did not recognise this app",
+            details="\n".join(self.said),
+            resolution=""
+            if said
+            else "Choose another buildpack with -b, or check the app's files.",
+        )
+
+
+class PhaseFailedError(SlugkitError):
+    """A phase ended with a code that means failure."""
+
+    exit_code = ExitCode.DATA
+    id = "phase-failed"
+
+    def __init__(self, phase: str, name: str, code: int, last_lines: Sequence[str]) -> None:
+        self.phase, self.name, self.code = phase, name, code
+        self.last_lines = tuple(last_lines)
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        super().__init__(
+            f"bin/{phase} of the buildpack {printable(name)} {how}",
+            details="\n".join(self.last_lines),
+            resolution="The reason stands above, in the buildpack's own words.",
+        )
+
+
+class PhaseTimeoutError(SlugkitError):
+    """A phase ran into our time limit; everything it had started was killed."""
+
+    exit_code = ExitCode.TIME_LIMIT
+    id = "phase-timeout"
+
+    def __init__(self, phase: str, name: str, limit: float) -> None:
+        self.phase, self.name, self.limit = phase, name, limit
+        super().__init__(
+            f"bin/{phase} of the buildpack {printable(name)} was still running when the time\n"
+            f"limit of {limit:g} seconds was reached",
+            details="It was stopped, with everything it had started. Nothing was written.",
+            resolution="Give it more time with --timeout SECONDS.",
+        )
+
+
+class ReleaseOutputError(SlugkitError):
+    """bin/release printed something that is no buildpack release; every problem is listed."""
+
+    exit_code = ExitCode.DATA
+    id = "release-output"
+
+    def __init__(self, name: str, problems: Sequence[str]) -> None:
+        self.name, self.problems = name, tuple(problems)
+        super().__init__(
+            f"bin/release of the buildpack {printable(name)} printed something we cannot use",
+            details="\n".join(f"- {problem}" for problem in self.problems),
+            resolution="It prints YAML like this:\n\n    default_process_types:\n"
+            "      web: gunicorn app:app\n    config_vars:\n      DEBUG: '0'",
+        )
+
+
+class NoProcessTypesError(SlugkitError):
+    """A slug nobody could start."""
+
+    exit_code = ExitCode.DATA
+    id = "no-process-types"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            "The app names no process types, so there would be nothing to run",
+            details=f"There is no Procfile in the app's root directory, and the buildpack\n"
+            f"{printable(name)} knows no default for it.",
+            resolution="Write a file named Procfile (no ending, capital P), for example:\n\n"
+            "    web: gunicorn app:app --bind 0.0.0.0:$PORT\n\n"
+            "For a slug that is only used for one-off commands: --allow-no-processes",
+        )

@@ -1,0 +1,192 @@
+"""Runs a buildpack's programs in a sandbox and reads what they print.
+
+They are called as programs, our own buildpack's like anybody's:
+https://devcenter.heroku.com/articles/buildpack-api
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from buildpack.support.command import CommandFailedError, CommandTimeoutError
+from slugc.build_space import BuildSpace
+from slugc.buildpack_errors import (
+    NotDetectedError,
+    PhaseFailedError,
+    PhaseTimeoutError,
+    ReleaseOutputError,
+)
+from slugc.procfile import ProcessType, is_process_type
+from slugc.sandbox.base import Sandbox, SandboxCommand
+
+DETECT_LIMIT = 60.0  # seconds; a detect that thinks longer hangs
+NOT_MINE = frozenset({1, 100})  # 1 in the classic API, 100 in the Cloud Native one
+MAX_PRINTED = 64 * 1024  # bytes of a buildpack release; a real one has a few hundred
+
+# Heroku's rule: what a buildpack leaves in a file named export is sourced before the next one.
+_AFTER_EXPORTS = 'until [ "$1" = -- ]; do . "$1"; shift; done; shift; exec "$@"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildpackRelease:
+    """What bin/release said: defaults that a Procfile and config vars win over."""
+
+    default_process_types: Mapping[ProcessType, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    config_vars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """One buildpack in one build. ``position`` counts the buildpacks from 0."""
+
+    sandbox: Sandbox
+    space: BuildSpace
+    env: Mapping[str, str]
+    position: int
+    label: str
+    deadline: float
+    """on the monotonic clock"""
+    limit: float
+    """of the whole build, in seconds, for the message"""
+
+    def detect(self, on_line: Callable[[str], None]) -> str:
+        """The name the buildpack gives the app. Raises NotDetectedError with its reasons."""
+        said: list[str] = []
+        command = self._command("detect", self._inside("build"), limit=DETECT_LIMIT)
+        try:
+            name = self.sandbox.capture(command, said.append).strip()
+        except CommandFailedError as err:
+            if err.code in NOT_MINE:
+                raise NotDetectedError(self.label, said or err.last_lines) from err
+            raise PhaseFailedError("detect", self.label, err.code, err.last_lines) from err
+        except CommandTimeoutError as err:
+            raise PhaseTimeoutError("detect", self.label, command.timeout or 0) from err
+        for line in said:
+            on_line(line)
+        return name.splitlines()[0] if name else self.label
+
+    def compile(self, on_line: Callable[[str], None]) -> None:
+        """Build the app in place, showing every line."""
+        places = (self._inside("build"), self._inside("cache"), self._inside("env"))
+        command = self._command("compile", *places)
+        try:
+            self.sandbox.stream(command, on_line)
+        except CommandFailedError as err:
+            raise PhaseFailedError("compile", self.label, err.code, err.last_lines) from err
+        except CommandTimeoutError as err:
+            raise PhaseTimeoutError("compile", self.label, self.limit) from err
+
+    def release(self, on_line: Callable[[str], None]) -> BuildpackRelease:
+        """The defaults the buildpack gives; none when it has no bin/release."""
+        if not self._has("release"):
+            return BuildpackRelease()
+        command = self._command("release", self._inside("build"), limit=DETECT_LIMIT)
+        try:
+            printed = self.sandbox.capture(command, on_line)
+        except CommandFailedError as err:
+            raise PhaseFailedError("release", self.label, err.code, err.last_lines) from err
+        except CommandTimeoutError as err:
+            raise PhaseTimeoutError("release", self.label, command.timeout or 0) from err
+        return parse_release(printed, self.label)
+
+    def report(self) -> Mapping[str, object]:
+        """The build data of bin/report; empty when there is none. Never fails a build."""
+        if not self._has("report"):
+            return {}
+        places = (self._inside("build"), self._inside("cache"), self._inside("env"))
+        try:
+            printed = self.sandbox.capture(
+                self._command("report", *places, limit=DETECT_LIMIT), lambda _line: None
+            )
+            found = json.loads(printed or "{}")
+        except (CommandFailedError, CommandTimeoutError, ValueError):
+            return {}  # anybody's bin/report may print YAML, or fail: it is told, not asked
+        return found if isinstance(found, dict) else {}
+
+    def _has(self, program: str) -> bool:
+        return (self._host_root / "bin" / program).is_file()
+
+    @property
+    def _host_root(self) -> Path:
+        return self.space.buildpacks_dir / str(self.position)
+
+    def _inside(self, *parts: str) -> PurePosixPath:
+        return self.sandbox.work_dir.joinpath(*parts)
+
+    def _command(
+        self, phase: str, *places: PurePosixPath, limit: float | None = None
+    ) -> SandboxCommand:
+        program = self._inside("buildpacks", str(self.position), "bin", phase)
+        argv = (str(program), *map(str, places))
+        left = max(self.deadline - time.monotonic(), 0.001)
+        return SandboxCommand(
+            argv=self._after_exports(argv),
+            cwd=self._inside("build"),
+            env=self.env,
+            timeout=min(left, limit) if limit else left,
+            title=f"bin/{phase}",
+        )
+
+    def _after_exports(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        exports = [
+            str(self._inside("buildpacks", str(earlier), "export"))
+            for earlier in range(self.position)
+            if (self.space.buildpacks_dir / str(earlier) / "export").is_file()
+        ]
+        return ("bash", "-c", _AFTER_EXPORTS, "slugc", *exports, "--", *argv) if exports else argv
+
+
+def parse_release(printed: str, name: str) -> BuildpackRelease:
+    """The YAML bin/release printed. Raises ReleaseOutputError with all that is wrong with it."""
+    if len(printed) > MAX_PRINTED:
+        raise ReleaseOutputError(name, (f"it is longer than {MAX_PRINTED // 1024} KiB",))
+    if printed.strip() in {"", "---", "{}", "--- {}"}:
+        return BuildpackRelease()
+    import yaml
+
+    try:
+        document = yaml.safe_load(printed)
+    except yaml.YAMLError as err:
+        raise ReleaseOutputError(name, (f"it is not YAML: {err}",)) from err
+    if document is None:
+        return BuildpackRelease()
+    if not isinstance(document, dict):
+        raise ReleaseOutputError(name, ("it is not a mapping",))
+    problems: list[str] = []
+    types = _texts(document, "default_process_types", problems)
+    config = _texts(document, "config_vars", problems)
+    problems += [f"'{kind}' is no process type" for kind in types if not is_process_type(kind)]
+    if problems:
+        raise ReleaseOutputError(name, problems)
+    return BuildpackRelease(
+        default_process_types=MappingProxyType(
+            {ProcessType(kind): line for kind, line in types.items()}
+        ),
+        config_vars=MappingProxyType(config),
+    )
+
+
+def _texts(document: Mapping[object, object], key: str, problems: list[str]) -> dict[str, str]:
+    """A mapping of texts under ``key``; numbers and truth values become the text they mean."""
+    found = document.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        problems.append(f"'{key}' is not a mapping")
+        return {}
+    texts = {}
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            problems.append(f"'{key}' holds '{name}', which is not a name with a text")
+        elif isinstance(value, bool):
+            texts[name] = str(value).lower()
+        else:
+            texts[name] = str(value)
+    return texts
