@@ -16,9 +16,18 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME_PRESS = 0.3
 
 
+class InterruptedEarlyError(KeyboardInterrupt):
+    """A stop signal before there was anything to stop gently."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(number)
+
+
 class StopSignals:
     """Ctrl-C, SIGTERM and SIGHUP noted, and a descriptor that wakes a selector.
 
+    Until ``hold`` is called they raise InterruptedEarlyError, so unpacking can be interrupted.
     ``first`` decides the exit code; ``insists`` is true once Ctrl-C came again. A signal that
     was ignored when we started (nohup) stays ignored.
     """
@@ -28,6 +37,7 @@ class StopSignals:
         self.insists = False
         self.resized = False
         self._first_at = 0.0
+        self._holds = False
         self._clock = clock
         self._undo = contextlib.ExitStack()
         self._reader = self._writer = self._wakeup_before = -1
@@ -55,6 +65,10 @@ class StopSignals:
     def fileno(self) -> int:
         return self._reader
 
+    def hold(self) -> None:
+        """From now on only note them: somebody looks."""
+        self._holds = True
+
     def drain(self) -> None:
         """Empty the wake-up pipe; what came is in the attributes."""
         with contextlib.suppress(BlockingIOError):
@@ -71,5 +85,7 @@ class StopSignals:
             self.resized = True
         elif self.first is None:
             self.first, self._first_at = number, self._clock()
+            if not self._holds:
+                raise InterruptedEarlyError(number)
         elif number == signal.SIGINT and self._clock() - self._first_at >= SAME_PRESS:
             self.insists = True

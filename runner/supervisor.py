@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,7 +73,8 @@ class Supervisor:
     signals: StopSignals
     policy: Policy = field(default_factory=Policy)
     front: Front | None = None
-    on_up: Callable[[], None] = field(default=lambda: None)
+    on_up: Callable[[Mapping[str, Address]], None] = field(default=lambda _: None)
+    """Called once, when all are up, with where each web container answers."""
     clock: Callable[[], float] = time.monotonic
     _slots: tuple[Slot, ...] = ()
     _outcome: Outcome | None = None
@@ -194,7 +195,7 @@ class Supervisor:
             self._serve()
         if not self._was_up and all(each.state is ContainerState.UP for each in self._slots):
             self._was_up = True
-            self.on_up()
+            self.on_up({each.name: where for each in self._slots if (where := each.serves)})
 
     def _fail_boot(self, slot: Slot) -> None:
         assert slot.probe is not None

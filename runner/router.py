@@ -1,0 +1,293 @@
+"""The load balancer before ``web``: Caddy, given exactly the servers that answer right now.
+
+The configuration is a value (``caddy_config``); running Caddy and telling it of changes is the
+rest of this file. Caddy keeps nothing on disk, has no way in but a private socket, and dies with
+slug-run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from buildpack.support.command import Command, Process, spawn
+from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import remove_tree
+from runner.engines.base import Address
+from runner.logs import LineSplitter
+from slugc.privileges import drop_prefix, hand_over
+
+START_TIMEOUT = 10.0
+REQUEST_TIMEOUT = 5.0
+GRACE = "25s"  # requests under way may finish while their containers have 30 seconds to stop
+TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class RouterError(SlugkitError):
+    """Caddy did not start, or does not do as it is told."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "router"
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(
+            "The load balancer (Caddy) does not work",
+            details=found,
+            resolution="Without one, start a single web container and no --port:\n\n"
+            "    slug-run web",
+        )
+
+
+def find_caddy(env: Mapping[str, str]) -> str | None:
+    """Caddy from PATH, or where packages put it."""
+    return shutil.which("caddy", path=f"{env.get('PATH', '')}:{TOOL_PATH}")
+
+
+def caddy_config(
+    *, listen: Address, upstreams: Sequence[Address], admin_socket: Path
+) -> dict[str, object]:
+    """Everything Caddy is told. X-Forwarded-* are Caddy's own: a client's are not believed."""
+    server = {
+        "listen": [_listen(listen)],
+        "routes": [{"handle": [caddy_handler(upstreams)]}],
+        "errors": {"routes": [{"handle": [_SORRY]}]},
+        "automatic_https": {"disable": True},
+        "protocols": ["h1"],
+        "read_header_timeout": "10s",
+        "max_header_bytes": 65536,
+        "idle_timeout": "2m",
+    }
+    return {
+        "admin": {"listen": f"unix/{admin_socket}", "config": {"persist": False}},
+        "logging": {"logs": {"default": {"level": "ERROR", "encoder": {"format": "json"}}}},
+        "apps": {"http": {"grace_period": GRACE, "servers": {"web": server}}},
+    }
+
+
+def caddy_handler(upstreams: Sequence[Address]) -> dict[str, object]:
+    """What is done with a request: passed to a server, or, while there is none, refused at once."""
+    if not upstreams:
+        return {"@id": "web", **_SORRY, "status_code": 503}
+    return {
+        "@id": "web",
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": _listen(address)} for address in upstreams],
+        "load_balancing": {
+            "selection_policy": {"policy": "least_conn"},
+            # A container that ended a moment ago refuses the connection; another one takes the
+            # request. Only what no server has seen is sent again, as Caddy does by default.
+            "try_duration": "5s",
+            "try_interval": "50ms",
+        },
+        # Bytes are passed on as they come, so streams and server-sent events work.
+        "flush_interval": -1,
+        "transport": {"protocol": "http", "dial_timeout": "5s"},
+    }
+
+
+_SORRY: Mapping[str, object] = {
+    "handler": "static_response",
+    "status_code": "{http.error.status_code}",
+    "headers": {"Retry-After": ["1"], "Content-Type": ["text/plain; charset=utf-8"]},
+    "body": "slug-run: no web container answers yet\n",
+}
+
+
+def _listen(address: Address) -> str:
+    return f"[{address.host}]:{address.port}" if ":" in address.host else str(address)
+
+
+def caddy_argv(caddy: str, config_file: Path, *, port: int, is_root: bool) -> tuple[str, ...]:
+    """Caddy as nobody special, bound to our life."""
+    # Only the right to open a low port, and only when that is asked for.
+    low = ("--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service")
+    capabilities = low if is_root and port < 1024 else ()
+    identity = drop_prefix()[1:-1] if is_root else ()
+    setpriv = ("setpriv", *identity, *capabilities, "--no-new-privs", "--pdeathsig", "KILL", "--")
+    return (*setpriv, caddy, "run", "--config", str(config_file))
+
+
+class Router:
+    """A running Caddy. Use as a context manager."""
+
+    def __init__(
+        self,
+        caddy: str,
+        *,
+        listen: Address,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._caddy = caddy
+        self._listen = listen
+        self._sleep = sleep
+        self._upstreams: tuple[Address, ...] = ()
+        self._process: Process | None = None
+        self._exit_fd = self._log_fd = -1
+        self._is_stopping = False
+        self._splitter = LineSplitter()
+
+    def __enter__(self) -> Self:
+        self._dir = Path(tempfile.mkdtemp(prefix="slugkit-router-"))
+        try:
+            hand_over(self._dir)
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+        remove_tree(self._dir)
+
+    def serve(self, addresses: Sequence[Address]) -> None:
+        """Send requests to these, and to no others."""
+        if self._is_stopping or tuple(addresses) == self._upstreams:
+            return
+        self._upstreams = tuple(addresses)
+        try:
+            self._ask("PATCH", "/id/web", caddy_handler(addresses))
+        except RouterError:
+            # Ended this very moment: ``attend`` starts it again, with these addresses.
+            if self._process is None or self._process.poll() is None:
+                raise
+
+    def stop(self) -> None:
+        """Close the port; Caddy ends by itself when the requests under way are done."""
+        self._is_stopping = True
+        if self._process is not None:
+            self._process.terminate()
+
+    def streams(self) -> tuple[int, ...]:
+        """Caddy's errors, and its end."""
+        return tuple(each for each in (self._log_fd, self._exit_fd) if each >= 0)
+
+    def attend(self) -> Sequence[str]:
+        """Read what Caddy says; start it again should it have ended."""
+        lines = self._read_log()
+        if self._process is None or self._process.poll() is None:
+            return lines
+        code = self._process.returncode
+        code = code if code >= 0 else 128 - code
+        self._end()
+        if self._is_stopping:
+            return lines
+        self._start()
+        return [*lines, f"The load balancer ended with status {code} and was started again"]
+
+    def _start(self) -> None:
+        config = caddy_config(
+            listen=self._listen, upstreams=self._upstreams, admin_socket=self._socket
+        )
+        config_file = self._dir / "caddy.json"
+        config_file.write_text(json.dumps(config))
+        config_file.chmod(0o644)
+        self._socket.unlink(missing_ok=True)
+        is_root = os.getuid() == 0
+        argv = caddy_argv(self._caddy, config_file, port=self._listen.port, is_root=is_root)
+        home = str(self._dir)
+        env = {"PATH": TOOL_PATH, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reader, False)
+        self._log_fd = reader
+        try:
+            command = Command(argv=argv, cwd=self._dir, env=env, title="caddy run")
+            self._process = spawn(command, stderr=writer)
+        finally:
+            os.close(writer)
+        self._exit_fd = os.pidfd_open(self._process.pid)
+        self._await_start()
+
+    @property
+    def _socket(self) -> Path:
+        return self._dir / "admin.sock"
+
+    def _await_start(self) -> None:
+        """Caddy opens its admin socket before its ports; it answers once both are open."""
+        assert self._process is not None
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self._socket.exists() and self._is_listening():
+                return
+            self._sleep(0.01)
+        said = "\n".join(self._read_log()[-5:])
+        raise RouterError(said or f"{self._caddy} did not start within {START_TIMEOUT:g} seconds.")
+
+    def _is_listening(self) -> bool:
+        try:
+            self._ask("GET", "/id/web", None)
+        except RouterError:
+            return False
+        return True
+
+    def _ask(self, method: str, path: str, body: object) -> None:
+        connection = _UnixConnection(self._socket, timeout=REQUEST_TIMEOUT)
+        try:
+            # Caddy's admin API takes an empty Host on a unix socket (RFC 2616, 14.26).
+            headers = {"Content-Type": "application/json", "Host": ""}
+            connection.request(method, path, json.dumps(body), headers)
+            answer = connection.getresponse()
+            said = answer.read(4096).decode("utf-8", "replace")
+        except OSError as err:
+            raise RouterError(f"{method} {path}: {err}") from err
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise RouterError(f"{method} {path} was answered with {answer.status}: {said.strip()}")
+
+    def _read_log(self) -> list[str]:
+        lines: list[str] = []
+        try:
+            while chunk := os.read(self._log_fd, 65536):
+                lines += self._splitter.feed(chunk)
+        except BlockingIOError:
+            pass
+        return [message for line in lines if (message := _message(line))]
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        for descriptor in self.streams():
+            os.close(descriptor)
+        self._exit_fd = self._log_fd = -1
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP to a unix socket; http.client knows TCP only."""
+
+    def __init__(self, path: Path, *, timeout: float) -> None:
+        super().__init__("", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _message(line: str) -> str:
+    """Caddy's JSON log line, as one of ours; empty for what nobody needs to know."""
+    try:
+        entry = json.loads(line)
+    except ValueError:  # its own complaints, from before it has a log
+        return line
+    if not isinstance(entry, dict) or entry.get("level") in {"debug", "info"}:
+        return ""
+    return f"{entry.get('msg', '')} {entry.get('error', '')}".strip()

@@ -1,0 +1,52 @@
+"""The person's own terminal, lent to a container: raw while it runs, put back on every way out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+import tty
+from collections.abc import Iterator, Mapping
+
+# What a program needs to know about the terminal it is shown on.
+TERMINAL_NAMES = ("TERM", "COLORTERM")
+
+
+def is_terminal(*descriptors: int) -> bool:
+    """Whether all of them are terminals; a closed one is not."""
+    return all(os.isatty(descriptor) for descriptor in descriptors)
+
+
+def terminal_env(descriptor: int, env: Mapping[str, str]) -> Mapping[str, str]:
+    """TERM and the size, for the container's environment."""
+    rows, columns = read_size(descriptor)
+    named = {name: env[name] for name in TERMINAL_NAMES if name in env}
+    sized = {"COLUMNS": str(columns), "LINES": str(rows)} if rows and columns else {}
+    return {**named, **sized}
+
+
+def read_size(descriptor: int) -> tuple[int, int]:
+    """Rows and columns; zeros where nobody has set them."""
+    rows, columns, _, _ = struct.unpack(
+        "HHHH", fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(8))
+    )
+    return rows, columns
+
+
+def copy_size(source: int, target: int) -> None:
+    """Give one terminal the size of another; the kernel then sends SIGWINCH to its program."""
+    size = fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8))
+    fcntl.ioctl(target, termios.TIOCSWINSZ, size)
+
+
+@contextlib.contextmanager
+def raw_mode(descriptor: int) -> Iterator[None]:
+    """Every key goes to the container, Ctrl-C and Ctrl-Z included."""
+    before = termios.tcgetattr(descriptor)
+    tty.setraw(descriptor)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
