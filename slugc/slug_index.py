@@ -58,9 +58,9 @@ def read_index(path: Path) -> Index:
             kind, length = footer
             if length > min(size - len(end_of(kind)), MAX_INDEX):
                 raise SlugIndexError(path, f"it claims {length:,} bytes of a file of {size:,}")
-            trailer = (
-                tail[-length:] if length <= len(tail) else _read_at(file.fileno(), size, length)
-            )
+            trailer = tail[-length:]
+            if length > len(tail):
+                trailer = os.pread(file.fileno(), length, size - length)
     except OSError as err:
         raise SlugMissingError(path, err.strerror or str(err)) from err
     document = decode_trailer(kind, trailer)

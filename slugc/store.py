@@ -9,11 +9,17 @@ locks/<hex>                 held while a layer is unpacked or a frame is made; n
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from slugc.privileges import hand_over
 from slugc.slug import Slug
 
+_SWEEP_AFTER = 60  # seconds; between a file's creation and its lock lies less than one
 _PARTS = ("layers", "frames", "signatures", "judged", "locks")
 
 
@@ -51,6 +57,34 @@ class Store:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o755)
                 hand_over(directory)
         hand_over(self.root)
+
+    @contextlib.contextmanager
+    def temporary_frame(self) -> Iterator[Path]:
+        """A new file beside the frames, to be renamed when its name is known; gone otherwise.
+
+        It is not synced to the disk: frames are compared with their digest whenever they are
+        used. While it is written its lock tells the sweep that somebody does.
+        """
+        self._sweep_frames()
+        path = self.root / "frames" / f".{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            hand_over(path)
+            yield path
+        finally:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+
+    def _sweep_frames(self) -> None:
+        """Drop what packers that died left behind."""
+        for path in (self.root / "frames").glob(".*.tmp"):
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):  # gone, or in use
+                if time.time() - path.stat().st_mtime < _SWEEP_AFTER:
+                    continue
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
 
     def ensure_layers(self, slug: Slug) -> tuple[Path, ...]:
         """The unpacked layers of ``slug``, lowest first; what is missing is verified, then

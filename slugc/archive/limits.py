@@ -1,0 +1,26 @@
+"""How large an archive, and what comes out of it, may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BLOCK = 512
+MAX_COMPONENT = 255  # one name on every Linux file system
+MAX_TARGET = 4095  # PATH_MAX without its NUL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one archive. The defaults are Heroku's slug limit and room for large apps."""
+
+    packed: int = 500 * 1000 * 1000
+    """bytes of the compressed file"""
+    unpacked: int = 2 * 1024**3
+    """bytes of all files together"""
+    entries: int = 200_000
+    depth: int = 64
+    path: int = 3_840
+    """bytes of one path: PATH_MAX less room for where the tree is unpacked"""
+
+
+DEFAULT_LIMITS = Limits()

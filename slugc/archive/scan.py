@@ -1,0 +1,199 @@
+"""One look at a tree: what is in it, in the order it is packed, without reading a file.
+
+Names are kept byte for byte. What could not be unpacked again is refused here, by name, all of
+it at once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from buildpack.support.errors import ExitCode, SlugkitError, printable
+from slugc.archive.headers import MemberKind
+from slugc.archive.judge import Refusal, TreePath, link_refusals, path_refusal
+from slugc.archive.limits import Limits
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SHOWN = 20
+
+
+class Entry(NamedTuple):
+    """One entry of a tree. Directories have no numbers: what they hold says it all."""
+
+    path: TreePath
+    kind: MemberKind
+    target: bytes = b""
+    executable: bool = False
+    size: int = 0
+    inode: int = 0
+    device: int = 0
+    links: int = 0
+    modified: int = 0
+    """mtime in nanoseconds"""
+    changed: int = 0
+    """ctime in nanoseconds"""
+
+
+class UnpackableTreeError(SlugkitError):
+    """The tree holds what no slug can hold."""
+
+    exit_code = ExitCode.DATA
+    id = "unpackable-tree"
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        self.refusals = refusals
+        lines = [f"'{printable(each.name)}': {each.reason}" for each in refusals[:_SHOWN]]
+        if len(refusals) > _SHOWN:
+            lines.append(f"and {len(refusals) - _SHOWN} more")
+        super().__init__(
+            "The app holds files that cannot go into a slug",
+            details="\n".join(lines),
+            resolution="Remove them, or name them in .slugignore.",
+        )
+
+
+class UnreadableTreeError(SlugkitError):
+    """Files or directories that we may not read."""
+
+    exit_code = ExitCode.PERMISSION
+    id = "unreadable-tree"
+
+    def __init__(self, names: tuple[bytes, ...]) -> None:
+        self.names = names
+        super().__init__(
+            "The app holds files that cannot be read",
+            details="\n".join(f"'{printable(name)}'" for name in names[:_SHOWN]),
+            resolution=f"Give uid {os.geteuid()} permission to read them, or remove them.",
+        )
+
+
+class TreeTooLargeError(SlugkitError):
+    """More files or bytes than a slug may hold."""
+
+    exit_code = ExitCode.DATA
+    id = "tree-too-large"
+
+    def __init__(
+        self, what: str, limit: int, found: int, biggest: tuple[tuple[bytes, int], ...]
+    ) -> None:
+        self.what, self.limit, self.found, self.biggest = what, limit, found, biggest
+        lines = [f"{size / 1e6:10,.1f} MB  {printable(name)}" for name, size in biggest]
+        super().__init__(
+            f"The app is too large for a slug: {found:,} {what}, {limit:,} are allowed",
+            details="The biggest directories:\n" + "\n".join(lines) if lines else "",
+            resolution="Name what the app does not need at run time in .slugignore.",
+        )
+
+
+def scan_tree(root: Path, limits: Limits) -> tuple[Entry, ...]:
+    """Every entry below ``root``, directories before what they hold, names in byte order."""
+    scanner = _Scanner(limits)
+    descriptor = os.open(root, _DIRECTORY)
+    try:
+        entries = tuple(scanner.walk(descriptor, ()))
+    finally:
+        os.close(descriptor)
+    if scanner.unreadable:
+        raise UnreadableTreeError(tuple(scanner.unreadable))
+    if scanner.refusals:
+        raise UnpackableTreeError(tuple(scanner.refusals))
+    check_size(entries, limits)
+    return entries
+
+
+def check_links(entries: Iterable[Entry]) -> None:
+    """Refuse links that unpacking these entries, as one archive, would refuse."""
+    kinds: dict[TreePath, MemberKind] = {(): MemberKind.DIRECTORY}
+    targets: dict[TreePath, bytes] = {}
+    for entry in entries:
+        kinds[entry.path] = entry.kind
+        if entry.kind is MemberKind.SYMLINK:
+            targets[entry.path] = entry.target
+    if refusals := link_refusals(kinds, targets):
+        raise UnpackableTreeError(refusals)
+
+
+def check_size(entries: tuple[Entry, ...], limits: Limits) -> None:
+    """Raise TreeTooLargeError when unpacking would."""
+    total = sum(entry.size for entry in entries)
+    if len(entries) > limits.entries:
+        raise TreeTooLargeError("entries", limits.entries, len(entries), biggest(entries))
+    if total > limits.unpacked:
+        raise TreeTooLargeError("bytes", limits.unpacked, total, biggest(entries))
+
+
+def biggest(entries: Iterable[Entry], count: int = 10) -> tuple[tuple[bytes, int], ...]:
+    """The ``count`` largest directories of at most three levels, with their sizes."""
+    sizes: dict[bytes, int] = {}
+    for entry in entries:
+        if entry.size:
+            where = b"/".join(entry.path[:3][: len(entry.path) - 1]) or b"."
+            sizes[where] = sizes.get(where, 0) + entry.size
+    return tuple(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:count])
+
+
+class _Scanner:
+    """The walk, and what it found wrong on the way."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.refusals: list[Refusal] = []
+        self.unreadable: list[bytes] = []
+
+    def walk(self, directory: int, at: TreePath) -> Iterator[Entry]:
+        with os.scandir(directory) as scanned:
+            found = sorted((os.fsencode(entry.name), entry) for entry in scanned)
+        for name, entry in found:
+            path = (*at, name)
+            if reason := path_refusal(path, self._limits):
+                self.refusals.append(Refusal(name=b"/".join(path), reason=reason))
+            elif entry.is_dir(follow_symlinks=False):
+                yield Entry(path, MemberKind.DIRECTORY)
+                yield from self._below(directory, path)
+            elif entry.is_symlink():
+                yield Entry(path, MemberKind.SYMLINK, os.readlink(name, dir_fd=directory))
+            else:
+                yield from self._file(path, entry.stat(follow_symlinks=False))
+
+    def _below(self, directory: int, path: TreePath) -> Iterator[Entry]:
+        try:
+            below = os.open(path[-1], _DIRECTORY, dir_fd=directory)
+        except PermissionError:
+            self.unreadable.append(b"/".join(path))
+            return
+        try:
+            yield from self.walk(below, path)
+        finally:
+            os.close(below)
+
+    def _file(self, path: TreePath, found: os.stat_result) -> Iterator[Entry]:
+        if not stat.S_ISREG(found.st_mode):
+            self.refusals.append(Refusal(name=b"/".join(path), reason=_kind_of(found.st_mode)))
+            return
+        yield Entry(
+            path,
+            MemberKind.FILE,
+            executable=bool(found.st_mode & stat.S_IXUSR),
+            size=found.st_size,
+            inode=found.st_ino,
+            device=found.st_dev,
+            links=found.st_nlink,
+            modified=found.st_mtime_ns,
+            changed=found.st_ctime_ns,
+        )
+
+
+_SPECIAL: Mapping[int, str] = {
+    stat.S_IFIFO: "it is a FIFO",
+    stat.S_IFSOCK: "it is a socket",
+    stat.S_IFCHR: "it is a character device",
+    stat.S_IFBLK: "it is a block device",
+}
+
+
+def _kind_of(mode: int) -> str:
+    return _SPECIAL.get(stat.S_IFMT(mode), "it is not a regular file")
