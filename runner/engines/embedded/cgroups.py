@@ -40,9 +40,14 @@ class Cgroup:
     is_v2: bool
 
     @property
-    def procs_files(self) -> tuple[Path, ...]:
-        """Where a process enters; one file per hierarchy."""
-        return tuple(path / "cgroup.procs" for path in dict.fromkeys(self.dirs.values()))
+    def entrances(self) -> tuple[Path, ...]:
+        """Where a process enters by writing 0, "myself"; one file per hierarchy.
+
+        v1's ``tasks`` moves one thread without the kernel's lock over all thread groups, which
+        takes some 5 ms a hierarchy; a starting shell has one thread.
+        """
+        name = "cgroup.procs" if self.is_v2 else "tasks"
+        return tuple(path / name for path in dict.fromkeys(self.dirs.values()))
 
     @property
     def view(self) -> tuple[tuple[Path, PurePosixPath], ...]:

@@ -25,7 +25,7 @@ from runner.walls import MAX_CORE_SIZE, MAX_OPEN_FILES
 READY = b"\0"
 
 _ENTER_CGROUP = """\
-while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done; shift; exec "$@"
+while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"
 """
 
 # The first line: if slug-run was killed a moment ago nobody is left to end us, so we do.
@@ -102,7 +102,7 @@ def start_argv(start: Start) -> tuple[str, ...]:
 def _enter_cgroup(cgroup: Cgroup | None) -> tuple[str, ...]:
     if cgroup is None:
         return ()
-    files = tuple(str(path) for path in cgroup.procs_files)
+    files = tuple(str(path) for path in cgroup.entrances)
     return ("sh", "-c", _ENTER_CGROUP, "slugkit-limits", *files, "--")
 
 
