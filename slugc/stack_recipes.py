@@ -87,6 +87,11 @@ def stack_recipe(tag: str) -> StackRecipe:
     )
 
 
+def has_recipe(stack: str) -> bool:
+    """Whether images of that stack can be built."""
+    return stack in _BASES
+
+
 def read_packages(name: str) -> tuple[str, ...]:
     """The package list ``data/stack-NAME.txt``: one a line, comments after #."""
     text = (DATA / f"stack-{name}.txt").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ across two bind mounts fails (EXDEV) even on one file system, and buildpacks lin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -44,6 +44,8 @@ class SandboxRequest:
     """the stack asked for by name; None takes the sandbox's own"""
     path: str = SYSTEM_PATH
     """PATH of the phases, where the sandbox shows this host's own programs"""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """what slugc itself was started with: DOCKER_HOST and friends, for the Docker sandbox"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

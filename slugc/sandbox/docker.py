@@ -1,0 +1,290 @@
+"""The Docker sandbox: one container of the stack's build image, in which every phase runs.
+
+The work directory is bound into it, so the engine must be on this machine. Interpreters and tools
+are the image's own: what is compiled there runs on the stack image of the same name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from buildpack.support.command import (
+    LAST_LINES,
+    Command,
+    CommandFailedError,
+    CommandTimeoutError,
+)
+from slugc.privileges import run_identity
+from slugc.sandbox.base import (
+    HOME,
+    SYSTEM_PATH,
+    Problem,
+    SandboxCommand,
+    SandboxKind,
+    SandboxRequest,
+    SandboxUnavailableError,
+)
+from slugc.sandbox.embedded import WORK_DIR
+from slugc.sandbox.lines import hand_over_lines
+from slugc.stack import Stack, read_host_stack
+from slugc.stack_image import DockerUnavailableError, connect
+from slugc.stack_recipes import LABEL, REPOSITORY, has_recipe
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.images import Image
+
+FALLBACK_STACK = "debian-12"
+"""Built on where this machine's own distribution has no stack image."""
+
+# Process 1 of the container: sleeps, and buries whatever a phase left behind.
+REAPER = "while :; do sleep 3600 & wait $!; done"
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian, Ubuntu and the image
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+
+ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+class DockerSandbox:
+    """See ``slugc.sandbox.base.Sandbox``."""
+
+    kind: ClassVar[SandboxKind] = SandboxKind.DOCKER
+    work_dir = WORK_DIR
+    home = HOME
+    path = SYSTEM_PATH
+
+    def __init__(self, request: SandboxRequest) -> None:
+        self._request = request
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            client = self._connect(undo)
+            self._client, image = client, self._build_image(client)
+            config = container_config(str(image.id), self._request)
+            api: Any = client.api
+            self._container = str(api.create_container_from_config(config)["Id"])
+            undo.callback(self._remove)
+            self._start()
+            self._stack = self._read_stack(image)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def stack(self) -> Stack:
+        return self._stack
+
+    def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
+        self._run(phase, on_line, on_line)
+
+    def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
+        out: list[str] = []
+        self._run(phase, out.append, on_error_line)
+        return "".join(f"{line}\n" for line in out)
+
+    def _connect(self, undo: contextlib.ExitStack) -> DockerClient:
+        try:
+            return undo.enter_context(connect(self._request.env))
+        except DockerUnavailableError as err:
+            problem = Problem(what=f"no Docker Engine answers: {err.reason}", fix=err.resolution)
+            raise SandboxUnavailableError(self.kind, (problem,)) from err
+
+    def _build_image(self, client: DockerClient) -> Image:
+        from docker.errors import ImageNotFound
+
+        tag = f"{REPOSITORY}:{wanted_stack(self._request.stack)}-build"
+        try:
+            return client.images.get(tag)
+        except ImageNotFound as err:
+            problem = Problem(
+                what=f"the Docker Engine has no build image {tag}",
+                fix=f"Build it, once: slugc stack build {tag}",
+            )
+            raise SandboxUnavailableError(self.kind, (problem,)) from err
+
+    def _start(self) -> None:
+        """Start the container, and see whether the work directory in it is ours."""
+        from docker.errors import APIError
+
+        problem = Problem(
+            what=f"the Docker Engine does not see {self._request.work_dir} of this machine",
+            fix="Use an engine on this machine, or share that directory with it.",
+        )
+        try:
+            self._client.api.start(self._container)
+        except APIError as err:
+            raise SandboxUnavailableError(self.kind, (problem,)) from err
+        marker = self._request.work_dir / f".slugc-{os.urandom(8).hex()}"
+        marker.touch()
+        try:
+            look = SandboxCommand(
+                argv=("test", "-e", str(WORK_DIR / marker.name)), cwd=WORK_DIR, env={}
+            )
+            self.capture(look, _ignore)
+        except CommandFailedError as err:
+            raise SandboxUnavailableError(self.kind, (problem,)) from err
+        finally:
+            marker.unlink()
+
+    def _read_stack(self, image: Image) -> Stack:
+        ask = SandboxCommand(argv=("getconf", "GNU_LIBC_VERSION"), cwd=WORK_DIR, env={})
+        stack = str(image.labels[LABEL])
+        architecture = str(image.attrs["Architecture"])
+        return Stack(
+            id=stack,
+            distribution=stack.partition("-")[0],
+            glibc=self.capture(ask, _ignore).removeprefix("glibc").strip(),
+            arch=ARCHITECTURES.get(architecture, architecture),
+        )
+
+    def _run(
+        self,
+        phase: SandboxCommand,
+        on_out: Callable[[str], None],
+        on_error: Callable[[str], None],
+    ) -> None:
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        shown = Command(
+            argv=phase.argv,
+            cwd=Path(phase.cwd),
+            env=phase.env,
+            timeout=phase.timeout,
+            title=phase.title,
+        )
+        code, timed_out = self._execute(phase, _noting(on_out, last), _noting(on_error, last))
+        if timed_out:
+            raise CommandTimeoutError(shown)
+        if code != 0:
+            raise CommandFailedError(shown, code, tuple(last))
+
+    def _execute(
+        self,
+        phase: SandboxCommand,
+        on_out: Callable[[str], None],
+        on_error: Callable[[str], None],
+    ) -> tuple[int, bool]:
+        api: Any = self._client.api
+        user = run_identity()
+        started = api.exec_create(
+            self._container,
+            list(phase.argv),
+            # As environment in the call's body: nothing of it is on any command line.
+            environment=dict(phase.env),
+            workdir=str(phase.cwd),
+            user=f"{user.uid}:{user.gid}",
+        )["Id"]
+        with self._time_limit(phase.timeout) as expired:
+            pieces = api.exec_start(started, stream=True, demux=True)
+            hand_over_lines(pieces, on_out, on_error)
+        if expired.is_set():
+            return 0, True
+        code = int(api.exec_inspect(started)["ExitCode"])
+        self._end_leftovers()
+        return code, False
+
+    @contextlib.contextmanager
+    def _time_limit(self, seconds: float | None) -> Iterator[threading.Event]:
+        """End the whole container when the time is up: no call ends a phase alone."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self._client.api.kill(self._container)
+
+        timer = threading.Timer(seconds or 0, expire)
+        timer.daemon = True
+        if seconds is not None:
+            timer.start()
+        try:
+            yield expired
+        finally:
+            timer.cancel()
+
+    def _end_leftovers(self) -> None:
+        """What a phase left in the background ends with it; process 1, which only sleeps, stays."""
+        api: Any = self._client.api
+        user = run_identity()
+        started = api.exec_create(
+            self._container, ["/bin/sh", "-c", "kill -KILL -1"], user=f"{user.uid}:{user.gid}"
+        )["Id"]
+        api.exec_start(started)
+
+    def _remove(self) -> None:
+        self._client.api.remove_container(self._container, v=True, force=True)
+
+
+def wanted_stack(asked: str | None) -> str:
+    """The stack to build on: as asked, else this machine's own, else the one there always is."""
+    if asked is not None:
+        return asked
+    own = read_host_stack().id
+    return own if has_recipe(own) else FALLBACK_STACK
+
+
+def container_config(image: str, request: SandboxRequest) -> dict[str, object]:
+    """The container all phases of one build run in, in the Engine API's words."""
+    user = run_identity()
+    work_dir = request.work_dir
+    return {
+        "Image": image,
+        "Entrypoint": ["/bin/sh", "-c", REAPER],
+        "Cmd": [],
+        # The user who owns the work directory, on the host as well: never root.
+        "User": f"{user.uid}:{user.gid}",
+        "WorkingDir": str(WORK_DIR),
+        "Hostname": "slugc",
+        "Labels": {"io.slugkit.sandbox": "build"},
+        "HostConfig": {
+            "Mounts": [
+                # One mount for everything that is linked between; see slugc.sandbox.base.
+                {"Type": "bind", "Source": str(work_dir), "Target": str(WORK_DIR)},
+                {"Type": "bind", "Source": str(work_dir / "home"), "Target": str(HOME)},
+                *(_read_only(path) for path in certificate_files(request.env)),
+            ],
+            "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108  # the container's
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "IpcMode": "private",
+            "LogConfig": {"Type": "none", "Config": {}},
+            "RestartPolicy": {"Name": "no"},
+        },
+    }
+
+
+def certificate_files(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Whom this machine trusts, so that a build fetches through the same proxies as its user."""
+    named = (Path(env[name]) for name in CERTIFICATE_VARIABLES if env.get(name))
+    files = (path for path in (CERTIFICATES, *named) if path.is_absolute() and path.is_file())
+    return tuple(dict.fromkeys(files))
+
+
+def _read_only(path: Path) -> dict[str, object]:
+    return {"Type": "bind", "Source": str(path), "Target": str(path), "ReadOnly": True}
+
+
+def _noting(on_line: Callable[[str], None], last: deque[str]) -> Callable[[str], None]:
+    def note(line: str) -> None:
+        last.append(line)
+        on_line(line)
+
+    return note
+
+
+def _ignore(line: str) -> None:
+    """Nobody wants these lines."""
