@@ -109,8 +109,9 @@ def _data_path(env: Mapping[str, str]) -> str:
 def in_dropped_child(function: Callable[[], T]) -> T:
     """What ``function`` returns or raises, computed without root's rights.
 
-    Open files are inherited, so the child can read what only root may open. Nothing is forked
-    when we have no rights to drop.
+    Open files are inherited, so the child can read what only root may open; but modules it has
+    not loaded may lie where it cannot read (/root), so import before you call. Nothing is forked
+    when there are no rights to drop.
     """
     if os.getuid() != 0:
         return function()

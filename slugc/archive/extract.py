@@ -7,6 +7,7 @@ from pathlib import Path
 
 from slugc.archive.compression import Readable
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.archive.strict import StrictArchive
 
 
 def extract(
@@ -25,6 +26,4 @@ def extract(
     as they are read. Raises ArchiveError, and
     then ``destination`` holds an unfinished tree: unpack into a temporary one.
     """
-    from slugc.archive.strict import StrictArchive
-
     StrictArchive(stream, limits=limits, root=root, ends=ends, watch=watch).extractall(destination)
