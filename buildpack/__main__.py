@@ -12,7 +12,7 @@ OLDEST = (3, 11)
 NEWER_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
 
 
-def use_a_newer_python():
+def use_a_newer_python() -> None:
     """Become the newest suitable python3.X on PATH; exit 1 with a clear message if none is."""
     for name in NEWER_NAMES:
         for directory in os.environ.get("PATH", "").split(os.pathsep):

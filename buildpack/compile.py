@@ -21,7 +21,7 @@ from buildpack.plan import BuildPlan, plan_build
 from buildpack.python_version import read_known_versions
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
-from buildpack.static_files import collect_static_step
+from buildpack.static_files import StaticFilesRequest, collect_static_step
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
 
@@ -75,9 +75,15 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     with data.timed("cache_restore_duration"):
         venv = restore(request, venv_home, dirs.build_dir)
 
-    collect_static_step(
-        dirs.build_dir, venv, config_vars=config_vars, env=program_env, data=data, out=out
+    static_files = StaticFilesRequest(
+        build_dir=dirs.build_dir,
+        cache_dir=dirs.cache_dir,
+        venv=venv,
+        venv_name=venv_home.parent.name,
+        config_vars=config_vars,
+        env=program_env,
     )
+    collect_static_step(static_files, data, out)
 
     write_profile_d(dirs.build_dir)
     write_export(dirs.buildpack_dir, dirs.build_dir)
@@ -121,6 +127,8 @@ def describe_runtime(
     data.set("python_version_major", runtime.version.series)
     data.set("python_version_outdated", runtime.version < known.latest)
     data.set("python_provider", runtime.provider)
-    because = f"{plan.origin} asks for {plan.requested}" if plan.requested else "the app asks for none"
+    because = (
+        f"{plan.origin} asks for {plan.requested}" if plan.requested else "the app asks for none"
+    )
     again = ", as in the last build" if is_cached else ""
     out.info(f"Using Python {runtime.version} ({because}): {runtime.reason}{again}.")

@@ -132,7 +132,11 @@ def main(argv: "Sequence[str]") -> int:
     except OSError as err:
         reason = (err.strerror or str(err)).lower()
         sys.stderr.write(
-            " !     Error: Cannot read the app directory '" + visible(build_dir) + "': " + reason + ".\n"
+            " !     Error: Cannot read the app directory '"
+            + visible(build_dir)
+            + "': "
+            + reason
+            + ".\n"
         )
         return 1
     if find_evidence(names):

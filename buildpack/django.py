@@ -19,8 +19,7 @@ FAILURE_CLASSES = (
     (
         "ImproperlyConfigured",
         "collectstatic-improper-configuration",
-        "Django's settings are not complete: often STATIC_ROOT, or a config var\n"
-        "that is not set.",
+        "Django's settings are not complete: often STATIC_ROOT, or a config var\nthat is not set.",
     ),
     (
         "The CSS file",

@@ -1,4 +1,4 @@
-"""Environments: what ENV_DIR says, what the app's own programs see, what a container starts with."""
+"""Environments: what ENV_DIR says, what the app's programs see, what a container starts with."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def install_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> 
 def app_env(
     env: Mapping[str, str], config_vars: Mapping[str, str], build_dir: Path
 ) -> dict[str, str]:
-    """What a program of the app sees during the build: config vars, and our Python first on PATH."""
+    """What a program of the app sees during the build: config vars, our Python first on PATH."""
     inherited = ("HOME", "TMPDIR", "STACK", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
     path = env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     return {

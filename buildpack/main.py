@@ -28,8 +28,13 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception:
-        out.error(SlugkitError("Internal error", details=traceback.format_exc().rstrip(),
-                               resolution=f"This is a bug of ours. Please report it:\n{REPORT_BUGS}"))
+        out.error(
+            SlugkitError(
+                "Internal error",
+                details=traceback.format_exc().rstrip(),
+                resolution=f"This is a bug of ours. Please report it:\n{REPORT_BUGS}",
+            )
+        )
         return 1
 
 
@@ -66,9 +71,7 @@ def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int
     from buildpack.report import BuildData
 
     env_dir = _absolute(args[2]) if args[2:] and args[2] else None
-    dirs = BuildDirs(
-        build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT
-    )
+    dirs = BuildDirs(build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT)
     data = BuildData()
     try:
         compile_app(dirs, env, data, out)

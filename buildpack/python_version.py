@@ -120,8 +120,7 @@ class VersionFileEncodingError(PythonVersionFileError):
         super().__init__(
             f"Your {name} is not UTF-8 text",
             details=f"It looks like {encoding}.",
-            resolution="Save it again as UTF-8, for example with:\n\n"
-            f"    echo 3.13 > {name}",
+            resolution=f"Save it again as UTF-8, for example with:\n\n    echo 3.13 > {name}",
         )
 
 

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.django import collect_static_files, reason_to_skip
 from buildpack.report import BuildData
+from buildpack.static_cache import snapshot, static_cache
 from buildpack.support.output import Output
 from buildpack.venv import Venv
 
 
-def collect_static_step(
-    build_dir: Path,
-    venv: Venv,
-    *,
-    config_vars: Mapping[str, str],
-    env: Mapping[str, str],
-    data: BuildData,
-    out: Output,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFilesRequest:
+    """Everything that decides what collectstatic does. ``venv_name`` names its exact packages."""
+
+    build_dir: Path
+    cache_dir: Path
+    venv: Venv
+    venv_name: str
+    config_vars: Mapping[str, str]
+    env: Mapping[str, str]
+
+
+def collect_static_step(request: StaticFilesRequest, data: BuildData, out: Output) -> None:
     """Run collectstatic where it applies, and say why where it does not."""
-    manage_py, reason = reason_to_skip(build_dir, venv, config_vars)
+    manage_py, reason = reason_to_skip(request.build_dir, request.venv, request.config_vars)
     if manage_py is None:
         if reason:
             out.step("Collecting Django's static files")
             out.info(reason)
         return
-    out.step(f"$ python {manage_py} collectstatic --noinput")
+    out.step(f"Collecting Django's static files (python {manage_py} collectstatic --noinput)")
     data.set("django_collectstatic", True)
     with data.timed("django_collectstatic_duration"):
-        enabled = collect_static_files(build_dir, manage_py, env, out.info)
-    if not enabled:
+        _collect(request, manage_py, out)
+
+
+def _collect(request: StaticFilesRequest, manage_py: str, out: Output) -> None:
+    kept = static_cache(
+        request.cache_dir,
+        request.build_dir,
+        venv_name=request.venv_name,
+        manage_py=manage_py,
+        env=request.env,
+    )
+    restored = kept.restore()
+    if restored:
+        out.info(f"Nothing has changed: using {restored} files collected in an earlier build.")
+        return
+    before = snapshot(request.build_dir)
+    enabled = collect_static_files(request.build_dir, manage_py, request.env, out.info)
+    if enabled:
+        kept.save(before)
+    else:
         out.info("Skipped: django.contrib.staticfiles is not in INSTALLED_APPS.")

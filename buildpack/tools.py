@@ -141,7 +141,9 @@ def index_url(env: Mapping[str, str]) -> str:
 
 
 def _find_links_dirs(env: Mapping[str, str]) -> Sequence[Path]:
-    words = [w for name in FIND_LINKS_VARIABLES for w in env.get(name, "").replace(",", " ").split()]
+    words = [
+        w for name in FIND_LINKS_VARIABLES for w in env.get(name, "").replace(",", " ").split()
+    ]
     paths = (urllib.parse.urlsplit(w).path if w.startswith("file:") else w for w in words)
     return [Path(path) for path in paths if path.startswith("/")]
 

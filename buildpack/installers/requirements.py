@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildpack.installers.errors import (
-    HashMismatchError,
-    IndexAccessError,
-    IndexUnreachableError,
-    InstallFailedError,
-    NoMatchingDistributionError,
-    VersionConflictError,
-)
+from buildpack.installers.errors import InstallFailedError
+from buildpack.installers.failures import classify_failure
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
-from buildpack.support.errors import SlugkitError
 from buildpack.tools import index_url
 from buildpack.venv import Venv
 
@@ -79,7 +72,8 @@ def installer_env(env: Mapping[str, str]) -> dict[str, str]:
 
 def install_command(install: Install) -> Command:
     """``uv pip install -r requirements.txt`` and the flags nobody should have to type."""
-    options = ["--require-hashes"] if install.require_hashes else []
+    words = ("pip", "install", "--python", str(install.venv.python), "--color", "never")
+    options = ("--no-compile-bytecode", *(["--require-hashes"] if install.require_hashes else []))
     env = {
         # As pip: the best version of all indexes, not the first index that knows the name.
         "UV_INDEX_STRATEGY": "unsafe-best-match",
@@ -98,10 +92,7 @@ def install_command(install: Install) -> Command:
         "SOURCE_DATE_EPOCH": "315532800",
     }
     return Command(
-        argv=(
-            str(install.uv), "pip", "install", "--python", str(install.venv.python),
-            "--color", "never", "--no-compile-bytecode", *options, "-r", "requirements.txt",
-        ),  # fmt: skip
+        argv=(str(install.uv), *words, *options, "-r", "requirements.txt"),
         cwd=install.requirements_dir,
         env=env,
         timeout=1800,
@@ -125,52 +116,3 @@ def install_requirements(install: Install, on_line: Callable[[str], None]) -> No
         raise classify_failure(lines, index_url(install.env), err.code) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
-
-
-def classify_failure(lines: Sequence[str], index: str, code: int) -> SlugkitError:
-    """The error that ``uv``'s output stands for."""
-    text = " ".join(" ".join(lines).split())
-    if match := re.search(
-        r"Hash mismatch for `(?P<what>[^`]+)` Expected: (?P<expected>.*?) Computed: (?P<got>\S+)", text
-    ):
-        return HashMismatchError(match["what"], match["expected"].split(), match["got"])
-    if re.search(r"lack of valid authentication|40[13] (Unauthorized|Forbidden)", text):
-        return IndexAccessError(index, "401" if "401" in text else "403")
-    if match := re.search(
-        r"(dns error|Connection refused|timed out|tcp connect error|client error \(Connect\)"
-        r"|certificate|HTTP status server error[^)]*\)|Missing `Content-Type`|Network is unreachable"
-        r"|connection reset|connection closed)",
-        text,
-        re.IGNORECASE,
-    ):
-        return IndexUnreachableError(index, _network_reason(match[1], text))
-    if match := re.search(r"Because (\S+) was not found in the package registry", text):
-        return NoMatchingDistributionError(match[1], _explanation(lines))
-    if match := re.search(r"there (?:is|are) no versions? of (\S+?)(?:==\S+)?[ ,]", text):
-        return NoMatchingDistributionError(match[1], _explanation(lines))
-    if "No solution found" in text:
-        return VersionConflictError(_explanation(lines))
-    return InstallFailedError(lines[-20:], code)
-
-
-def _network_reason(found: str, text: str) -> str:
-    words = found.lower()
-    if "certificate" in words:
-        return "its TLS certificate is not trusted"
-    if "dns" in text.lower():
-        return "its name cannot be resolved (DNS)"
-    if "refused" in text:
-        return "the connection was refused"
-    if "timed out" in text or "timeout" in text.lower():
-        return "it did not answer in time"
-    if words.startswith("http status"):
-        return f"it answered with an error{words.removeprefix('http status server error')}"
-    if "content-type" in words:
-        return "what answered is not a package index"
-    return "the connection failed"
-
-
-def _explanation(lines: Sequence[str]) -> str:
-    text = "\n".join(lines)
-    cause = text.rpartition("cause:")[2] if "cause:" in text else text
-    return " ".join(cause.split("hint:")[0].split())

@@ -42,9 +42,7 @@ class PythonUnavailableError(SlugkitError):
         )
 
 
-def _advice(
-    requested: RequestedPythonVersion | None, available: Sequence[PythonVersion]
-) -> str:
+def _advice(requested: RequestedPythonVersion | None, available: Sequence[PythonVersion]) -> str:
     install = (
         "Install it on the build machine (for example with pyenv), or let\n"
         "uv download it (see UV_PYTHON_INSTALL_MIRROR for a mirror)."

@@ -29,7 +29,7 @@ from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
 
 PROVIDERS = ("uv", "host")
-LAYOUT = 1
+LAYOUT = 3
 """Raised when the way a runtime is laid out changes, so that cached ones are made anew."""
 
 PROOF = """\

@@ -92,7 +92,11 @@ def find_interpreters(
             continue
         seen.add(real)
         found = probe(executable, label)
-        if found and found.version.series == series and (not requested or requested.accepts(found.version)):
+        if (
+            found
+            and found.version.series == series
+            and (not requested or requested.accepts(found.version))
+        ):
             yield found
 
 

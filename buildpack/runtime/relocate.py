@@ -46,6 +46,10 @@ GLIBC = re.compile(
 """Comes with every stack and must match its kernel and its name service: never bundled."""
 
 
+SYSTEM_PREFIXES = frozenset({Path("/usr"), Path("/usr/local"), Path("/opt")})
+"""Name nobody's home, and are too short to be anything but a part of other names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocator:
     """Copies ``interpreter`` to ``target``; ``patchelf`` and ``strip`` are programs."""
@@ -63,6 +67,7 @@ class Relocator:
         libraries = self._copy_libraries()
         self._strip_symbols(libraries)
         self._point_at_own_libraries(libraries)
+        self._forget_prefix(libraries)
         rewrite_sysconfigdata(
             self._stdlib / f"{self.interpreter.sysconfigdata}.py", self.interpreter.prefix
         )
@@ -135,6 +140,23 @@ class Relocator:
         self._set_runpath("$ORIGIN/../..", self._elf_files()[1:])
         self._set_runpath("$ORIGIN", libraries)
 
+    def _forget_prefix(self, libraries: Sequence[Path]) -> None:
+        """Overwrite the build machine's directory where programs have it compiled in.
+
+        Python falls back on it only when it finds no standard library beside itself. The last
+        component stays: linkers let short strings, such as the version, share the tail of longer
+        ones.
+        """
+        prefix = self.interpreter.prefix
+        if prefix in SYSTEM_PREFIXES:
+            return
+        old = os.fsencode(prefix)
+        new = same_length(os.fsencode(prefix.parent)) + b"/" + os.fsencode(prefix.name)
+        for file in (*self._elf_files(), *libraries):
+            content = file.read_bytes()
+            if old in content:
+                file.write_bytes(content.replace(old, new))
+
     def _set_runpath(self, runpath: str, files: Sequence[Path]) -> None:
         _run_on((str(self.patchelf), "--set-rpath", runpath), files)
 
@@ -143,6 +165,11 @@ class Relocator:
             command = _command((str(self.patchelf), "--print-rpath", str(file)))
             if capture(command).strip().startswith("/"):
                 _run_on((str(self.patchelf), "--remove-rpath"), [file])
+
+
+def same_length(path: bytes) -> bytes:
+    """A path that leads nowhere, as long as ``path``: text in a program cannot change its size."""
+    return (b"/nonexistent" + b"/" * len(path))[: len(path)]
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -168,7 +195,9 @@ def copy_file(source: Path, target: Path) -> None:
 def _is_left_out(name: str) -> bool:
     is_build_config = name.startswith("config-")
     is_static = name.endswith((".a", ".o", ".pyc", ".exe", ".whl"))
-    return name in LEFT_OUT or is_build_config or is_static or bool(LEFT_OUT_MODULES.fullmatch(name))
+    return (
+        name in LEFT_OUT or is_build_config or is_static or bool(LEFT_OUT_MODULES.fullmatch(name))
+    )
 
 
 def list_libraries(programs: Sequence[Path]) -> dict[Path, dict[str, Path | None]]:

@@ -10,6 +10,9 @@ Job files are JOBS_DIR/0 and so on: NUL-separated root directory, bundle file, s
 A bundle is, for each .pyc, its name, a NUL, its length in decimal, a NUL, its bytes.
 """
 
+# Imports only what the bare interpreter has loaded already: pathlib would change its state.
+# ruff: noqa: PTH102, PTH105, PTH120, PTH123, SIM115
+
 import _imp
 import gc
 import marshal
@@ -21,12 +24,12 @@ UNCHECKED_HASH = b"\x01\x00\x00\x00"
 TAG = "." + sys.implementation.cache_tag + ".pyc"
 
 
-def pyc_name(name):
+def pyc_name(name: str) -> str:
     directory, slash, base = name.rpartition("/")
     return directory + slash + "__pycache__/" + base[:-3] + TAG
 
 
-def compile_source(source, name):
+def compile_source(source: bytes, name: str) -> "bytes | None":
     """The .pyc of one file, or None for one that does not compile (pip skips those too)."""
     try:
         code = compile(source, name, "exec", dont_inherit=True, optimize=0)
@@ -36,7 +39,7 @@ def compile_source(source, name):
     return MAGIC_NUMBER + UNCHECKED_HASH + _imp.source_hash(key, source) + marshal.dumps(code)
 
 
-def write(path, content):
+def write(path: str, content: bytes) -> None:
     """Whole or absent: the standard library is compiled while it is in use."""
     temporary = path + ".tmp"
     try:
@@ -49,7 +52,7 @@ def write(path, content):
     os.replace(temporary, path)
 
 
-def run_job(job):
+def run_job(job: str) -> None:
     with open(job, encoding="utf-8", errors="surrogateescape") as file:
         root, bundle, *names = file.read().split("\0")
     os.chdir(root)
@@ -67,7 +70,7 @@ def run_job(job):
         file.writelines(parts)
 
 
-def main():
+def main() -> int:
     jobs_dir, count, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     sys.setrecursionlimit(5000)
     gc.disable()
