@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from runner.engines.base import Address, Streams
@@ -18,6 +18,9 @@ from runner.ports import read_listeners
 
 ENGINE_FAILED = 125
 """The code for "the engine itself failed", as Docker's own command has it."""
+
+RESOLVER = "127.0.0.11"
+"""Docker's own name server, in every container's network: nothing the app listens on."""
 
 JOIN_TIMEOUT = 5.0
 
@@ -74,7 +77,8 @@ class DockerContainer:
     def listeners(self) -> tuple[Address, ...]:
         """Docker's forwarder accepts connections before the app does, so we look inside."""
         if self._started.pid:
-            return read_listeners(self._started.pid)
+            found = read_listeners(self._started.pid)
+            return tuple(address for address in found if address.host != RESOLVER)
         port = self.spec.port
         if port is None or self._code is not None:
             return ()
@@ -126,15 +130,11 @@ class DockerContainer:
     def _follow(self, streams: Streams) -> tuple[threading.Thread, ...]:
         # Our own descriptors: the caller may close its own as soon as start() has returned.
         out, err = os.dup(streams.stdout), os.dup(streams.stderr)
-        work: list[Callable[[], None]] = []
-        if streams.terminal:
-            work.append(lambda: self._output_until_end(raw=True, out=out, err=err))
-        else:
-            work.append(lambda: self._output_until_end(raw=False, out=out, err=err))
+        output = partial(self._output_until_end, raw=streams.terminal, out=out, err=err)
+        work = [output]
         if streams.stdin is not None:
             source = os.dup(streams.stdin)
-            terminal = streams.terminal
-            work.append(lambda: self._input_until_end(source, terminal=terminal))
+            work.append(partial(self._input_until_end, source, terminal=streams.terminal))
         threads = tuple(threading.Thread(target=each, daemon=True) for each in work)
         for thread in threads:
             thread.start()

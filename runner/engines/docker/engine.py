@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import ClassVar, Self
@@ -13,8 +13,8 @@ from typing import ClassVar, Self
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.engines.docker import owner
 from runner.engines.docker.container import DockerContainer, Started, pid_here
-from runner.engines.docker.daemon import DockerCallError, connect
-from runner.engines.docker.images import ensure_image
+from runner.engines.docker.daemon import Daemon, DockerCallError, connect
+from runner.engines.docker.images import TarReader, ensure_image
 from runner.engines.docker.options import (
     ContainerPlan,
     Publication,
@@ -24,6 +24,7 @@ from runner.engines.docker.options import (
 from runner.errors import EngineUnavailableError, PortInUseError
 from runner.formation import ContainerSpec
 from runner.ports import find_port_holder
+from slugc.slug import read_tar
 
 LOOPBACK = "127.0.0.1"
 
@@ -33,21 +34,33 @@ class DockerEngine:
 
     name: ClassVar[str] = "docker"
 
-    def __init__(self, request: EngineRequest) -> None:
+    def __init__(
+        self,
+        request: EngineRequest,
+        *,
+        connect: Callable[[Mapping[str, str]], Daemon] = connect,
+        read: TarReader = read_tar,
+    ) -> None:
         self._request = request
+        self._connect = connect
+        self._read = read
         self._run = os.urandom(4).hex()
         self._stack = contextlib.ExitStack()
         self._containers: list[DockerContainer] = []
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            self._daemon = connect(self._request.env)
+            self._daemon = self._connect(self._request.env)
             stack.callback(self._daemon.close)
             self._owner = owner.this_process()
             for name in owner.sweep(self._daemon, self._owner):
                 self._request.notify(f"Removed the container {name} of a run that was killed")
-            slug = self._request.release.slug
-            self._image = ensure_image(self._daemon, slug, notify=self._request.notify)
+            self._image = ensure_image(
+                self._daemon,
+                self._request.release.slug,
+                notify=self._request.notify,
+                read=self._read,
+            )
             self._network, gateway = self._daemon.create_network(
                 f"slugkit-{self._run}", self._labels()
             )

@@ -14,7 +14,7 @@ from runner.engines.docker.daemon import Daemon, Image
 from runner.engines.docker.reown import reown
 from runner.errors import EngineUnavailableError
 from runner.walls import CONTAINER_GID, CONTAINER_UID
-from slugc.slug import Layer, Slug, read_tar
+from slugc.slug import Layer, Slug
 from slugc.stack import Stack, require_stack
 
 STACK_REPOSITORY = "slugkit-stack"
@@ -52,7 +52,7 @@ def ensure_image(
     slug: Slug,
     *,
     notify: Callable[[str], None],
-    read: TarReader = read_tar,
+    read: TarReader,
 ) -> str:
     """The id of the image that holds ``slug``; made from its highest layer the engine lacks."""
     metadata = slug.metadata

@@ -132,6 +132,7 @@ def host_config(limits: Limits, *, network: str) -> dict[str, object]:
         # 14,000 files. Everything outside belongs to root, and nothing can become root.
         "Tmpfs": {
             "/tmp": f"rw,exec,nosuid,nodev,size={TMP_SIZE},mode=1777",  # noqa: S108
+            "/var/tmp": f"rw,exec,nosuid,nodev,size={TMP_SIZE},mode=1777",  # noqa: S108
             "/run": f"rw,nosuid,nodev,size={RUN_SIZE},mode=0755,uid={CONTAINER_UID}",
         },
         # An init reaps what the app leaves behind, and takes the signal meant for process 1.
