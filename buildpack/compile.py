@@ -9,10 +9,12 @@ from pathlib import Path
 from buildpack.app import App
 from buildpack.cache import reap
 from buildpack.dependencies import DependencyRequest, install_dependencies, restore
+from buildpack.django import SWITCH
 from buildpack.environment import (
     app_env,
     install_settings,
     read_env_dir,
+    secret_values,
     write_export,
     write_profile_d,
 )
@@ -40,6 +42,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     """Turn the app in ``build_dir`` into a runnable tree, in place."""
     app = App(root=dirs.build_dir)
     config_vars = read_env_dir(dirs.env_dir)
+    out.secrets = secret_values({**env, **config_vars})
     settings = install_settings(env, config_vars)
     program_env = app_env(env, config_vars, dirs.build_dir)
     tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
@@ -80,7 +83,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         cache_dir=dirs.cache_dir,
         venv=venv,
         venv_name=venv_home.parent.name,
-        config_vars=config_vars,
+        switch=config_vars.get(SWITCH) or env.get(SWITCH, ""),
         env=program_env,
     )
     collect_static_step(static_files, data, out)

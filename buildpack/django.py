@@ -33,7 +33,7 @@ FAILURE_CLASSES = (
 
 
 class CollectstaticError(SlugkitError):
-    """collectstatic failed; the class of failure is in ``reason``."""
+    """collectstatic failed; the class of failure is in ``reason_id``."""
 
     id = "collectstatic-other"
 
@@ -41,7 +41,7 @@ class CollectstaticError(SlugkitError):
         self.manage_py, self.code = manage_py, code
         text = "\n".join(lines)
         matches = ((i, m) for sign, i, m in FAILURE_CLASSES if sign in text)
-        self.reason, meaning = next(matches, (self.id, "The reason is in its output above."))
+        self.reason_id, meaning = next(matches, (self.id, "The reason is in its output above."))
         last = next((line for line in reversed(lines) if line.strip()), "")
         super().__init__(
             "Django's static files could not be collected",
@@ -79,13 +79,14 @@ def has_django(venv: Venv) -> bool:
     return (venv.site_packages / "django" / "__init__.py").is_file()
 
 
-def reason_to_skip(
-    build_dir: Path, venv: Venv, config_vars: Mapping[str, str]
-) -> tuple[str | None, str]:
-    """(manage.py, "") when collectstatic should run; (None, why not) otherwise."""
+def reason_to_skip(build_dir: Path, venv: Venv, switch: str) -> tuple[str | None, str]:
+    """(manage.py, "") when collectstatic should run; (None, why not) otherwise.
+
+    ``switch`` is the value of DISABLE_COLLECTSTATIC.
+    """
     if not has_django(venv):
         return None, ""
-    if config_vars.get(SWITCH, "") not in {"", "0"}:
+    if switch not in {"", "0"}:
         return None, f"Skipped: the config var {SWITCH} is set."
     if (build_dir / SWITCH_FILE).exists():
         return None, f"Skipped: your app has {SWITCH_FILE} (deprecated; set {SWITCH}=1)."

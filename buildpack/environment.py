@@ -77,6 +77,19 @@ def visible_at_build(config_vars: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in config_vars.items() if name not in REFUSED_NAMES}
 
 
+SECRET_NAMES = re.compile(r"SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|(^|_)(API_?|ACCESS_?)?KEY($|_)")
+PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+
+
+def secret_values(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Values that must not reach a log: of telling names, and passwords inside URLs."""
+    secrets = {value for name, value in env.items() if SECRET_NAMES.search(name.upper())}
+    for value in env.values():
+        secrets.update(PASSWORD_IN_URL.findall(value))
+    # The longest first, so that a secret inside another leaves nothing of it behind.
+    return tuple(sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True))
+
+
 def install_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> dict[str, str]:
     """The build machine's environment, with the app's own index settings on top."""
     own = {name: value for name, value in config_vars.items() if INSTALL_NAMES.fullmatch(name)}
@@ -109,8 +122,13 @@ def write_profile_d(build_dir: Path) -> None:
 
 
 def write_export(buildpack_dir: Path, build_dir: Path) -> bool:
-    """What the next buildpack of this build should have in its environment, where we may write."""
-    if not os.access(buildpack_dir, os.W_OK):
+    """What the next buildpack of this build should have in its environment.
+
+    Slug compilers give every build a copy of the buildpack to write this into. A checkout that
+    somebody works in, or the copy inside an installed slugc, is shared by builds: not touched.
+    """
+    is_shared = (buildpack_dir / ".git").exists() or buildpack_dir.name == "_buildpack"
+    if is_shared or not os.access(buildpack_dir, os.W_OK):
         return False
     heroku = f"{build_dir}/.heroku"
     content = f'export PATH="{heroku}/venv/bin:{heroku}/python/bin:$PATH"\n'

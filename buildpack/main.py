@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
         out.error(err)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return 1
     except Exception:
         out.error(
             SlugkitError(
@@ -61,7 +61,19 @@ def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int
     if not 1 <= len(args) <= 3:
         raise UsageError("Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]")
     build_dir = _directory(args[0], "BUILD_DIR")
-    cache_dir = _absolute(args[1]) if args[1:] and args[1] else _private_cache(build_dir, env)
+    env_dir = _absolute(args[2]) if args[2:] and args[2] else None
+    if args[1:] and args[1]:
+        return _compile(build_dir, _absolute(args[1]), env_dir, env, out)
+    import tempfile
+
+    # Nothing is kept from build to build then, but tools and trees must be somewhere.
+    with tempfile.TemporaryDirectory(prefix="slugkit-cache-") as cache_dir:
+        return _compile(build_dir, _absolute(cache_dir), env_dir, env, out)
+
+
+def _compile(
+    build_dir: Path, cache_dir: Path, env_dir: Path | None, env: Mapping[str, str], out: Output
+) -> int:
     cache_dir.mkdir(parents=True, exist_ok=True)
     # Our own bytecode goes to the cache: the checkout may be read-only, and compiling these
     # modules anew would take longer than a whole build in which nothing has changed.
@@ -69,12 +81,13 @@ def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int
     sys.dont_write_bytecode = False
     from buildpack.compile import BuildDirs, compile_app
     from buildpack.report import BuildData
+    from buildpack.support.files import locked
 
-    env_dir = _absolute(args[2]) if args[2:] and args[2] else None
     dirs = BuildDirs(build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT)
     data = BuildData()
     try:
-        compile_app(dirs, env, data, out)
+        with locked(cache_dir / "lock"):
+            compile_app(dirs, env, data, out)
     except SlugkitError as err:
         data.set("failure_reason", getattr(err, "reason_id", err.id))
         data.set("failure_detail", err.brief)
@@ -90,7 +103,7 @@ def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int
 
 def run_test_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     """``bin/test-compile``: as compile, without static files."""
-    return run_compile(args, {**env, "SLUGKIT_TEST_COMPILE": "1"}, out)
+    return run_compile(args, {**env, "DISABLE_COLLECTSTATIC": "1", "LANG": "C.UTF-8"}, out)
 
 
 def run_release(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
@@ -135,10 +148,3 @@ def _directory(text: str, name: str) -> Path:
 
 def _absolute(text: str) -> Path:
     return Path(os.path.realpath(text))
-
-
-def _private_cache(build_dir: Path, env: Mapping[str, str]) -> Path:
-    """Without a CACHE_DIR nothing is kept from build to build, but it must be somewhere."""
-    import tempfile
-
-    return Path(tempfile.mkdtemp(prefix="slugkit-cache-", dir=env.get("TMPDIR") or None))

@@ -15,19 +15,20 @@ from buildpack.venv import Venv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticFilesRequest:
-    """Everything that decides what collectstatic does. ``venv_name`` names its exact packages."""
+    """Everything that decides what collectstatic does. ``venv_name`` names its exact packages,
+    ``switch`` is the value of DISABLE_COLLECTSTATIC."""
 
     build_dir: Path
     cache_dir: Path
     venv: Venv
     venv_name: str
-    config_vars: Mapping[str, str]
+    switch: str
     env: Mapping[str, str]
 
 
 def collect_static_step(request: StaticFilesRequest, data: BuildData, out: Output) -> None:
     """Run collectstatic where it applies, and say why where it does not."""
-    manage_py, reason = reason_to_skip(request.build_dir, request.venv, request.config_vars)
+    manage_py, reason = reason_to_skip(request.build_dir, request.venv, request.switch)
     if manage_py is None:
         if reason:
             out.step("Collecting Django's static files")
