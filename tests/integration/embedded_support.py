@@ -1,0 +1,224 @@
+"""Starts containers on the embedded engine for the tests, as root or as an ordinary user.
+
+As a program it is the ordinary user's side: a plan as JSON on standard input, what happened as
+JSON on standard output. It imports the standard library and the runner only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from runner.engines.base import EngineRequest, Limits, Streams
+from runner.engines.embedded.container import EmbeddedContainer
+from runner.engines.embedded.engine import EmbeddedEngine
+from runner.formation import ContainerSpec
+from runner.release import Release
+from slugc.privileges import hand_over
+from slugc.procfile import ProcessType
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BASE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/app", "LANG": "C.UTF-8"}
+SYSTEM_PYTHON = "/usr/bin/python3"
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One container of a plan. Those with ``stay`` run until the plan is over."""
+
+    command: str
+    name: str = "web"
+    ordinal: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+    port: int | None = None
+    stdin: str = ""
+    stay: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """What became of it."""
+
+    code: int | None
+    output: str
+    milliseconds: float
+    oom_killed: bool
+    host_uids: Sequence[int]
+    address: str
+
+
+def test_layers(release: Release, home: Path) -> tuple[Path, ...]:
+    """Two small layers, as the store would give them; the upper one hides a file of the lower."""
+    layers = []
+    for name, files in {"lower": {"a": "1", "both": "low"}, "upper": {"both": "high"}}.items():
+        layer = home / "store" / "layers" / name
+        layer.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            (layer / file).write_text(content)
+            hand_over(layer / file)
+        hand_over(layer)
+        layers.append(layer)
+    return tuple(layers)
+
+
+test_layers.__test__ = False  # type: ignore[attr-defined]  # a helper, whatever its name begins with
+
+
+def make_engine(
+    home: Path, limits: Limits | None = None, notices: list[str] | None = None
+) -> EmbeddedEngine:
+    """An engine of this process's user, on test layers."""
+    request = EngineRequest(
+        release=None,  # type: ignore[arg-type]  # test_layers does not look at it
+        limits=limits or Limits(),
+        env={"PATH": os.environ["PATH"], "SLUGKIT_HOME": str(home)},
+        notify=(notices if notices is not None else []).append,
+    )
+    return EmbeddedEngine(request, layers=test_layers)
+
+
+def spec(wanted: Wanted) -> ContainerSpec:
+    return ContainerSpec(
+        process_type=ProcessType(wanted.name),
+        ordinal=wanted.ordinal,
+        command=wanted.command,
+        argv=("bash", "-c", wanted.command),
+        env={**BASE_ENV, **wanted.env},
+        port=wanted.port,
+    )
+
+
+def start(engine: EmbeddedEngine, wanted: Wanted, stdout: int) -> EmbeddedContainer:
+    """Start one container that reads ``wanted.stdin`` and writes to ``stdout``."""
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(wanted.stdin.encode())
+        stdin.seek(0)
+        streams = Streams(stdin=stdin.fileno(), stdout=stdout, stderr=stdout)
+        return engine.start(spec(wanted), streams=streams)
+
+
+def run(engine: EmbeddedEngine, wanted: Wanted) -> Happened:
+    """Start one container; unless it stays, wait for its end and take it away."""
+    with tempfile.TemporaryFile() as output:
+        begin = time.monotonic()
+        container = start(engine, wanted, output.fileno())
+        milliseconds = (time.monotonic() - begin) * 1000
+        uids = host_uids(container)
+        if not wanted.stay:
+            wait(container)
+        output.seek(0)
+        happened = Happened(
+            code=container.poll(),
+            output=output.read().decode("utf-8", "replace"),
+            milliseconds=milliseconds,
+            oom_killed=container.was_oom_killed(),
+            host_uids=uids,
+            address=str(container.address or ""),
+        )
+        if not wanted.stay:
+            container.remove()
+        return happened
+
+
+def wait(container: EmbeddedContainer, timeout: float = TIMEOUT) -> int:
+    """The exit code, once there is one."""
+    readable, _, _ = select.select([container.exit_fd], [], [], timeout)
+    code = container.poll()
+    assert readable, f"{container.id} still runs after {timeout} s"
+    assert code is not None
+    return code
+
+
+def host_uids(container: EmbeddedContainer) -> list[int]:
+    """Real, effective, saved and file system uid of the container's init, to the kernel."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{container.launched.init_pid}/status").read_text().splitlines()
+        return [int(word) for line in lines if line.startswith("Uid:") for word in line.split()[1:]]
+    return []
+
+
+def carry_out(
+    home: Path, limits: Limits, plan: Sequence[Wanted]
+) -> tuple[list[Happened], list[str]]:
+    """Start a plan's containers one after the other in one run."""
+    notices: list[str] = []
+    with make_engine(home, limits, notices) as engine:
+        return [run(engine, wanted) for wanted in plan], notices
+
+
+def carry_out_as_user(
+    home: Path, limits: Limits, plan: Sequence[Wanted]
+) -> tuple[list[Happened], list[str]]:
+    """The same, in a process of an ordinary user."""
+    request = {
+        "home": str(home),
+        "limits": asdict(limits),
+        "plan": [{**asdict(wanted), "env": dict(wanted.env)} for wanted in plan],
+    }
+    done = subprocess.run(
+        [*as_user(home), SYSTEM_PYTHON, "-B", "-m", "tests.integration.embedded_support"],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        cwd=CHECKOUT,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    answer = json.loads(done.stdout)
+    return [Happened(**happened) for happened in answer["happened"]], answer["notices"]
+
+
+def ordinary_user() -> pwd.struct_passwd:
+    """Who plays the ordinary user: the one made for it, or nobody."""
+    try:
+        return pwd.getpwnam("slugtest")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def as_user(home: Path) -> list[str]:
+    """The prefix that makes a program an ordinary user's, with that user's environment only."""
+    user = ordinary_user()
+    return [
+        *("setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"),
+        *("env", "-i", f"HOME={home}", "PATH=/usr/local/bin:/usr/bin:/bin"),
+    ]
+
+
+@contextlib.contextmanager
+def home_for(uid: int) -> Iterator[Path]:
+    """A data directory that belongs to ``uid``, with a short path, gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="slugkit-test-"))
+    try:
+        home.chmod(0o711)
+        if os.getuid() == 0:
+            os.chown(home, uid, uid)
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    happened, notices = carry_out(
+        Path(request["home"]),
+        Limits(**request["limits"]),
+        [Wanted(**wanted) for wanted in request["plan"]],
+    )
+    json.dump({"happened": [asdict(each) for each in happened], "notices": notices}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
