@@ -109,15 +109,18 @@ class _Reader:
         raw = self.text[self.at : end]
         stripped = raw.strip()
         if not stripped or stripped.startswith("#"):
-            return self._leave(end)
+            self._leave(end)
+            return None
         start = self.at + len(raw) - len(raw.lstrip())
         if stripped.startswith("export "):
             start += len("export ")
         name, equals, value = self.text[start:end].partition("=")
         if not equals:
-            return self._refuse(start, f"'{self._shown(name)}' has no '='")
+            self._refuse(start, f"'{self._shown(name)}' has no '='")
+            return None
         if not NAME.fullmatch(name.strip()):
-            return self._refuse(start, f"'{self._shown(name)}' is not a name")
+            self._refuse(start, f"'{self._shown(name)}' is not a name")
+            return None
         value_at = start + len(name) + 1 + len(value) - len(value.lstrip(" \t"))
         read = self._read_value(value_at, end)
         return None if read is None else (name.strip(), read)
@@ -144,11 +147,13 @@ class _Reader:
             value.append(self.text[at])
             at += 1
         if at >= len(self.text):
-            return self._refuse(start, f"the quote {quote} is never closed")
+            self._refuse(start, f"the quote {quote} is never closed")
+            return None
         end = self._line_end(at)
         rest = self.text[at + 1 : end].strip()
         if rest and not rest.startswith("#"):
-            return self._refuse(at + 1, "something follows the closing quote", leave=end)
+            self._refuse(at + 1, "something follows the closing quote", leave=end)
+            return None
         self._leave(end)
         return "".join(value)
 

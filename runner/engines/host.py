@@ -24,10 +24,9 @@ from slugc.privileges import data_dir, drop_prefix, hand_over
 from slugc.stack import read_host_stack, require_stack
 from slugc.store import Store
 
-WARNING = (
-    "The host engine isolates nothing: the app runs as a plain process of this machine, sees its"
-    " files, processes and network, and has no memory, CPU or process limit."
-)
+WARNING = """\
+The host engine isolates nothing. The app runs as plain processes of this machine, sees its
+files, processes and network, and has no memory, CPU or process limit."""
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 COPY_TIMEOUT = 600.0
 END_TIMEOUT = 5.0  # a killed process needs milliseconds, one in uninterruptible sleep longer
@@ -106,7 +105,6 @@ class HostEngine:
         self._cleanup.callback(self._remove_containers)
         # Processes run as somebody else than root reach their tree by name through here.
         self._run.root.chmod(0o711)
-        self._request.notify(WARNING)
         return self
 
     def __exit__(

@@ -1,0 +1,82 @@
+"""What stands before the web containers: nothing, a published port, or the load balancer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from buildpack.support.errors import ExitCode, SlugkitError
+
+DEFAULT_PORT = 5000
+LOOPBACK = "127.0.0.1"
+
+NO_CADDY_NOTICE = """\
+Caddy is not installed, so there is no load balancer before the web containers and each has an
+address of its own. To have one address for all:
+
+    apt install caddy"""
+
+
+class FrontKind(StrEnum):
+    """Who answers on the port."""
+
+    NONE = "none"
+    PUBLISHED = "published"
+    ROUTER = "router"
+    ADDRESSES = "addresses"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontPlan:
+    """Where requests come in. ``url`` is None when there is no single place."""
+
+    kind: FrontKind
+    bind: str
+    port: int
+
+    @property
+    def url(self) -> str | None:
+        if self.kind not in {FrontKind.PUBLISHED, FrontKind.ROUTER}:
+            return None
+        host = f"[{self.bind}]" if ":" in self.bind else self.bind
+        shown = "localhost" if self.bind in {LOOPBACK, "0.0.0.0", "::", "::1"} else host  # noqa: S104 - shown, not bound
+        return f"http://{shown}:{self.port}"
+
+
+class RouterMissingError(SlugkitError):
+    """Something was asked for that only the load balancer can do."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "router-missing"
+
+    def __init__(self, bind: str) -> None:
+        self.bind = bind
+        super().__init__(
+            f"Answering on {bind} needs the load balancer Caddy, which is not installed",
+            resolution="Install it, or leave --bind out:\n\n    apt install caddy",
+        )
+
+
+def plan_front(*, web: int, port: int | None, bind: str, has_caddy: bool) -> FrontPlan:
+    """Decide who answers. A lone container needs nobody in front, unless a port is asked for."""
+    chosen = port if port is not None else DEFAULT_PORT
+    if web == 0:
+        kind = FrontKind.NONE
+    elif has_caddy and (web > 1 or port is not None or bind != LOOPBACK):
+        kind = FrontKind.ROUTER
+    elif bind != LOOPBACK:
+        raise RouterMissingError(bind)
+    elif web == 1:
+        kind = FrontKind.PUBLISHED
+    else:
+        kind = FrontKind.ADDRESSES
+    return FrontPlan(kind=kind, bind=bind, port=chosen)
+
+
+def formation_lines(names: Sequence[str], plan: FrontPlan) -> tuple[str, ...]:
+    """The formation as the person watching first sees it, web containers beside their URL."""
+    web = [name for name in names if name.startswith("web.")]
+    others = [name for name in names if not name.startswith("web.")]
+    lines = [" ".join(web) + (f" at {plan.url}" if plan.url else "")] if web else []
+    return (*lines, " ".join(others)) if others else tuple(lines)
