@@ -51,7 +51,7 @@ def came_up(url: str, names: list[str], log: Path) -> list[str]:
     """The containers of an app whose page names none, as far as the runner's log goes."""
     up = [name for name in names if has_come_up(name, log)]
     if up == names:
-        say(f"{url} answers, and slug-run says that {', '.join(names)} are up")
+        say(f"{url} answers; up, says slug-run: {', '.join(names)}")
     return up
 
 

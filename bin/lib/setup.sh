@@ -10,7 +10,7 @@ detail() { printf '       %s\n' "$*" >&2; }
 fail() { # fail CODE LINE...: an error as slugc prints it
   local code=$1 line
   shift
-  for line in "$@"; do printf ' !     %s\n' "$line" >&2; done
+  for line in "$@"; do printf ' !%s\n' "${line:+     $line}" >&2; done
   exit "$code"
 }
 is_root() { [ "$(id -u)" -eq 0 ]; }

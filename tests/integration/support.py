@@ -22,8 +22,8 @@ BOOT_LIMIT = 60.0
 STOP_LIMIT = 45.0
 
 # Both commands from the checkout, whether or not it is installed where the tests run.
-SLUGC = (sys.executable, "-c", "import sys; from slugc.main import main; sys.exit(main())")
-SLUG_RUN = (sys.executable, "-c", "import sys; from runner.main import main; sys.exit(main())")
+SLUGC = (sys.executable, "-m", "slugc.main")
+SLUG_RUN = (sys.executable, "-m", "runner.main")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

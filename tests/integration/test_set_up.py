@@ -128,7 +128,7 @@ def test_the_installed_commands_build_and_run_an_app(installed: Path, open_dir: 
 def test_another_user_builds_the_same_bytes(installed: Path, open_dir: Path) -> None:
     source = open_dir / "flask_hello"
     shutil.copytree(FIXTURES["flask_hello"].directory, source)
-    slugs = []
+    slugs: list[bytes] = []
     for who in (ROOT_USER, ORDINARY_USER):
         home = open_dir / f"home-{len(slugs)}"
         home.mkdir()
