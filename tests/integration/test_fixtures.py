@@ -88,8 +88,8 @@ def test_nothing_in_the_slug_names_a_place_outside(
     subprocess.run(argv, check=True, timeout=60)
     places = (str(kit.home), str(ROOT), kit.env.get("PYENV_ROOT", "/.pyenv/versions"))
     for place in places:
-        argv = ("grep", "-rlF", place, str(open_dir))
-        found = subprocess.run(argv, capture_output=True, check=False, text=True, timeout=60)
+        grep = ("grep", "-rlF", place, str(open_dir))
+        found = subprocess.run(grep, capture_output=True, check=False, text=True, timeout=60)
         assert (found.returncode, found.stdout) == (1, ""), f"{place} is named"
     absolute = [
         path
