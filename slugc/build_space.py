@@ -18,7 +18,7 @@ from pathlib import Path
 
 from buildpack.support.command import Command, capture
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import LockTimeoutError, locked
+from buildpack.support.files import LockTimeoutError, locked, remove_tree
 from slugc.privileges import hand_over
 
 FRESH = ("build", "env", "home", "buildpacks")
@@ -143,10 +143,9 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool) -> None:
 
 
 def _reap(space: BuildSpace) -> None:
-    # Secrets do not wait for the sweep.
+    # Secrets do not wait for the sweep. A build could have put a link in ENV_DIR's place.
     for env_dir in space.root.glob("trash-*/env"):
-        for file in env_dir.iterdir():
-            file.unlink()
+        remove_tree(env_dir)
     trash = tuple(os.fspath(path) for path in sorted(space.root.glob("trash-*")))
     if trash:
         argv = ("sh", "-c", _REAP, "sh", *trash)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.privileges import Identity
+from slugc.procfile import PROCFILE
 from slugc.slugignore import IgnoreRules
 from slugc.source_errors import (
     SourceChangedError,
@@ -59,7 +60,7 @@ class Staged:
     files: int
     size: int
     ignored: tuple[str, ...]
-    """by .slugignore; a directory counts as one"""
+    """by .slugignore; a directory counts as one. A Procfile is named here, and copied."""
     left_out: tuple[str, ...]
     """virtualenvs, which are always left out"""
     secrets: tuple[str, ...]
@@ -141,7 +142,9 @@ class Stager:
     def _is_wanted(self, name: str, path: str, status: os.stat_result) -> bool:
         if self.rules.ignores(path, is_dir=stat.S_ISDIR(status.st_mode)):
             self.ignored.append(path)
-            return False
+            # Without it there is nothing to run, which nobody means by leaving it out.
+            if path != PROCFILE:
+                return False
         if (status.st_dev, status.st_ino) in self.excluded:
             return False
         if what := _unfit(path, status, self.limits.path):

@@ -1,0 +1,150 @@
+"""From the options of ``slugc build`` to a request, and from its result to what is printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildpack.support.errors import UsageError, printable
+from slugc.build_request import BuildRequest, BuiltSlug
+from slugc.build_space import space_name
+from slugc.builder import build_slug
+from slugc.buildpacks import OWN, parse_spec
+from slugc.config_vars import gather_config_vars
+from slugc.privileges import data_dir
+from slugc.progress import make_progress
+from slugc.sandbox.base import SandboxKind
+from slugc.slug import SlugFormat
+from slugc.source import Source, parse_source
+
+APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class AppNameError(UsageError):
+    """A name that could not stand in a path, a label or a host name."""
+
+    id = "app-name"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"'{printable(name)}' is no name for an app",
+            resolution="Letters, digits, '-' and '_' are allowed, a letter or digit first, at\n"
+            "most 63 in all: slugc build --name polls",
+        )
+
+
+class OutputError(UsageError):
+    """-o names something a slug cannot be written to."""
+
+    id = "output"
+
+    def __init__(self, output: Path, found: str) -> None:
+        self.output, self.found = output, found
+        super().__init__(
+            f"The slug cannot be written to {printable(str(output))}",
+            details=found,
+            resolution="Give a file: slugc build -o app.slug",
+        )
+
+
+def build_from_options(
+    source: str, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
+) -> str:
+    """Build, and return the one line for standard output."""
+    request = make_request(source, options, env=env, cwd=cwd)
+    no_color = options["no_color"] is True
+    progress = make_progress(env, quiet=options["quiet"] is True, color=False if no_color else None)
+    with progress:
+        built = build_slug(request, progress)
+    return result_as_json(built) if options["as_json"] is True else str(built.slug.archive)
+
+
+def make_request(
+    source_text: str, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
+) -> BuildRequest:
+    """Every default settled and every path absolute; nothing is built yet."""
+    source = parse_source(source_text, cwd=cwd, home=env.get("HOME"))
+    name = _text(options, "name")
+    if name and not APP_NAME.fullmatch(name):
+        raise AppNameError(name)
+    app = name or source.app_name
+    specs = tuple(parse_spec(text, cwd=cwd) for text in _texts(options, "buildpacks"))
+    home = data_dir(env)
+    cache_dir = _text(options, "cache_dir")
+    sandbox = _text(options, "sandbox")
+    slug_format = SlugFormat(_text(options, "slug_format"))
+    return BuildRequest(
+        source=source,
+        app=app,
+        name=name,
+        output=_output(_text(options, "output"), f"{app}.{slug_format.value}", cwd=cwd),
+        data_dir=home,
+        space_root=cwd / cache_dir if cache_dir else _space_root(home, app, source),
+        env=env,
+        buildpacks=specs or (OWN,),
+        config_vars=gather_config_vars(
+            _texts(options, "env"), [cwd / file for file in _texts(options, "env_file")]
+        ),
+        sandbox=SandboxKind(sandbox) if sandbox else None,
+        stack=_text(options, "stack") or None,
+        format=slug_format,
+        timeout=_number(options, "timeout"),
+        keep_cache=options["no_cache"] is not True,
+        allow_no_processes=options["allow_no_processes"] is True,
+    )
+
+
+def _space_root(home: Path, app: str, source: Source) -> Path:
+    return home / "cache" / space_name(app, source.location)
+
+
+def _output(given: str, default: str, *, cwd: Path) -> Path:
+    output = cwd / (given or default)
+    if output.is_dir():
+        raise OutputError(output, "It is a directory.")
+    if not output.parent.is_dir():
+        raise OutputError(output, f"There is no directory {printable(str(output.parent))}.")
+    return output
+
+
+def result_as_json(built: BuiltSlug) -> str:
+    """The result as one line of JSON."""
+    metadata = built.slug.metadata
+    document = {
+        "event": "result",
+        "ok": True,
+        "slug": str(built.slug.archive),
+        "size": built.size,
+        "checksum": metadata.checksum,
+        "unchanged": built.unchanged,
+        "sandbox": built.sandbox,
+        "stack": metadata.stack.id,
+        "python_version": metadata.python_version,
+        "commit": metadata.commit,
+        "buildpacks": [
+            {"name": record.name, "version": record.version, "source": record.source}
+            for record in metadata.buildpacks
+        ],
+        "process_types": dict(metadata.process_types),
+        "duration": round(built.duration, 3),
+    }
+    return json.dumps(document)
+
+
+def _text(options: Mapping[str, object], key: str) -> str:
+    value = options[key]
+    return value if isinstance(value, str) else ""
+
+
+def _texts(options: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = options[key]
+    return tuple(str(text) for text in value) if isinstance(value, tuple) else ()
+
+
+def _number(options: Mapping[str, object], key: str) -> float:
+    value = options[key]
+    assert isinstance(value, float)
+    return value

@@ -1,0 +1,57 @@
+"""What a build tells about its source and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildpack.support.errors import printable
+from slugc.build_request import BuiltSlug
+from slugc.procfile import PROCFILE
+from slugc.progress import Progress
+from slugc.staging import Staged
+
+MANIFESTS = frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "package.json"})
+"""what a buildpack recognises an app by; leaving one out is seldom meant"""
+
+
+def tell_source(staged: Staged, progress: Progress) -> None:
+    """What was left out, and what perhaps should have been."""
+    if staged.ignored:
+        progress.info(f"Left out by .slugignore: {counted(staged.ignored)}")
+    for name in sorted(MANIFESTS.intersection(staged.ignored)):
+        progress.warning(f".slugignore leaves out {name}, which buildpacks look for.")
+    if PROCFILE in staged.ignored:
+        progress.warning(".slugignore names the Procfile. It is kept: it says what to run.")
+    if staged.left_out:
+        progress.warning(
+            f"Left out: {counted(staged.left_out)}. A virtualenv names paths of the machine\n"
+            "it was made on and would not run. Add it to .gitignore."
+        )
+    if staged.secrets:
+        progress.warning(
+            f"The slug will hold {counted(staged.secrets)}, which may be secret.\n"
+            "Give secrets as config vars, and leave the files out in .slugignore."
+        )
+
+
+def tell_result(built: BuiltSlug, reused: Sequence[str], progress: Progress) -> None:
+    """Which layers the slug has, what it is and where."""
+    layers = ", ".join(
+        f"{layer.name} {_megabytes(layer.size)}{' (unchanged)' if layer.name in reused else ''}"
+        for layer in built.slug.metadata.layers
+    )
+    progress.info(f"Layers: {layers}")
+    checksum = built.slug.metadata.checksum[: len("sha256:") + 12]
+    verb = "is unchanged at" if built.unchanged else "written to"
+    size = _megabytes(built.size)
+    progress.step(f"Slug {checksum} {verb} {built.slug.archive} ({size}, {built.duration:.1f} s)")
+
+
+def counted(names: Sequence[str]) -> str:
+    """The first names of a list and how many more there are."""
+    shown = ", ".join(printable(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{size / 1000:.1f} kB"

@@ -1,0 +1,51 @@
+"""The values a build starts from and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slugc.buildpacks import OWN, BuildpackSpec
+from slugc.sandbox.base import SandboxKind
+from slugc.slug import Slug, SlugFormat
+from slugc.source import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One build, fully decided: every path absolute, every default settled."""
+
+    source: Source
+    app: str
+    """what the app is called in messages, and what its cache is named after"""
+    name: str
+    """what the slug calls the app; empty when nobody said, so that the directory's name, which
+    differs from copy to copy of the same source, does not change the bytes"""
+    output: Path
+    data_dir: Path
+    space_root: Path
+    env: Mapping[str, str]
+    """the environment of the person who builds"""
+    buildpacks: tuple[BuildpackSpec, ...] = (OWN,)
+    config_vars: Mapping[str, str]
+    sandbox: SandboxKind | None = None
+    stack: str | None = None
+    format: SlugFormat = SlugFormat.ZSTD
+    timeout: float
+    keep_cache: bool = True
+    allow_no_processes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltSlug:
+    """A slug, and how it came about."""
+
+    slug: Slug
+    sandbox: SandboxKind
+    unchanged: bool
+    duration: float
+
+    @property
+    def size(self) -> int:
+        return self.slug.archive.stat().st_size

@@ -1,0 +1,224 @@
+"""Builds a slug: the table of contents of this room, and the values it starts from and gives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from slugc.build_environment import build_environment, build_path, exposed_paths
+from slugc.build_log import counted, tell_result, tell_source
+from slugc.build_request import BuildRequest, BuiltSlug
+from slugc.build_space import BuildSpace, opened_space
+from slugc.buildpack_errors import NoProcessTypesError
+from slugc.buildpacks import OWN, Buildpack, copy_buildpack, fetch_buildpack
+from slugc.phases import BuildpackRelease, Phases
+from slugc.privileges import hand_over
+from slugc.procfile import ProcessType, merge_process_types, read_procfile
+from slugc.progress import Progress
+from slugc.pruning import prune_built_tree
+from slugc.sandbox import ChosenSandbox, enter_sandbox
+from slugc.sandbox.base import Sandbox, SandboxRequest
+from slugc.slug import BuildpackRecord, SlugFacts
+from slugc.source import StagedSource, stage_source
+from slugc.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What the buildpacks did and said."""
+
+    records: tuple[BuildpackRecord, ...]
+    release: BuildpackRelease
+    python_version: str | None
+
+
+class BuildDirLostError(SlugkitError):
+    """A buildpack put something else in the build dir's place."""
+
+    exit_code = ExitCode.DATA
+    id = "build-dir-lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The build dir is no longer a directory",
+            details="A buildpack removed it, or put a link in its place.",
+            resolution="Nothing was packed. Check the buildpacks given with -b.",
+        )
+
+
+def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
+    """Turn a source into one slug file, which appears whole or not at all."""
+    from slugc.slug_writer import write_slug
+
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        space = stack.enter_context(
+            opened_space(request.space_root, keep_cache=request.keep_cache, waiting=progress.info)
+        )
+        chosen = enter_sandbox(stack, request.sandbox, _sandbox_request(request, space))
+        progress.step(_first_line(request, chosen))
+        source = _stage(request, space, progress)
+        _write_env_dir(space.env_dir, request.config_vars)
+        buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
+        compiled = _compile(request, space, chosen.sandbox, buildpacks, source, progress)
+        _require_build_dir(space.build_dir)
+        process_types = _discover_process_types(request, space, compiled, progress)
+        _prune(space, progress)
+        progress.step("Packing the slug")
+        written = write_slug(
+            space.build_dir,
+            request.output,
+            facts=SlugFacts(
+                name=request.name,
+                stack=chosen.sandbox.stack(),
+                buildpacks=compiled.records,
+                process_types=process_types,
+                config_vars=compiled.release.config_vars,
+                python_version=compiled.python_version,
+                commit=source.commit,
+            ),
+            store=Store(request.data_dir / "store"),
+            format=request.format,
+        )
+    built = BuiltSlug(
+        slug=written.slug,
+        sandbox=chosen.sandbox.kind,
+        unchanged=written.unchanged,
+        duration=time.monotonic() - started,
+    )
+    tell_result(built, written.reused, progress)
+    return built
+
+
+def _sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest:
+    return SandboxRequest(
+        work_dir=space.work_dir,
+        exposed=exposed_paths(request.env),
+        stack=request.stack,
+        path=build_path(),
+    )
+
+
+def _first_line(request: BuildRequest, chosen: ChosenSandbox) -> str:
+    stack = chosen.sandbox.stack().id
+    return f"Building {request.app} (sandbox: {chosen.shown}, stack: {stack})"
+
+
+def _stage(request: BuildRequest, space: BuildSpace, progress: Progress) -> StagedSource:
+    source = stage_source(
+        request.source,
+        space.build_dir,
+        scratch=space.scratch_dir / "source",
+        env=request.env,
+        ours=frozenset({request.data_dir, request.space_root}),
+    )
+    tell_source(source.staged, progress)
+    return source
+
+
+def _write_env_dir(env_dir: Path, config_vars: Mapping[str, str]) -> None:
+    """One file for each config var, for the build alone to read; gone when it ends."""
+    for name, value in config_vars.items():
+        path = env_dir / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.fsencode(value))
+        hand_over(path)
+
+
+def _bring_buildpacks(
+    request: BuildRequest, space: BuildSpace, sandbox: Sandbox, progress: Progress
+) -> tuple[Buildpack, ...]:
+    """Fetch and copy all of them before any code of theirs runs and could move our targets."""
+    found = []
+    for position, spec in enumerate(request.buildpacks):
+        if spec is not OWN:
+            progress.step(f"Fetching buildpack {spec.source}")
+        buildpack = fetch_buildpack(
+            spec,
+            store=request.data_dir / "buildpacks",
+            scratch=space.scratch_dir / f"buildpack-{position}",
+            env=request.env,
+            path=sandbox.path,
+        )
+        copy_buildpack(buildpack, space.buildpacks_dir / str(position))
+        found.append(buildpack)
+    return tuple(found)
+
+
+def _compile(
+    request: BuildRequest,
+    space: BuildSpace,
+    sandbox: Sandbox,
+    buildpacks: Sequence[Buildpack],
+    source: StagedSource,
+    progress: Progress,
+) -> Compiled:
+    env = build_environment(
+        request.env,
+        home=str(sandbox.home),
+        path=sandbox.path,
+        stack=sandbox.stack().id,
+        commit=source.commit,
+    )
+    deadline = time.monotonic() + request.timeout
+    records: list[BuildpackRecord] = []
+    reported: dict[str, object] = {}
+    release = BuildpackRelease()
+    for position, buildpack in enumerate(buildpacks):
+        phases = Phases(
+            sandbox=sandbox,
+            space=space,
+            env=env,
+            position=position,
+            label=buildpack.source,
+            deadline=deadline,
+            limit=request.timeout,
+        )
+        name = phases.detect(progress.line)
+        progress.step(f"{name} app detected")
+        phases.compile(progress.line)
+        release = phases.release(progress.line)  # the last buildpack's counts, as on Heroku
+        reported |= phases.report()
+        records.append(buildpack.record(name))
+    python_version = reported.get("python_version")
+    return Compiled(
+        records=tuple(records),
+        release=release,
+        python_version=python_version if isinstance(python_version, str) else None,
+    )
+
+
+def _require_build_dir(build_dir: Path) -> None:
+    """Build code may write beside its build dir; a link there must not lead our packer away."""
+    if not (os.path.lexists(build_dir) and stat.S_ISDIR(build_dir.lstat().st_mode)):
+        raise BuildDirLostError
+
+
+def _discover_process_types(
+    request: BuildRequest, space: BuildSpace, compiled: Compiled, progress: Progress
+) -> Mapping[ProcessType, str]:
+    progress.step("Discovering process types")
+    declared = read_procfile(space.build_dir, warn=progress.warning)
+    defaults = compiled.release.default_process_types
+    process_types = merge_process_types(declared, defaults)
+    if not process_types and not request.allow_no_processes:
+        raise NoProcessTypesError(compiled.records[-1].source)
+    if declared:
+        progress.info(f"Procfile declares types -> {', '.join(declared)}")
+    if added := [kind for kind in defaults if kind not in (declared or {})]:
+        progress.info(f"Default types of {compiled.records[-1].name} -> {', '.join(added)}")
+    if not process_types:
+        progress.info("None: the slug runs one-off commands only.")
+    return process_types
+
+
+def _prune(space: BuildSpace, progress: Progress) -> None:
+    if pruned := prune_built_tree(space.build_dir, trash=space.scratch_dir / "pruned"):
+        progress.info(f"Left out by .slugignore.after: {counted(pruned)}")

@@ -1,0 +1,137 @@
+"""What a person sees while a slug is built, on standard error; the result alone goes to stdout."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from buildpack.support.errors import SlugkitError
+from buildpack.support.output import Output, wants_color
+
+MAX_SHOWN = 16 * 1024 * 1024  # characters of one build's output; a log, not a disk filler
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Progress(Protocol):
+    """Where a build talks to the person who waits."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def step(self, text: str) -> None:
+        """Something begins."""
+
+    def info(self, text: str) -> None:
+        """Detail of the step."""
+
+    def warning(self, text: str) -> None:
+        """Legal, but probably not meant."""
+
+    def error(self, error: SlugkitError) -> None:
+        """Why nothing came of it."""
+
+    def line(self, text: str) -> None:
+        """One line a buildpack wrote, as it wrote it."""
+
+
+@dataclass(slots=True)
+class BuildpackLines:
+    """A buildpack's lines as they may be shown: bounded, and harmless to a terminal."""
+
+    keep_color: bool
+    shown: int = 0
+
+    def cleaned(self, text: str) -> str | None:
+        """``text`` to be shown; None once too much was."""
+        if self.shown > MAX_SHOWN:
+            return None
+        # A progress bar rewrites its line: its last state is the line.
+        last = text.rstrip("\r").rpartition("\r")[2]
+        if not self.keep_color:
+            last = _CONTROLS.sub("", _ESCAPES.sub("", last))
+        self.shown += len(last) + 1
+        if self.shown > MAX_SHOWN:
+            return f"[the rest is not shown: more than {MAX_SHOWN // 1024**2} MiB of output]"
+        return last
+
+
+@dataclass(slots=True)
+class PlainProgress:
+    """Plain lines, for pipes and logs."""
+
+    stream: TextIO
+    color: bool = False
+    lines: BuildpackLines = field(init=False)
+    output: Output = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = BuildpackLines(keep_color=self.color)
+        self.output = Output(out=self.stream, err=self.stream, color=self.color)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing is held open."""
+
+    def step(self, text: str) -> None:
+        self.output.step(text)
+
+    def info(self, text: str) -> None:
+        self.output.info(text)
+
+    def warning(self, text: str) -> None:
+        self.output.warning(text)
+
+    def error(self, error: SlugkitError) -> None:
+        self.output.error(error)
+
+    def line(self, text: str) -> None:
+        cleaned = self.lines.cleaned(text)
+        if cleaned is not None:
+            self.stream.write(f"{cleaned}\n")
+            self.stream.flush()
+
+
+@dataclass(slots=True)
+class QuietProgress(PlainProgress):
+    """Warnings and errors only."""
+
+    def step(self, text: str) -> None:
+        """Not shown."""
+
+    def info(self, text: str) -> None:
+        """Not shown."""
+
+    def line(self, text: str) -> None:
+        """Not shown; a failed phase's last lines are in its error."""
+
+
+def make_progress(env: Mapping[str, str], *, quiet: bool, color: bool | None) -> Progress:
+    """What suits standard error: a live display on a terminal, plain lines in a pipe."""
+    stream = sys.stderr
+    colored = wants_color(stream, env) if color is None else color
+    if quiet:
+        return QuietProgress(stream, colored)
+    if colored and stream.isatty() and "CI" not in env:
+        from slugc.progress_live import LiveProgress
+
+        return LiveProgress(stream)
+    return PlainProgress(stream, colored)
