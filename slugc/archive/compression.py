@@ -32,6 +32,9 @@ _CHUNK = 256 * 1024
 _MAX_FRAMES = 100_000
 
 
+_OTHERS = {b"\xfd7zXZ\0": "an xz file", b"BZh": "a bzip2 file", b"PK\3\4": "a ZIP file"}
+
+
 class Compressor(Protocol):
     """What turns a layer's tar bytes into one frame."""
 
@@ -172,6 +175,9 @@ class PlainStream:
         self._decoder: _ZstdDecoder | _GzipDecoder | None = None
         self._input = self._more_input()
         self._compressed = self._input.startswith((ZSTD_MAGIC, GZIP_MAGIC))
+        for magic, name in _OTHERS.items():
+            if self._input.startswith(magic):
+                raise DamagedStreamError(f"it is {name}; tar files plain, as gzip or zstd are read")
 
     def tell(self) -> int:
         """How many tar bytes were read."""
