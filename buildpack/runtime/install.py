@@ -127,18 +127,33 @@ def _offers(
             managed = ManagedBuilds(
                 uv=tools.program("uv"), env=request.env, directory=request.cache_dir / "runtimes"
             )
-            wanted = request.requested or request.series[0]
-            found = managed.install(str(wanted))
+            found = _first_managed(managed, request)
             if isinstance(found, Interpreter):
                 yield found, "uv", "a managed build, downloaded by uv"
             else:
                 failures.append(found)
-                out.info(f"No managed build of Python {wanted}: {found.reason}")
+                out.info(f"No managed build: {found.reason}")
             continue
         for series in request.series:
             for interpreter in find_interpreters(series, request.env, requested=request.requested):
                 yield interpreter, "host", f"a copy of {interpreter.label} on the build machine"
         failures.append(ProviderFailure("host", "no suitable Python on the build machine"))
+
+
+def _first_managed(
+    managed: ManagedBuilds, request: RuntimeRequest
+) -> Interpreter | ProviderFailure:
+    """The best managed build there is; only "no such version" is a reason to ask for another."""
+    wanted = [str(request.requested)] if request.requested else request.series
+    failure = ProviderFailure("uv", "no version was asked for")
+    for version in wanted:
+        found = managed.install(version)
+        if isinstance(found, Interpreter):
+            return found
+        failure = found
+        if not found.is_unknown_version:
+            break
+    return failure
 
 
 def available_versions(request: RuntimeRequest) -> Sequence[PythonVersion]:

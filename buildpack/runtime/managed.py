@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildpack.runtime.interpreter import Interpreter, probe
@@ -24,6 +24,7 @@ class ProviderFailure:
 
     provider: str
     reason: str
+    is_unknown_version: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,12 @@ class ManagedBuilds:
         try:
             capture(self.command(wanted, target))
         except (CommandFailedError, CommandTimeoutError) as err:
-            return ProviderFailure("uv", explain(err))
+            reason = explain(err)
+            if "No download found" in reason:
+                return ProviderFailure(
+                    "uv", f"uv knows no Python {wanted}", is_unknown_version=True
+                )
+            return ProviderFailure("uv", f"Python {wanted}: {reason}")
         for home in sorted(target.glob(f"cpython-{wanted}*")):
             if home.is_symlink():
                 continue

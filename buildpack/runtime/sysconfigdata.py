@@ -17,6 +17,7 @@ BUILD_TREE_KEYS = frozenset({"srcdir", "abs_srcdir", "abs_builddir", "VPATH", "C
 """Describe a source tree that is long gone."""
 
 TEMPLATE = """\
+# system configuration generated and used by the sysconfig module
 # Values under the installation directory are computed where this Python finds itself.
 import sys
 
