@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from buildpack.support.env_file import NAME
 from buildpack.support.errors import UsageError, printable
 
 MAX_VALUE = 64 * 1024  # Heroku's limit for all of them; the kernel's for one string is 128 KiB
 MAX_TOTAL = 512 * 1024  # the kernel refuses a program whose environment is above about 2 MB
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 # slug-run itself decides these for each container; a value from outside would be a lie to the app.
 RESERVED = {

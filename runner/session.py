@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support.env_file import read_env_file
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError
 from buildpack.support.output import Output, wants_color
 from runner.config_vars import merge_config_vars, parse_assignments
 from runner.engine_choice import EngineChoice, opened_engine
 from runner.engines.base import Address, EngineRequest, Limits
-from runner.env_file import read_env_file
 from runner.formation import (
     ContainerSpec,
     Formation,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from buildpack.support.env_file import NAME
 from buildpack.support.errors import UsageError, printable
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 MAX_VALUE = 64 * 1024  # as when they are set for a release: what runs must have been buildable
 
 

@@ -7,12 +7,11 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import NewType
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable
 
 ProcessType = NewType("ProcessType", str)
 
@@ -28,20 +27,6 @@ _CONFLICT = re.compile(r"(<{7}|={7}|>{7}|\|{7})(\s|$)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 _EXAMPLE = "A Procfile line looks like this:\n\n    web: gunicorn app:app --bind 0.0.0.0:$PORT"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing wrong in a file, and where. Line and column count from 1; 0 is the whole file."""
-
-    line: int
-    column: int
-    what: str
-
-    def at(self, name: str) -> str:
-        """``Procfile:3:1: what was found``, as compilers print it."""
-        place = f"{name}:{self.line}:{self.column}" if self.line else name
-        return f"{place}: {self.what}"
 
 
 class ProcfileError(SlugkitError):

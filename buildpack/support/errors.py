@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
@@ -53,6 +54,20 @@ class UsageError(SlugkitError):
 
     exit_code = ExitCode.USAGE
     id = "usage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in a file, and where. Line and column count from 1; 0 is the whole file."""
+
+    line: int
+    column: int
+    what: str
+
+    def at(self, name: str) -> str:
+        """``Procfile:3:1: what was found``, as compilers print it."""
+        place = f"{name}:{self.line}:{self.column}" if self.line else name
+        return f"{place}: {self.what}"
 
 
 def printable(value: str | bytes, *, limit: int = 80) -> str:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.env_file import (
+    EnvFileError,
+    EnvFileMissingError,
+    parse_env_file,
+    read_env_file,
+)
 from buildpack.support.errors import ExitCode
-from runner.env_file import EnvFileError, EnvFileMissingError, parse_env_file, read_env_file
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,17 @@ broken lines and reads ``\\$`` and quotes inside single quotes in its own way.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
-from runner.config_vars import NAME
-from slugc.procfile import Problem
+from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable
 
 MAX_BYTES = 1024 * 1024
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+"""what a config var may be called"""
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
 
