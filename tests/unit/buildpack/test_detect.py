@@ -1,0 +1,95 @@
+"""detect: what counts as a Python app, and what is said when nothing does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildpack.detect import (
+    MISSPELT_REQUIREMENTS,
+    PROJECT_FILES,
+    failure_message,
+    find_evidence,
+    main,
+)
+
+
+@pytest.mark.parametrize("name", PROJECT_FILES + MISSPELT_REQUIREMENTS)
+def test_each_project_file_alone_is_enough(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert main(["detect", str(tmp_path)]) == 0
+
+
+def test_detect_prints_the_name_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "requirements.txt").touch()
+    assert main(["detect", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("Python\n", "")
+
+
+def test_evidence_comes_in_the_order_of_the_list() -> None:
+    assert find_evidence(["app.py", "README", "requirements.txt"]) == ("requirements.txt", "app.py")
+
+
+def test_a_file_in_a_subdirectory_is_no_evidence_but_is_mentioned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "backend" / "requirements.txt").touch()
+    assert main(["detect", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Found backend/requirements.txt: if that is your app, build the" in captured.err
+    assert "directory 'backend' instead." in captured.err
+
+
+def test_failure_message_whole(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    (tmp_path / "css").mkdir()
+    assert failure_message(str(tmp_path), ["index.html", "css"]) == (
+        " !     Error: This does not look like a Python app.\n"
+        " !\n"
+        " !     A Python app has at least one of these files in its root\n"
+        " !     directory: requirements.txt, pyproject.toml, uv.lock,\n"
+        " !     poetry.lock, Pipfile.lock.\n"
+        " !\n"
+        " !     The root directory of this app holds:\n"
+        " !\n"
+        " !       css/\n"
+        " !       index.html\n"
+        " !\n"
+        " !     If the app has one of these files, check that:\n"
+        " !\n"
+        " !     1. It is in the root directory, not in a subdirectory.\n"
+        " !     2. Its name is spelt right (upper and lower case differ).\n"
+        " !     3. It is not left out by .gitignore or .slugignore.\n"
+        " !     4. It was added and committed to git.\n"
+        " !\n"
+        " !     Otherwise add an empty requirements.txt to the root directory:\n"
+        " !\n"
+        " !         touch requirements.txt\n"
+    )
+
+
+def test_a_listing_cannot_carry_control_characters(tmp_path: Path) -> None:
+    assert "\x1b" not in failure_message(str(tmp_path), ["\x1b[2J"])
+    assert "\\x1b[2J" in failure_message(str(tmp_path), ["\x1b[2J"])
+
+
+def test_a_long_listing_is_cut(tmp_path: Path) -> None:
+    names = [f"file{number:03}" for number in range(60)]
+    assert "… and 20 more" in failure_message(str(tmp_path), names)
+
+
+def test_a_missing_directory_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "/nonexistent/app"]) == 1
+    assert capsys.readouterr().err == (
+        " !     Error: Cannot read the app directory '/nonexistent/app': "
+        "no such file or directory.\n"
+    )
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect"]) == 1
+    assert capsys.readouterr().err == " !     Error: Usage: bin/detect BUILD_DIR\n"

@@ -1,0 +1,103 @@
+"""requirements_file: logical lines, includes, and every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from packaging.requirements import InvalidRequirement, Requirement
+
+from buildpack.app import App
+from buildpack.requirements_file import (
+    InvalidRequirementsError,
+    RequirementFiles,
+    UnhashedRequirementsError,
+    check_requirement_files,
+    read_requirement_files,
+    split_lines,
+)
+
+
+def read(root: Path, **contents: str) -> RequirementFiles:
+    for name, text in contents.items():
+        (root / f"{name}.txt").write_text(text)
+    return read_requirement_files(App(root=root))
+
+
+def check(found: RequirementFiles) -> None:
+    check_requirement_files(found, Requirement, InvalidRequirement)
+
+
+def test_lines_are_joined_at_a_backslash_and_keep_their_first_number() -> None:
+    text = "# head\nflask==3 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb  # two\n\ndjango\n"
+    lines = [(line.number, line.text) for line in split_lines("requirements.txt", text)]
+    assert lines == [(2, "flask==3 --hash=sha256:aa --hash=sha256:bb"), (6, "django")]
+
+
+def test_a_fragment_is_no_comment() -> None:
+    (line,) = split_lines("r", "x @ https://e.example/x.zip#sha256=ab  # a comment")
+    assert line.text == "x @ https://e.example/x.zip#sha256=ab"
+
+
+def test_included_files_are_read_once_even_in_a_circle(tmp_path: Path) -> None:
+    found = read(tmp_path, requirements="-r base.txt\nflask\n", base="-r requirements.txt\nrich\n")
+    assert sorted(found.contents) == ["base.txt", "requirements.txt"]
+    assert [line.text for line in found.lines] == ["flask", "rich"]
+
+
+@pytest.mark.parametrize("spelling", ["-r base.txt", "-rbase.txt", "--requirement=base.txt"])
+def test_every_spelling_of_an_include(spelling: str, tmp_path: Path) -> None:
+    assert "base.txt" in read(tmp_path, requirements=spelling, base="rich\n").contents
+
+
+def test_includes_that_cannot_be_followed_are_all_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequirementsError) as caught:
+        read(tmp_path, requirements="-r gone.txt\n-c ../up.txt\n-r https://e.example/r.txt\n")
+    assert [(p.number, p.message) for p in caught.value.problems] == [
+        (1, "There is no such file in your app."),
+        (2, "This file is outside your app."),
+        (3, "Requirements are read from files of the app, not from a URL."),
+    ]
+
+
+def test_syntax_errors_are_reported_together_with_file_and_line(tmp_path: Path) -> None:
+    found = read(tmp_path, requirements="flask==\nrich\n-r b.txt\n", b="<<<<<<< HEAD\ndjango 5\n")
+    with pytest.raises(InvalidRequirementsError) as caught:
+        check(found)
+    where = [(p.file, p.number) for p in caught.value.problems]
+    assert where == [("requirements.txt", 1), ("b.txt", 1), ("b.txt", 2)]
+    assert caught.value.brief == "Your requirements have 3 lines that cannot be understood"
+    assert "b.txt:1: <<<<<<< HEAD\n    This line was left by a merge conflict." in (
+        caught.value.details
+    )
+
+
+def test_options_urls_and_paths_are_left_to_the_installer(tmp_path: Path) -> None:
+    text = "-e .\n./local\n--index-url https://e.example\ngit+https://e.example/x\nx @ file:./y\n"
+    check(read(tmp_path, requirements=text))
+
+
+def test_unhashed_lines_among_hashed_ones_are_all_listed(tmp_path: Path) -> None:
+    found = read(tmp_path, requirements="a==1 --hash=sha256:aa\nb==2\nc==3\n")
+    with pytest.raises(UnhashedRequirementsError) as caught:
+        check(found)
+    assert caught.value.details == (
+        "Other lines have one, so every line must. These have none:\n\n"
+        "  requirements.txt:2: b==2\n  requirements.txt:3: c==3"
+    )
+
+
+def test_constraints_need_no_hash(tmp_path: Path) -> None:
+    check(read(tmp_path, requirements="a==1 --hash=sha256:aa\n-c c.txt\n", c="b==2\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [(".", "."), ("-e .", "."), ("./lib[dev]", "lib"), ("x @ file:./y", "y"), ("-e lib", "lib")],
+)
+def test_paths_of_the_app_are_known(line: str, path: str, tmp_path: Path) -> None:
+    assert read(tmp_path, requirements=line).local_paths() == (path,)
+
+
+def test_a_requirement_is_no_path(tmp_path: Path) -> None:
+    assert read(tmp_path, requirements="flask[async]>=3; python_version>'3'").local_paths() == ()
