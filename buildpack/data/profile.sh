@@ -10,7 +10,7 @@ export FORWARDED_ALLOW_IPS="${FORWARDED_ALLOW_IPS-*}"
 
 # WEB_CONCURRENCY: as many workers as processors and memory allow, unless the app decides.
 __python_limits() {
-  local memory= quota= period= cores line
+  local memory= quota= period= cores
   if [ -r /sys/fs/cgroup/memory.max ]; then
     read -r memory < /sys/fs/cgroup/memory.max
   elif [ -r /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
@@ -28,7 +28,7 @@ __python_limits() {
 
 # Arguments: memory limit in bytes or "max", CPU quota, CPU period, processors.
 __python_concurrency() {
-  local memory=$1 quota=$2 period=$3 cores=$4 by_cores by_memory megabytes
+  local memory=$1 quota=$2 period=$3 cores=$4 by_cores by_memory megabytes memory_shown
   case $quota in
     ''|*[!0-9]*) ;;
     *) if [ "${period:-0}" -gt 0 ] && [ $(( (quota + period - 1) / period )) -lt "$cores" ]; then
@@ -45,14 +45,18 @@ __python_concurrency() {
   esac
   if [ -n "$megabytes" ] && [ "$megabytes" -le 1048576 ]; then
     by_memory=$(( megabytes / 256 ))
-    [ "$by_memory" -lt "$WEB_CONCURRENCY" ] && WEB_CONCURRENCY=$by_memory
+    if [ "$by_memory" -lt "$WEB_CONCURRENCY" ]; then WEB_CONCURRENCY=$by_memory; fi
     export DYNO_RAM=$megabytes
   fi
-  [ "$WEB_CONCURRENCY" -lt 1 ] && WEB_CONCURRENCY=1
+  if [ "$WEB_CONCURRENCY" -lt 1 ]; then WEB_CONCURRENCY=1; fi
+  memory_shown="no limit"
+  if [ -n "$megabytes" ]; then memory_shown="$megabytes MB"; fi
   export WEB_CONCURRENCY
   export WEB_CONCURRENCY_SET_BY=slugkit/python
   case ${DYNO-} in
-    web.*) echo "Python buildpack: WEB_CONCURRENCY=$WEB_CONCURRENCY (${megabytes:-no limit on} MB of memory, $cores processors)." >&2 ;;
+    web.*)
+      echo "Python buildpack: WEB_CONCURRENCY=$WEB_CONCURRENCY" \
+        "(memory: $memory_shown, processors: $cores)" >&2 ;;
   esac
 }
 
