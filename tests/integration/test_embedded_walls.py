@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 MARKER = "slugkit-probe-marker"
 ABSTRACT = "slugkit-probe-abstract"
 SECRET_HALVES = "neighbour- s-secret-4711"
+LINK_LOCAL = "169.254.77.77"
 MEMORY = 256 * 1024 * 1024
 STARTERS = ("root", "user") if os.getuid() == 0 else ("user",)
 
@@ -86,8 +87,12 @@ def outside() -> Iterator[str]:
         ip("link", "set", link, "up")
         for words in ("link set lo up", "link set inner up", "addr add 198.51.100.2/30 dev inner"):
             ip("-n", name, *words.split())
+        # A stand-in for the cloud's metadata service; the host itself does reach it.
+        ip("-n", name, "addr", "add", f"{LINK_LOCAL}/32", "dev", "inner")
+        ip("route", "add", f"{LINK_LOCAL}/32", "dev", link)
         argv = ["ip", "netns", "exec", name, support.SYSTEM_PYTHON, "-c", GREETER, "7007"]
         with subprocess.Popen(argv) as server:
+            await_greeting(LINK_LOCAL, 7007)
             yield "198.51.100.2:7007"
             server.kill()
     finally:
@@ -109,14 +114,14 @@ def other_app() -> Iterator[int]:
     ):
         address = support.start(engine, wanted, output.fileno()).address
         assert address is not None
-        await_greeting(address.port)
+        await_greeting(address.host, address.port)
         yield address.port
 
 
-def await_greeting(port: int) -> None:
+def await_greeting(host: str, port: int) -> None:
     """The target is real: from here, where nothing is in the way, it answers."""
     deadline = time.monotonic() + 10
-    while not answers("127.0.0.1", port):
+    while not answers(host, port):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -155,7 +160,7 @@ def probe(starter: str, world: World) -> list[Happened]:
         "PROBE_MARKER": MARKER,
         "PROBE_ABSTRACT": ABSTRACT,
         "PROBE_NEIGHBOUR_SECRET_HALVES": SECRET_HALVES,
-        "PROBE_FORBIDDEN": " ".join([*world.forbidden, "169.254.169.254:80"]),
+        "PROBE_FORBIDDEN": " ".join([*world.forbidden, f"{LINK_LOCAL}:7007"]),
         "PROBE_ALLOWED": f"web.1:5000 web-1:5000 {world.outside}".strip(),
         **({"PROBE_MEMORY": str(MEMORY)} if starter == "root" else {}),
     }

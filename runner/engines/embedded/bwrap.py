@@ -58,7 +58,6 @@ class Sandbox:
     env: Mapping[str, str]
     cgroup_view: tuple[tuple[Path, PurePosixPath], ...]
     has_terminal: bool
-    info_fd: int
     seccomp_fd: int
 
 
@@ -78,7 +77,6 @@ def arguments(walls: Walls, sandbox: Sandbox) -> tuple[str, ...]:
         *_writable(sandbox),
         *_environment(sandbox.env),
         *("--seccomp", str(sandbox.seccomp_fd)),
-        *("--info-fd", str(sandbox.info_fd)),
         *("--chdir", "/app"),
     )
 

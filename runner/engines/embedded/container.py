@@ -8,11 +8,11 @@ import select
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from runner.engines.base import Address
 from runner.engines.embedded.cgroups import Cgroup
 from runner.engines.embedded.launcher import Launched
+from runner.engines.embedded.processes import descendants
 from runner.formation import ContainerSpec
 from runner.ports import read_listeners
 
@@ -21,7 +21,7 @@ _END_TIMEOUT_MS = 5000
 
 @dataclass(slots=True)
 class EmbeddedContainer:
-    """The app between bubblewrap's two processes: the monitor, our child, and the init inside."""
+    """The app inside its walls, and what the engine lent it."""
 
     id: str
     spec: ContainerSpec
@@ -35,17 +35,18 @@ class EmbeddedContainer:
 
     @property
     def exit_fd(self) -> int:
-        return self.launched.monitor_fd
+        return self.launched.chain_fd
 
     def poll(self) -> int | None:
-        code = self.launched.monitor.poll()
+        code = self.launched.chain.poll()
         return code if code is None or code >= 0 else 128 - code
 
     def terminate(self) -> None:
-        """SIGTERM to every process, except bubblewrap's own two: the init would end at once."""
+        """SIGTERM to every process but bubblewrap's own: with its init all would end at once."""
         signalled: set[int] = set()
-        while self.poll() is None:
-            fresh = descendants(self.launched.init_pid) - signalled
+        init = self.launched.init_pid
+        while init is not None and self.poll() is None:
+            fresh = descendants(init) - signalled
             if not fresh:
                 return
             for pid in fresh:
@@ -66,7 +67,8 @@ class EmbeddedContainer:
 
     def listeners(self) -> tuple[Address, ...]:
         """Every listening TCP address in the container's network."""
-        return () if self._removed else read_listeners(self.launched.init_pid)
+        init = self.launched.init_pid
+        return () if init is None or self._removed else read_listeners(init)
 
     def remove(self) -> None:
         if self._removed:
@@ -82,36 +84,15 @@ class EmbeddedContainer:
         self.release()
 
     def _await_end(self) -> None:
-        """Wait for both processes; the monitor may be gone a moment before the init."""
-        for descriptor in (self.launched.monitor_fd, self.launched.init_fd):
+        """Wait for both; the chain may be gone a moment before the init."""
+        for descriptor in (self.launched.chain_fd, self.launched.init_fd):
             if descriptor is not None and not _is_readable(descriptor, _END_TIMEOUT_MS):
-                self.launched.monitor.kill()
-        self.launched.monitor.wait()
-        os.close(self.launched.monitor_fd)
+                self.launched.chain.kill()
+        self.launched.chain.wait()
+        os.close(self.launched.chain_fd)
 
 
 def _is_readable(descriptor: int, timeout_ms: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(timeout_ms))
-
-
-def descendants(root: int, proc: Path = Path("/proc")) -> set[int]:
-    """Every process below ``root``. Orphans belong to the container's init, so none is missed."""
-    children: dict[int, list[int]] = {}
-    for path in proc.iterdir():
-        if path.name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                children.setdefault(_parent(path), []).append(int(path.name))
-    found: set[int] = set()
-    todo = [root]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found.update(below)
-        todo += below
-    return found
-
-
-def _parent(process: Path) -> int:
-    # The name stands in parentheses and may hold spaces and parentheses itself.
-    return int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -93,8 +92,6 @@ class EmbeddedEngine:
     def start(
         self, spec: ContainerSpec, *, streams: Streams, publish: int | None = None
     ) -> EmbeddedContainer:
-        # bubblewrap is told to die with the thread that started it.
-        assert threading.current_thread() is threading.main_thread()
         self._started += 1
         key = f"{spec.name}-{self._started}"
         with contextlib.ExitStack() as undo:
@@ -225,12 +222,10 @@ class EmbeddedEngine:
                 env=spec.env,
                 cgroup_view=() if cgroup is None else cgroup.view,
                 has_terminal=streams.terminal,
-                info_fd=descriptors.info,
                 seccomp_fd=descriptors.content("seccomp", self._filter),
             )
             arguments = "\0".join(bwrap.arguments(self._walls, sandbox))
             start = starter.Start(
-                parent=os.getpid(),
                 drop=drop_prefix(),
                 cgroup=cgroup,
                 plug=self._plug(inside),
@@ -254,9 +249,7 @@ class EmbeddedEngine:
 
     def _plug(self, inside: str) -> starter.Plug:
         port = f"v{self._started}"
-        commands = network.container_commands(
-            self._network.subnet, inside, port, self._network.pid, _host_addresses()
-        )
+        commands = network.container_commands(self._network.subnet, inside, port, _host_addresses())
         return starter.Plug(holder=self._network.pid, port=port, commands=commands)
 
     def _process_limits(self, *, is_soft: bool) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import select
-import time
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.engines.base import Streams
+from runner.engines.embedded.processes import children, descendants
 from runner.engines.embedded.starter import READY
 
 START_TIMEOUT = 20.0
@@ -37,13 +37,15 @@ class ContainerStartError(SlugkitError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
-    """bubblewrap's two processes, each with a descriptor that becomes readable when it ends."""
+    """Both ends of the chain, each with a descriptor that becomes readable when it ends.
 
-    monitor: Process
-    monitor_fd: int
-    init_pid: int
+    The init, the first process inside the container, is None when all was over before we looked.
+    """
+
+    chain: Process
+    chain_fd: int
+    init_pid: int | None
     init_fd: int | None
-    """None when the container was over before it could be opened"""
 
 
 class Descriptors:
@@ -54,7 +56,6 @@ class Descriptors:
         self.ready, said = os.pipe()
         self._open += (self.ready, said)
         self.said = said
-        self.info = self._keep(os.dup(said))
         self.errors = self._keep(os.memfd_create("setup"))
         # Above the standard three, which it may be one of.
         self.stderr = self._keep(fcntl.fcntl(streams.stderr, fcntl.F_DUPFD_CLOEXEC, 3))
@@ -66,11 +67,10 @@ class Descriptors:
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
 
-    def close_writers(self) -> None:
+    def close_writer(self) -> None:
         """After the start: end of file on ``ready`` then means the chain is gone."""
-        for descriptor in (self.said, self.info):
-            self._open.remove(descriptor)
-            os.close(descriptor)
+        self._open.remove(self.said)
+        os.close(self.said)
 
     def close(self) -> None:
         for descriptor in self._open:
@@ -99,49 +99,41 @@ def launch(
 ) -> Launched:
     """Run the chain; returns when the app's command is about to begin."""
     command = Command(argv=argv, cwd=cwd, env=env, pass_fds=descriptors.passed)
-    monitor = spawn(command, stdin=streams.stdin, stdout=streams.stdout, stderr=descriptors.errors)
-    descriptors.close_writers()
+    chain = spawn(command, stdin=streams.stdin, stdout=streams.stdout, stderr=descriptors.errors)
+    descriptors.close_writer()
     try:
-        init_pid = _await_ready(descriptors.ready)
+        is_ready = _await_ready(descriptors.ready)
     except BaseException:
-        _end(monitor)
+        _end(chain)
         raise
-    if init_pid is None:
-        _end(monitor)
+    if not is_ready:
+        _end(chain)
         said = os.pread(descriptors.errors, 4096, 0).decode("utf-8", "replace")
         raise ContainerStartError(name, said)
-    return Launched(
-        monitor=monitor,
-        monitor_fd=os.pidfd_open(monitor.pid),
-        init_pid=init_pid,
-        init_fd=_open_process(init_pid),
-    )
+    return _open_processes(chain)
 
 
-def _end(monitor: Process) -> None:
-    monitor.kill()
-    monitor.wait()
+def _end(chain: Process) -> None:
+    """Kill the chain and what it has forked: until bubblewrap runs nothing else would."""
+    for pid in descendants(chain.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    chain.kill()
+    chain.wait()
 
 
-def _open_process(pid: int) -> int | None:
+def _await_ready(descriptor: int) -> bool:
+    """Whether the container says READY before the chain ends and before it takes too long."""
+    readable, _, _ = select.select([descriptor], [], [], START_TIMEOUT)
+    return bool(readable) and os.read(descriptor, 1) == READY
+
+
+def _open_processes(chain: Process) -> Launched:
+    """Find the init: the child of bubblewrap's monitor, which is the child of nsenter."""
+    chain_fd = os.pidfd_open(chain.pid)
+    init_pid, init_fd = None, None
     with contextlib.suppress(ProcessLookupError):
-        return os.pidfd_open(pid)
-    return None
-
-
-def _await_ready(descriptor: int) -> int | None:
-    """The init's process id, once bubblewrap has told it and the container has said READY.
-
-    None when the chain ends first or takes too long.
-    """
-    deadline = time.monotonic() + START_TIMEOUT
-    said = b""
-    while READY not in said or b"}" not in said:
-        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-        chunk = os.read(descriptor, 4096) if readable else b""
-        if not chunk:
-            return None
-        said += chunk
-    pid = json.loads(said.replace(READY, b""))["child-pid"]
-    assert isinstance(pid, int)
-    return pid
+        for monitor in children(chain.pid):
+            for init_pid in children(monitor):
+                init_fd = os.pidfd_open(init_pid)
+    return Launched(chain=chain, chain_fd=chain_fd, init_pid=init_pid, init_fd=init_fd)

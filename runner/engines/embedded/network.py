@@ -30,7 +30,9 @@ START_TIMEOUT = 10.0
 _CANDIDATES = ("10.0.2.0/24", "10.83.7.0/24", "172.31.83.0/24", "192.168.219.0/24")
 
 # Sets up the bridge and the tap device, says so, then lives exactly as long as the lifeline.
-_HOLDER = 'printf "%s" "$1" | ip -batch - && echo ready && read -r _'
+# Ignoring SIGCHLD, which exec keeps, makes the kernel clear away what is left to a first process.
+# cat, because a signal ends the shell's own read.
+_HOLDER = """printf %s "$1" | ip -batch - && echo ready && trap '' CHLD && exec cat >/dev/null"""
 
 
 class NetworkError(SlugkitError):
@@ -99,7 +101,10 @@ class Network:
 
     @property
     def pid(self) -> int:
-        """The process whose namespaces hold the bridge; containers are started inside them."""
+        """The process in the user and network namespace of the bridge.
+
+        Its children, the holder first, are in the PID namespace that containers are started in.
+        """
         return self.holder.pid
 
     def take_address(self) -> str:
@@ -135,16 +140,15 @@ def bridge_commands() -> str:
     )
 
 
-def container_commands(
-    subnet: Subnet, address: str, port: str, holder: int, prohibited: Iterable[str]
-) -> str:
+def container_commands(subnet: Subnet, address: str, port: str, prohibited: Iterable[str]) -> str:
     """``ip -batch`` lines for a container's own namespace; ``port`` is its end at the bridge.
 
+    Process 1 is the holder: numbers are those of the PID namespace this is run in.
     A container has no capability over this namespace, so what is prohibited stays so.
     """
     return "\n".join(
         (
-            f"link add eth0 mtu {MTU} type veth peer name {port} mtu {MTU} netns {holder}",
+            f"link add eth0 mtu {MTU} type veth peer name {port} mtu {MTU} netns 1",
             "link set lo up",
             "link set eth0 up",
             f"addr add {address}/24 dev eth0",
@@ -242,7 +246,10 @@ def start_network(subnet: Subnet, *, cwd: Path, socket: Path, env: Mapping[str, 
 
 
 def _start_holder(cwd: Path, lifeline: int, env: Mapping[str, str]) -> Process:
-    unshare = ("unshare", "--user", "--map-root-user", "--net", "--")
+    unshare = (
+        *("unshare", "--user", "--map-root-user", "--net"),
+        *("--pid", "--fork", "--kill-child", "--"),
+    )
     command = Command(
         argv=(*drop_prefix(), *unshare, "sh", "-c", _HOLDER, "slugkit-net", bridge_commands()),
         cwd=cwd,

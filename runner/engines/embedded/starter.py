@@ -2,7 +2,7 @@
 
     sh         (root only) enters the cgroup
     setpriv    (root only) becomes the unprivileged user; everything after is nobody special
-    nsenter    enters the app network's user namespace
+    nsenter    enters the app's user namespace and, forking, its PID namespace
     unshare    makes the container's mount and network namespaces
     sh         plugs in the network, mounts the overlay
     bwrap      builds the walls
@@ -28,17 +28,15 @@ _ENTER_CGROUP = """\
 while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"
 """
 
-# The first line: if slug-run was killed a moment ago nobody is left to end us, so we do.
-# --die-with-parent takes over once bubblewrap runs.
+# Process 1 is the app network's holder.
 _BUILD = """\
-[ "$PPID" = "$1" ] || exit 1
-printf %s "$2" | ip -batch - || exit 1
-nsenter --target "$3" --net ip link set "$4" master br0 up || exit 1
-if [ -n "$5" ]; then
-  mount -t tmpfs -o "size=$5,mode=0755" tmpfs "$6" && mkdir "$6/upper" "$6/work" || exit 1
+printf %s "$1" | ip -batch - || exit 1
+nsenter --target 1 --net ip link set "$2" master br0 up || exit 1
+if [ -n "$3" ]; then
+  mount -t tmpfs -o "size=$3,mode=0755" tmpfs "$4" && mkdir "$4/upper" "$4/work" || exit 1
 fi
-mount -t overlay -o "$7" overlay "$8" || exit 1
-cd / && shift 8 && exec "$@"
+mount -t overlay -o "$5" overlay "$6" || exit 1
+cd / && shift 6 && exec "$@"
 """
 
 # bash, because its redirections take descriptors above nine; -p, so that BASH_ENV and functions
@@ -66,7 +64,6 @@ class Plug:
 class Start:
     """Everything the chain is made from."""
 
-    parent: int
     drop: tuple[str, ...]
     cgroup: Cgroup | None
     plug: Plug
@@ -86,8 +83,9 @@ def start_argv(start: Start) -> tuple[str, ...]:
     return (
         *_enter_cgroup(start.cgroup),
         *start.drop,
-        *("nsenter", "--target", str(start.plug.holder), "--user", "--preserve-credentials", "--"),
-        *("unshare", "--mount", "--net", "--propagation", "private", "--"),
+        *_enter_app(start.plug.holder),
+        # bubblewrap looks itself up in /proc, which has to be that of its PID namespace.
+        *("unshare", "--mount", "--mount-proc", "--net", "--propagation", "private", "--"),
         *("sh", "-c", _BUILD, "slugkit-build"),
         *_build_parameters(start),
         *("bwrap", "--args", str(start.args_fd), "--"),
@@ -106,12 +104,21 @@ def _enter_cgroup(cgroup: Cgroup | None) -> tuple[str, ...]:
     return ("sh", "-c", _ENTER_CGROUP, "slugkit-limits", *files, "--")
 
 
+def _enter_app(holder: int) -> tuple[str, ...]:
+    return (
+        "nsenter",
+        f"--user=/proc/{holder}/ns/user",
+        # Where the kernel ends us all when slug-run is gone: see network.py.
+        f"--pid=/proc/{holder}/ns/pid_for_children",
+        "--preserve-credentials",
+        "--",
+    )
+
+
 def _build_parameters(start: Start) -> tuple[str, ...]:
     tree = start.tree
     return (
-        str(start.parent),
         start.plug.commands,
-        str(start.plug.holder),
         start.plug.port,
         "" if start.memory_upper is None else str(start.memory_upper),
         str(Path(tree.base, tree.upper).parent),
