@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.files import remove_tree
 from tests.integration.support import FIXTURES, Fixture, Kit
 
 
@@ -30,7 +30,8 @@ def session_dir() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="slugkit-test-", dir="/var/tmp"))
     directory.chmod(0o755)
     yield directory
-    remove_tree(directory)
+    # Tens of thousands of files: five times quicker than deleting them from Python.
+    subprocess.run(("rm", "-rf", "--", str(directory)), check=True, timeout=300)
 
 
 @pytest.fixture
