@@ -27,10 +27,8 @@ from slugc.source_errors import (
 
 # Never part of an app: other people's history, and caches that any interpreter writes anew.
 LEFT_OUT_NAMES = frozenset({".git", ".hg", ".svn", "__pycache__"})
-LEFT_OUT_AT_TOP = "*.slug"  # what `slugc build` itself writes into the directory it is started in
-VENV_MARK = (
-    "pyvenv.cfg"  # PEP 405; a virtualenv names this machine's paths and never runs elsewhere
-)
+LEFT_OUT_AT_TOP = ".slug"  # what `slugc build` itself writes into the current directory
+VENV_MARK = "pyvenv.cfg"  # PEP 405; a virtualenv names this machine's paths, and only runs here
 
 # Told, not refused: these often hold a secret that would travel with the slug.
 SECRET_NAMES = (

@@ -139,6 +139,7 @@ def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:
             arguments += ["--symlink", os.fspath(path.readlink()), f"/{name}"]
         elif path.is_dir():
             arguments += ["--ro-bind", os.fspath(path), f"/{name}"]
+    arguments += ["--perms", "0755", "--dir", "/etc"]
     for name in ETC_NAMES:
         path = root / "etc" / name
         if path.exists():

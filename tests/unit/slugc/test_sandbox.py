@@ -1,0 +1,178 @@
+"""The embedded sandbox's policy, as data; real walls are tested in tests/integration."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from slugc.sandbox import enter_sandbox
+from slugc.sandbox.base import (
+    Problem,
+    SandboxCommand,
+    SandboxKind,
+    SandboxRequest,
+    SandboxUnavailableError,
+    StackUnavailableError,
+)
+from slugc.sandbox.embedded import (
+    EmbeddedSandbox,
+    Walls,
+    bwrap_argv,
+    explain_refusal,
+    is_reachable,
+    missing_tools,
+    reveal_prefix,
+    system_arguments,
+)
+from slugc.sandbox.none import NoSandbox
+from slugc.stack import read_host_stack
+
+PHASE = SandboxCommand(
+    argv=("/tmp/slugc/buildpacks/0/bin/detect", "/tmp/slugc/build"),
+    cwd=PurePosixPath("/tmp/slugc/build"),
+    env={"PATH": "/usr/bin"},
+)
+
+
+def test_the_whole_argument_list() -> None:
+    walls = Walls(
+        work_source=Path("/mnt/0"),
+        home_source=Path("/mnt/0/home"),
+        exposed=((Path("/mnt/1"), Path("/root/.pyenv/versions")),),
+    )
+
+    argv = bwrap_argv(walls, PHASE, system=("--ro-bind", "/usr", "/usr"))
+
+    assert " ".join(argv) == (
+        "bwrap --unshare-all --share-net --unshare-user --disable-userns"
+        " --uid 1000 --gid 1000 --cap-drop ALL --die-with-parent --new-session --hostname slugc"
+        " --ro-bind /usr /usr --proc /proc --dev /dev --perms 1777 --tmpfs /tmp"
+        " --ro-bind /mnt/1 /root/.pyenv/versions"
+        " --bind /mnt/0 /tmp/slugc --bind /mnt/0/home /app --remount-ro /"
+        " --chdir /tmp/slugc/build --"
+        " /tmp/slugc/buildpacks/0/bin/detect /tmp/slugc/build"
+    )
+
+
+def test_no_value_of_the_environment_is_on_the_command_line(tmp_path: Path) -> None:
+    sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path))
+    phase = SandboxCommand(argv=("true",), cwd=PHASE.cwd, env={"PATH": "/bin", "T": "canary"})
+
+    started = sandbox.host_command(phase)
+
+    assert "canary" not in " ".join(started.argv)
+    assert started.env == {"PATH": "/bin", "T": "canary"}
+
+
+def test_system_directories_merged_or_not_and_only_named_parts_of_etc(tmp_path: Path) -> None:
+    for name in ("usr/bin", "usr/lib", "lib64", "etc/ssl/certs", "etc/ssl/private", "run"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "bin").symlink_to("usr/bin")
+    (tmp_path / "run" / "stub.conf").touch()
+    (tmp_path / "etc" / "resolv.conf").symlink_to("../run/stub.conf")
+    (tmp_path / "etc" / "shadow").touch()
+
+    arguments = system_arguments(tmp_path)
+
+    assert arguments == (
+        *("--ro-bind", f"{tmp_path}/usr", "/usr"),
+        *("--symlink", "usr/bin", "/bin"),
+        *("--ro-bind", f"{tmp_path}/lib64", "/lib64"),
+        *("--perms", "0755", "--dir", "/etc"),
+        *("--ro-bind", f"{tmp_path}/run/stub.conf", "/etc/resolv.conf"),
+        *("--ro-bind", f"{tmp_path}/etc/ssl/certs", "/etc/ssl/certs"),
+    )
+
+
+def test_root_reveals_what_the_unprivileged_user_cannot_reach() -> None:
+    prefix = reveal_prefix(Path("/var/lib/slugkit/area"), (Path("/root/a"), Path("/root/b")))
+
+    assert prefix[:6] == ("unshare", "--mount", "--propagation", "private", "--", "sh")
+    assert prefix[9:] == ("/var/lib/slugkit/area", "2", "/root/a", "/root/b")
+
+
+def test_is_reachable_looks_at_every_directory_on_the_way(tmp_path: Path) -> None:
+    stranger = 54321
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+
+    assert is_reachable(Path("/usr/bin"), uid=stranger)
+    assert is_reachable(inner, uid=os.getuid())
+    (tmp_path / "a").chmod(0o700)
+    assert not is_reachable(inner, uid=stranger)
+
+
+def test_missing_tools_are_named_with_their_package(tmp_path: Path) -> None:
+    problems = missing_tools(os.fspath(tmp_path))
+
+    assert problems[0] == Problem(
+        what="the program 'bwrap' is not installed", fix="Install it: apt-get install bubblewrap"
+    )
+
+
+def test_the_words_when_namespaces_are_refused() -> None:
+    problem = explain_refusal("bwrap: No permissions to create new namespace")
+    error = SandboxUnavailableError(SandboxKind.EMBEDDED, (problem,))
+
+    assert error.exit_code == 69
+    assert error.text() == (
+        "The embedded sandbox cannot run here\n\n"
+        "- bubblewrap could not start: bwrap: No permissions to create new namespace\n\n"
+        "1. Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1\n"
+        "   user.max_user_namespaces=15000, on Ubuntu also\n"
+        "   kernel.apparmor_restrict_unprivileged_userns=0; in a container, start it with\n"
+        "   --security-opt seccomp=unconfined --security-opt apparmor=unconfined.\n\n"
+        "Or build without walls around the buildpack, if you trust it\n"
+        "and the app's dependencies: slugc build --sandbox none"
+    )
+
+
+def test_an_old_bubblewrap_is_named() -> None:
+    assert explain_refusal("bwrap: Unknown option --disable-userns").fix == (
+        "Install bubblewrap 0.8 or newer."
+    )
+
+
+def no_bwrap(_path: str) -> tuple[Problem, ...]:
+    return (Problem(what="the program 'bwrap' is not installed", fix="Install it."),)
+
+
+def test_not_asked_for_none_is_taken_and_the_reason_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slugc.sandbox.embedded.missing_tools", no_bwrap)
+    monkeypatch.setattr("slugc.sandbox.none.is_reachable", lambda _path, uid: bool(uid) or True)
+
+    with contextlib.ExitStack() as stack:
+        chosen = enter_sandbox(stack, None, SandboxRequest(work_dir=tmp_path))
+
+    assert chosen.sandbox.kind is SandboxKind.NONE
+    assert chosen.shown == "none, because the program 'bwrap' is not installed"
+
+
+def test_asked_for_by_name_another_is_never_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slugc.sandbox.embedded.missing_tools", no_bwrap)
+
+    with contextlib.ExitStack() as stack, pytest.raises(SandboxUnavailableError):
+        enter_sandbox(stack, SandboxKind.EMBEDDED, SandboxRequest(work_dir=tmp_path))
+
+
+def test_another_stack_than_this_machines_is_refused(tmp_path: Path) -> None:
+    request = SandboxRequest(work_dir=tmp_path, stack="heroku-24")
+    here = read_host_stack().id
+
+    with pytest.raises(StackUnavailableError) as caught, NoSandbox(request):
+        pass
+
+    assert caught.value.exit_code == 69
+    assert caught.value.text() == (
+        "The none sandbox cannot build for the stack heroku-24\n\n"
+        f"It builds on this machine's own stack, {here}.\n\n"
+        "Leave --stack out, or build in a container of that stack:\n"
+        "slugc build --sandbox docker --stack heroku-24"
+    )
