@@ -35,9 +35,10 @@ def ensure_layers(release: Release, home: Path) -> tuple[Path, ...]:
 def tool_env(env: Mapping[str, str]) -> dict[str, str]:
     """The environment of the engine's own programs: where to find them, and nothing to leak.
 
-    A user's PATH seldom has /usr/sbin, where ip lives.
+    The system's directories come first: they hold the programs of known versions, and a user's
+    PATH seldom has /usr/sbin, where ip lives.
     """
-    return {"PATH": f"{env.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"), "LC_ALL": "C"}
+    return {"PATH": f"{SYSTEM_PATH}:{env.get('PATH', '')}".rstrip(":"), "LC_ALL": "C"}
 
 
 class EmbeddedEngine:

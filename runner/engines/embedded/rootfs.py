@@ -36,12 +36,10 @@ _ETC_FILES = (
 # Shown when the host has them. Not /etc/ssl itself: private keys stand beside the certificates.
 _ETC_DIRS = (
     "alternatives",
-    "ca-certificates",
     "fonts",
     "pki/ca-trust/extracted",  # Fedora and relatives
     "pki/tls/certs",
     "ssl/certs",
-    "terminfo",
 )
 _ETC_LINKS = ("localtime",)
 
