@@ -10,6 +10,7 @@ import io
 import os
 import pickle
 import signal
+import stat
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -95,6 +96,20 @@ def data_dir(env: Mapping[str, str]) -> Path:
     if not os.access(path, os.W_OK | os.X_OK):
         raise DataDirError(path, f"uid {os.getuid()} may not write there.")
     return path
+
+
+def require_reachable(path: Path) -> None:
+    """Raise DataDirError when root put the data where ``run_identity`` cannot go."""
+    if os.getuid() != 0:
+        return
+    for directory in (path, *path.parents):
+        found = directory.stat()
+        if found.st_uid != RUN_UID and not found.st_mode & stat.S_IXOTH:
+            raise DataDirError(
+                path,
+                f"Apps run as uid {RUN_UID}, not as root, and {directory}\n"
+                "lets nobody but its owner through.",
+            )
 
 
 def _data_path(env: Mapping[str, str]) -> str:

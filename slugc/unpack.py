@@ -20,7 +20,7 @@ from slugc.archive.headers import MemberKind
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import scan_tree
-from slugc.privileges import in_dropped_child
+from slugc.privileges import in_dropped_child, require_reachable
 from slugc.slug import Layer, Slug, SlugDamagedError
 from slugc.slug_verify import Section, open_slug, verify_layers
 from slugc.store import Store
@@ -43,6 +43,7 @@ class LayersConflictError(SlugkitError):
 
 def unpack_layers(store: Store, slug: Slug, missing: tuple[Layer, ...]) -> None:
     """Unpack the missing layers and check that all of the slug's layers fit together."""
+    require_reachable(store.root)
     descriptor = open_slug(slug)
     try:
         with ExitStack() as locks:

@@ -25,6 +25,8 @@ ZSTD_LEVEL = (
 # With at least one worker zstd cuts its input into jobs of a fixed size, so the bytes do not
 # depend on how many workers there are (zstd.h, ZSTD_c_nbWorkers); 0 would be another format.
 ZSTD_WORKERS = 2
+# Half of what zstd would choose: 0.2 % larger, and 47 instead of 79 MiB of memory for each layer.
+ZSTD_JOB_SIZE = 4 * 1024 * 1024
 ZSTD_WINDOW_LOG_MAX = 27  # 128 MiB: what `zstd -d` itself allows without --long
 GZIP_LEVEL = 6
 _CHUNK = 256 * 1024
@@ -51,6 +53,7 @@ class ZstdFrame:
             options={
                 zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
                 zstd.CompressionParameter.nb_workers: workers,
+                zstd.CompressionParameter.job_size: ZSTD_JOB_SIZE,
                 zstd.CompressionParameter.checksum_flag: 1,
             }
         )

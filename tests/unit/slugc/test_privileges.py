@@ -1,0 +1,136 @@
+"""Root's rights are dropped for good, and what the child found comes back."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode, SlugkitError
+from slugc.archive.errors import UnsafeMemberError
+from slugc.privileges import (
+    RUN_GID,
+    RUN_UID,
+    ChildLostError,
+    DataDirError,
+    data_dir,
+    drop_prefix,
+    in_dropped_child,
+    run_identity,
+)
+
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root has rights to drop")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    path: Path
+    uid: int
+
+
+def test_value_comes_back() -> None:
+    found = in_dropped_child(lambda: Answer(path=Path("x"), uid=os.getuid()))
+    assert found == Answer(path=Path("x"), uid=run_identity().uid)
+
+
+@AS_ROOT
+def test_child_has_no_rights_left_and_cannot_get_them_back() -> None:
+    def look() -> tuple[object, ...]:
+        try:
+            os.setuid(0)
+        except PermissionError:
+            back = "no"
+        else:
+            back = "yes"
+        return os.getresuid(), os.getresgid(), os.getgroups(), back
+
+    assert in_dropped_child(look) == ((RUN_UID,) * 3, (RUN_GID,) * 3, [], "no")
+
+
+def test_our_errors_come_back_with_their_facts() -> None:
+    def refuse() -> None:
+        raise UnsafeMemberError(b"a\xff", "it is a FIFO")
+
+    with pytest.raises(UnsafeMemberError) as caught:
+        in_dropped_child(refuse)
+    assert (caught.value.member, caught.value.reason) == (b"a\xff", "it is a FIFO")
+    assert "'a\\xff': it is a FIFO." in caught.value.text()
+
+
+def test_system_errors_come_back_as_what_they_are() -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        in_dropped_child(lambda: Path("/does/not/exist").read_bytes())
+    assert caught.value.filename == "/does/not/exist"
+
+
+@AS_ROOT
+def test_bug_in_the_child_brings_its_traceback() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("oops")
+
+    with pytest.raises(ChildLostError) as caught:
+        in_dropped_child(fail)
+    assert caught.value.exit_code is ExitCode.BUG
+    assert "ZeroDivisionError: oops" in caught.value.details
+
+
+@AS_ROOT
+def test_child_that_dies_is_noticed() -> None:
+    with pytest.raises(ChildLostError) as caught:
+        in_dropped_child(lambda: os.kill(os.getpid(), 9))
+    assert caught.value.text() == (
+        "A helper process of Slugkit ended without an answer\n\nwait status 9"
+    )
+
+
+class Trojan:
+    """What a hijacked child could send: a call made while it is read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("true",)
+
+
+@AS_ROOT
+def test_answer_that_would_run_code_is_refused() -> None:
+    import pickle
+
+    with pytest.raises(pickle.UnpicklingError, match=r"posix\.system is no answer"):
+        in_dropped_child(Trojan)
+
+
+def test_drop_prefix_is_for_root_alone() -> None:
+    expected = ("setpriv", "--reuid", "1879050000", "--regid", "1879050000", "--clear-groups", "--")
+    assert drop_prefix() == (expected if os.getuid() == 0 else ())
+
+
+def test_data_dir_is_made_where_told(tmp_path: Path) -> None:
+    found = data_dir({"SLUGKIT_HOME": str(tmp_path / "a/b")})
+    assert found == tmp_path / "a/b"
+    mode = stat.S_IMODE(found.stat().st_mode)
+    assert mode == (0o711 if os.getuid() == 0 else 0o700)
+    assert found.stat().st_uid == run_identity().uid
+
+
+def test_data_dir_of_a_user(open_dir: Path) -> None:
+    os.chown(open_dir, run_identity().uid, run_identity().gid)
+    at_home = in_dropped_child(lambda: data_dir({"HOME": str(open_dir)}))
+    assert at_home == open_dir / ".local/share/slugkit"
+    assert stat.S_IMODE(at_home.stat().st_mode) == 0o700
+    chosen = {"HOME": "/nonexistent", "XDG_DATA_HOME": str(open_dir / "x")}
+    assert in_dropped_child(lambda: data_dir(chosen)) == open_dir / "x/slugkit"
+
+
+def test_data_dir_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataDirError) as caught:
+        data_dir({"SLUGKIT_HOME": str(tmp_path / "file/below")})
+    assert caught.value.exit_code is ExitCode.CANNOT_CREATE
+    assert isinstance(caught.value, SlugkitError)
+    assert caught.value.text() == (
+        f"Slugkit cannot use its data directory {tmp_path}/file/below\n\n"
+        f"[Errno 20] Not a directory: '{tmp_path}/file/below'\n\n"
+        "Make it writable, or set SLUGKIT_HOME to a directory that is."
+    )
