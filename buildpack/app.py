@@ -53,13 +53,15 @@ class App:
             descriptor = os.open(self.root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as err:
             raise UnreadableFileError(name, _reason(err)) from err
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise UnreadableFileError(name, f"it is {_kind(found.st_mode)}")
             if found.st_size > LARGEST_TEXT_FILE:
                 raise UnreadableFileError(name, "it is larger than 4 MiB")
-            return file.read()
+            return os.read(descriptor, LARGEST_TEXT_FILE)
+        finally:
+            os.close(descriptor)
 
     def read_text(self, name: str) -> str:
         """The content as UTF-8; a byte order mark is dropped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from buildpack.support.command import Command, CommandFailedError, stream
+from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
 from buildpack.support.errors import SlugkitError
 
 
@@ -51,6 +51,6 @@ def run_hook(
         stream(command, on_line)
     except CommandFailedError as err:
         raise HookFailedError(name, err.code) from err
-    except (OSError, SlugkitError) as err:
+    except (OSError, CommandNotFoundError) as err:
         raise HookNotRunnableError(name) from err
     return True

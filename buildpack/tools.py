@@ -129,7 +129,7 @@ def _obtain(tool: Tool, wheel: Path, env: Mapping[str, str]) -> None:
     index = index_url(env)
     try:
         download(_find_on_index(tool, index), wheel, sha256=tool.sha256)
-    except ChecksumError:
+    except (ChecksumError, ToolUnavailableError):
         raise
     except SlugkitError as err:
         raise ToolUnavailableError(tool, index, err.details or err.brief) from err

@@ -20,6 +20,7 @@ T = TypeVar("T")
 CHUNK = 1 << 20
 CONNECT_TIMEOUT = 15.0
 ATTEMPTS = 3
+PAUSE = 0.3
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -137,7 +138,7 @@ def _retrying(url: str, attempt: Callable[[], T]) -> T:
         except (OSError, http.client.HTTPException) as err:
             if _is_local(err) or number == ATTEMPTS:
                 raise DownloadError(url, _reason(err), number) from err
-        time.sleep(0.3 * 2**number)
+        time.sleep(PAUSE * 2**number)
     raise AssertionError("the last attempt returns or raises")
 
 

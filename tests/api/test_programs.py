@@ -1,0 +1,245 @@
+"""bin/* as a stranger would run them: arguments, both outputs, exit codes, files left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / "bin"
+FIXTURES = sorted(p.parent for p in (ROOT / "fixtures").glob("*/fixture.toml"))
+BASE_PYTHON = Path(sys.base_prefix) / "bin"
+
+
+def run(
+    program: str, *args: object, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    plain = {"PATH": f"{BASE_PYTHON}:/usr/bin:/bin", "HOME": "/nonexistent"}
+    return subprocess.run(
+        [str(BIN / program), *(str(arg) for arg in args)],
+        env={**plain, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name)
+def test_detect_answers_for_every_fixture(fixture: Path) -> None:
+    answer = run("detect", fixture)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "Python\n", "")
+
+
+def test_detect_refuses_what_is_no_app_and_explains_on_stderr_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    answer = run("detect", tmp_path)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("\n !     Error: This does not look like a Python app.\n")
+    assert " !       index.html\n" in answer.stderr
+
+
+def test_programs_run_through_links_from_any_directory(tmp_path: Path) -> None:
+    (tmp_path / "absolute").symlink_to(BIN / "detect")
+    (tmp_path / "relative").symlink_to("absolute")
+    (tmp_path / "requirements.txt").touch()
+    answer = subprocess.run(
+        ["./relative", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+        env={"PATH": f"{BASE_PYTHON}:/usr/bin:/bin"},
+    )
+    assert answer.stdout == "Python\n"
+
+
+def tools_without_python(directory: Path) -> Path:
+    directory.mkdir()
+    for name in ("sh", "readlink"):
+        (directory / name).symlink_to(str(shutil.which(name)))
+    return directory
+
+
+def test_a_machine_without_python_is_told_what_to_install(tmp_path: Path) -> None:
+    path = tools_without_python(tmp_path / "bin")
+    answer = run("detect", tmp_path, env={"PATH": str(path)})
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == (
+        " !     Error: This buildpack needs Python 3.11 or newer, and found no python3 on PATH.\n"
+        " !     Install it, for example with: apt-get install python3\n"
+    )
+
+
+def test_a_python_that_is_too_old_says_so_or_finds_a_newer_one(tmp_path: Path) -> None:
+    path = tools_without_python(tmp_path / "bin")
+    (tmp_path / "requirements.txt").touch()
+    script = (
+        "import sys; sys.version_info = (3, 9, 2); sys.argv = sys.argv[1:]; "
+        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    old = path / "python3"
+    old.write_text(f'#!/bin/sh\nshift 3\nexec {BASE_PYTHON}/python3 -I -S -B -c "{script}" "$@"\n')
+    old.chmod(0o755)
+    answer = run("detect", tmp_path, env={"PATH": str(path)})
+    assert answer.returncode == 1
+    assert "'python3' here is Python 3.9.2" in answer.stderr
+    (path / "python3.11").symlink_to(os.path.realpath(sys.executable))
+    answer = run("detect", tmp_path, env={"PATH": str(path)})
+    assert (answer.returncode, answer.stdout) == (0, "Python\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "args", "usage"),
+    [
+        ("detect", (), "Usage: bin/detect BUILD_DIR"),
+        ("compile", (), "Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]"),
+        ("compile", ("a", "b", "c", "d"), "Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]"),
+        ("release", (), "Usage: bin/release BUILD_DIR"),
+        ("report", ("a",), "Usage: bin/report BUILD_DIR CACHE_DIR [ENV_DIR]"),
+    ],
+)
+def test_wrong_arguments_get_the_usage(program: str, args: tuple[str, ...], usage: str) -> None:
+    directories = tuple("/" for _ in args)
+    answer = run(program, *directories)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert f" !     Error: {usage}\n" in answer.stderr
+
+
+BAD_APPS: Mapping[str, tuple[Mapping[str, str], str, str]] = {
+    "python_version_eol": (
+        {"requirements.txt": "", ".python-version": "3.8\n"},
+        "Python 3.8 is no longer supported",
+        "python-version::eol",
+    ),
+    "python_version_empty": (
+        {"requirements.txt": "", ".python-version": "\n"},
+        "No Python version was found in your .python-version",
+        "python-version-file::no-version",
+    ),
+    "multiple_package_managers": (
+        {"requirements.txt": "", "poetry.lock": ""},
+        "Your app uses more than one package manager",
+        "package-manager::multiple-found",
+    ),
+    "poetry_only": (
+        {"poetry.lock": "", "pyproject.toml": ""},
+        "This version cannot install from poetry.lock yet",
+        "package-manager::not-supported-yet",
+    ),
+    "venv_in_source": (
+        {"requirements.txt": "", "venv/pyvenv.cfg": ""},
+        "Your app has a virtual environment in it",
+        "checks::existing-venv-dir",
+    ),
+    "python_in_source": (
+        {"requirements.txt": "", ".heroku/python/bin/python": ""},
+        "Your app already has .heroku/python",
+        "checks::existing-python-dir",
+    ),
+    "missing_include": (
+        {"requirements.txt": "-r gone.txt\n"},
+        "Your requirements have a line that cannot be understood",
+        "requirements::invalid",
+    ),
+}
+
+
+@pytest.mark.parametrize("story", sorted(BAD_APPS))
+def test_a_bad_app_is_refused_before_anything_is_fetched(story: str, tmp_path: Path) -> None:
+    contents, headline, reason = BAD_APPS[story]
+    app, cache = tmp_path / "app", tmp_path / "cache"
+    for name, text in contents.items():
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text(text)
+    before = sorted(app.rglob("*"))
+    answer = run("compile", app, cache)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith(f"\n !     Error: {headline}\n !\n !     ")
+    assert "Traceback" not in answer.stderr
+    assert sorted(app.rglob("*")) == before
+    assert not (cache / "tools").exists()
+    report = json.loads(run("report", app, cache).stdout)
+    assert (report["failure_reason"], report["failure_detail"]) == (reason, headline)
+
+
+def test_a_failing_pre_compile_hook_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pre_compile").write_text('#!/bin/sh\necho "$TOKEN"\nexit 3\n')
+    (tmp_path / "requirements.txt").touch()
+    env_dir = tmp_path / "env"
+    env_dir.mkdir()
+    (env_dir / "TOKEN").write_text("hunter2222")
+    answer = run("compile", tmp_path, tmp_path / "cache", env_dir)
+    assert answer.returncode == 1
+    assert answer.stdout == "-----> Running bin/pre_compile\n       [redacted]\n"
+    assert "bin/pre_compile ended with exit code 3" in answer.stderr
+
+
+def test_color_is_for_those_who_ask(tmp_path: Path) -> None:
+    assert "\x1b[" not in run("compile", tmp_path, tmp_path / "cache").stderr
+    colored = run("compile", tmp_path, tmp_path / "cache", env={"FORCE_COLOR": "1"})
+    assert "\x1b[1;31mError: " in colored.stderr
+
+
+def test_plan_prints_json_and_writes_nothing() -> None:
+    answer = run("../buildpack/../bin/detect", FIXTURES[0])
+    assert answer.returncode == 0
+    plan = subprocess.run(
+        [sys.executable, "-m", "buildpack", "plan", str(ROOT / "fixtures" / "flask_hello")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    found = json.loads(plan.stdout)
+    assert found["package_manager"] == "requirements"
+    assert "flask==3.1.3" in found["requirements"]
+
+
+def test_the_checkout_is_never_written_to(tmp_path: Path) -> None:
+    copy = tmp_path / "buildpack"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "bin", copy / "bin", ignore=ignore)
+    shutil.copytree(ROOT / "buildpack", copy / "buildpack", ignore=ignore)
+    before = sorted(copy.rglob("*"))
+    app = tmp_path / "app"
+    app.mkdir()
+    for program in ("detect", "compile", "release", "report"):
+        args = [str(app), str(tmp_path / "cache")][: 1 if program in {"detect", "release"} else 2]
+        subprocess.run(
+            [str(copy / "bin" / program), *args],
+            env={"PATH": f"{BASE_PYTHON}:/usr/bin:/bin"},
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
+    assert sorted(copy.rglob("*")) == before
+
+
+def test_detect_is_within_three_times_a_bare_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").touch()
+    env = {"PATH": f"{BASE_PYTHON}:/usr/bin:/bin"}
+
+    def seconds(*argv: str) -> float:
+        begun = time.perf_counter()
+        subprocess.run(argv, env=env, check=True, capture_output=True, timeout=20)
+        return time.perf_counter() - begun
+
+    # Pairs, so that a busy machine slows both sides alike.
+    ratios = [
+        seconds(str(BIN / "detect"), str(tmp_path)) / seconds("python3", "-I", "-c", "pass")
+        for _ in range(9)
+    ]
+    assert statistics.median(ratios) < 3

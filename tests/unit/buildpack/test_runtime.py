@@ -1,0 +1,248 @@
+"""runtime: where a Python comes from, what is taken of it, and what it forgets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from buildpack.python_version import (
+    PythonVersion,
+    RequestedPythonVersion,
+    VersionOrigin,
+    read_known_versions,
+)
+from buildpack.runtime.errors import PythonUnavailableError
+from buildpack.runtime.install import Runtime, RuntimeRequest, read_cached_runtime, tree_digest
+from buildpack.runtime.interpreter import find_interpreters, probe
+from buildpack.runtime.managed import ManagedBuilds, ProviderFailure, explain
+from buildpack.runtime.relocate import copy_tree, parse_ldd, same_length
+from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata, rewrite_variables
+from buildpack.support.command import Command, CommandFailedError
+
+PREFIX = "/home/me/.pyenv/versions/3.13.0"
+
+
+def asked(minor: int, patch: int | None = None) -> RequestedPythonVersion:
+    origin = VersionOrigin.PYTHON_VERSION_FILE
+    return RequestedPythonVersion(major=3, minor=minor, patch=patch, origin=origin)
+
+
+def request(tmp_path: Path, *, asks: RequestedPythonVersion | None, **env: str) -> RuntimeRequest:
+    return RuntimeRequest(requested=asks, known=read_known_versions(), env=env, cache_dir=tmp_path)
+
+
+def test_nothing_of_the_build_machine_is_left_in_the_variables() -> None:
+    rewritten = rewrite_variables(
+        {
+            "prefix": PREFIX,
+            "LIBDIR": f"{PREFIX}/lib",
+            "LDFLAGS": f"-L{PREFIX}/lib -Wl,-rpath,{PREFIX}/lib -O2",
+            "CONFIG_ARGS": f"'--prefix={PREFIX}'",
+            "abs_srcdir": "/tmp/python-build.1/Python-3.13.0",
+            "CFLAGS": "-I/tmp/python-build.1/Python-3.13.0/Include",
+            "NEIGHBOUR": f"{PREFIX}-other",
+            "HAVE_FORK": 1,
+        },
+        PREFIX,
+    )
+    assert rewritten == {
+        "prefix": "@BASE@",
+        "LIBDIR": "@BASE@/lib",
+        "LDFLAGS": "-L@BASE@/lib -O2",
+        "CFLAGS": "-I./Include",
+        "NEIGHBOUR": f"{PREFIX}-other",
+        "HAVE_FORK": 1,
+    }
+
+
+def test_a_system_prefix_moves_only_where_it_names_a_directory_of_pythons() -> None:
+    variables = {"LIBDIR": "/usr/lib", "INSTALL": "/usr/bin/install -c"}
+    assert rewrite_variables(variables, "/usr") == {
+        "LIBDIR": "@BASE@/lib",
+        "INSTALL": "/usr/bin/install -c",
+    }
+
+
+def test_the_rewritten_module_follows_the_interpreter(tmp_path: Path) -> None:
+    file = tmp_path / "_sysconfigdata.py"
+    file.write_text(f"# x\nbuild_time_vars = {{'LIBDIR': '{PREFIX}/lib', 'N': 1}}\n")
+    rewrite_sysconfigdata(file, Path(PREFIX))
+    namespace: dict[str, object] = {}
+    exec(file.read_text(), namespace)
+    assert namespace["build_time_vars"] == {"LIBDIR": f"{sys.base_prefix}/lib", "N": 1}
+
+
+def test_ldd_output_is_read_for_each_file() -> None:
+    text = (
+        "/a:\n\tlinux-vdso.so.1 (0x1)\n\tlibz.so.1 => /lib/libz.so.1 (0x2)\n"
+        "\t/lib64/ld-linux-x86-64.so.2 (0x3)\n/b:\n\tlibgone.so => not found\n"
+    )
+    assert dict(parse_ldd(text, [Path("/a"), Path("/b")])) == {
+        Path("/a"): {"libz.so.1": Path("/lib/libz.so.1")},
+        Path("/b"): {"libgone.so": None},
+    }
+
+
+def test_ldd_output_of_one_file_has_no_header() -> None:
+    text = "\tlibz.so.1 => /lib/libz.so.1 (0x2)\n"
+    assert dict(parse_ldd(text, [Path("/a")])) == {
+        Path("/a"): {"libz.so.1": Path("/lib/libz.so.1")}
+    }
+
+
+def test_a_forgotten_path_keeps_its_length() -> None:
+    for path in (b"/home/me/.pyenv/versions", b"/opt/py"):
+        assert len(same_length(path)) == len(path)
+    assert same_length(b"/home/me/.pyenv") == b"/nonexistent///"
+
+
+def test_a_copy_leaves_out_what_no_app_imports_and_follows_links(tmp_path: Path) -> None:
+    source = tmp_path / "lib"
+    for name in (
+        "os.py", "test/x.py", "idlelib/x.py", "__pycache__/os.pyc", "site-packages/pip.py",
+        "config-3.13-x86_64-linux-gnu/Makefile", "libpython3.13.a", "json/tests/x.py",
+        "json/__init__.py", "lib-dynload/_tkinter.cpython-313.so", "EXTERNALLY-MANAGED",
+        "lib-dynload/_testcapi.cpython-313.so", "lib-dynload/_ssl.cpython-313.so",
+    ):  # fmt: skip
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("x")
+    (source / "linked.py").symlink_to("os.py")
+    copy_tree(source, tmp_path / "copy")
+    copied = sorted(str(p.relative_to(tmp_path / "copy")) for p in (tmp_path / "copy").rglob("*.*"))
+    assert copied == ["json/__init__.py", "lib-dynload/_ssl.cpython-313.so", "linked.py", "os.py"]
+    assert not (tmp_path / "copy" / "linked.py").is_symlink()
+
+
+def test_shims_venvs_and_broken_programs_are_no_interpreters(tmp_path: Path) -> None:
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    (shims / "python3.99").write_text("#!/bin/sh\nexit 1\n")
+    (shims / "python3.99").chmod(0o755)
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    (venv / "bin" / "python3.99").symlink_to(sys.executable)
+    env = {"PATH": f"{shims}:{venv / 'bin'}:relative", "PYENV_ROOT": str(tmp_path)}
+    assert list(find_interpreters("3.99", env, requested=None)) == []
+
+
+def test_probe_tells_what_an_interpreter_is() -> None:
+    executable = Path(os.path.realpath(sys.executable))
+    found = probe(executable, "ours")
+    assert found is not None
+    assert str(found.version) == ".".join(str(part) for part in sys.version_info[:3])
+    assert (found.stdlib / "os.py").is_file()
+
+
+def test_probe_of_what_is_no_python_is_none(tmp_path: Path) -> None:
+    assert probe(Path("/bin/true"), "true") is None
+    assert probe(tmp_path / "gone", "gone") is None
+
+
+def test_pyenv_versions_are_asked_newest_first(tmp_path: Path) -> None:
+    real = Path(os.path.realpath(sys.executable))
+    series = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for patch in (2, 10, 9):
+        bin_dir = tmp_path / "versions" / f"{series}.{patch}" / "bin"
+        bin_dir.mkdir(parents=True)
+        (bin_dir / f"python{series}").symlink_to(real)
+    found = next(find_interpreters(series, {"PYENV_ROOT": str(tmp_path)}, requested=None))
+    assert found.label == f"pyenv's {series}.10"
+
+
+def test_the_environment_chooses_the_providers(tmp_path: Path) -> None:
+    assert request(tmp_path, asks=None).providers == ("uv", "host")
+    chosen = request(tmp_path, asks=None, SLUGKIT_PYTHON_PROVIDER="host")
+    assert chosen.providers == ("host",)
+    assert chosen.key != request(tmp_path, asks=None).key
+
+
+def test_without_a_request_only_stable_versions_are_considered(tmp_path: Path) -> None:
+    assert request(tmp_path, asks=None).series == ("3.14", "3.13", "3.12", "3.11")
+    assert request(tmp_path, asks=asked(10)).series == ("3.10",)
+
+
+def cached(tmp_path: Path, executable: Path | None, stamp: str) -> Runtime | None:
+    facts = (
+        f'{{"version": "3.13.1", "provider": "host", "reason": "r", "build_id": "b",'
+        f' "executable": "{executable or ""}", "stamp": "{stamp}"}}'
+    )
+    (tmp_path / "runtime.json").write_text(facts)
+    return read_cached_runtime(tmp_path)
+
+
+def test_a_cached_runtime_is_forgotten_when_its_interpreter_was_upgraded(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text("x")
+    facts = program.stat()
+    assert cached(tmp_path, program, f"{program}:{facts.st_size}:{facts.st_mtime_ns}")
+    assert cached(tmp_path, program, f"{program}:{facts.st_size}:1") is None
+    assert cached(tmp_path, tmp_path / "gone", "x") is None
+
+
+def test_a_downloaded_runtime_needs_no_interpreter(tmp_path: Path) -> None:
+    assert cached(tmp_path, None, "") is not None
+    assert read_cached_runtime(tmp_path / "none") is None
+
+
+def test_tree_digest_sees_names_contents_and_links(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = tree_digest(tmp_path)
+    (tmp_path / "b").symlink_to("a")
+    second = tree_digest(tmp_path)
+    (tmp_path / "b").unlink()
+    (tmp_path / "b").symlink_to("c")
+    assert len({first, second, tree_digest(tmp_path)}) == 3
+
+
+def failed(*lines: str) -> CommandFailedError:
+    command = Command(argv=("uv",), cwd=Path("/"), env={})
+    return CommandFailedError(command, 1, lines)
+
+
+def test_why_uv_could_not_deliver_is_one_line() -> None:
+    error = failed(
+        "error: Failed to install cpython-3.13.18-linux-x86_64-gnu",
+        "  cause: Failed to download `https://github.com/astral-sh/x.tar.gz`",
+        "  cause: dns error",
+        "  cause: failed to lookup address information: Name or service not known",
+    )
+    assert explain(error) == (
+        "github.com: failed to lookup address information: Name or service not known"
+    )
+    assert explain(failed("error: anything")) == "error: anything"
+
+
+def test_uv_is_told_to_give_up_soon_and_where_its_mirror_is(tmp_path: Path) -> None:
+    mirror = {"UV_PYTHON_INSTALL_MIRROR": "file:///mirror", "AWS_SECRET": "x", "HOME": "/h"}
+    managed = ManagedBuilds(uv=Path("/uv"), env=mirror, directory=tmp_path)
+    command = managed.command("3.13", tmp_path / "t")
+    assert command.argv[-3:] == ("--install-dir", str(tmp_path / "t"), "3.13")
+    assert command.env["UV_PYTHON_INSTALL_MIRROR"] == "file:///mirror"
+    assert command.env["UV_HTTP_RETRIES"] == "1"
+    assert "AWS_SECRET" not in command.env
+
+
+def test_an_unavailable_version_names_the_nearest() -> None:
+    versions = [PythonVersion(major=3, minor=m, patch=p) for m, p in ((13, 0), (11, 7), (11, 2))]
+    error = PythonUnavailableError(
+        asked(11, 3), [ProviderFailure("uv", "no network")], versions, ("3.11",)
+    )
+    assert error.text() == (
+        "Python 3.11.3 is not available here\n\n"
+        "These were asked for it:\n\n  uv: no network\n\n"
+        "The build machine has: 3.11.2, 3.11.7, 3.13.0\n\n"
+        "To use the nearest, write it into .python-version:\n\n"
+        "    echo 3.11.2 > .python-version\n\n"
+        "Install it on the build machine (for example with pyenv), or let\n"
+        "uv download it (see UV_PYTHON_INSTALL_MIRROR for a mirror)."
+    )
+
+
+@pytest.mark.parametrize("asks", [None, asked(12)])
+def test_no_python_at_all_is_said_too(asks: RequestedPythonVersion | None) -> None:
+    error = PythonUnavailableError(asks, [], [], ("3.14", "3.11"))
+    assert "No other Python was found on the build machine either." in error.resolution

@@ -1,0 +1,227 @@
+"""hooks, checks, plan, release, report, cache and app: the smaller steps of a build."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from buildpack.app import App, UnreadableFileError
+from buildpack.cache import KEPT, path_digest, reap
+from buildpack.checks import (
+    ReservedDirectoryError,
+    VenvInSourceError,
+    check_no_venv,
+    check_reserved_directories,
+)
+from buildpack.hooks import HookFailedError, HookNotRunnableError, run_hook
+from buildpack.plan import plan_build
+from buildpack.release import default_process_types, release_yaml
+from buildpack.report import BuildData, read_build_data
+
+ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
+
+
+def hook(root: Path, text: str) -> Path:
+    (root / "bin").mkdir(exist_ok=True)
+    script = root / "bin" / "pre_compile"
+    script.write_text(text)
+    return script
+
+
+def test_a_hook_runs_in_the_build_dir_with_config_vars_even_without_its_mode(
+    tmp_path: Path,
+) -> None:
+    hook(tmp_path, '#!/bin/sh\npwd\necho "$GREETING"\n')
+    lines: list[str] = []
+    assert run_hook("pre_compile", tmp_path, ENV, lines.append)
+    assert lines == [str(tmp_path), "hello"]
+
+
+def test_no_hook_is_no_error(tmp_path: Path) -> None:
+    assert not run_hook("pre_compile", tmp_path, ENV, print)
+
+
+def test_a_failing_hook_is_named_with_its_code(tmp_path: Path) -> None:
+    hook(tmp_path, "#!/bin/sh\nexit 7\n")
+    with pytest.raises(HookFailedError) as caught:
+        run_hook("pre_compile", tmp_path, ENV, lambda line: None)
+    assert caught.value.text() == (
+        "Your pre_compile script failed\n\n"
+        "bin/pre_compile ended with exit code 7. Its output is above.\n\n"
+        "Correct the script, or remove it from your app if you do not need it."
+    )
+
+
+@pytest.mark.parametrize("text", ["echo no first line\n", "#!/no/such/shell\n", "#!/bin/sh\r\n"])
+def test_a_hook_that_cannot_start_says_how_to_begin_it(text: str, tmp_path: Path) -> None:
+    hook(tmp_path, text)
+    with pytest.raises(HookNotRunnableError) as caught:
+        run_hook("pre_compile", tmp_path, ENV, lambda line: None)
+    assert "Make this its first line:\n\n    #!/usr/bin/env bash" in caught.value.text()
+
+
+@pytest.mark.parametrize("name", [".heroku/python", ".heroku/venv"])
+def test_a_python_in_the_source_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name / "bin").mkdir(parents=True)
+    with pytest.raises(ReservedDirectoryError) as caught:
+        check_reserved_directories(App(root=tmp_path))
+    assert caught.value.listing == (name, f"{name}/bin")
+    assert f"git rm -r --cached {name}" in caught.value.resolution
+
+
+def test_any_virtual_environment_in_the_root_is_refused(tmp_path: Path) -> None:
+    for name in (".venv", "my-env"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyvenv.cfg").touch()
+    with pytest.raises(VenvInSourceError) as caught:
+        check_no_venv(App(root=tmp_path))
+    assert caught.value.names == (".venv", "my-env")
+    assert caught.value.text() == (
+        "Your app has a virtual environment in it\n\n"
+        "Found a pyvenv.cfg in:\n\n  .venv/\n  my-env/\n\n"
+        "A virtual environment works only on the computer it was made on.\n\n"
+        "Remove it from git, and add it to .gitignore:\n\n"
+        "    git rm -r --cached .venv my-env\n    echo '.venv/' >> .gitignore"
+    )
+
+
+def test_a_named_pipe_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "requirements.txt")
+    with pytest.raises(UnreadableFileError) as caught:
+        App(root=tmp_path).read_bytes("requirements.txt")
+    assert caught.value.text() == (
+        "Cannot read 'requirements.txt' in your app\n\n"
+        "It is needed for the build, but it is a named pipe.\n\n"
+        "Make it a regular file that everyone may read (chmod 644),\nthen build again."
+    )
+
+
+def test_a_link_in_a_circle_and_a_directory_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dir").mkdir()
+    for name in ("loop", "dir"):
+        with pytest.raises(UnreadableFileError):
+            App(root=tmp_path).read_bytes(name)
+
+
+def test_text_that_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_bytes(b"flask\n# caf\xe9\n")
+    with pytest.raises(UnreadableFileError) as caught:
+        App(root=tmp_path).read_text("requirements.txt")
+    assert caught.value.reason == "line 2 is not UTF-8 text"
+
+
+def test_a_linked_requirements_file_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("flask\n")
+    (tmp_path / "requirements.txt").symlink_to("real.txt")
+    assert App(root=tmp_path).read_text("requirements.txt") == "flask\n"
+
+
+def test_the_plan_is_every_decision_as_data(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("flask==3.1.3\n-r more.txt\n")
+    (tmp_path / "more.txt").write_text("rich\n")
+    (tmp_path / ".python-version").write_text("3.12\n")
+    hook(tmp_path, "#!/bin/sh\n")
+    assert plan_build(App(root=tmp_path)).as_json() == {
+        "hooks": ["pre_compile"],
+        "package_manager": "requirements",
+        "python_version": "3.12",
+        "python_version_origin": ".python-version",
+        "requirements": ["flask==3.1.3", "rich"],
+        "requirements_files": ["more.txt", "requirements.txt"],
+    }
+
+
+def test_checks_come_in_the_order_a_person_would_fix_things(tmp_path: Path) -> None:
+    (tmp_path / ".heroku" / "python").mkdir(parents=True)
+    (tmp_path / ".python-version").write_text("nonsense")
+    with pytest.raises(ReservedDirectoryError):
+        plan_build(App(root=tmp_path))
+
+
+def built_app(root: Path, *programs: str, django: bool = False) -> Path:
+    venv = root / ".heroku" / "venv"
+    (venv / "bin").mkdir(parents=True)
+    for name in programs:
+        (venv / "bin" / name).touch()
+    site_packages = venv / "lib" / "python3.13" / "site-packages"
+    site_packages.mkdir(parents=True)
+    if django:
+        (site_packages / "django").mkdir()
+        (site_packages / "django" / "__init__.py").touch()
+        (root / "manage.py").touch()
+    return root
+
+
+def test_django_with_gunicorn_runs_its_wsgi_module(tmp_path: Path) -> None:
+    root = built_app(tmp_path, "gunicorn", django=True)
+    (root / "mysite").mkdir()
+    (root / "mysite" / "wsgi.py").touch()
+    assert default_process_types(root) == {"web": "gunicorn --bind 0.0.0.0:$PORT mysite.wsgi"}
+
+
+@pytest.mark.parametrize(
+    ("program", "source", "command"),
+    [
+        ("gunicorn", "app = Flask(__name__)\n", "gunicorn --bind 0.0.0.0:$PORT main:app"),
+        ("gunicorn", "site: Flask = flask.Flask('x')\n", "gunicorn --bind 0.0.0.0:$PORT main:site"),
+        ("uvicorn", "api = FastAPI()\n", "uvicorn --host 0.0.0.0 --port $PORT main:api"),
+    ],
+)
+def test_flask_and_fastapi_run_the_object_they_define(
+    program: str, source: str, command: str, tmp_path: Path
+) -> None:
+    root = built_app(tmp_path, program)
+    (root / "main.py").write_text(source)
+    assert default_process_types(root) == {"web": command}
+
+
+def test_without_a_server_or_a_build_there_is_no_default(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("app = Flask(__name__)\n")
+    assert default_process_types(tmp_path) == {}
+    assert default_process_types(built_app(tmp_path)) == {}
+
+
+def test_release_is_yaml() -> None:
+    assert release_yaml({}) == "--- {}\n"
+    assert release_yaml({"web": 'run "x"'}) == (
+        '---\ndefault_process_types:\n  web: "run \\"x\\""\n'
+    )
+
+
+def test_build_data_is_sorted_cut_and_keeps_the_last_one(tmp_path: Path) -> None:
+    assert read_build_data(tmp_path) == "{}\n"
+    data = BuildData()
+    data.set("python_version", "3.13.0")
+    data.set("failure_detail", "x" * 500)
+    with data.timed("b_duration"):
+        pass
+    data.save(tmp_path)
+    found = json.loads(read_build_data(tmp_path))
+    assert list(found) == ["b_duration", "failure_detail", "python_version", "total_duration"]
+    assert len(found["failure_detail"]) == 200
+    BuildData().save(tmp_path)
+    previous = json.loads((tmp_path / "build-data" / "python-prev.json").read_text())
+    assert previous["python_version"] == "3.13.0"
+
+
+def test_reaping_keeps_what_was_used_last(tmp_path: Path) -> None:
+    venvs = tmp_path / "venvs"
+    for number in range(5):
+        (venvs / str(number)).mkdir(parents=True)
+        os.utime(venvs / str(number), (number, number))
+    reap(tmp_path)
+    assert sorted(p.name for p in venvs.iterdir()) == ["2", "3", "4"]
+    assert KEPT["venvs"] == 3
+
+
+def test_path_digest_sees_modes_links_and_names_but_not_where_it_is(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.py").write_text("1")
+    assert path_digest(tmp_path / "a", ".") == path_digest(tmp_path / "b", ".")
+    (tmp_path / "b" / "x.py").chmod(0o755)
+    assert path_digest(tmp_path / "a", ".") != path_digest(tmp_path / "b", ".")

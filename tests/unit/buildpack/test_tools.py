@@ -1,0 +1,205 @@
+"""tools and download: pinned, checked, fetched once."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from buildpack.support import download as download_module
+from buildpack.support.download import (
+    ChecksumError,
+    DownloadError,
+    download,
+    without_password,
+)
+from buildpack.tools import (
+    DATA_FILE,
+    Tool,
+    ToolUnavailableError,
+    ensure_tool,
+    index_url,
+    read_tool,
+    tool_versions,
+)
+
+
+def wheel_bytes() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("x/__init__.py", "value = 1\n")
+        script = zipfile.ZipInfo("x-1.data/scripts/x")
+        script.external_attr = 0o755 << 16
+        archive.writestr(script, "#!/bin/sh\necho x\n")
+    return content.getvalue()
+
+
+WHEEL = wheel_bytes()
+SHA256 = hashlib.sha256(WHEEL).hexdigest()
+TOOL = Tool(name="x", version="1", filename="x-1-py3-none-any.whl", sha256=SHA256)
+FORGED = Tool(name="x", version="1", filename="x-1-py3-none-any.whl", sha256="0" * 64)
+
+
+class Index(http.server.ThreadingHTTPServer):
+    """A package index that answers from a table and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.asked: list[str] = []
+        self.cut_first = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Index
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        status, body = self.server.answers.get(self.path, (404, b""))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.server.cut_first and self.server.asked.count(self.path) == 1:
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    monkeypatch.setattr(download_module, "PAUSE", 0)
+    server = Index()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def env_for(index: Index) -> Mapping[str, str]:
+    return {"PIP_INDEX_URL": f"{index.url}/simple"}
+
+
+def serve_wheel(index: Index, page: bytes | None = None) -> None:
+    html = b'<a href="../../files/x-1-py3-none-any.whl#sha256=zz">x-1-py3-none-any.whl</a>'
+    index.answers["/simple/x/"] = (200, page or html)
+    index.answers["/files/x-1-py3-none-any.whl"] = (200, WHEEL)
+
+
+def test_a_tool_is_unpacked_from_an_html_index_once(index: Index, tmp_path: Path) -> None:
+    serve_wheel(index)
+    home = ensure_tool(TOOL, tmp_path, env_for(index))
+    assert (home / "x" / "__init__.py").read_text() == "value = 1\n"
+    assert (home / "x-1.data" / "scripts" / "x").stat().st_mode & 0o111
+    assert ensure_tool(TOOL, tmp_path, env_for(index)) == home
+    assert len(index.asked) == 2
+    assert [p.name for p in tmp_path.iterdir()] == [home.name]
+
+
+def test_a_json_index_works_too(index: Index, tmp_path: Path) -> None:
+    files = [{"filename": TOOL.filename, "url": "/files/x-1-py3-none-any.whl"}]
+    serve_wheel(index, json.dumps({"files": files}).encode())
+    assert ensure_tool(TOOL, tmp_path, env_for(index)).is_dir()
+
+
+def test_a_wrong_checksum_is_never_used_nor_retried(index: Index, tmp_path: Path) -> None:
+    serve_wheel(index)
+    with pytest.raises(ChecksumError) as caught:
+        ensure_tool(FORGED, tmp_path, env_for(index))
+    assert (caught.value.expected, caught.value.found) == ("0" * 64, SHA256)
+    assert index.asked.count("/files/x-1-py3-none-any.whl") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_find_links_are_asked_before_the_index(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / TOOL.filename).write_bytes(WHEEL)
+    env = {**env_for(index), "PIP_FIND_LINKS": f"https://e.example {tmp_path / 'links'}"}
+    assert ensure_tool(TOOL, tmp_path / "tools", env).is_dir()
+    assert index.asked == []
+
+
+def test_a_forged_file_in_find_links_is_refused(tmp_path: Path) -> None:
+    (tmp_path / TOOL.filename).write_bytes(b"forged")
+    with pytest.raises(ChecksumError):
+        ensure_tool(TOOL, tmp_path / "tools", {"PIP_FIND_LINKS": str(tmp_path)})
+
+
+def test_an_index_without_the_file_says_so(index: Index, tmp_path: Path) -> None:
+    serve_wheel(index, b'<a href="x-2-py3-none-any.whl">x-2-py3-none-any.whl</a>')
+    with pytest.raises(ToolUnavailableError) as caught:
+        ensure_tool(TOOL, tmp_path, env_for(index))
+    assert caught.value.text() == (
+        "Could not get the build tool x 1\n\n"
+        f"Package index: {index.url}/simple\nThe index has no file x-1-py3-none-any.whl.\n\n"
+        "Check that the index can be reached from here. To use another\n"
+        "index, set PIP_INDEX_URL; to work without one, put the file\n"
+        "    x-1-py3-none-any.whl\n"
+        "into a directory and name it in PIP_FIND_LINKS."
+    )
+
+
+def test_an_index_that_is_down_is_asked_three_times(index: Index, tmp_path: Path) -> None:
+    index.answers["/simple/x/"] = (503, b"")
+    with pytest.raises(ToolUnavailableError) as caught:
+        ensure_tool(TOOL, tmp_path, env_for(index))
+    assert "HTTP status 503 (3 attempts)." in caught.value.details
+    assert len(index.asked) == 3
+
+
+def test_a_missing_page_is_asked_for_once(index: Index, tmp_path: Path) -> None:
+    with pytest.raises(ToolUnavailableError, match="Could not get the build tool x 1"):
+        ensure_tool(TOOL, tmp_path, env_for(index))
+    assert len(index.asked) == 1
+
+
+def test_a_cut_download_is_tried_again(index: Index, tmp_path: Path) -> None:
+    serve_wheel(index)
+    index.cut_first = True
+    target = tmp_path / "x.whl"
+    download(f"{index.url}/files/x-1-py3-none-any.whl", target, sha256=SHA256)
+    assert target.read_bytes() == WHEEL
+
+
+def test_a_file_url_that_is_missing_is_no_network_problem(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError) as caught:
+        download(f"file://{tmp_path}/gone", tmp_path / "x", sha256=SHA256)
+    assert caught.value.attempts == 1
+
+
+def test_other_url_schemes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="Could not download"):
+        download("ftp://e.example/x", tmp_path / "x", sha256=SHA256)
+
+
+def test_passwords_are_hidden_in_urls() -> None:
+    assert without_password("https://a:b@e.example/x") == "https://***@e.example/x"
+    assert without_password("https://e.example/x") == "https://e.example/x"
+
+
+def test_the_users_index_wins() -> None:
+    assert index_url({}) == "https://pypi.org/simple"
+    both = {"PIP_INDEX_URL": "https://pip.example", "UV_DEFAULT_INDEX": "https://uv.example"}
+    assert index_url(both) == "https://uv.example"
+
+
+def test_every_pinned_tool_names_a_wheel_of_its_version() -> None:
+    for name, version in tool_versions().items():
+        tool = read_tool(name)
+        assert tool.filename.startswith(f"{name}-{version}-")
+        assert len(tool.sha256) == 64
+    assert DATA_FILE.is_file()
