@@ -16,8 +16,8 @@ from typing import ClassVar, Self
 
 from buildpack.support.command import Command, CommandFailedError, Process, capture, spawn
 from buildpack.support.files import remove_tree
+from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
-from runner.engines.embedded import rundir
 from runner.formation import ContainerSpec
 from runner.ports import ensure_port_free
 from slugc.privileges import data_dir, drop_prefix, hand_over
@@ -98,9 +98,12 @@ class HostEngine:
         slug = self._request.release.slug
         require_stack(slug.metadata.stack, host=read_host_stack(), slug=slug.archive.name)
         home = data_dir(self._request.env)
-        rundir.sweep(home, self._request.env, also=lambda run: end_processes(home / "run" / run))
+        env = self._request.env
+        rundir.sweep(
+            home, env, engine=self.name, also=lambda run: end_processes(home / "run" / run)
+        )
         self._layers = Store(home / "store").ensure_layers(slug)
-        self._run = rundir.create_run_dir(home, self._request.env)
+        self._run = rundir.create_run_dir(home, env, engine=self.name)
         self._cleanup.callback(self._run.remove)
         self._cleanup.callback(self._remove_containers)
         # Processes run as somebody else than root reach their tree by name through here.

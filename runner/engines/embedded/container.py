@@ -31,7 +31,7 @@ class EmbeddedContainer:
     release: Callable[[], None]
     """Gives back what the engine lent: address, port, directories."""
     _oom_killed: bool = False
-    _removed: bool = False
+    is_removed: bool = False
 
     @property
     def exit_fd(self) -> int:
@@ -61,22 +61,22 @@ class EmbeddedContainer:
                 signal.pidfd_send_signal(self.launched.init_fd, signal.SIGKILL)
 
     def was_oom_killed(self) -> bool:
-        if self.cgroup is not None and not self._removed:
+        if self.cgroup is not None and not self.is_removed:
             self._oom_killed = self.cgroup.has_oom_kill()
         return self._oom_killed
 
     def listeners(self) -> tuple[Address, ...]:
         """Every listening TCP address in the container's network."""
         init = self.launched.init_pid
-        return () if init is None or self._removed else read_listeners(init)
+        return () if init is None or self.is_removed else read_listeners(init)
 
     def remove(self) -> None:
-        if self._removed:
+        if self.is_removed:
             return
         self.kill()
         self._await_end()
         self.was_oom_killed()
-        self._removed = True
+        self.is_removed = True
         if self.launched.init_fd is not None:
             os.close(self.launched.init_fd)
         if self.cgroup is not None:

@@ -12,8 +12,9 @@ from typing import ClassVar, Self
 
 from buildpack.support.files import remove_tree
 from runner import seccomp
+from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
-from runner.engines.embedded import bwrap, cgroups, checks, network, rootfs, rundir, starter
+from runner.engines.embedded import bwrap, cgroups, checks, network, rootfs, starter
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.forward import publish_port
 from runner.engines.embedded.launcher import Descriptors, Launched, launch
@@ -26,10 +27,16 @@ _MEMORY_UPPER = 256 * 1024 * 1024
 
 
 def ensure_layers(release: Release, home: Path) -> tuple[Path, ...]:
-    """The slug's layers, unpacked once into the store, lowest first."""
+    """The slug's layers, unpacked once into the store, lowest first.
+
+    The container's system directories will be this machine's, so the slug has to be for them.
+    """
+    from slugc.stack import read_host_stack, require_stack
     from slugc.store import Store
 
-    return Store(home / "store").ensure_layers(release.slug)
+    slug = release.slug
+    require_stack(slug.metadata.stack, host=read_host_stack(), slug=slug.archive.name)
+    return Store(home / "store").ensure_layers(slug)
 
 
 def tool_env(env: Mapping[str, str]) -> dict[str, str]:
@@ -66,10 +73,10 @@ class EmbeddedEngine:
         checks.require(self._env)
         self._home = data_dir(env)
         self._hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
-        rundir.sweep(self._home, env, also=self._remove_groups)
+        rundir.sweep(self._home, env, engine=self.name, also=self._remove_groups)
         self._layers = self._ensure_layers(self._request.release, self._home)
         with contextlib.ExitStack() as undo:
-            self._run = rundir.create_run_dir(self._home, env)
+            self._run = rundir.create_run_dir(self._home, env, engine=self.name)
             undo.callback(self._run.remove)
             undo.callback(self._remove_groups, self._run.id)
             self._network = self._start_network()
@@ -112,7 +119,7 @@ class EmbeddedEngine:
                 cgroup=cgroup,
                 release=undo.pop_all().close,
             )
-        self._containers.append(container)
+        self._containers = [*(old for old in self._containers if not old.is_removed), container]
         return container
 
     # What a run sets up once
@@ -163,8 +170,9 @@ class EmbeddedEngine:
     def _remove_containers(self) -> None:
         for container in self._containers:
             container.kill()  # all at once, then wait for each
-        for container in self._containers:
-            container.remove()
+        with contextlib.ExitStack() as each:
+            for container in self._containers:
+                each.callback(container.remove)
 
     # What one container needs
 
@@ -196,9 +204,10 @@ class EmbeddedEngine:
     ) -> Address | None:
         if spec.port is None:
             return None
-        api = self._network.api
-        forward, address = publish_port(api, guest=inside, guest_port=spec.port, publish=publish)
-        undo.callback(api.remove_forward, forward)
+        forward, address = publish_port(
+            self._network.api, guest=inside, guest_port=spec.port, publish=publish
+        )
+        undo.callback(self._network.remove_forward, forward)
         return address
 
     def _make_cgroup(self, key: str) -> cgroups.Cgroup | None:

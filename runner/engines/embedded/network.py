@@ -115,6 +115,11 @@ class Network:
     def give_back(self, address: str) -> None:
         self.free.append(address)
 
+    def remove_forward(self, forward: int) -> None:
+        """Close a port again. With slirp4netns gone, so are its ports."""
+        if self.slirp.poll() is None:
+            self.api.remove_forward(forward)
+
     def close(self) -> None:
         """End holder and slirp4netns."""
         os.close(self.lifeline)

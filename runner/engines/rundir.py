@@ -55,11 +55,11 @@ class RunDir:
         os.close(self.lock)
 
 
-def create_run_dir(data_dir: Path, env: Mapping[str, str]) -> RunDir:
-    """A fresh, locked run directory under ``data_dir``/run."""
+def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> RunDir:
+    """A fresh, locked run directory under ``data_dir``/run, of the engine called ``engine``."""
     runs = _private_dir(data_dir / "run")
     sockets_root = _sockets_root(env)
-    run_id = os.urandom(4).hex()
+    run_id = f"{engine}-{os.urandom(4).hex()}"
     with locked(runs / ".lock", timeout=10):
         root = runs / run_id
         root.mkdir(mode=0o700)
@@ -73,14 +73,18 @@ def create_run_dir(data_dir: Path, env: Mapping[str, str]) -> RunDir:
 
 
 def sweep(
-    data_dir: Path, env: Mapping[str, str], *, also: Callable[[str], None]
+    data_dir: Path, env: Mapping[str, str], *, engine: str, also: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """Remove what runs that died have left; ``also`` gets each dead run's id first."""
+    """Remove what dead runs of an engine have left; ``also`` gets each one's id first.
+
+    Other engines' runs stay: only they know what else belongs to one.
+    """
     runs = data_dir / "run"
     if not runs.is_dir():
         return ()
     with locked(runs / ".lock", timeout=10):
-        dead = tuple(sorted(path.name for path in runs.iterdir() if _is_dead(path)))
+        found = sorted(runs.glob(f"{engine}-*"))
+        dead = tuple(path.name for path in found if _is_dead(path))
         for run_id in dead:
             also(run_id)
             remove_tree(_sockets_root(env) / run_id)
@@ -89,8 +93,6 @@ def sweep(
 
 
 def _is_dead(path: Path) -> bool:
-    if not path.is_dir():
-        return False  # the global lock
     try:
         descriptor = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -107,7 +109,7 @@ def _is_dead(path: Path) -> bool:
 def _sockets_root(env: Mapping[str, str]) -> Path:
     """Where sockets go: short enough for AF_UNIX, and nobody else's."""
     for path in _socket_candidates(env):
-        if len(os.fsencode(path)) + len("/12345678/slirp.sock") < SOCKET_PATH_MAX:
+        if len(os.fsencode(path)) + len("/embedded-12345678/slirp.sock") < SOCKET_PATH_MAX:
             return _private_dir(path)
     raise RunDirError(Path(env.get("XDG_RUNTIME_DIR", "")), "Its path is too long for a socket.")
 
