@@ -50,10 +50,10 @@ def assert_walls_hold(tree: Path) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_archive_is_refused_and_no_wall_breaks(name: str, tree: Path) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ArchiveError) as caught:
         extract(io.BytesIO(HOSTILE[name]), tree, LIMITS)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert caught.value.exit_code is ExitCode.DATA
     assert caught.value.brief
     assert caught.value.details
