@@ -79,7 +79,7 @@ def _install(request: DependencyRequest, home: Path, tools: ToolBox, out: Output
     version = request.runtime.version
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
-        venv = create_venv(temporary / "venv", version)
+        venv = create_venv(temporary / "venv", version, home=request.runtime.python.parent)
         install = Install(
             uv=tools.program("uv"),
             venv=venv,

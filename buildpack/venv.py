@@ -31,20 +31,28 @@ class Venv:
         return self.root / "lib" / f"python{self.version.series}" / "site-packages"
 
 
-def create_venv(root: Path, version: PythonVersion) -> Venv:
-    """Make the directories and links that ``python -m venv`` would, all of them relative."""
+def create_venv(root: Path, version: PythonVersion, *, home: Path) -> Venv:
+    """Make the directories and links that ``python -m venv`` would, all of them relative.
+
+    While packages are installed the environment names its runtime's ``home``: uv needs it to make
+    the environments in which source distributions are built. ``neutralize`` removes it.
+    """
     venv = Venv(root=root, version=version)
     venv.bin_dir.mkdir(parents=True)
     venv.site_packages.mkdir(parents=True)
     venv.python.symlink_to(f"../../python/bin/python{version.series}")
     for name in ("python3", f"python{version.series}"):
         (venv.bin_dir / name).symlink_to("python")
-    # No "home" line: without one, Python follows bin/python to the runtime beside us, wherever
-    # both have been moved. "relocatable" makes uv write scripts that find their Python likewise.
-    (venv.root / "pyvenv.cfg").write_text(
-        f"include-system-site-packages = false\nrelocatable = true\nversion = {version}\n"
-    )
+    _write_config(venv, f"home = {home}\n")
     return venv
+
+
+def _write_config(venv: Venv, home_line: str) -> None:
+    # "relocatable" makes uv write scripts that find their Python wherever both have been moved.
+    (venv.root / "pyvenv.cfg").write_text(
+        f"{home_line}include-system-site-packages = false\n"
+        f"relocatable = true\nversion = {venv.version}\n"
+    )
 
 
 NAMES_THE_BUILD = frozenset({"uv_cache.json", "uv_build.json"})
@@ -53,6 +61,8 @@ NAMES_THE_BUILD = frozenset({"uv_cache.json", "uv_build.json"})
 
 def neutralize(venv: Venv) -> None:
     """Remove what differs between two installs of the same distributions."""
+    # Without a home line Python follows bin/python to the runtime beside us, wherever that is.
+    _write_config(venv, "")
     for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")):
         removed = {name for name in NAMES_THE_BUILD if (record.parent / name).exists()}
         direct_url = record.parent / "direct_url.json"

@@ -12,11 +12,13 @@ VERSION = PythonVersion(major=3, minor=13, patch=1)
 
 
 def venv_at(root: Path) -> Venv:
-    return create_venv(root / "venv", VERSION)
+    return create_venv(root / "venv", VERSION, home=Path("/cache/python/bin"))
 
 
-def test_every_link_is_relative_and_the_config_names_no_home(tmp_path: Path) -> None:
+def test_every_link_is_relative_and_in_the_end_the_config_names_no_home(tmp_path: Path) -> None:
     venv = venv_at(tmp_path)
+    assert "home = /cache/python/bin\n" in (venv.root / "pyvenv.cfg").read_text()
+    neutralize(venv)
     links = {p.name: str(p.readlink()) for p in venv.bin_dir.iterdir()}
     assert links == {
         "python": "../../python/bin/python3.13",

@@ -1,0 +1,312 @@
+"""bin/compile for real: what it leaves behind, and that it runs wherever it is moved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLASK_APP = ROOT / "fixtures" / "flask_hello"
+SETTINGS = (
+    "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PYENV_ROOT",
+    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy",
+)  # fmt: skip
+
+pytestmark = [pytest.mark.integration, pytest.mark.network]
+
+
+def build_env(**more: str) -> dict[str, str]:
+    """The user's index and certificates, this Python, and the interpreters of this machine."""
+    settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    base_python = Path(sys.base_prefix) / "bin"
+    home = os.environ.get("HOME", "/")
+    return {
+        "PATH": f"{base_python}:/usr/bin:/bin",
+        "HOME": home,
+        "SLUGKIT_PYTHON_PROVIDER": "host",
+        **settings,
+        **more,
+    }
+
+
+def compile_app(app: Path, cache: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "bin" / "compile"), str(app), str(cache), *args],
+        env=build_env(**env),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def built(source: Path, app: Path, cache: Path, **env: str) -> Path:
+    shutil.copytree(source, app)
+    answer = compile_app(app, cache, **env)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return app
+
+
+def make_app(root: Path, **files: str) -> Path:
+    root.mkdir(parents=True)
+    for name, text in {"requirements.txt": "", **files}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def tree(root: Path) -> Mapping[str, tuple[str, str]]:
+    """Every entry: its kind and mode, and the digest of its content or where it points."""
+    found = {}
+    for path in root.rglob("*"):
+        name = str(path.relative_to(root))
+        if path.is_symlink():
+            found[name] = ("link", str(path.readlink()))
+        elif path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[name] = (oct(path.stat().st_mode), digest)
+        else:
+            found[name] = ("directory", "")
+    return found
+
+
+def run_python(app: Path, *args: str) -> str:
+    return subprocess.run(
+        [str(app / ".heroku" / "venv" / "bin" / "python"), *args],
+        cwd="/",
+        env={"LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compile")
+
+
+@pytest.fixture(scope="module")
+def flask_app(place: Path) -> Path:
+    return built(FLASK_APP, place / "build-one", place / "cache-one")
+
+
+def test_two_builds_in_two_places_are_byte_identical(flask_app: Path, place: Path) -> None:
+    other = built(FLASK_APP, place / "deeper" / "build-two", place / "cache-two")
+    first, second = tree(flask_app), tree(other)
+    assert {name for name in first if first[name] != second.get(name)} == set()
+    assert first.keys() == second.keys()
+
+
+def test_nothing_names_where_it_was_built(flask_app: Path, place: Path) -> None:
+    home = os.environ.get("HOME", "")
+    forbidden = [str(place).encode(), str(ROOT).encode()]
+    if len(home) > len("/root"):
+        forbidden.append(home.encode())
+    if "PYENV_ROOT" in os.environ:
+        forbidden.append(os.environ["PYENV_ROOT"].encode())
+    files = [path for path in flask_app.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 1000
+    guilty = [path for path in files if any(word in path.read_bytes() for word in forbidden)]
+    assert guilty == []
+
+
+def test_every_link_stays_inside(flask_app: Path) -> None:
+    links = [path for path in flask_app.rglob("*") if path.is_symlink()]
+    assert links
+    for link in links:
+        assert not link.readlink().is_absolute()
+        assert link.resolve().is_relative_to(flask_app.resolve())
+
+
+def test_bytecode_is_complete_and_unchecked(flask_app: Path) -> None:
+    site_packages = next(flask_app.glob(".heroku/venv/lib/python3.*/site-packages"))
+    sources = list(site_packages.rglob("*.py"))
+    compiled = list(site_packages.rglob("*.pyc"))
+    assert len(compiled) == len(sources)
+    assert all(path.read_bytes()[4:8] == b"\x01\0\0\0" for path in compiled)
+
+
+def test_no_build_tool_and_no_test_is_left_inside(flask_app: Path) -> None:
+    names = {path.name for path in flask_app.rglob("*")}
+    assert not names & {"uv", "pip", "patchelf", "ensurepip", "idlelib", "tkinter", "test"}
+
+
+def test_it_runs_read_only_from_another_directory(flask_app: Path, place: Path) -> None:
+    moved = place / "moved here"
+    subprocess.run(["cp", "-a", str(flask_app), str(moved)], check=True, timeout=60)
+    subprocess.run(["chmod", "-R", "a-w", str(moved)], check=True, timeout=60)
+    code = (
+        "import flask, markupsafe._speedups, ssl, sqlite3, sys, sysconfig; "
+        "print(sys.prefix, sys.base_prefix, flask.__file__, sysconfig.get_config_var('LIBDIR'))"
+    )
+    output = run_python(moved, "-c", code)
+    for word in output.replace(str(moved), "@").split():
+        assert word.startswith("@")
+    gunicorn = subprocess.run(
+        [str(moved / ".heroku" / "venv" / "bin" / "gunicorn"), "--version"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert gunicorn.stdout.startswith("gunicorn")
+    subprocess.run(["chmod", "-R", "u+w", str(moved)], check=True, timeout=60)
+
+
+def test_an_unchanged_rebuild_starts_no_tool(flask_app: Path, place: Path) -> None:
+    # Without its tools the cache can only serve what it has: nothing is fetched or installed.
+    tools = place / "cache-one" / "tools"
+    tools.rename(place / "tools-aside")
+    again = built(FLASK_APP, place / "build-three", place / "cache-one")
+    assert not tools.exists()
+    (place / "tools-aside").rename(tools)
+    assert tree(again) == tree(flask_app)
+    report = json.loads((place / "cache-one" / "build-data" / "python.json").read_text())
+    assert report["cache_status"] == "reused"
+
+
+def test_release_and_report_after_a_build(flask_app: Path, place: Path) -> None:
+    release = subprocess.run(
+        [str(ROOT / "bin" / "release"), str(flask_app)],
+        env=build_env(), capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    assert release.stdout == (
+        '---\ndefault_process_types:\n  web: "gunicorn --bind 0.0.0.0:$PORT app:app"\n'
+    )
+    report = subprocess.run(
+        [str(ROOT / "bin" / "report"), str(flask_app), str(place / "cache-one")],
+        env=build_env(), capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    facts = json.loads(report.stdout)
+    assert facts["python_provider"] == "host"
+    assert {"python_version", "total_duration", "uv_version", "package_manager"} <= facts.keys()
+    assert "failure_reason" not in facts
+
+
+def test_the_log_says_which_python_and_why(place: Path) -> None:
+    system = subprocess.run(
+        ["/usr/bin/python3", "-c", "import platform; print(platform.python_version())"],
+        capture_output=True, text=True, check=True, timeout=20,
+    ).stdout.strip()  # fmt: skip
+    app = make_app(place / "system", **{".python-version": f"{system}\n"})
+    answer = compile_app(app, place / "cache-one")
+    assert answer.returncode == 0, answer.stderr
+    assert f"-----> Installing Python {system}\n" in answer.stdout
+    assert f"Using Python {system} (.python-version asks for {system}): a copy of" in answer.stdout
+    assert (
+        run_python(app, "-c", "import platform; print(platform.python_version())") == f"{system}\n"
+    )
+
+
+def test_an_editable_install_of_the_app_itself_moves_with_it(place: Path) -> None:
+    project = '[project]\nname = "mine"\nversion = "1"\n[tool.setuptools]\npackages = ["mine"]\n'
+    app = make_app(
+        place / "editable",
+        **{"requirements.txt": "-e .\n", "pyproject.toml": project, "mine/__init__.py": "x = 1\n"},
+    )
+    answer = compile_app(app, place / "cache-one")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    app = app.rename(place / "editable moved")
+    assert run_python(app, "-c", "import mine; print(mine.__file__)") == f"{app}/mine/__init__.py\n"
+
+
+def refused(place: Path, name: str, requirements: str, **env: str) -> str:
+    app = make_app(place / name, **{"requirements.txt": requirements})
+    answer = compile_app(app, place / "cache-one", **env)
+    assert answer.returncode == 1, answer.stdout
+    assert "Traceback" not in answer.stderr
+    assert not (app / ".heroku").exists()
+    return answer.stderr
+
+
+def test_three_failures_of_an_install_have_three_messages(flask_app: Path, place: Path) -> None:
+    unknown = refused(place, "unknown", "no-such-package-slugkit-zz==1.0\n")
+    assert "Error: No package on the index matches 'no-such-package-slugkit-zz'" in unknown
+    zeros = "0" * 64
+    forged = refused(place, "forged", f"blinker==1.9.0 --hash=sha256:{zeros}\n")
+    assert "Error: The hash of blinker==1.9.0 is not the one in your requirements" in forged
+    assert f"expected sha256:{zeros}" in forged
+    dead = refused(
+        place, "dead", "blinker==1.9.0\n", UV_DEFAULT_INDEX="http://127.0.0.1:9/simple",
+        UV_HTTP_RETRIES="0",
+    )  # fmt: skip
+    assert "Error: The package index cannot be reached" in dead
+    assert "the connection was refused." in dead
+
+
+def test_a_syntax_error_is_found_before_anything_is_installed(flask_app: Path, place: Path) -> None:
+    message = refused(place, "syntax", "flask==3.1.3\ngunicorn=>20\n")
+    assert " !     requirements.txt:2: gunicorn=>20\n" in message
+
+
+def test_a_version_that_nobody_has_comes_with_the_nearest(place: Path) -> None:
+    app = make_app(place / "nobody", **{".python-version": "3.12.99\n"})
+    answer = compile_app(app, place / "cache-one")
+    assert answer.returncode == 1
+    assert "Error: Python 3.12.99 is not available here" in answer.stderr
+    assert "The build machine has: " in answer.stderr
+
+
+def test_a_managed_build_comes_from_a_file_mirror(flask_app: Path, place: Path) -> None:
+    """A mirror laid out as python-build-standalone's, with an archive made from this machine's."""
+    runtime = next((place / "cache-one" / "runtimes").glob("*/runtime.json")).parent
+    version = json.loads((runtime / "runtime.json").read_text())["version"]
+    major, minor, patch = version.split(".")
+    mirror = place / "mirror" / "20990101"
+    mirror.mkdir(parents=True)
+    home = place / "managed-python"
+    shutil.copytree(runtime / "python", home, symlinks=True)
+    for path in home.glob("lib/python3.*/_sysconfigdata_*.py"):
+        # uv rewrites this file and insists on the form in which CPython generates it.
+        header = "# system configuration generated and used by the sysconfig module\n"
+        path.write_text(header + "build_time_vars = {'prefix': '/install'}\n")
+    with tarfile.open(mirror / "python.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.add(home, arcname="python")
+    entry = {
+        "name": "cpython", "arch": {"family": platform.machine(), "variant": None},
+        "os": "linux", "libc": "gnu", "major": int(major), "minor": int(minor),
+        "patch": int(patch), "prerelease": "", "variant": None, "build": "20990101",
+        "sha256": hashlib.sha256((mirror / "python.tar.gz").read_bytes()).hexdigest(),
+        "url": "https://github.com/astral-sh/python-build-standalone/releases/download/"
+        "20990101/python.tar.gz",
+    }  # fmt: skip
+    downloads = place / "downloads.json"
+    key = f"cpython-{version}-linux-{platform.machine()}-gnu"
+    downloads.write_text(json.dumps({key: entry}))
+    app = make_app(place / "managed", **{".python-version": f"{major}.{minor}\n"})
+    answer = compile_app(
+        app, place / "cache-one", SLUGKIT_PYTHON_PROVIDER="uv",
+        UV_PYTHON_INSTALL_MIRROR=f"file://{place}/mirror",
+        UV_PYTHON_DOWNLOADS_JSON_URL=str(downloads),
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "a managed build, downloaded by uv" in answer.stdout
+    assert (
+        run_python(app, "-c", "import platform; print(platform.python_version())") == f"{version}\n"
+    )
+
+
+def test_without_a_cache_directory_nothing_is_left_behind(place: Path) -> None:
+    app, temporary = make_app(place / "uncached"), place / "tmp"
+    temporary.mkdir()
+    answer = subprocess.run(
+        [str(ROOT / "bin" / "compile"), str(app)],
+        env=build_env(TMPDIR=str(temporary)), capture_output=True, text=True, check=False,
+        timeout=240,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert list(temporary.iterdir()) == []
+    assert run_python(app, "-c", "print(1)") == "1\n"
