@@ -26,24 +26,33 @@ JOIN_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """What the engine knows about a container once it runs."""
+class Whereabouts:
+    """What is known about a container once it runs."""
 
-    id: str
-    spec: ContainerSpec
     address: Address | None
     pid: int
     """as this machine knows the container's first process; 0 where it cannot"""
 
 
 class DockerContainer:
-    """A started container; see ``runner.engines.base.RunningContainer``."""
+    """A container; see ``runner.engines.base.RunningContainer``.
+
+    Made before it starts: the engine stalls, lock in hand, as soon as output waits for a reader.
+    """
 
     def __init__(
-        self, daemon: Daemon, started: Started, attachment: Attachment, streams: Streams
+        self,
+        daemon: Daemon,
+        container_id: str,
+        spec: ContainerSpec,
+        *,
+        attachment: Attachment,
+        streams: Streams,
     ) -> None:
+        self.id = container_id
+        self.spec = spec
         self._daemon = daemon
-        self._started = started
+        self._where = Whereabouts(address=None, pid=0)
         self._attachment = attachment
         self._code: int | None = None
         self._oom_killed = False
@@ -55,16 +64,12 @@ class DockerContainer:
         self._threads = self._follow(streams)
 
     @property
-    def id(self) -> str:
-        return self._started.id
-
-    @property
-    def spec(self) -> ContainerSpec:
-        return self._started.spec
-
-    @property
     def address(self) -> Address | None:
-        return self._started.address
+        return self._where.address
+
+    def has_started(self, where: Whereabouts) -> None:
+        """The engine found out where the container is."""
+        self._where = where
 
     def poll(self) -> int | None:
         return self._code
@@ -76,8 +81,8 @@ class DockerContainer:
 
     def listeners(self) -> tuple[Address, ...]:
         """Docker's forwarder accepts connections before the app does, so we look inside."""
-        if self._started.pid:
-            found = read_listeners(self._started.pid)
+        if self._where.pid:
+            found = read_listeners(self._where.pid)
             return tuple(address for address in found if address.host != RESOLVER)
         port = self.spec.port
         if port is None or self._code is not None:
@@ -100,12 +105,12 @@ class DockerContainer:
         if self._removed:
             return
         self._removed = True
+        os.close(self._stop_writer)  # nobody needs the rest of its output
+        if not self._ended.is_set():
+            self._attachment.shut()
         try:
             self._daemon.remove(self.id)
         finally:
-            os.close(self._stop_writer)
-            if not self._ended.wait(JOIN_TIMEOUT):
-                self._attachment.close()
             for thread in self._threads:
                 thread.join(JOIN_TIMEOUT)
             self._attachment.close()
@@ -144,9 +149,10 @@ class DockerContainer:
         """Output until the socket ends, which it does with the container; then how it ended."""
         try:
             if raw:
-                pump_raw(self._attachment.socket.recv, out)
+                pump_raw(self._attachment.socket.recv, out, stop=self._stop_reader)
             else:
-                pump_pieces(self._attachment.socket.recv, {1: out, 2: err})
+                targets = {1: out, 2: err}
+                pump_pieces(self._attachment.socket.recv, targets, stop=self._stop_reader)
             self._code, self._oom_killed = self._result()
         finally:
             os.close(out)

@@ -84,10 +84,16 @@ class Attachment:
         with contextlib.suppress(OSError):  # the container has gone, and its socket with it
             self.socket.shutdown(socket.SHUT_WR)
 
-    def close(self) -> None:
-        # A close alone does not wake a thread that is reading.
+    def shut(self) -> None:
+        """End both directions: a thread that is reading sees that, a close() it would not."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.shut()
+        # A file object refers to the socket, and the answer to the file object: while one of them
+        # is open, the socket's own close() only marks it.
+        getattr(self._holder, "_response", self._holder).close()
         self.socket.close()
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.engines.docker import owner
-from runner.engines.docker.container import DockerContainer, Started, pid_here
+from runner.engines.docker.container import DockerContainer, Whereabouts, pid_here
 from runner.engines.docker.daemon import Daemon, DockerCallError, connect
 from runner.engines.docker.images import TarReader, ensure_image
 from runner.engines.docker.options import (
@@ -44,7 +44,8 @@ class DockerEngine:
         self._request = request
         self._connect = connect
         self._read = read
-        self._run = os.urandom(4).hex()
+        self.slug = request.release.slug
+        self.run = os.urandom(4).hex()
         self._stack = contextlib.ExitStack()
         self._containers: list[DockerContainer] = []
 
@@ -57,12 +58,12 @@ class DockerEngine:
                 self._request.notify(f"Removed the container {name} of a run that was killed")
             self._image = ensure_image(
                 self._daemon,
-                self._request.release.slug,
+                self.slug,
                 notify=self._request.notify,
                 read=self._read,
             )
             self._network, gateway = self._daemon.create_network(
-                f"slugkit-{self._run}", self._labels()
+                f"slugkit-{self.run}", self._labels()
             )
             stack.callback(self._daemon.remove_network, self._network)
             self._is_bridged = is_own_address(gateway)
@@ -100,10 +101,12 @@ class DockerEngine:
             created = self._daemon.create(container_config(plan))
             undo.callback(self._daemon.remove, created)
             attachment = self._daemon.attach(created, stdin=streams.stdin is not None)
-            undo.callback(attachment.close)
+            container = DockerContainer(
+                self._daemon, created, spec, attachment=attachment, streams=streams
+            )
+            undo.callback(container.remove)
             self._start_walled(created, publish)
-            started = self._started(created, plan)
-            container = DockerContainer(self._daemon, started, attachment, streams)
+            container.has_started(self._whereabouts(created, plan))
             undo.pop_all()
         self._containers.append(container)
         return container
@@ -142,7 +145,7 @@ class DockerEngine:
                 raise PortInUseError(publish, holder=find_port_holder(publish)) from err
             raise
 
-    def _started(self, container: str, plan: ContainerPlan) -> Started:
+    def _whereabouts(self, container: str, plan: ContainerPlan) -> Whereabouts:
         state = self._daemon.inspect(container)
         port, publication = plan.spec.port, plan.publication
         address = None
@@ -151,8 +154,7 @@ class DockerEngine:
             address = Address(host=self._daemon.host, port=published)
         elif port is not None:
             address = Address(host=state.address, port=port)
-        pid = pid_here(state.pid, container)
-        return Started(id=container, spec=plan.spec, address=address, pid=pid)
+        return Whereabouts(address=address, pid=pid_here(state.pid, container))
 
     def _publication(self, spec: ContainerSpec, publish: int | None) -> Publication | None:
         """No port is opened on the host where the container's own address answers."""
@@ -169,7 +171,7 @@ class DockerEngine:
     def _labels(self, spec: ContainerSpec | None = None) -> Mapping[str, str]:
         labels = {
             owner.APP: self._request.release.app,
-            owner.RUN: self._run,
+            owner.RUN: self.run,
             owner.OWNER: self._owner.label,
         }
         if spec is not None:

@@ -33,12 +33,14 @@ BUSYBOX = "/bin/busybox"
 # becomes the container's own program. The shell is a static one: LD_PRELOAD or BASH_ENV among the
 # config vars cannot run the app's code before the wall stands.
 GATE = """\
-while :; do
+stands() {
   while read -r _ destination _ flags _; do
-    case $destination:$flags in 0000FEA9:02* | A9FE0000:02*) exec "$@" ;; esac
+    case $destination:$flags in 0000FEA9:02* | A9FE0000:02*) return 0 ;; esac
   done </proc/net/route
-  /bin/busybox sleep 0.005
-done
+  return 1
+}
+until stands; do /bin/busybox sleep 0.005; done
+exec "$@"
 """
 
 # Docker's own list knows fewer; under /sys it has these two.

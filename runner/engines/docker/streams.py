@@ -12,24 +12,25 @@ import tty
 from collections.abc import Callable, Iterator, Mapping
 
 CHUNK = 64 * 1024
+PIECE = 4096  # PIPE_BUF: what a pipe that poll() calls writable takes without blocking
 HEADER = struct.Struct(">B3xI")  # stream (1 output, 2 errors) and length, of each piece of output
 WINDOW_CHECK = 0.2  # seconds; a terminal's new size is seen only by asking
 
 Receive = Callable[[int], bytes]
 
 
-def pump_pieces(receive: Receive, targets: Mapping[int, int]) -> None:
+def pump_pieces(receive: Receive, targets: Mapping[int, int], *, stop: int) -> None:
     """Write each piece of output to the descriptor of its stream until the socket ends."""
     for stream, piece in read_pieces(receive):
         target = targets.get(stream)
         if target is not None:
-            write_all(target, piece)
+            write_all(target, piece, stop=stop)
 
 
-def pump_raw(receive: Receive, target: int) -> None:
+def pump_raw(receive: Receive, target: int, *, stop: int) -> None:
     """Write a terminal's output, which has no pieces, until the socket ends."""
     while data := _receive(receive):
-        write_all(target, data)
+        write_all(target, data, stop=stop)
 
 
 def read_pieces(receive: Receive) -> Iterator[tuple[int, bytes]]:
@@ -51,16 +52,21 @@ def read_pieces(receive: Receive) -> Iterator[tuple[int, bytes]]:
             yield stream, piece
 
 
-def write_all(target: int, data: bytes) -> None:
-    """Write everything, waiting where the reader is slow. A reader that has gone is no error:
-    the container's other output still has one."""
+def write_all(target: int, data: bytes, *, stop: int) -> None:
+    """Write everything, waiting where the reader is slow, but not once ``stop`` is readable.
+
+    A reader that has gone is no error: the container's other output still has one.
+    """
     view = memoryview(data)
+    poller = select.poll()
+    poller.register(target, select.POLLOUT)
+    poller.register(stop, select.POLLIN)
     while view:
+        if stop in dict(poller.poll()):
+            return
         try:
-            view = view[os.write(target, view) :]
-        except BlockingIOError:
-            select.select([], [target], [])
-        except (BrokenPipeError, OSError):  # EIO: the other side of a terminal has been closed
+            view = view[os.write(target, view[:PIECE]) :]
+        except OSError:  # EPIPE; EIO where the other side of a terminal has been closed
             return
 
 
