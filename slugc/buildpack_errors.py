@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
+
+# What Heroku's buildpacks, and ours, put before each line of an error.
+_MARK = re.compile(r"^ !(     (Error: )?|$)")
+
+
+def unmarked(lines: Sequence[str]) -> tuple[str, ...]:
+    """A buildpack's own error block without its marks, since it is shown inside one of ours."""
+    bare = [_MARK.sub("", line) for line in lines]
+    while bare and not bare[0].strip():
+        del bare[0]
+    while bare and not bare[-1].strip():
+        del bare[-1]
+    return tuple(bare)
 
 
 class BuildpackSpecError(SlugkitError):
@@ -45,7 +59,7 @@ class NotDetectedError(SlugkitError):
     id = "not-detected"
 
     def __init__(self, name: str, said: Sequence[str]) -> None:
-        self.name, self.said = name, tuple(said)
+        self.name, self.said = name, unmarked(said)
         super().__init__(
             f"The buildpack {printable(name)} did not recognise this app",
             details="\n".join(self.said),
@@ -63,7 +77,7 @@ class PhaseFailedError(SlugkitError):
 
     def __init__(self, phase: str, name: str, code: int, last_lines: Sequence[str]) -> None:
         self.phase, self.name, self.code = phase, name, code
-        self.last_lines = tuple(last_lines)
+        self.last_lines = unmarked(last_lines)
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         super().__init__(
             f"bin/{phase} of the buildpack {printable(name)} {how}",
