@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import stat
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from buildpack.support.errors import ExitCode, SlugkitError
 # by it, and nothing it owns can be anything but ours.
 RUN_UID = 1879050000
 RUN_GID = RUN_UID
+
+_PATIENCE = 10.0  # seconds a child gets to clean up after itself
 
 T = TypeVar("T")
 
@@ -89,13 +92,21 @@ def data_dir(env: Mapping[str, str]) -> Path:
         # 0711: bubblewrap, running as RUN_UID, reaches what it is given by name; nobody lists it.
         path.mkdir(parents=True, exist_ok=True, mode=0o711 if os.getuid() == 0 else 0o700)
         if os.getuid() == 0 and path.stat().st_uid != RUN_UID:
-            hand_over(path)
-            path.chmod(0o711)
+            _take_over(path)
     except OSError as err:
         raise DataDirError(path, str(err)) from err
     if not os.access(path, os.W_OK | os.X_OK):
         raise DataDirError(path, f"uid {os.getuid()} may not write there.")
     return path
+
+
+def _take_over(path: Path) -> None:
+    """Give root's new data directory to ``run_identity``; never a directory with another use."""
+    owner = path.stat().st_uid
+    if any(path.iterdir()):
+        raise DataDirError(path, f"It belongs to uid {owner} and is not empty.")
+    hand_over(path)
+    path.chmod(0o711)
 
 
 def require_reachable(path: Path) -> None:
@@ -140,17 +151,35 @@ def in_dropped_child(function: Callable[[], T]) -> T:
         with os.fdopen(reader, "rb") as pipe:
             answer = pipe.read()
     except BaseException:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        _end(child)
         raise
     _, status = os.waitpid(child, 0)
     return cast("T", _accept(answer, status))
+
+
+def _end(child: int) -> None:
+    """Let the child remove what it half made; then it has to go."""
+    os.kill(child, signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _stop_once(_signal: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _answer(function: Callable[[], T], writer: int) -> NoReturn:
     """The child's whole life: drop, compute, write the answer, end without any clean-up code."""
     code = 1
     try:
+        # Our handlers are not the child's; Ctrl-C reaches both of us, and we tell it to stop.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _stop_once)
         os.setgroups([])
         os.setresgid(RUN_GID, RUN_GID, RUN_GID)
         os.setresuid(RUN_UID, RUN_UID, RUN_UID)

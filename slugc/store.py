@@ -16,11 +16,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from buildpack.support.errors import ExitCode, SlugkitError
 from slugc.privileges import hand_over
 from slugc.slug import Slug
 
 _SWEEP_AFTER = 60  # seconds; between a file's creation and its lock lies less than one
 _PARTS = ("layers", "frames", "signatures", "judged", "locks")
+
+
+class StoreNotWritableError(SlugkitError):
+    """There is no room in the store, or no right to write there."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "store-not-writable"
+
+    def __init__(self, root: Path, found: str) -> None:
+        self.root, self.found = root, found
+        super().__init__(
+            f"Slugkit cannot write to its store {root}",
+            details=found,
+            resolution="Make room there, or set SLUGKIT_HOME to another directory.",
+        )
 
 
 class Store:
@@ -51,12 +67,14 @@ class Store:
 
     def create(self) -> None:
         """Make the store's directories, owned by whom untrusted code runs as."""
-        for part in _PARTS:
-            directory = self.root / part
-            if not directory.is_dir():
-                directory.mkdir(parents=True, exist_ok=True, mode=0o755)
-                hand_over(directory)
-        hand_over(self.root)
+        try:
+            for directory in (self.root, *(self.root / part for part in _PARTS)):
+                if not directory.is_dir():
+                    directory.mkdir(parents=True, exist_ok=True)
+                    directory.chmod(0o755)
+                    hand_over(directory)
+        except OSError as err:
+            raise StoreNotWritableError(self.root, str(err)) from err
 
     @contextlib.contextmanager
     def temporary_frame(self) -> Iterator[Path]:
@@ -67,11 +85,16 @@ class Store:
         """
         self._sweep_frames()
         path = self.root / "frames" / f".{os.getpid()}.{os.urandom(4).hex()}.tmp"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except OSError as err:
+            raise StoreNotWritableError(self.root, str(err)) from err
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             hand_over(path)
             yield path
+        except OSError as err:
+            raise StoreNotWritableError(self.root, str(err)) from err
         finally:
             os.close(descriptor)
             path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from slugc.archive.scan import scan_tree
 from slugc.privileges import in_dropped_child, require_reachable
 from slugc.slug import Layer, Slug, SlugDamagedError
 from slugc.slug_verify import Section, open_slug, verify_layers
-from slugc.store import Store
+from slugc.store import Store, StoreNotWritableError
 
 
 class LayersConflictError(SlugkitError):
@@ -51,6 +51,8 @@ def unpack_layers(store: Store, slug: Slug, missing: tuple[Layer, ...]) -> None:
             for diff_id in sorted({layer.diff_id for layer in missing}):
                 locks.enter_context(locked(store.lock_file(diff_id)))
             in_dropped_child(partial(_unpack_all, store, slug, missing, descriptor))
+    except OSError as err:
+        raise StoreNotWritableError(store.root, str(err)) from err
     finally:
         os.close(descriptor)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +103,32 @@ def test_answer_that_would_run_code_is_refused() -> None:
         in_dropped_child(Trojan)
 
 
+def test_interrupted_child_cleans_up(open_dir: Path) -> None:
+    """Ctrl-C while something is unpacked: the half-made tree goes, then we do."""
+    os.chown(open_dir, run_identity().uid, run_identity().gid)
+    half = open_dir / "half"
+
+    def work() -> None:
+        try:
+            half.mkdir()
+            time.sleep(30)
+        finally:
+            time.sleep(0.1)
+            half.rmdir()
+
+    parent = os.fork()
+    if parent == 0:
+        try:
+            in_dropped_child(work)
+        finally:
+            os._exit(9)
+    while not half.exists():
+        time.sleep(0.005)
+    os.kill(parent, signal.SIGINT)
+    os.waitpid(parent, 0)
+    assert not half.exists()
+
+
 def test_drop_prefix_is_for_root_alone() -> None:
     expected = ("setpriv", "--reuid", "1879050000", "--regid", "1879050000", "--clear-groups", "--")
     assert drop_prefix() == (expected if os.getuid() == 0 else ())
@@ -121,6 +149,15 @@ def test_data_dir_of_a_user(open_dir: Path) -> None:
     assert stat.S_IMODE(at_home.stat().st_mode) == 0o700
     chosen = {"HOME": "/nonexistent", "XDG_DATA_HOME": str(open_dir / "x")}
     assert in_dropped_child(lambda: data_dir(chosen)) == open_dir / "x/slugkit"
+
+
+@AS_ROOT
+def test_data_dir_with_another_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "diary").write_text("")
+    with pytest.raises(DataDirError) as caught:
+        data_dir({"SLUGKIT_HOME": str(tmp_path)})
+    assert caught.value.found == "It belongs to uid 0 and is not empty."
+    assert tmp_path.stat().st_uid == 0
 
 
 def test_data_dir_that_cannot_be_made(tmp_path: Path) -> None:
