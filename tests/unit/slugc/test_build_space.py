@@ -1,0 +1,106 @@
+"""One app's build directories: fresh each time, locked, and never deleted while somebody waits."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from slugc.build_space import BuildSpace, BuildSpaceError, opened_space, space_name
+from slugc.privileges import run_identity
+
+
+def silent(_line: str) -> None: ...
+
+
+def wait_until_reaped(root: Path) -> None:
+    deadline = time.monotonic() + 5
+    while list(root.glob("trash-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_directories_are_made_for_the_user_builds_run_as(tmp_path: Path) -> None:
+    with opened_space(tmp_path / "space", keep_cache=True, waiting=silent) as space:
+        places = (space.work_dir, space.build_dir, space.cache_dir, space.env_dir)
+        assert {place.stat().st_uid for place in places} == {run_identity().uid}
+        assert space.env_dir.stat().st_mode & 0o777 == 0o700
+        assert list(space.build_dir.iterdir()) == []
+
+
+def test_the_cache_alone_outlives_a_build(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        for directory in (space.build_dir, space.cache_dir, space.env_dir):
+            (directory / "x").write_text("x")
+    wait_until_reaped(root)
+
+    assert sorted(path.name for path in root.iterdir()) == ["lock", "work"]
+    assert [path.name for path in (root / "work").iterdir()] == ["cache"]
+    assert (root / "work" / "cache" / "x").read_text() == "x"
+
+
+def test_without_a_cache_nothing_outlives_a_build(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    with opened_space(root, keep_cache=False, waiting=silent) as space:
+        (space.cache_dir / "x").touch()
+    wait_until_reaped(root)
+
+    assert list((root / "work").iterdir()) == []
+
+
+def test_what_a_killed_build_left_is_swept(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    space = BuildSpace(root=root)
+    (space.build_dir / "old").mkdir(parents=True)
+    (root / "trash-1-dead" / "env").mkdir(parents=True)
+    (root / "trash-1-dead" / "closed").mkdir(mode=0)
+
+    with opened_space(root, keep_cache=True, waiting=silent):
+        assert list(space.build_dir.iterdir()) == []
+    wait_until_reaped(root)
+
+
+def test_config_vars_are_gone_when_the_build_ends_not_when_the_sweep_does(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "precious").touch()
+    with opened_space(tmp_path / "space", keep_cache=True, waiting=silent) as space:
+        (space.env_dir / "TOKEN").write_text("secret")
+
+    assert not list((tmp_path / "space").glob("trash-*/env"))
+
+    with opened_space(tmp_path / "space", keep_cache=True, waiting=silent) as space:
+        space.env_dir.rename(space.work_dir / "elsewhere")
+        space.env_dir.symlink_to(victim)
+
+    assert (victim / "precious").exists()
+
+
+def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with (
+        pytest.raises(BuildSpaceError) as caught,
+        opened_space(tmp_path / "file" / "x", keep_cache=True, waiting=silent),
+    ):
+        pass
+
+    assert caught.value.exit_code == 73
+    assert caught.value.brief == f"Slugkit cannot build in {tmp_path}/file/x"
+    assert caught.value.resolution == (
+        "Make it writable and give it room, or choose another place with\n"
+        "--cache-dir or SLUGKIT_HOME."
+    )
+
+
+def test_a_space_is_named_after_the_app_and_its_place() -> None:
+    one = space_name("polls", "/srv/polls")
+
+    assert one == space_name("polls", "/srv/polls")
+    assert one != space_name("polls", "/home/polls")
+    assert one.startswith("polls-")
+    assert len(one) == len("polls-") + 8
+    assert space_name("x", os.fsdecode(b"/\xff"))
