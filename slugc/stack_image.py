@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,8 @@ DEFAULT_TAG = "slugkit-stack:debian-12"
 SOURCE_DATE_EPOCH = "1735689600"
 """2025-01-01: the newest time a file of the image may carry; only that it is fixed matters."""
 
-PULL_TIMEOUT, BUILD_TIMEOUT = 300, 1800
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+KNOCK_TIMEOUT, BUILD_TIMEOUT = 10, 1800
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Where packages come through a proxy, apt needs to know; nothing else of the caller's reaches it.
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
@@ -148,6 +150,9 @@ def connect(env: Mapping[str, str]) -> Iterator[DockerClient]:
     from docker import from_env
     from docker.errors import DockerException
 
+    host = env.get("DOCKER_HOST") or DEFAULT_HOST
+    if host.startswith("unix://"):
+        _knock(host)
     try:
         client = from_env(environment=dict(env), timeout=BUILD_TIMEOUT)
         client.ping()
@@ -157,6 +162,16 @@ def connect(env: Mapping[str, str]) -> Iterator[DockerClient]:
         yield client
     finally:
         client.close()
+
+
+def _knock(host: str) -> None:
+    """See whether anybody listens. The SDK would not say why not, and leave its socket open."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(KNOCK_TIMEOUT)
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError as err:
+            raise DockerUnavailableError(f"{host}: {err.strerror or err}") from err
 
 
 def _pull(client: DockerClient, recipe: StackRecipe) -> str | None:

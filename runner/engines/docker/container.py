@@ -12,7 +12,13 @@ from pathlib import Path
 from runner.engines.base import Address, Streams
 from runner.engines.docker.daemon import Attachment, Daemon, DockerCallError
 from runner.engines.docker.options import BUSYBOX, USER
-from runner.engines.docker.streams import pump_input, pump_pieces, pump_raw, pump_terminal
+from runner.engines.docker.streams import (
+    pump_input,
+    pump_pieces,
+    pump_raw,
+    pump_terminal,
+    window_size,
+)
 from runner.formation import ContainerSpec
 from runner.ports import read_listeners
 
@@ -57,6 +63,7 @@ class DockerContainer:
         self._code: int | None = None
         self._oom_killed = False
         self._listens = False
+        self._window = window_size(streams.stdout) if streams.terminal else None
         self._removed = False
         self._ended = threading.Event()
         self.exit_fd, self._exit_writer = os.pipe()
@@ -67,8 +74,13 @@ class DockerContainer:
     def address(self) -> Address | None:
         return self._where.address
 
-    def has_started(self, where: Whereabouts) -> None:
-        """The engine found out where the container is."""
+    def fit_terminal(self) -> None:
+        """Give the terminal inside the size of ours: at the start, and whenever ours changes."""
+        if self._window is not None:
+            self._resize(*self._window)
+
+    def place(self, where: Whereabouts) -> None:
+        """Note where the container is."""
         self._where = where
 
     def poll(self) -> int | None:

@@ -19,6 +19,7 @@ from runner.errors import EngineUnavailableError
 API_TIMEOUT = 120
 """Seconds for one call. Committing a layer of a few hundred megabytes is the longest."""
 
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 INSTALL = "Install and start one:   apt-get install docker.io"
 ALLOW = "Let this user use it:    usermod -aG docker $USER   (then log in again)"
 POINT = "Or name another engine:  DOCKER_HOST=tcp://HOST:2376"
@@ -229,22 +230,34 @@ def connect(env: Mapping[str, str]) -> Daemon:
     from docker import from_env
     from docker.errors import DockerException
 
+    host = env.get("DOCKER_HOST") or DEFAULT_HOST
+    if host.startswith("unix://"):
+        _knock(host)
     try:
         # The SDK asks the engine for its version here, and then speaks that version.
         client = from_env(environment=dict(env), timeout=API_TIMEOUT)
     except DockerException as err:
-        raise unavailable(str(err), env.get("DOCKER_HOST")) from err
+        raise unavailable(str(err), host) from err
     return Daemon(client.api)
 
 
-def unavailable(reason: str, docker_host: str | None) -> EngineUnavailableError:
+def unavailable(reason: str, host: str) -> EngineUnavailableError:
     """What to tell a person whose engine does not answer, as far as ``reason`` shows why."""
-    where = docker_host or "unix:///var/run/docker.sock"
     if "Permission denied" in reason:
-        return _unavailable(f"this user may not use the engine at {where}", ALLOW, POINT)
+        return _unavailable(f"this user may not use the engine at {host}", ALLOW, POINT)
     if "No such file" in reason or "Connection refused" in reason:
-        return _unavailable(f"no engine answers at {where}", INSTALL, POINT)
-    return _unavailable(f"the engine at {where}: {reason}", INSTALL, ALLOW, POINT)
+        return _unavailable(f"no engine answers at {host}", INSTALL, POINT)
+    return _unavailable(f"the engine at {host}: {reason}", INSTALL, ALLOW, POINT)
+
+
+def _knock(host: str) -> None:
+    """See whether anybody listens. The SDK would not say why not, and leave its socket open."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(API_TIMEOUT)
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError as err:
+            raise unavailable(str(err), host) from err
 
 
 def _unavailable(problem: str, *remedies: str) -> EngineUnavailableError:

@@ -105,23 +105,24 @@ class DockerEngine:
                 self._daemon, created, spec, attachment=attachment, streams=streams
             )
             undo.callback(container.remove)
-            self._start_walled(created, publish)
-            container.has_started(self._whereabouts(created, plan))
+            self._start_walled(container, publish)
+            container.place(self._whereabouts(created, plan))
             undo.pop_all()
         self._containers.append(container)
         return container
 
-    def _start_walled(self, container: str, publish: int | None) -> None:
+    def _start_walled(self, container: DockerContainer, publish: int | None) -> None:
         """The container starts behind its gate; the helper then builds the wall the gate waits for.
 
         The helper is made first: between start and wall lies its start alone.
         """
-        labels = {**self._labels(), owner.INSTANCE: f"wall of {container[:12]}"}
+        labels = {**self._labels(), owner.INSTANCE: f"wall of {container.spec.name}"}
         helper = self._daemon.create(
-            wall_config(image=self._image, container=container, labels=labels)
+            wall_config(image=self._image, container=container.id, labels=labels)
         )
         try:
-            self._start(container, publish)
+            self._start(container.id, publish)
+            container.fit_terminal()
             self._daemon.start(helper)
             code = self._daemon.wait(helper)
         except BaseException:

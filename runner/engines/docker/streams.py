@@ -86,18 +86,16 @@ def pump_input(source: int, target: socket.socket, *, stop: int) -> bool:
 def pump_terminal(
     source: int, target: socket.socket, *, stop: int, resize: Callable[[int, int], None]
 ) -> None:
-    """Send keys, and the window's size whenever it changes, until ``stop`` becomes readable.
+    """Send keys, and the window's size when it changes, until ``stop`` becomes readable.
 
     Our side of the terminal is raw meanwhile: echo, line editing and Ctrl-C are the business of
     the terminal inside the container.
     """
     with raw_mode(source):
-        size: tuple[int, int] | None = None
+        size = window_size(source)
         while True:
-            columns, rows = os.get_terminal_size(source)
-            if size != (rows, columns):
-                size = (rows, columns)
-                resize(rows, columns)
+            if size != (size := window_size(source)):
+                resize(*size)
             ready, _, _ = select.select([source, stop], [], [], WINDOW_CHECK)
             if stop in ready:
                 return
@@ -105,6 +103,12 @@ def pump_terminal(
                 data = _read(source)
                 if not data or not _send(target, data):
                     return
+
+
+def window_size(terminal: int) -> tuple[int, int]:
+    """Rows and columns."""
+    columns, rows = os.get_terminal_size(terminal)
+    return rows, columns
 
 
 @contextlib.contextmanager
