@@ -1,0 +1,86 @@
+"""What is shown while a slug is built."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from buildpack.support.errors import SlugkitError
+from slugc.progress import MAX_SHOWN, BuildpackLines, PlainProgress, QuietProgress, make_progress
+from slugc.progress_live import LiveProgress
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("plain", "plain"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;a new window title\x07text", "text"),
+        ("10%\r50%\r100%\r", "100%"),
+        ("bell\x07 and NUL\x00", "bell and NUL"),
+        ("tab\tstays", "tab\tstays"),
+    ],
+)
+def test_a_buildpacks_line_is_harmless_in_a_pipe(line: str, shown: str) -> None:
+    assert BuildpackLines(keep_color=False).cleaned(line) == shown
+
+
+def test_colours_stay_on_a_terminal() -> None:
+    assert BuildpackLines(keep_color=True).cleaned("\x1b[31mred") == "\x1b[31mred"
+
+
+def test_output_without_end_is_cut_and_said_so() -> None:
+    lines = BuildpackLines(keep_color=False)
+    while (shown := lines.cleaned("x" * 1_000_000)) and shown.startswith("x"):
+        pass
+
+    assert shown == "[the rest is not shown: more than 16 MiB of output]"
+    assert lines.cleaned("more") is None
+    assert lines.shown < MAX_SHOWN + 2_000_000
+
+
+def test_plain_progress() -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream) as progress:
+        progress.step("Building polls")
+        progress.info("one\ntwo")
+        progress.line("as it \x1b[1mcomes")
+        progress.warning("careful")
+        progress.error(SlugkitError("No", details="because"))
+
+    assert stream.getvalue() == (
+        "-----> Building polls\n       one\n       two\nas it comes\n"
+        "\n !     Warning: careful\n\n"
+        "\n !     Error: No\n !\n !     because\n\n"
+    )
+
+
+def test_quiet_progress_shows_what_needs_attention() -> None:
+    stream = io.StringIO()
+    with QuietProgress(stream) as progress:
+        progress.step("x")
+        progress.info("x")
+        progress.line("x")
+        progress.warning("careful")
+
+    assert stream.getvalue() == "\n !     Warning: careful\n\n"
+
+
+def test_live_progress_shows_the_same_lines() -> None:
+    stream = io.StringIO()
+    with LiveProgress(stream) as progress:
+        progress.step("Building [polls]")
+        progress.info("detail")
+        progress.line("\x1b[31mred\x1b[0m [bracket]")
+        progress.warning("careful")
+        progress.error(SlugkitError("No"))
+
+    text = stream.getvalue()
+    for part in ("-----> Building [polls]", "       detail", "red [bracket]", " !     Error: No"):
+        assert part in text
+
+
+def test_a_pipe_gets_plain_lines() -> None:
+    assert type(make_progress({}, quiet=False, color=None)) is PlainProgress
+    assert type(make_progress({}, quiet=True, color=None)) is QuietProgress
