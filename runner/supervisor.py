@@ -116,10 +116,10 @@ class Supervisor:
         return max(0.0, min(dues) - self.clock()) if dues else None
 
     def _attend_signals(self) -> None:
-        if self.signals.insists:
-            self._kill_all()
-        elif self.signals.first is not None:
+        if self.signals.first is not None:
             self._begin_stop(Outcome(exit_code=self.signals.exit_code))
+            if self.signals.insists:
+                self._kill_all()
         elif self.log.closed:
             self._begin_stop(Outcome(exit_code=BROKEN_PIPE))
 

@@ -1,0 +1,325 @@
+"""The supervisor against an engine that does as it is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import SlugkitError
+from runner.engines.base import Address
+from runner.errors import PortInUseError
+from runner.formation import ContainerSpec
+from runner.logs import LogWriter
+from runner.signals import StopSignals
+from runner.supervisor import Outcome, Policy, Supervisor, back_off
+from tests.unit.runner.fakes import Behaviour, FakeEngine, FakeFront, OnUp
+from tests.unit.runner.samples import a_spec
+
+WEB = a_spec("web.1", command="gunicorn app:app", port=5000)
+WEB2 = a_spec("web.2", command="gunicorn app:app", port=5000)
+WORKER = a_spec("worker.1", command="python w.py")
+
+
+class Watched:
+    """One run, its log and its outcome."""
+
+    def __init__(self, log_file: Path) -> None:
+        self._log_file = log_file
+        self.up: list[dict[str, str]] = []
+
+    def run(
+        self,
+        engine: FakeEngine,
+        *specs: ContainerSpec,
+        policy: Policy | None = None,
+        front: FakeFront | None = None,
+        on_up: OnUp = lambda _: None,
+    ) -> Outcome:
+        def note(addresses: Mapping[str, Address]) -> None:
+            self.up.append({name: str(where) for name, where in addresses.items()})
+            on_up(addresses)
+
+        with self._log_file.open("wb") as file, StopSignals() as signals:
+            signals.hold()
+            log = LogWriter(
+                descriptor=file.fileno(),
+                names=tuple(spec.name for spec in specs),
+                clock=lambda: "12:00:00",
+            )
+            supervisor = Supervisor(
+                engine=engine,
+                log=log,
+                signals=signals,
+                policy=policy or Policy(boot_timeout=5, stop_timeout=5),
+                front=front,
+                on_up=note,
+            )
+            return supervisor.run(specs)
+
+    @property
+    def lines(self) -> list[str]:
+        """The log without its time and padding."""
+        text = self._log_file.read_text()
+        return [re.sub(r"^12:00:00 (\S+) +\| ", r"\1: ", line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path / "log")
+
+
+@pytest.fixture
+def front() -> Iterator[FakeFront]:
+    made = FakeFront()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def _alarm() -> Iterator[None]:
+    """A timer that interrupts: whatever a test forgets, it ends."""
+    before = signal.signal(signal.SIGALRM, lambda *_: interrupt())
+    interrupt_after(10)
+    yield
+    interrupt_after(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def interrupt(_: object = None) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def interrupt_after(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def test_ctrl_c_stops_everything_and_says_each_step(watched: Watched) -> None:
+    engine = FakeEngine({"web.1": [Behaviour(output=b"Listening\n", on_terminate=0)]})
+    outcome = watched.run(engine, WEB, on_up=interrupt)
+    assert outcome == Outcome(exit_code=130)
+    assert watched.lines == [
+        "slug-run[web.1]: Starting process with command `gunicorn app:app`",
+        "app[web.1]: Listening",
+        "slug-run[web.1]: State changed from starting to up",
+        "slug-run[web.1]: Stopping all processes with SIGTERM",
+        "slug-run[web.1]: Process exited with status 0",
+    ]
+    assert engine.started[0].calls == ["terminate", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_each_stop_signal_has_its_exit_code(watched: Watched, number: int, code: int) -> None:
+    outcome = watched.run(FakeEngine(), WEB, on_up=lambda _: os.kill(os.getpid(), number))
+    assert outcome.exit_code == code
+
+
+def test_all_are_told_once_when_all_are_up_and_where(watched: Watched) -> None:
+    watched.run(FakeEngine(), WEB, WEB2, WORKER, on_up=interrupt)
+    assert watched.up == [{"web.1": "10.0.2.1:5000", "web.2": "10.0.2.2:5000"}]
+
+
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(watched: Watched) -> None:
+    engine = FakeEngine({"web.1": [Behaviour(on_terminate=None)]})
+    policy = Policy(stop_timeout=0.1)
+    began = time.monotonic()
+    assert watched.run(engine, WEB, policy=policy, on_up=interrupt).exit_code == 130
+    assert 0.1 <= time.monotonic() - began < 2
+    assert engine.started[0].calls == ["terminate", "kill", "remove"]
+    assert watched.lines[-3:] == [
+        "slug-run[web.1]: Error R12 (Exit timeout) -> At least one process failed to exit"
+        " within 0.1 seconds of SIGTERM",
+        "slug-run[web.1]: Stopping remaining processes with SIGKILL",
+        "slug-run[web.1]: Process exited with status 137",
+    ]
+
+
+def test_a_second_ctrl_c_kills_now(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.signals.SAME_PRESS", 0.0)
+    engine = FakeEngine({"web.1": [Behaviour(on_terminate=None)]})
+
+    def twice(_: object) -> None:
+        interrupt()
+        interrupt()
+
+    began = time.monotonic()
+    assert watched.run(engine, WEB, on_up=twice).exit_code == 130
+    assert time.monotonic() - began < 2
+    assert "kill" in engine.started[0].calls
+
+
+def test_two_interrupts_of_one_key_press_do_not_kill(watched: Watched) -> None:
+    engine = FakeEngine({"web.1": [Behaviour(on_terminate=None)]})
+
+    def twice(_: object) -> None:
+        interrupt()
+        interrupt()
+
+    began = time.monotonic()
+    watched.run(engine, WEB, policy=Policy(stop_timeout=0.2), on_up=twice)
+    assert time.monotonic() - began >= 0.2
+
+
+@pytest.mark.parametrize(("ended", "code"), [(3, 3), (0, 1), (137, 137)])
+def test_a_web_that_ends_before_the_app_is_up_ends_the_run(
+    watched: Watched, ended: int, code: int
+) -> None:
+    engine = FakeEngine({"web.1": [Behaviour(output=b"ImportError: x", exits=ended)]})
+    outcome = watched.run(engine, WEB, WORKER)
+    assert outcome.exit_code == code
+    assert outcome.reason == "web.1 ended before the app was up; see its lines above."
+    assert "app[web.1]: ImportError: x" in watched.lines
+    assert all(each.calls[-1] == "remove" for each in engine.started)
+    assert len([each for each in engine.started if each.spec.name == "web.1"]) == 1
+
+
+def test_a_later_crash_is_restarted_at_once(watched: Watched) -> None:
+    engine = FakeEngine()
+
+    def crash(_: object) -> None:
+        engine.running("web.1").end(9, b"Traceback\n")
+        interrupt_after(0.2)
+
+    outcome = watched.run(engine, WEB, on_up=crash)
+    assert outcome.exit_code == 130
+    assert watched.lines[2:7] == [
+        "app[web.1]: Traceback",
+        "slug-run[web.1]: Process exited with status 9",
+        "slug-run[web.1]: State changed from up to crashed",
+        "slug-run[web.1]: Starting process with command `gunicorn app:app`",
+        "slug-run[web.1]: State changed from starting to up",
+    ]
+
+
+def test_exit_zero_is_a_crash_too_and_repeated_crashes_wait(watched: Watched) -> None:
+    engine = FakeEngine({"worker.1": [Behaviour(exits=0)]})
+    interrupt_after(0.3)
+    watched.run(engine, WORKER)
+    assert len(engine.started) == 2
+    assert "slug-run[worker.1]: Restarting in 1 seconds" in watched.lines
+
+
+def test_back_off_grows_to_a_minute_and_is_no_busy_loop() -> None:
+    waits = [back_off(crashes) for crashes in range(10)]
+    assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    starts, clock = 0, 0.0
+    while clock < 300:
+        clock += back_off(starts)
+        starts += 1
+    assert starts < 20
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_exit_on_crash_stops_all_with_that_code(watched: Watched, code: int) -> None:
+    engine = FakeEngine()
+    outcome = watched.run(
+        engine,
+        WEB,
+        WORKER,
+        policy=Policy(exit_on_crash=True),
+        on_up=lambda _: engine.running("worker.1").end(code),
+    )
+    assert outcome == Outcome(exit_code=code, reason="worker.1 ended.")
+    assert engine.running("web.1").calls == ["terminate", "remove"]
+
+
+def test_a_boot_that_takes_too_long_says_what_listens_instead(watched: Watched) -> None:
+    elsewhere = (Address(host="127.0.0.1", port=5000), Address(host="0.0.0.0", port=8000))
+    engine = FakeEngine({"web.1": [Behaviour(listens=elsewhere)]})
+    outcome = watched.run(engine, WEB, policy=Policy(boot_timeout=0.1))
+    assert outcome.exit_code == 124
+    assert outcome.reason == "web.1 did not listen on its PORT in time."
+    assert watched.lines[1:3] == [
+        "slug-run[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT"
+        " within 0.1 seconds of launch",
+        "slug-run[web.1]: PORT is 5000; listening here: 127.0.0.1:5000, 0.0.0.0:8000",
+    ]
+
+
+def test_an_engine_that_cannot_start_the_first_time_ends_the_run(watched: Watched) -> None:
+    engine = FakeEngine({"web.2": [Behaviour(fails=PortInUseError(5000))]})
+    with pytest.raises(PortInUseError):
+        watched.run(engine, WEB, WEB2)
+    assert engine.running("web.1").calls == ["remove"]
+
+
+def test_a_restart_that_fails_is_tried_again_later(watched: Watched) -> None:
+    failure = SlugkitError("The engine hiccuped")
+    engine = FakeEngine({"worker.1": [Behaviour(), Behaviour(fails=failure)]})
+
+    def crash(_: object) -> None:
+        engine.running("worker.1").end(1)
+        interrupt_after(0.3)
+
+    assert watched.run(engine, WORKER, on_up=crash).exit_code == 130
+    assert "slug-run[worker.1]: Start failed: The engine hiccuped" in watched.lines
+    assert watched.lines[-1] == "slug-run[worker.1]: Restarting in 1 seconds"
+
+
+def test_a_memory_kill_is_named(watched: Watched) -> None:
+    engine = FakeEngine({"web.1": [Behaviour(exits=137, oom=True)]})
+    assert watched.run(engine, WEB).exit_code == 137
+    assert (
+        "slug-run[web.1]: Error R15 (Memory quota vastly exceeded) -> killed at the limit;"
+        " --memory raises it"
+    ) in watched.lines
+
+
+def test_the_front_serves_what_is_up_and_stops_first(watched: Watched, front: FakeFront) -> None:
+    engine = FakeEngine()
+    watched.run(engine, WEB, WEB2, front=front, on_up=interrupt)
+    assert front.served == [("10.0.2.1:5000",), ("10.0.2.1:5000", "10.0.2.2:5000")]
+    assert front.stopped == 1
+
+
+def test_the_front_loses_a_container_that_crashed(watched: Watched, front: FakeFront) -> None:
+    engine = FakeEngine({"web.2": [Behaviour(), Behaviour(listens=())]})
+
+    def crash(_: object) -> None:
+        engine.running("web.2").end(1)
+        interrupt_after(0.2)
+
+    watched.run(engine, WEB, WEB2, front=front, on_up=crash)
+    assert front.served[-1] == ("10.0.2.1:5000",)
+
+
+def test_what_the_front_says_is_in_the_log(watched: Watched) -> None:
+    front = FakeFront(log=["dial tcp: refused"])
+    watched.run(FakeEngine(), WEB, front=front, on_up=interrupt)
+    front.close()
+    assert any(line.endswith("router]: dial tcp: refused") for line in watched.lines)
+
+
+def test_publish_is_for_web_alone(watched: Watched) -> None:
+    engine = FakeEngine()
+    watched.run(engine, WEB, WORKER, policy=Policy(publish=5000), on_up=interrupt)
+    assert [(each.spec.name, each.publish) for each in engine.started] == [
+        ("web.1", 5000),
+        ("worker.1", None),
+    ]
+
+
+def test_a_reader_who_leaves_stops_the_run() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    engine = FakeEngine({"web.1": [Behaviour(output=b"hello\n")]})
+    with StopSignals() as signals:
+        signals.hold()
+        log = LogWriter(descriptor=writer, names=("web.1",))
+        outcome = Supervisor(engine=engine, log=log, signals=signals).run([WEB])
+    os.close(writer)
+    assert outcome.exit_code == 141
+    assert engine.started[0].calls == ["terminate", "remove"]
+
+
+def test_nothing_is_left_open(watched: Watched) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    watched.run(FakeEngine(), WEB, WEB2, WORKER, on_up=interrupt)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
