@@ -18,6 +18,7 @@ from buildpack.installers.requirements import installer_env
 from buildpack.requirements_file import RequirementFiles
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
+from buildpack.support.output import Output
 from buildpack.tools import tool_versions
 
 LAYOUT = 1
@@ -91,6 +92,27 @@ def _walk(top: Path) -> Iterable[Path]:
 def mark_used(entry: Path) -> None:
     """So that reaping leaves it alone."""
     os.utime(entry)
+
+
+def discard_if_written(cache_dir: Path, trees: Iterable[Path], since_ns: int, out: Output) -> None:
+    """Throw cached trees away when the app's hook wrote into files that they share.
+
+    The build directory has hard links to the cache. Replacing a file is fine; writing into one
+    changes the cache, and uv's too, for every build to come.
+    """
+    written = next((name for tree in trees for name in _written_since(tree, since_ns)), None)
+    if written is None:
+        return
+    out.info(f"bin/post_compile wrote into {written.name}: the cache is made anew next time.")
+    for kind in ("runtimes", "venvs", "uv"):
+        files.remove_tree(cache_dir / kind)
+
+
+def _written_since(tree: Path, since_ns: int) -> Iterable[Path]:
+    for directory, _, filenames in os.walk(tree):
+        for name in filenames:
+            if os.lstat(f"{directory}/{name}").st_mtime_ns >= since_ns:
+                yield Path(directory, name)
 
 
 def reap(cache_dir: Path) -> None:

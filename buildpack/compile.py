@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.app import App
-from buildpack.cache import reap
+from buildpack.cache import discard_if_written, reap
 from buildpack.dependencies import DependencyRequest, install_dependencies, restore
 from buildpack.django import SWITCH
 from buildpack.environment import (
@@ -20,7 +21,7 @@ from buildpack.environment import (
 )
 from buildpack.hooks import run_hook
 from buildpack.plan import BuildPlan, plan_build
-from buildpack.python_version import read_known_versions
+from buildpack.python_version import read_known_versions, version_warnings
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
 from buildpack.static_files import StaticFilesRequest, collect_static_step
@@ -64,7 +65,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
             tools,
             out,
         )
-    describe_runtime(plan, runtime, is_cached, data, out)
+    describe_runtime(plan, runtime, data, out, is_cached=is_cached)
 
     out.step("Installing the packages in requirements.txt")
     request = DependencyRequest(
@@ -90,7 +91,10 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
 
     write_profile_d(dirs.build_dir)
     write_export(dirs.buildpack_dir, dirs.build_dir)
+    before_hook = time.time_ns()
     run_hook_step("post_compile", dirs, program_env, data, out)
+    if plan.has_hook("post_compile"):
+        discard_if_written(dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
     reap(dirs.cache_dir)
 
 
@@ -122,7 +126,7 @@ def report_plan(plan: BuildPlan, data: BuildData) -> None:
 
 
 def describe_runtime(
-    plan: BuildPlan, runtime: Runtime, is_cached: bool, data: BuildData, out: Output
+    plan: BuildPlan, runtime: Runtime, data: BuildData, out: Output, *, is_cached: bool
 ) -> None:
     """Say which Python it became and why; warn where the choice will not last."""
     known = read_known_versions()[runtime.version.series]
@@ -130,8 +134,12 @@ def describe_runtime(
     data.set("python_version_major", runtime.version.series)
     data.set("python_version_outdated", runtime.version < known.latest)
     data.set("python_provider", runtime.provider)
-    because = (
+    asked = (
         f"{plan.origin} asks for {plan.requested}" if plan.requested else "the app asks for none"
     )
     again = ", as in the last build" if is_cached else ""
-    out.info(f"Using Python {runtime.version} ({because}): {runtime.reason}{again}.")
+    out.info(f"Using Python {runtime.version} ({asked}): {runtime.reason}{again}.")
+    if plan.requested is None:
+        out.info(f"To stay with it, run: echo {runtime.version.series} > .python-version")
+    for warning in version_warnings(plan.origin, runtime.version, known):
+        out.warning(warning)

@@ -14,9 +14,11 @@ from buildpack.python_version import (
     check_requested_version,
     default_series,
     read_known_versions,
-    read_requested_python_version,
 )
 from buildpack.requirements_file import RequirementFiles, read_requirement_files
+from buildpack.version_file import (
+    read_requested_python_version,
+)
 
 HOOKS = ("pre_compile", "post_compile")
 
@@ -34,6 +36,9 @@ class BuildPlan:
     @property
     def origin(self) -> VersionOrigin:
         return self.requested.origin if self.requested else VersionOrigin.DEFAULT
+
+    def has_hook(self, name: str) -> bool:
+        return name in self.hooks
 
     def as_json(self) -> Mapping[str, object]:
         """For ``python3 -m buildpack plan DIR``."""

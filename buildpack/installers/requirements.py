@@ -80,6 +80,7 @@ def install_command(install: Install) -> Command:
         "UV_SYSTEM_CERTS": "1",
         "GIT_TERMINAL_PROMPT": "0",
         **installer_env(install.env),
+        "CFLAGS": " ".join((install.env.get("CFLAGS", ""), *compiler_flags(install))).strip(),
         "PATH": install.env.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
         "LC_ALL": "C.UTF-8",
         "UV_CACHE_DIR": str(install.uv_cache_dir),
@@ -98,6 +99,15 @@ def install_command(install: Install) -> Command:
         timeout=1800,
         title="uv pip install -r requirements.txt",
     )
+
+
+def compiler_flags(install: Install) -> tuple[str, ...]:
+    """Keep the directories of this build out of extensions that are compiled from source.
+
+    Debug information names the source's directory, and ``__FILE__`` that of Python's headers.
+    """
+    places = (install.venv.root.parent, install.uv_cache_dir)
+    return ("-g0", *(f"-ffile-prefix-map={place}=." for place in places))
 
 
 def install_requirements(install: Install, on_line: Callable[[str], None]) -> None:

@@ -8,22 +8,26 @@ import pytest
 
 from buildpack.app import App
 from buildpack.python_version import (
-    ConflictingVersionsError,
     EndOfLifeVersionError,
-    InvalidVersionError,
-    MisspeltVersionFileError,
-    MultipleVersionsError,
-    NoVersionInFileError,
     PythonVersion,
     RequestedPythonVersion,
     UnknownVersionError,
-    VersionFileEncodingError,
     VersionOrigin,
     VersionStatus,
     check_requested_version,
     default_series,
-    parse_version_file,
+    parse_exact_version,
     read_known_versions,
+    version_warnings,
+)
+from buildpack.version_file import (
+    ConflictingVersionsError,
+    InvalidVersionError,
+    MisspeltVersionFileError,
+    MultipleVersionsError,
+    NoVersionInFileError,
+    VersionFileEncodingError,
+    parse_version_file,
     read_requested_python_version,
 )
 
@@ -154,3 +158,25 @@ def test_the_data_file_is_newest_first_and_its_default_is_stable() -> None:
     order = [entry.latest for entry in known.values()]
     assert order == sorted(order, reverse=True)
     assert known[default_series(known)].status is VersionStatus.STABLE
+
+
+def warnings_for(text: str, origin: VersionOrigin) -> tuple[str, ...]:
+    version = parse_exact_version(text)
+    return version_warnings(origin, version, read_known_versions()[version.series])
+
+
+def test_a_version_that_ends_soon_is_warned_about() -> None:
+    assert warnings_for("3.10.1", FILE) == (
+        "Python 3.10 gets no more security fixes\n\n"
+        "They ended in 2026-10, and support for it ends soon. Choose a newer\n"
+        "version in .python-version.",
+    )
+    assert warnings_for("3.13.0", FILE) == ()
+
+
+def test_runtime_txt_is_deprecated() -> None:
+    (warning,) = warnings_for("3.13.0", VersionOrigin.RUNTIME_TXT)
+    assert warning == (
+        "runtime.txt is deprecated\n\nWrite the version into .python-version instead:\n\n"
+        "    echo 3.13 > .python-version\n    git rm runtime.txt"
+    )

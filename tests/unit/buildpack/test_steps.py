@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.app import App, UnreadableFileError
-from buildpack.cache import KEPT, path_digest, reap
+from buildpack.cache import KEPT, discard_if_written, path_digest, reap
 from buildpack.checks import (
     ReservedDirectoryError,
     VenvInSourceError,
@@ -20,6 +20,7 @@ from buildpack.hooks import HookFailedError, HookNotRunnableError, run_hook
 from buildpack.plan import plan_build
 from buildpack.release import default_process_types, release_yaml
 from buildpack.report import BuildData, read_build_data
+from buildpack.support.output import Output
 
 ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
 
@@ -206,6 +207,31 @@ def test_build_data_is_sorted_cut_and_keeps_the_last_one(tmp_path: Path) -> None
     BuildData().save(tmp_path)
     previous = json.loads((tmp_path / "build-data" / "python-prev.json").read_text())
     assert previous["python_version"] == "3.13.0"
+
+
+def shared_file(tmp_path: Path) -> tuple[Path, Path]:
+    cached = tmp_path / "cache" / "venvs" / "key" / "x.py"
+    cached.parent.mkdir(parents=True)
+    cached.write_text("x")
+    os.utime(cached, (1, 1))
+    linked = tmp_path / "x.py"
+    linked.hardlink_to(cached)
+    return cached, linked
+
+
+def test_a_cache_that_a_hook_wrote_into_is_thrown_away(tmp_path: Path) -> None:
+    cached, linked = shared_file(tmp_path)
+    linked.write_text("patched in place")
+    discard_if_written(tmp_path / "cache", [cached.parent], 10**9, Output())
+    assert not cached.exists()
+
+
+def test_a_hook_that_replaces_a_file_leaves_the_cache_alone(tmp_path: Path) -> None:
+    cached, linked = shared_file(tmp_path)
+    linked.unlink()
+    linked.write_text("patched properly")
+    discard_if_written(tmp_path / "cache", [cached.parent], 10**10, Output())
+    assert cached.read_text() == "x"
 
 
 def test_reaping_keeps_what_was_used_last(tmp_path: Path) -> None:
