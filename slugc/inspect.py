@@ -15,7 +15,7 @@ def summary(slug: Slug) -> str:
     lines = [
         f"Slug:      {slug.archive} ({slug.archive.stat().st_size:,} bytes)",
         f"Checksum:  {metadata.checksum}",
-        f"Name:      {metadata.name or '(none given)'}",
+        f"Name:      {metadata.name}",
         f"Stack:     {stack.id} (glibc {stack.glibc or '-'}, {stack.arch})",
         f"Python:    {metadata.python_version or '-'}",
         f"Commit:    {metadata.commit or '-'}",

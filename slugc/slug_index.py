@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
     if fields.text("checksum") != checksum_of(fields.mapping):
         raise SlugIndexError(path, "its checksum does not match")
     metadata = SlugMetadata(
-        name=fields.text("name"),
+        name=fields.text("name") or name_from(path),
         stack=_parse_stack(fields.below("stack")),
         buildpacks=tuple(_parse_buildpack(each) for each in fields.each("buildpacks")),
         process_types=_parse_process_types(fields.below("process_types")),
@@ -124,6 +125,15 @@ def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
     )
     _check_layout(metadata.layers, path, frames_end)
     return metadata
+
+
+def name_from(path: Path) -> str:
+    """What an app is called that nobody named: as its slug file is.
+
+    The directory it was built from is no part of a slug, or a copy of it under another name would
+    give other bytes.
+    """
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.partition(".")[0]).strip("-_")[:63] or "app"
 
 
 def _parse_stack(fields: Fields) -> Stack:
