@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from runner.engines.base import Limits, ShowsListeners, Streams
+from runner.engines.embedded import checks
 from runner.engines.embedded.cgroups import find_hierarchies
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.engine import EmbeddedEngine
-from runner.engines.embedded.launcher import ContainerStartError
+from runner.engines.embedded.launcher import ContainerStartError, MemoryTooLowError
 from runner.engines.embedded.processes import descendants
 from runner.errors import PortInUseError
 from slugc.privileges import run_identity
@@ -105,7 +106,7 @@ def test_terminal_is_the_commands_own(engine: EmbeddedEngine) -> None:
     container = engine.start(spec, streams=streams)
     os.close(slave)
     said = read_until(master, b"ready")
-    assert b"/dev/pts" in said or b"/dev/console" in said or b"not a tty" not in said
+    assert said.splitlines()[0] == b"/dev/console"  # the only name it has in there
     os.write(master, b"\x03")
     assert support.wait(container, 5) == 130
     os.close(master)
@@ -138,6 +139,21 @@ def test_store_is_never_changed(engine: EmbeddedEngine, home: Path) -> None:
     assert (home / "store/layers/lower/a").read_text() == "1"
 
 
+def test_upper_directory_is_in_memory_where_the_disk_cannot_hold_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "overlay_problem", lambda tree, env: "not on this file system")
+    notices: list[str] = []
+    with support.make_engine(home, notices=notices) as engine:
+        happened = support.run(engine, Wanted(command="echo x >new; rm a; ls; cat both"))
+        assert happened.output == "both\nnew\nhigh"
+        assert list((home / "run").glob("*/web.1-1/upper/*")) == []
+    assert notices[0] == (
+        "Files written under /app are kept in memory, 256 MiB a container: "
+        f"{home} cannot hold an overlay (not on this file system)"
+    )
+
+
 # The network
 
 
@@ -162,14 +178,26 @@ def test_published_port_is_the_one_asked_for_and_taken_only_once(engine: Embedde
         port = holder.getsockname()[1]
         with pytest.raises(PortInUseError) as caught:
             publish(engine, port)
-        assert f"python{sys.version_info.major}" in str(caught.value.holder) or "pytest" in str(
-            caught.value.holder
-        )
+        assert f"(process {os.getpid()})" in str(caught.value.holder)
     container = publish(engine, port)
     assert str(container.address) == f"127.0.0.1:{port}"
     until(lambda: answers("127.0.0.1", port))
     with pytest.raises(PortInUseError):
         publish(engine, port)
+
+
+def test_a_connection_to_a_container_that_does_not_listen_yet_ends_at_once(
+    engine: EmbeddedEngine,
+) -> None:
+    container = started(engine, "sleep 60", port=5000)
+    assert container.address is not None
+    place = (container.address.host, container.address.port)
+    with socket.create_connection(place, timeout=2) as early:
+        try:
+            received = early.recv(1)
+        except ConnectionResetError:
+            received = b""
+    assert received == b""
 
 
 def publish(engine: EmbeddedEngine, port: int) -> EmbeddedContainer:
@@ -231,6 +259,28 @@ def test_fork_bomb_stops_at_the_limit(starter: str) -> None:
     words = happened[0].output.split()
     assert words[:2] == ["refused", "after"]
     assert 30 <= int(words[2]) <= 40
+
+
+@pytest.mark.skipif(find_hierarchies() is None, reason="limits are soft here: no cgroup access")
+def test_memory_too_low_to_start_is_told_as_such(home: Path) -> None:
+    with support.make_engine(home, Limits(memory=MIB // 8)) as engine:
+        with pytest.raises(MemoryTooLowError) as caught:
+            started(engine, "true")
+        assert caught.value.text() == (
+            "The container web.1 needs more memory than it may use\n\n"
+            "It was killed at its limit of 131072 bytes before its command began.\n\n"
+            "Raise the limit: --memory 512M is the default."
+        )
+    assert left_behind(home) == []
+
+
+@pytest.mark.skipif(find_hierarchies() is None, reason="limits are soft here: no cgroup access")
+def test_cpu_limit_holds(home: Path) -> None:
+    burn = "import time; end = time.monotonic() + 1\nwhile time.monotonic() < end: pass\n"
+    show = "import os; t = os.times(); print(t.user + t.system)"
+    with support.make_engine(home, Limits(cpus=0.25)) as engine:
+        happened = support.run(engine, Wanted(command="python3 -", stdin=burn + show))
+    assert 0.1 < float(happened.output) < 0.45
 
 
 def test_limits_of_one_container_are_not_anothers(home: Path) -> None:
@@ -319,7 +369,12 @@ def test_leaving_gives_everything_back(home: Path) -> None:
     assert processes
     assert not any(is_alive(pid) for pid in processes)
     assert left_behind(home) == []
-    assert open_descriptors() == open_descriptors()
+
+
+def test_ended_containers_leave_no_zombie(engine: EmbeddedEngine) -> None:
+    for _ in range(5):
+        support.run(engine, Wanted(command="sleep 60 & sleep 0.01"))
+    until(lambda: not [pid for pid in descendants(os.getpid()) if not is_alive(pid)])
 
 
 def left_behind(home: Path) -> list[Path]:

@@ -16,9 +16,16 @@ from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.engines.embedded import bwrap, cgroups, checks, network, rootfs, starter
 from runner.engines.embedded.container import EmbeddedContainer
-from runner.engines.embedded.forward import publish_port
-from runner.engines.embedded.launcher import Descriptors, Launched, launch
+from runner.engines.embedded.forward import LOOPBACK, publish_port
+from runner.engines.embedded.launcher import (
+    ContainerStartError,
+    Descriptors,
+    Launched,
+    MemoryTooLowError,
+    launch,
+)
 from runner.formation import ContainerSpec
+from runner.ports import ensure_port_free
 from runner.release import Release
 from slugc.privileges import data_dir, drop_prefix, hand_over
 
@@ -106,19 +113,26 @@ class EmbeddedEngine:
             home = self._make_home(key)
             undo.callback(remove_tree, home)
             inside = self._join_network(spec, undo)
-            address = self._publish(spec, inside, publish, undo)
+            if publish is not None:
+                ensure_port_free(publish, host=LOOPBACK)
             cgroup = self._make_cgroup(key)
             if cgroup is not None:
                 undo.callback(cgroup.remove)
             launched = self._launch(spec, streams, home=home, inside=inside, cgroup=cgroup)
+            lent = undo.pop_all()
             container = EmbeddedContainer(
                 id=f"{self._run.id}-{key}",
                 spec=spec,
-                address=address,
+                address=None,
                 launched=launched,
                 cgroup=cgroup,
-                release=undo.pop_all().close,
+                release=lent.close,
             )
+            undo.callback(container.remove)
+            # Not before its network is up: a connection made then would hang for many seconds,
+            # because slirp4netns takes it at once and finds nobody to pass it on to.
+            container.address = self._publish(spec, inside, publish, lent)
+            undo.pop_all()
         self._containers = [*(old for old in self._containers if not old.is_removed), container]
         return container
 
@@ -157,11 +171,8 @@ class EmbeddedEngine:
         return _MEMORY_UPPER
 
     def _say_what_is_soft(self) -> None:
-        if self._hierarchies is None:
-            self._request.notify(
-                "Limits are soft here, for each process instead of each container: no cgroup "
-                "access (start as root, or with systemd-run --user --scope -p Delegate=yes)"
-            )
+        if said := cgroups.soft_limits(self._hierarchies, self._request.limits):
+            self._request.notify(said)
 
     def _remove_groups(self, run_id: str) -> None:
         if self._hierarchies is not None:
@@ -248,14 +259,19 @@ class EmbeddedEngine:
                 has_terminal=streams.terminal,
                 argv=spec.argv,
             )
-            return launch(
-                spec.name,
-                starter.start_argv(start),
-                cwd=tree.base,
-                env=self._env,
-                streams=streams,
-                descriptors=descriptors,
-            )
+            try:
+                return launch(
+                    spec.name,
+                    starter.start_argv(start),
+                    cwd=tree.base,
+                    env=self._env,
+                    streams=streams,
+                    descriptors=descriptors,
+                )
+            except ContainerStartError as err:
+                if cgroup is not None and cgroup.has_oom_kill():
+                    raise MemoryTooLowError(spec.name, self._request.limits.memory) from err
+                raise
 
     def _plug(self, inside: str) -> starter.Plug:
         port = f"v{self._started}"
