@@ -33,7 +33,7 @@ class EnvironmentValueError(SlugkitError):
         self.name = name
         super().__init__(
             f"The config var {name!r} cannot be set",
-            details="It holds a NUL character, or its name holds '='.",
+            details="It holds a NUL character, or its name is empty or holds '='.",
             resolution="Encode the value, for example as base64, and decode it in the app.",
         )
 

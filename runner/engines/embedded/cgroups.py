@@ -27,6 +27,12 @@ class Hierarchies:
     v2: Path | None
     v1: Mapping[str, Path]
 
+    def has_cpu(self) -> bool:
+        """Whether a CPU limit would hold."""
+        if self.v2 is not None:
+            return "cpu" in _words(self.v2 / "cgroup.subtree_control")
+        return "cpu" in self.v1
+
     @property
     def parents(self) -> tuple[Path, ...]:
         return (self.v2,) if self.v2 is not None else tuple(self.v1.values())
@@ -137,6 +143,19 @@ def _enable(directory: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def soft_limits(hierarchies: Hierarchies | None, limits: Limits) -> str | None:
+    """What to tell the person about limits that do not hold; None when all do."""
+    if hierarchies is None:
+        cpu = "; the CPU limit does not hold at all" if limits.cpus is not None else ""
+        return (
+            f"Limits are soft here, for each process instead of each container{cpu}: no cgroup "
+            "access (start as root, or with systemd-run --user --scope -p Delegate=yes)"
+        )
+    if limits.cpus is not None and not hierarchies.has_cpu():
+        return "The CPU limit does not hold here: the kernel offers no cpu cgroup"
+    return None
 
 
 def create_cgroup(hierarchies: Hierarchies, run_id: str, name: str, limits: Limits) -> Cgroup:

@@ -29,6 +29,7 @@ _PROGRAMS = {
     "setpriv": "util-linux",
     "mount": "mount",
 }
+_LIBSECCOMP = "libseccomp2"
 _OVERLAY_IN_USERNS = (5, 11)  # kernel release notes: overlayfs mountable in user namespaces
 _BWRAP_MINIMUM = (0, 8)  # --disable-userns
 _TIMEOUT = 10.0
@@ -42,7 +43,7 @@ OTHER_ENGINES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is missing or forbidden, and the command that changes it."""
+    """One thing that is missing or forbidden, and the package or command that changes it."""
 
     found: str
     remedy: str
@@ -67,7 +68,11 @@ class Machine:
 
 def require(env: Mapping[str, str]) -> None:
     """Raise EngineUnavailableError unless containers can be started here."""
-    machine = Machine(env=env, release=os.uname().release)
+    require_on(Machine(env=env, release=os.uname().release))
+
+
+def require_on(machine: Machine) -> None:
+    """The same for any machine; namespaces are tried only where nothing forbids them."""
     problems = find_problems(machine) or _try_namespaces(machine)
     if problems:
         raise unavailable(problems)
@@ -75,8 +80,9 @@ def require(env: Mapping[str, str]) -> None:
 
 def unavailable(problems: tuple[Problem, ...]) -> EngineUnavailableError:
     """The error that lists every problem, then every remedy once."""
-    packages = [problem.remedy for problem in problems if problem.remedy in _PROGRAMS.values()]
-    remedies = [problem.remedy for problem in problems if problem.remedy not in _PROGRAMS.values()]
+    known = {*_PROGRAMS.values(), _LIBSECCOMP}
+    packages = [problem.remedy for problem in problems if problem.remedy in known]
+    remedies = [problem.remedy for problem in problems if problem.remedy not in known]
     if packages:
         remedies.insert(0, f"apt install {' '.join(dict.fromkeys(packages))}")
     steps = [f"    {remedy}" for remedy in dict.fromkeys(remedies)]
@@ -169,7 +175,7 @@ def _no_tun(machine: Machine) -> list[Problem]:
 def _no_seccomp() -> list[Problem]:
     if seccomp.has_library():
         return []
-    return [Problem(found=f"{seccomp.LIBRARY} was not found.", remedy="apt install libseccomp2")]
+    return [Problem(found=f"{seccomp.LIBRARY} was not found.", remedy=_LIBSECCOMP)]
 
 
 def _try_namespaces(machine: Machine) -> tuple[Problem, ...]:

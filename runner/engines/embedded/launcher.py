@@ -35,6 +35,21 @@ class ContainerStartError(SlugkitError):
         )
 
 
+class MemoryTooLowError(SlugkitError):
+    """The memory limit does not even hold the programs that build the walls."""
+
+    exit_code = ExitCode.USAGE
+    id = "memory-too-low"
+
+    def __init__(self, name: str, limit: int | None) -> None:
+        self.name, self.limit = name, limit
+        super().__init__(
+            f"The container {name} needs more memory than it may use",
+            details=f"It was killed at its limit of {limit} bytes before its command began.",
+            resolution="Raise the limit: --memory 512M is the default.",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
     """Both ends of the chain, each with a descriptor that becomes readable when it ends.
