@@ -5,23 +5,34 @@ python -m benchmarks.startup [RUNS]
 
 from __future__ import annotations
 
-import shutil
 import sys
+from pathlib import Path
 
-from benchmarks.pairs import FIXTURES, ROOT, Claim, Pairs, measure, program, report, timed
+from benchmarks.pairs import (
+    FIXTURES,
+    ROOT,
+    Claim,
+    Pairs,
+    environment,
+    measure,
+    program,
+    report,
+    timed,
+)
 
 LIMIT = 3.0
 RUNS = 41
 
 
 def measure_detect(runs: int) -> Pairs:
-    # bin/detect runs the `python3` it finds on PATH, so that is the peer too.
-    python = shutil.which("python3") or "python3"
+    # bin/detect takes `python3` from PATH, where a version manager's shim (a shell script of a
+    # tenth of a second) may come first: both sides get the interpreter itself.
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    env = environment(PATH=path)
     claim = Claim(name="bin/detect", peer="python3 -I -c pass", limit=LIMIT)
     argv = (str(ROOT / "bin/detect"), str(FIXTURES / "flask_hello"))
-    return measure(
-        claim, lambda: timed(argv), lambda: timed((python, "-I", "-c", "pass")), runs=runs
-    )
+    peer = (str(Path(sys.executable).parent / "python3"), "-I", "-c", "pass")
+    return measure(claim, lambda: timed(argv, env=env), lambda: timed(peer, env=env), runs=runs)
 
 
 def measure_help(name: str, runs: int) -> Pairs:
