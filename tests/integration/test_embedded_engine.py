@@ -271,7 +271,8 @@ def test_memory_too_low_to_start_is_told_as_such(home: Path) -> None:
             "It was killed at its limit of 131072 bytes before its command began.\n\n"
             "Raise the limit: --memory 512M is the default."
         )
-    assert left_behind(home) == []
+        runs = run_ids(home)
+    assert left_behind(home, runs) == []
 
 
 @pytest.mark.skipif(find_hierarchies() is None, reason="limits are soft here: no cgroup access")
@@ -366,9 +367,11 @@ def test_leaving_gives_everything_back(home: Path) -> None:
         for ordinal in (1, 2):
             started(engine, "sleep 60", ordinal=ordinal, port=5000)
         processes = descendants(os.getpid())
+        runs = run_ids(home)
+        assert left_behind(home, runs) != []
     assert processes
     assert not any(is_alive(pid) for pid in processes)
-    assert left_behind(home) == []
+    assert left_behind(home, runs) == []
 
 
 def test_ended_containers_leave_no_zombie(engine: EmbeddedEngine) -> None:
@@ -377,12 +380,17 @@ def test_ended_containers_leave_no_zombie(engine: EmbeddedEngine) -> None:
     until(lambda: not [pid for pid in descendants(os.getpid()) if not is_alive(pid)])
 
 
-def left_behind(home: Path) -> list[Path]:
-    """Run directories and control groups of runs in ``home``."""
-    found = [path for path in (home / "run").iterdir() if path.is_dir()]
+def run_ids(home: Path) -> set[str]:
+    """Runs of this data directory, whether they live or not."""
+    return {path.name for path in (home / "run").iterdir() if path.is_dir()}
+
+
+def left_behind(home: Path, runs: set[str]) -> list[Path]:
+    """Directories and control groups of those runs, and what else is in ``home``."""
+    found = [home / "run" / run for run in run_ids(home)]
     hierarchies = find_hierarchies()
     for top in hierarchies.parents if hierarchies is not None else ():
-        found += [path for path in (top / "slugkit").iterdir() if path.is_dir()]
+        found += [top / "slugkit" / run for run in runs if (top / "slugkit" / run).exists()]
     return found
 
 
@@ -431,10 +439,11 @@ def test_kill_9_of_slug_run_leaves_no_process(home: Path, moment: float) -> None
     assert len(processes) >= 5
     until(lambda: not any(is_alive(pid) for pid in processes), timeout=2)
     until(lambda: not find_strays(home), timeout=2)
-    assert left_behind(home) != []
+    runs = run_ids(home)
+    assert left_behind(home, runs) != []
     with support.make_engine(home):
         pass
-    assert left_behind(home) == []
+    assert left_behind(home, runs) == []
 
 
 def find_strays(home: Path) -> list[bytes]:

@@ -29,10 +29,12 @@ START_TIMEOUT = 10.0
 # VirtualBox and QEMU give their guests.
 _CANDIDATES = ("10.0.2.0/24", "10.83.7.0/24", "172.31.83.0/24", "192.168.219.0/24")
 
-# Sets up the bridge and the tap device, says so, then lives exactly as long as the lifeline.
-# Ignoring SIGCHLD, which exec keeps, makes the kernel clear away what is left to a first process.
-# cat, because a signal ends the shell's own read.
-_HOLDER = """printf %s "$1" | ip -batch - && echo ready && trap '' CHLD && exec cat >/dev/null"""
+# Sets up the bridge and the tap device, says so, then lives exactly as long as the lifeline: cat
+# reads it to its end. With SIGCHLD ignored the kernel clears away the processes that a first
+# process inherits (dash's own trap does not survive exec).
+_HOLDER = """\
+printf %s "$1" | ip -batch - && echo ready && exec env --ignore-signal=CHLD cat >/dev/null
+"""
 
 
 class NetworkError(SlugkitError):

@@ -33,7 +33,8 @@ _BUILD = """\
 printf %s "$1" | ip -batch - || exit 1
 nsenter --target 1 --net ip link set "$2" master br0 up || exit 1
 if [ -n "$3" ]; then
-  mount -t tmpfs -o "size=$3,mode=0755" tmpfs "$4" && mkdir "$4/upper" "$4/work" || exit 1
+  mount -t tmpfs -o "size=$3,mode=0755" tmpfs "$4" &&
+    mkdir "$4/upper" "$4/work" "$4/app" || exit 1
 fi
 mount -t overlay -o "$5" overlay "$6" || exit 1
 cd / && shift 6 && exec "$@"

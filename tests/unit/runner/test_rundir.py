@@ -128,7 +128,7 @@ def test_sockets_of_a_user_go_where_its_session_keeps_them(
 
 
 def test_children_and_descendants_are_read_from_proc() -> None:
-    code = "import os, sys; pid = os.fork(); print('up', flush=True); sys.stdin.read()"
+    code = "import os, sys; pid = os.fork(); os.write(1, b'up\\n'); sys.stdin.read()"
     argv = [sys.executable, "-c", code]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as process:
