@@ -74,6 +74,7 @@ def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int
 def _compile(
     build_dir: Path, cache_dir: Path, env_dir: Path | None, env: Mapping[str, str], out: Output
 ) -> int:
+    os.umask(0o022)  # What is built is read by other users, whatever the builder's own files are.
     cache_dir.mkdir(parents=True, exist_ok=True)
     # Our own bytecode goes to the cache: the checkout may be read-only, and compiling these
     # modules anew would take longer than a whole build in which nothing has changed.

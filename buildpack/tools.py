@@ -10,12 +10,16 @@ import tomllib
 import urllib.parse
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.support import files
 from buildpack.support.download import ChecksumError, download, fetch, file_sha256, without_password
 from buildpack.support.errors import ExitCode, SlugkitError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 DATA_FILE = Path(__file__).parent / "data" / "tools.toml"
 DEFAULT_INDEX = "https://pypi.org/simple"
@@ -41,9 +45,23 @@ class ToolBox:
 
     directory: Path
     env: Mapping[str, str]
+    coming: dict[str, Future[Path]] = field(default_factory=dict)
+
+    def prefetch(self) -> None:
+        """Start fetching every tool at once; ``ensure`` waits for the one it needs."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        names = tuple(tool_versions())
+        pool = ThreadPoolExecutor(len(names))
+        for name in names:
+            self.coming[name] = pool.submit(self._fetch, name)
+        pool.shutdown(wait=False)
 
     def ensure(self, name: str) -> Path:
         """The directory that holds the unpacked wheel of ``name``, fetched if need be."""
+        return self.coming[name].result() if name in self.coming else self._fetch(name)
+
+    def _fetch(self, name: str) -> Path:
         return ensure_tool(read_tool(name), self.directory, self.env)
 
     def program(self, name: str) -> Path:

@@ -99,6 +99,7 @@ def install_runtime(request: RuntimeRequest, tools: ToolBox, out: Output) -> tup
         return cached, True
     if home.exists():
         files.remove_tree(home)  # Half-written, or made from an interpreter that has changed since.
+    tools.prefetch()
     failures: list[ProviderFailure] = []
     for interpreter, provider, reason in _offers(request, tools, failures, out):
         try:

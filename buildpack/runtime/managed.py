@@ -65,7 +65,8 @@ class ManagedBuilds:
             "UV_CACHE_DIR": str(self.directory.parent / "uv"),
             "UV_HTTP_CONNECT_TIMEOUT": "5",
             "UV_HTTP_TIMEOUT": "20",
-            "UV_HTTP_RETRIES": "1",
+            # uv already asks two hosts, its own mirror and GitHub; a retry only adds a second.
+            "UV_HTTP_RETRIES": "0",
             "UV_NO_CONFIG": "1",
             "UV_SYSTEM_CERTS": "1",
         }

@@ -23,6 +23,7 @@ from buildpack.support.download import (
 from buildpack.tools import (
     DATA_FILE,
     Tool,
+    ToolBox,
     ToolUnavailableError,
     ensure_tool,
     index_url,
@@ -203,3 +204,13 @@ def test_every_pinned_tool_names_a_wheel_of_its_version() -> None:
         assert tool.filename.startswith(f"{name}-{version}-")
         assert len(tool.sha256) == 64
     assert DATA_FILE.is_file()
+
+
+def test_a_tool_that_could_not_be_prefetched_fails_where_it_is_needed(
+    index: Index, tmp_path: Path
+) -> None:
+    tools = ToolBox(directory=tmp_path, env=env_for(index))
+    tools.prefetch()
+    with pytest.raises(ToolUnavailableError, match="Could not get the build tool packaging"):
+        tools.ensure("packaging")
+    assert index.asked.count("/simple/packaging/") == 1
