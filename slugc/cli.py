@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,13 +15,40 @@ from typing import NoReturn
 
 import click
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
 from buildpack.support.output import Output, wants_color
 
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 DEFAULT_TIMEOUT = 1500.0  # seconds: Heroku's 25 minutes
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 90}
+
+
+# What the machine refuses, not we: told in its words, and with the code of its class.
+MACHINE_ERRORS = {
+    errno.ENOSPC: ExitCode.CANNOT_CREATE,
+    errno.EDQUOT: ExitCode.CANNOT_CREATE,
+    errno.EROFS: ExitCode.CANNOT_CREATE,
+    errno.EIO: ExitCode.IO,
+    errno.EMFILE: ExitCode.TRY_AGAIN,
+    errno.ENFILE: ExitCode.TRY_AGAIN,
+    errno.ENOMEM: ExitCode.TRY_AGAIN,
+    errno.EAGAIN: ExitCode.TRY_AGAIN,
+}
+
+
+class MachineError(SlugkitError):
+    """The disk is full, a limit of the system is reached, a device fails."""
+
+    id = "machine"
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
+        where = f" ({printable(str(cause.filename))})" if cause.filename else ""
+        super().__init__(
+            f"The build could not go on: {cause.strerror}{where}",
+            resolution="Nothing was written. Make room or lift the limit, then build again.",
+        )
 
 
 class TerminatedError(BaseException):
@@ -48,7 +76,9 @@ def run(argv: Sequence[str]) -> int:
         return _fail(err, as_json=as_json)
     except (KeyboardInterrupt, click.Abort, TerminatedError, BrokenPipeError) as err:
         return _stopped(err)
-    except Exception:
+    except Exception as err:
+        if isinstance(err, OSError) and err.errno in MACHINE_ERRORS:
+            return _fail(MachineError(err), as_json=as_json, code=MACHINE_ERRORS[err.errno])
         sys.stderr.write(f"Internal error\n\n{traceback.format_exc()}\n{REPORT_BUGS}\n")
         return ExitCode.BUG
     return ExitCode.OK
@@ -65,17 +95,20 @@ def _stopped(err: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     number = err.number if isinstance(err, TerminatedError) else signal.SIGINT
-    sys.stderr.write("\nStopped. Nothing was written.\n")
+    # On Ctrl-C click has ended the line already, which shows the ^C.
+    before = "" if isinstance(err, click.Abort) else "\n"
+    sys.stderr.write(f"{before}Stopped. Nothing was written.\n")
     return 128 + number
 
 
-def _fail(error: SlugkitError, *, as_json: bool) -> int:
+def _fail(error: SlugkitError, *, as_json: bool, code: int | None = None) -> int:
+    code = int(error.exit_code) if code is None else int(code)
     if as_json:
-        document = {"code": int(error.exit_code), "id": error.id, "message": error.text()}
+        document = {"code": code, "id": error.id, "message": error.text()}
         click.echo(json.dumps({"event": "result", "ok": False, "error": document}))
     color = wants_color(sys.stderr, os.environ) and "--no-color" not in sys.argv
     Output(out=sys.stderr, err=sys.stderr, color=color).error(error)
-    return error.exit_code
+    return code
 
 
 @click.group(context_settings=CONTEXT, no_args_is_help=True)

@@ -1,0 +1,130 @@
+"""Where every error of slugc ends: words, a code, and never a traceback that is not ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slugc import build_command
+from slugc.build_request import BuildRequest
+from slugc.cli import TerminatedError, run
+from slugc.sandbox.base import SandboxKind
+from slugc.slug import SlugFormat
+
+
+@pytest.fixture(autouse=True)
+def restored_process() -> Iterator[None]:
+    """What run() sets for the whole process."""
+    umask = os.umask(0o022)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    os.umask(umask)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def build_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    def fail(*_arguments: object, **_options: object) -> str:
+        raise error
+
+    monkeypatch.setattr(build_command, "build_from_options", fail)
+    return run(("build", "."))
+
+
+def test_a_bug_of_ours_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build_raising(RuntimeError("oops"), monkeypatch) == 70
+
+    said = capsys.readouterr().err
+    assert said.startswith("Internal error\n\nTraceback ")
+    assert said.endswith(
+        "RuntimeError: oops\n\nThis is a bug in Slugkit. Please report it with the text above.\n"
+    )
+
+
+def test_ctrl_c_and_signals_end_as_signals_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build_raising(KeyboardInterrupt(), monkeypatch) == 130
+    assert build_raising(TerminatedError(signal.SIGTERM), monkeypatch) == 143
+    assert capsys.readouterr().err == "\nStopped. Nothing was written.\n" * 2
+
+
+def test_sigterm_is_taken_like_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended_from_outside(*_arguments: object, **_options: object) -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal did not come through")
+
+    monkeypatch.setattr(build_command, "build_from_options", ended_from_outside)
+
+    assert run(("build", ".")) == 143
+
+
+def test_a_full_disk_is_the_machines_fault_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "/var/lib/x\n")
+
+    assert build_raising(full, monkeypatch) == 73
+    assert capsys.readouterr().err == (
+        "\n !     Error: The build could not go on: No space left on device (/var/lib/x\\n)\n"
+        " !\n"
+        " !     Nothing was written. Make room or lift the limit, then build again.\n\n"
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EIO, 74), (errno.EMFILE, 75)])
+def test_other_refusals_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    assert build_raising(OSError(number, os.strerror(number)), monkeypatch) == code
+
+
+def request(tmp_path: Path, **given: object) -> BuildRequest:
+    (tmp_path / "polls").mkdir(exist_ok=True)
+    options: dict[str, object] = {
+        "output": None,
+        "buildpacks": (),
+        "name": None,
+        "slug_format": "slug",
+        "cache_dir": None,
+        "no_cache": False,
+        "env": (),
+        "env_file": (),
+        "stack": None,
+        "sandbox": None,
+        "timeout": 1500.0,
+        "allow_no_processes": False,
+    }
+    env = {"SLUGKIT_HOME": os.fspath(tmp_path / "data")}
+    return build_command.make_request("polls", options | given, env=env, cwd=tmp_path)
+
+
+def test_a_request_has_every_default_settled(tmp_path: Path) -> None:
+    found = request(tmp_path)
+
+    assert (found.app, found.name) == ("polls", "")
+    assert found.output == tmp_path / "polls.slug"
+    assert found.space_root.parent == tmp_path / "data" / "cache"
+    assert found.space_root.name.startswith("polls-")
+    assert [spec.source for spec in found.buildpacks] == ["slugkit/python"]
+    assert found.sandbox is None
+    assert found.keep_cache
+
+
+def test_a_request_takes_what_is_given(tmp_path: Path) -> None:
+    found = request(
+        tmp_path, slug_format="tgz", name="shop", cache_dir="kept", sandbox="none", no_cache=True
+    )
+
+    assert (found.app, found.name) == ("shop", "shop")
+    assert found.output == tmp_path / "shop.tgz"
+    assert found.space_root == tmp_path / "kept"
+    assert (found.format, found.sandbox) == (SlugFormat.GZIP, SandboxKind.NONE)
+    assert not found.keep_cache
