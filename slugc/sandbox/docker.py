@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -48,7 +48,6 @@ FALLBACK_STACK = "debian-12"
 REAPER = "while :; do sleep 3600 & wait $!; done"
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian, Ubuntu and the image
-CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
@@ -69,7 +68,7 @@ class DockerSandbox:
         with contextlib.ExitStack() as undo:
             client = self._connect(undo)
             self._client, image = client, self._build_image(client)
-            config = container_config(str(image.id), self._request)
+            config = container_config(str(image.id), image.labels[LABEL], self._request)
             api: Any = client.api
             self._container = str(api.create_container_from_config(config)["Id"])
             undo.callback(self._remove)
@@ -178,7 +177,10 @@ class DockerSandbox:
         on_out: Callable[[str], None],
         on_error: Callable[[str], None],
     ) -> tuple[int, bool]:
+        from docker.utils.socket import frames_iter
+
         api: Any = self._client.api
+        frames: Callable[..., Iterator[tuple[int, bytes]]] = frames_iter
         user = run_identity()
         started = api.exec_create(
             self._container,
@@ -189,8 +191,13 @@ class DockerSandbox:
             user=f"{user.uid}:{user.gid}",
         )["Id"]
         with self._time_limit(phase.timeout) as expired:
-            pieces = api.exec_start(started, stream=True, demux=True)
-            hand_over_lines(pieces, on_out, on_error)
+            attached = api.exec_start(started, socket=True)
+            try:
+                hand_over_lines(frames(attached, tty=False), on_out, on_error)
+            finally:
+                # Closing the file object alone would leave the answer, and its socket, open.
+                getattr(attached, "_response", attached).close()
+                attached.close()
         if expired.is_set():
             return 0, True
         code = int(api.exec_inspect(started)["ExitCode"])
@@ -236,7 +243,7 @@ def wanted_stack(asked: str | None) -> str:
     return own if has_recipe(own) else FALLBACK_STACK
 
 
-def container_config(image: str, request: SandboxRequest) -> dict[str, object]:
+def container_config(image: str, stack: str, request: SandboxRequest) -> dict[str, object]:
     """The container all phases of one build run in, in the Engine API's words."""
     user = run_identity()
     work_dir = request.work_dir
@@ -254,7 +261,7 @@ def container_config(image: str, request: SandboxRequest) -> dict[str, object]:
                 # One mount for everything that is linked between; see slugc.sandbox.base.
                 {"Type": "bind", "Source": str(work_dir), "Target": str(WORK_DIR)},
                 {"Type": "bind", "Source": str(work_dir / "home"), "Target": str(HOME)},
-                *(_read_only(path) for path in certificate_files(request.env)),
+                *(_read_only(path) for path in exposed_paths(request, stack)),
             ],
             "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108  # the container's
             "ReadonlyRootfs": True,
@@ -267,11 +274,21 @@ def container_config(image: str, request: SandboxRequest) -> dict[str, object]:
     }
 
 
-def certificate_files(env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Whom this machine trusts, so that a build fetches through the same proxies as its user."""
-    named = (Path(env[name]) for name in CERTIFICATE_VARIABLES if env.get(name))
-    files = (path for path in (CERTIFICATES, *named) if path.is_absolute() and path.is_file())
-    return tuple(dict.fromkeys(files))
+def exposed_paths(request: SandboxRequest, stack: str) -> tuple[Path, ...]:
+    """What the build may read of this host: whom it trusts, and what the request exposes.
+
+    An interpreter of this host is of use only where the image is the same system.
+    """
+    is_own = read_host_stack().id == stack
+    shown = [path for path in request.exposed if is_own or not holds_interpreters(path)]
+    if not any(CERTIFICATES.is_relative_to(path) for path in shown):
+        shown.append(CERTIFICATES)
+    return tuple(path for path in shown if path.exists())
+
+
+def holds_interpreters(path: Path) -> bool:
+    """Whether ``path`` is a Python installation, or a directory of such."""
+    return any(path.glob("bin/python3*")) or any(path.glob("*/bin/python3*"))
 
 
 def _read_only(path: Path) -> dict[str, object]:

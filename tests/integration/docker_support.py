@@ -16,7 +16,7 @@ from pathlib import Path
 from runner.engines.base import EngineRequest, Limits, Streams
 from runner.engines.docker import DockerEngine
 from runner.engines.docker.container import DockerContainer
-from runner.engines.docker.owner import OWNER
+from runner.engines.docker.owner import OWNER, is_dead, parse_owner, this_process
 from runner.launch import container_spec
 from runner.release import Release
 from slugc.procfile import ProcessType
@@ -142,11 +142,21 @@ def docker(*words: str) -> str:
 
 
 def leftovers() -> Sequence[str]:
-    """Containers and networks of ours that are on the engine now."""
-    label = f"label={OWNER}"
-    containers = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
-    networks = docker("network", "ls", "--quiet", "--no-trunc", "--filter", label).split()
-    return sorted([*containers, *networks])
+    """Containers and networks of runs of this process, or of processes that have ended.
+
+    Not those of a run that goes on beside these tests.
+    """
+    here = this_process()
+    shown = ("--no-trunc", "--filter", f"label={OWNER}")
+    form = ("--format", '{{.ID}} {{.Label "' + OWNER + '"}}')
+    listed = docker("ps", "--all", *shown, *form) + docker("network", "ls", *shown, *form)
+    found = []
+    for line in listed.splitlines():
+        name, _, label = line.partition(" ")
+        owner = parse_owner(label)
+        if owner is not None and (owner == here or is_dead(owner, here)):
+            found.append(name)
+    return sorted(found)
 
 
 def inspect(name: str) -> Mapping[str, object]:
