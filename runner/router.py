@@ -289,4 +289,6 @@ def _message(line: str) -> str:
         return line
     if not isinstance(entry, dict) or entry.get("level") in {"debug", "info"}:
         return ""
+    if entry.get("error") == "context canceled":
+        return ""  # Caddy 2.6 about its own change of servers, or a client that went away
     return f"{entry.get('msg', '')} {entry.get('error', '')}".strip()

@@ -28,8 +28,9 @@ class StopSignals:
     """Ctrl-C, SIGTERM and SIGHUP noted, and a descriptor that wakes a selector.
 
     Until ``hold`` is called they raise InterruptedEarlyError, so unpacking can be interrupted.
-    ``first`` decides the exit code; ``insists`` is true once Ctrl-C came again. A signal that
-    was ignored when we started (nohup) stays ignored.
+    ``first`` decides the exit code; ``insists`` is true once Ctrl-C came again. A SIGHUP that was
+    ignored when we started (nohup) stays ignored; SIGINT does not, because every shell script
+    ignores it for what it starts with ``&``.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,9 +47,11 @@ class StopSignals:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (*STOPPING, signal.SIGWINCH):
-            if signal.getsignal(number) not in {signal.SIG_IGN, None}:
-                before = signal.signal(number, self._note)
-                self._undo.callback(signal.signal, number, before)
+            is_ignored = signal.getsignal(number) is signal.SIG_IGN
+            if number == signal.SIGHUP and is_ignored:
+                continue
+            before = signal.signal(number, self._note)
+            self._undo.callback(signal.signal, number, before or signal.SIG_DFL)
         return self
 
     def __exit__(
