@@ -1,0 +1,160 @@
+"""Words on the command line to requests, messages and exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode, UsageError
+from runner.cli import SizeError, cli, parse_size, run_cli
+from runner.engine_choice import NoEngineError, UnknownEngineError, determine_engine
+from runner.errors import EngineUnavailableError
+from runner.main import HELP_FILE, main
+from runner.overview import slug_overview, source_overview
+from runner.session import NoSlugError, SeveralSlugsError, find_slug
+from slugc.procfile import ProcessType
+
+
+def test_the_stored_help_is_clicks_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["--help"]) == 0
+    assert capsys.readouterr().out == HELP_FILE.read_text()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"]])
+def test_help_is_shown_from_the_file(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out == HELP_FILE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["web"], 66, "There is no slug here"),
+        (["web", "--wrong"], 64, "No such option '--wrong'."),
+        (["start", "--count"], 64, "Option '--count' requires an argument."),
+        (["run"], 64, "Missing argument"),
+        (["web", "--port", "0"], 64, "'--port'"),
+        (["web", "--port", "70000"], 64, "'--port'"),
+        (["web", "--bind", "nowhere"], 64, "'nowhere' is not an address to listen on"),
+        (["web", "--memory", "lots"], 64, "'lots' is not a memory size"),
+        (["web", "--engine", "dcoker"], 64, "Did you mean docker?"),
+        (["engine", "docter"], 64, "docter"),
+    ],
+)
+def test_mistakes_have_words_and_codes_and_no_traceback(
+    words: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512M", 512 << 20), ("1g", 1 << 30), ("4096K", 4 << 20), ("1GiB", 1 << 30), ("none", None)],
+)
+def test_parse_size(text: str, size: int | None) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "512", "-1M", "1.5G", "M", "3M", "9" * 13])
+def test_parse_size_refuses(text: str) -> None:
+    with pytest.raises(SizeError):
+        parse_size(text)
+
+
+def test_every_command_shows_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("start", "run"):
+        run_cli([name, "--help"])
+        assert "slug-run" in capsys.readouterr().out.split("Options:")[0].split("\n", 1)[1]
+    assert set(cli.commands) == {"start", "run", "engine"}
+
+
+def test_engine_list_names_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["engine", "list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "embedded",
+        "docker",
+        "host",
+    ]
+
+
+def test_slug_run_alone_shows_what_the_procfile_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Procfile").write_text("web: gunicorn app\nworker: w\nrelease: m\n")
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 0
+    assert capsys.readouterr().out == (
+        "The Procfile here names, and no slug holds yet:\n\n"
+        "    web      gunicorn app\n    worker   w\n    release  m\n\n"
+        "Next:\n\n    slugc build . -o app.slug\n    slug-run web\n    slug-run --help\n"
+    )
+
+
+def test_slug_run_alone_where_there_is_nothing_shows_the_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 0
+    assert capsys.readouterr().out == HELP_FILE.read_text()
+
+
+def test_slug_overview_offers_what_the_slug_has() -> None:
+    text = slug_overview("a.slug", {ProcessType("release"): "m", ProcessType("clock"): "c"})
+    assert text.endswith(
+        "Next:\n\n    slug-run clock\n    slug-run clock --count 2\n    slug-run run bash\n"
+    )
+    assert "no process types" in slug_overview("a.slug", {})
+    assert "release" in source_overview({ProcessType("release"): "m"})
+
+
+def test_find_slug_takes_the_only_one(tmp_path: Path) -> None:
+    with pytest.raises(NoSlugError):
+        find_slug(None, tmp_path)
+    (tmp_path / "a.slug").touch()
+    assert find_slug(None, tmp_path) == tmp_path / "a.slug"
+    (tmp_path / "b.slug").touch()
+    with pytest.raises(SeveralSlugsError) as caught:
+        find_slug(None, tmp_path)
+    assert caught.value.text() == (
+        "There are several slugs here\n\n- a.slug\n- b.slug\n\n"
+        "Say which one:\n\n    slug-run web --slug a.slug"
+    )
+    assert find_slug(Path("b.slug"), tmp_path) == tmp_path / "b.slug"
+
+
+def test_determine_engine_never_takes_host_by_itself() -> None:
+    assert determine_engine(None, {}).name == "embedded"
+    assert not determine_engine(None, {}).asked
+    assert determine_engine(None, {"SLUG_RUN_ENGINE": "docker"}).name == "docker"
+    assert determine_engine("host", {"SLUG_RUN_ENGINE": "docker"}).name == "host"
+    with pytest.raises(UnknownEngineError):
+        determine_engine(None, {"SLUG_RUN_ENGINE": "podman"})
+
+
+def test_no_engine_says_both_problems_and_every_way_out() -> None:
+    embedded = EngineUnavailableError(
+        "embedded", problems=["bwrap is not installed"], remedies=["apt install bubblewrap"]
+    )
+    docker = EngineUnavailableError("docker", problems=["no engine answers"], remedies=["start it"])
+    error = NoEngineError(embedded, docker)
+    assert error.exit_code is ExitCode.UNAVAILABLE
+    assert error.text() == (
+        "No engine can run containers here\n\n"
+        "The embedded engine cannot run here:\n- bwrap is not installed\napt install bubblewrap\n\n"
+        "The docker engine cannot run here:\n- no engine answers\nstart it\n\n"
+        "Do what is said above, or choose another engine yourself:\n\n"
+        "    --engine host     no isolation at all: only for apps you trust"
+    )
+    assert "--engine docker   a Docker Engine answers here" in NoEngineError(embedded, None).text()
+    assert isinstance(SizeError("x"), UsageError)

@@ -1,0 +1,103 @@
+"""Ports of this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode
+from runner.engines.base import Address
+from runner.errors import PortInUseError
+from runner.ports import (
+    AddressNotHereError,
+    choose_ports,
+    ensure_port_free,
+    find_port_holder,
+    read_listeners,
+)
+from runner.readiness import is_reachable
+
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0
+   1: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0
+   2: 0100007F:1389 0100007F:1388 01 00000000:00000000 00:00000000 00000000     0        0 4713 1 0
+"""
+TABLE6 = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000000000000000000001000000:1388 00000000000000000000000000000000:0000 0A \
+00000000:00000000 00:00000000 00000000     0        0 4714 1 0
+"""
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_taken_port_names_its_holder(taken: int) -> None:
+    with pytest.raises(PortInUseError) as caught:
+        ensure_port_free(taken)
+    comm = Path("/proc/self/comm").read_text().strip()
+    holder = f"{comm} (process {os.getpid()})"
+    assert caught.value.exit_code is ExitCode.TRY_AGAIN
+    assert caught.value.text() == (
+        f"Port {taken} is already in use\n\n"
+        f"127.0.0.1:{taken} is held by {holder}.\n\n"
+        f"Stop that program, or choose another port: --port {taken + 1}"
+    )
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(AddressNotHereError) as caught:
+        ensure_port_free(5000, host="192.0.2.1")
+    assert caught.value.text() == (
+        "192.0.2.1 is not an address of this machine\n\n"
+        "Use 127.0.0.1 (this machine only) or 0.0.0.0 (every interface)."
+    )
+
+
+def test_choose_ports_skips_those_in_use(taken: int) -> None:
+    chosen = choose_ports(2, first=taken)
+    assert taken not in chosen
+    assert len(set(chosen)) == 2
+
+
+def test_a_holder_we_may_not_see_is_nobody(taken: int, tmp_path: Path) -> None:
+    assert find_port_holder(taken, proc=tmp_path) is None
+
+
+def test_read_listeners_reads_both_families(tmp_path: Path) -> None:
+    net = tmp_path / "42" / "net"
+    net.mkdir(parents=True)
+    (net / "tcp").write_text(TABLE)
+    (net / "tcp6").write_text(TABLE6)
+    assert read_listeners(42, proc=tmp_path) == (
+        Address(host="127.0.0.1", port=5000),
+        Address(host="0.0.0.0", port=8000),
+        Address(host="::1", port=5000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "reachable"),
+    [
+        ("0.0.0.0", 5000, True),
+        ("::", 5000, True),
+        ("10.0.2.7", 5000, True),
+        ("127.0.0.1", 5000, False),
+        ("::1", 5000, False),
+        ("0.0.0.0", 8000, False),
+    ],
+)
+def test_is_reachable_means_from_outside_on_that_port(
+    host: str, port: int, reachable: bool
+) -> None:
+    assert is_reachable(Address(host=host, port=port), 5000) is reachable

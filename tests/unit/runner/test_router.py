@@ -1,0 +1,71 @@
+"""What Caddy is told. That it obeys is shown in tests/integration/test_router.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from runner.engines.base import Address
+from runner.router import RouterError, _message, caddy_argv, caddy_config, caddy_handler
+
+LISTEN = Address(host="127.0.0.1", port=5000)
+ONE = Address(host="10.0.2.1", port=5000)
+SIX = Address(host="2001:db8::1", port=5000)
+
+
+def test_caddy_config_keeps_nothing_and_opens_nothing_else() -> None:
+    config = caddy_config(listen=LISTEN, upstreams=[ONE], admin_socket=Path("/run/x/admin.sock"))
+    assert config["admin"] == {"listen": "unix//run/x/admin.sock", "config": {"persist": False}}
+    server = json.loads(json.dumps(config))["apps"]["http"]["servers"]["web"]
+    assert server["listen"] == ["127.0.0.1:5000"]
+    assert server["automatic_https"] == {"disable": True}
+    assert server["protocols"] == ["h1"]
+    assert server["routes"] == [{"handle": [caddy_handler([ONE])]}]
+
+
+def test_caddy_handler_names_every_server() -> None:
+    handler = caddy_handler([ONE, SIX])
+    assert handler["@id"] == "web"
+    assert handler["handler"] == "reverse_proxy"
+    assert handler["upstreams"] == [{"dial": "10.0.2.1:5000"}, {"dial": "[2001:db8::1]:5000"}]
+
+
+def test_caddy_handler_refuses_at_once_while_there_is_no_server() -> None:
+    handler = caddy_handler([])
+    assert (handler["@id"], handler["handler"], handler["status_code"]) == (
+        "web",
+        "static_response",
+        503,
+    )
+
+
+def test_caddy_runs_as_nobody_special_and_dies_with_us() -> None:
+    argv = caddy_argv("/usr/bin/caddy", Path("/r/caddy.json"), port=5000, is_root=False)
+    assert argv == (
+        *("setpriv", "--no-new-privs", "--pdeathsig", "KILL", "--"),
+        *("/usr/bin/caddy", "run", "--config", "/r/caddy.json"),
+    )
+
+
+def test_caddy_gets_a_capability_only_for_a_low_port() -> None:
+    high = caddy_argv("caddy", Path("c"), port=5000, is_root=True)
+    low = caddy_argv("caddy", Path("c"), port=80, is_root=True)
+    assert "+net_bind_service" not in high
+    assert "+net_bind_service" in low
+
+
+def test_router_messages_are_short_and_silent_about_the_ordinary() -> None:
+    error = {"level": "error", "msg": "dial", "error": "refused", "upstream": "10.0.2.1:5000"}
+    assert _message(json.dumps(error)) == "dial refused"
+    assert _message('{"level": "info", "msg": "using provided configuration"}') == ""
+    assert _message('{"level": "error", "msg": "x", "error": "context canceled"}') == ""
+    assert _message("panic: no") == "panic: no"
+    assert _message("[1]") == ""
+
+
+def test_router_error_words() -> None:
+    assert RouterError("exit 1").text() == (
+        "The load balancer (Caddy) does not work\n\n"
+        "exit 1\n\n"
+        "Without one, start a single web container and no --port:\n\n    slug-run web"
+    )
