@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from runner.engines.base import Limits
-from runner.engines.embedded.network import host_addresses
+from runner.engines.embedded.addresses import host_addresses
 from slugc.privileges import RUN_UID
 from tests.integration import embedded_support as support
 from tests.integration.embedded_support import Happened, Wanted

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from buildpack.support.command import Command
 from buildpack.support.files import remove_tree
 from runner import seccomp
 from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
-from runner.engines.embedded import bwrap, cgroups, checks, network, rootfs, starter
+from runner.engines.embedded import addresses, bwrap, cgroups, checks, network, rootfs, starter
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.forward import LOOPBACK, publish_port
 from runner.engines.embedded.launcher import (
@@ -139,7 +140,7 @@ class EmbeddedEngine:
     # What a run sets up once
 
     def _start_network(self) -> network.Network:
-        subnet = network.choose_subnet(_host_addresses(), Path("/proc/net/route").read_text())
+        subnet = addresses.choose_subnet(_host_addresses(), Path("/proc/net/route").read_text())
         socket = self._run.sockets / "slirp.sock"
         return network.start_network(subnet, cwd=Path("/"), socket=socket, env=self._env)
 
@@ -237,41 +238,51 @@ class EmbeddedEngine:
     ) -> Launched:
         tree = self._app_tree(home)
         with contextlib.closing(Descriptors(streams)) as descriptors:
-            sandbox = bwrap.Sandbox(
-                hostname=spec.name.replace(".", "-"),
-                app=tree.target,
-                env=spec.env,
-                cgroup_view=() if cgroup is None else cgroup.view,
-                has_terminal=streams.terminal,
-                seccomp_fd=descriptors.content("seccomp", self._filter),
-            )
-            arguments = "\0".join(bwrap.arguments(self._walls, sandbox))
             start = starter.Start(
                 drop=drop_prefix(),
                 cgroup=cgroup,
                 plug=self._plug(inside),
                 tree=tree,
                 memory_upper=self._memory_upper,
-                args_fd=descriptors.content("bwrap-args", os.fsencode(arguments)),
+                args_fd=self._write_walls(spec, streams, tree.target, cgroup, descriptors),
                 ready_fd=descriptors.said,
                 stderr_fd=descriptors.stderr,
                 process_limits=self._process_limits(is_soft=cgroup is None),
                 has_terminal=streams.terminal,
                 argv=spec.argv,
             )
+            command = Command(
+                argv=starter.start_argv(start),
+                cwd=tree.base,
+                env=self._env,
+                pass_fds=descriptors.passed,
+            )
             try:
-                return launch(
-                    spec.name,
-                    starter.start_argv(start),
-                    cwd=tree.base,
-                    env=self._env,
-                    streams=streams,
-                    descriptors=descriptors,
-                )
+                return launch(spec.name, command, streams=streams, descriptors=descriptors)
             except ContainerStartError as err:
                 if cgroup is not None and cgroup.has_oom_kill():
                     raise MemoryTooLowError(spec.name, self._request.limits.memory) from err
                 raise
+
+    def _write_walls(
+        self,
+        spec: ContainerSpec,
+        streams: Streams,
+        app: Path,
+        cgroup: cgroups.Cgroup | None,
+        descriptors: Descriptors,
+    ) -> int:
+        """bubblewrap's arguments as a memory file, which no other process can read."""
+        sandbox = bwrap.Sandbox(
+            hostname=spec.name.replace(".", "-"),
+            app=app,
+            env=spec.env,
+            cgroup_view=() if cgroup is None else cgroup.view,
+            has_terminal=streams.terminal,
+            seccomp_fd=descriptors.content("seccomp", self._filter),
+        )
+        arguments = "\0".join(bwrap.arguments(self._walls, sandbox))
+        return descriptors.content("bwrap-args", os.fsencode(arguments))
 
     def _plug(self, inside: str) -> starter.Plug:
         port = f"v{self._started}"
@@ -284,4 +295,4 @@ class EmbeddedEngine:
 
 
 def _host_addresses() -> tuple[str, ...]:
-    return network.host_addresses(Path("/proc/net/fib_trie").read_text())
+    return addresses.host_addresses(Path("/proc/net/fib_trie").read_text())

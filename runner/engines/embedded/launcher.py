@@ -7,9 +7,7 @@ import fcntl
 import os
 import select
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -103,17 +101,8 @@ class Descriptors:
         return descriptor
 
 
-def launch(
-    name: str,
-    argv: tuple[str, ...],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    streams: Streams,
-    descriptors: Descriptors,
-) -> Launched:
+def launch(name: str, command: Command, *, streams: Streams, descriptors: Descriptors) -> Launched:
     """Run the chain; returns when the app's command is about to begin."""
-    command = Command(argv=argv, cwd=cwd, env=env, pass_fds=descriptors.passed)
     chain = spawn(command, stdin=streams.stdin, stdout=streams.stdout, stderr=descriptors.errors)
     descriptors.close_writer()
     try:

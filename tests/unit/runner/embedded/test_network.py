@@ -11,16 +11,14 @@ import pytest
 
 from runner.engines.base import Address
 from runner.engines.embedded import forward
-from runner.engines.embedded.network import (
+from runner.engines.embedded.addresses import (
     AddressesUsedUpError,
-    NetworkError,
     Subnet,
     choose_subnet,
-    container_commands,
     host_addresses,
     route_networks,
-    slirp_argv,
 )
+from runner.engines.embedded.network import NetworkError, container_commands, slirp_argv
 from runner.engines.embedded.slirp import SlirpApi, SlirpError
 
 FIB_TRIE = """\

@@ -1,0 +1,91 @@
+"""Which addresses the app's network has, and which are the host's: pure arithmetic."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from buildpack.support.errors import ExitCode, SlugkitError
+
+# The first that the host does not use itself. 10.0.2.0/24 is slirp's own default, and also what
+# VirtualBox and QEMU give their guests.
+_CANDIDATES = ("10.0.2.0/24", "10.83.7.0/24", "172.31.83.0/24", "192.168.219.0/24")
+
+
+class AddressesUsedUpError(SlugkitError):
+    """More containers of one app than its network has addresses."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "addresses-used-up"
+
+    def __init__(self, subnet: Subnet) -> None:
+        self.subnet = subnet
+        super().__init__(
+            "The app's network is full",
+            details=f"All {len(subnet.container_addresses)} addresses of {subnet.cidr} are in use.",
+            resolution="Start fewer containers.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """The addresses of one app's network."""
+
+    cidr: str
+
+    @property
+    def _net(self) -> ipaddress.IPv4Network:
+        return ipaddress.IPv4Network(self.cidr)
+
+    @property
+    def gateway(self) -> str:
+        return str(self._net[2])  # libslirp's convention, as is the next
+
+    @property
+    def nameserver(self) -> str:
+        return str(self._net[3])
+
+    @property
+    def container_addresses(self) -> tuple[str, ...]:
+        return tuple(str(self._net[index]) for index in range(4, 255))
+
+
+def host_addresses(fib_trie: str) -> tuple[str, ...]:
+    """The machine's own IPv4 addresses, loopback apart, from the text of /proc/net/fib_trie.
+
+    slirp4netns connects as a process of the host, so without a wall a container would reach what
+    listens on these.
+    """
+    found: set[ipaddress.IPv4Address] = set()
+    last = ""
+    for line in fib_trie.splitlines():
+        words = line.split()
+        if words[:1] == ["|--"]:
+            last = words[1]
+        elif words[:3] == ["/32", "host", "LOCAL"]:
+            found.add(ipaddress.IPv4Address(last))
+    return tuple(str(address) for address in sorted(found) if not address.is_loopback)
+
+
+def choose_subnet(addresses: Iterable[str], routes: str) -> Subnet:
+    """The first candidate the host neither lives in nor has a route into."""
+    used = [ipaddress.IPv4Network(f"{address}/32") for address in addresses]
+    used += route_networks(routes)
+    for cidr in _CANDIDATES:
+        network = ipaddress.IPv4Network(cidr)
+        if not any(network.overlaps(other) for other in used):
+            return Subnet(cidr=cidr)
+    return Subnet(cidr=_CANDIDATES[0])
+
+
+def route_networks(routes: str) -> list[ipaddress.IPv4Network]:
+    """Destinations from the text of /proc/net/route, the default route apart."""
+    found = []
+    for line in routes.splitlines()[1:]:
+        words = line.split()
+        target, mask = (bytes.fromhex(words[index])[::-1] for index in (1, 7))
+        network = ipaddress.IPv4Network((target, bin(int.from_bytes(mask)).count("1")))
+        if network.prefixlen > 0:
+            found.append(network)
+    return found
