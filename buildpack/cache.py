@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from buildpack.app import App
+from buildpack.app import App, UnreadableFileError
 from buildpack.bytecode import FORMAT
 from buildpack.installers.requirements import installer_env
 from buildpack.requirements_file import RequirementFiles
@@ -73,9 +73,16 @@ def path_digest(root: Path, name: str) -> str:
             digest.update(os.fsencode(path.readlink()) + b"\0")
         elif path.is_file():
             digest.update(b"x" if os.access(path, os.X_OK) else b"-")
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(_file_digest(path, os.fsdecode(relative)))
     return digest.hexdigest()
+
+
+def _file_digest(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as err:
+        raise UnreadableFileError(name, f"the system says: {(err.strerror or '').lower()}") from err
 
 
 def _walk(top: Path) -> Iterable[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from buildpack.python_version import PythonVersion, RequestedPythonVersion
 from buildpack.runtime.managed import ProviderFailure
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import SlugkitError, printable
 
 
 class RuntimeBrokenError(SlugkitError):
@@ -17,6 +17,21 @@ class RuntimeBrokenError(SlugkitError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__("The copied Python does not run", details=reason)
+
+
+class UnknownProviderError(SlugkitError):
+    """SLUGKIT_PYTHON_PROVIDER names nobody."""
+
+    id = "runtime::unknown-provider"
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        super().__init__(
+            f"There is no Python provider '{printable(value)}'",
+            details="It comes from the environment variable SLUGKIT_PYTHON_PROVIDER.",
+            resolution="Set it to 'uv' (managed builds) or 'host' (a Python of the build\n"
+            "machine), or unset it to ask both.",
+        )
 
 
 class PythonUnavailableError(SlugkitError):

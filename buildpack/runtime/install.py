@@ -19,7 +19,11 @@ from buildpack.python_version import (
     VersionStatus,
     parse_exact_version,
 )
-from buildpack.runtime.errors import PythonUnavailableError, RuntimeBrokenError
+from buildpack.runtime.errors import (
+    PythonUnavailableError,
+    RuntimeBrokenError,
+    UnknownProviderError,
+)
 from buildpack.runtime.interpreter import Interpreter, find_interpreters
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure
 from buildpack.runtime.relocate import Relocator
@@ -66,7 +70,9 @@ class RuntimeRequest:
     @property
     def providers(self) -> tuple[str, ...]:
         chosen = self.env.get("SLUGKIT_PYTHON_PROVIDER", "")
-        return (chosen,) if chosen in PROVIDERS else PROVIDERS
+        if chosen and chosen not in PROVIDERS:
+            raise UnknownProviderError(chosen)
+        return (chosen,) if chosen else PROVIDERS
 
     @property
     def series(self) -> tuple[str, ...]:

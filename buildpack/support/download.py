@@ -154,4 +154,6 @@ def _reason(err: BaseException) -> str:
     reason = getattr(err, "reason", None) or err
     if isinstance(err, http.client.IncompleteRead):
         return "the download was cut short"
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
     return str(reason) or type(reason).__name__
