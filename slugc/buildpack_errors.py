@@ -96,7 +96,7 @@ class PhaseTimeoutError(SlugkitError):
         self.phase, self.name, self.limit = phase, name, limit
         super().__init__(
             f"bin/{phase} of the buildpack {printable(name)} was still running when the time\n"
-            f"limit of {limit:g} seconds was reached",
+            f"limit of {round(limit, 1):g} seconds was reached",
             details="It was stopped, with everything it had started. Nothing was written.",
             resolution="Give it more time with --timeout SECONDS.",
         )

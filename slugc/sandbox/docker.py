@@ -31,8 +31,8 @@ from slugc.sandbox.base import (
     SandboxRequest,
     SandboxUnavailableError,
 )
-from slugc.sandbox.embedded import WORK_DIR
 from slugc.sandbox.lines import hand_over_lines
+from slugc.sandbox.policy import WORK_DIR
 from slugc.stack import Stack, read_host_stack
 from slugc.stack_image import DockerUnavailableError, connect
 from slugc.stack_recipes import LABEL, REPOSITORY, has_recipe

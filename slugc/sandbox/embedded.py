@@ -1,17 +1,16 @@
 """The embedded sandbox: bubblewrap, started directly, as a user without rights.
 
-The argument list is the security policy, so it is built by pure functions and golden-tested. The
-build sees the host's system directories read-only, one writable work directory, a fresh /tmp and
-a private HOME; no other process, no home directory, no capability. The network is the host's.
+Its argument list is in policy.py. The build sees the host's system directories read-only, one
+writable work directory, a fresh /tmp and a private HOME; no other process, no home directory, no
+capability. The network is the host's.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -27,133 +26,16 @@ from slugc.sandbox.base import (
     SandboxUnavailableError,
     StackUnavailableError,
 )
-from slugc.stack import Stack, read_host_stack
-
-WORK_DIR = PurePosixPath("/tmp/slugc")  # noqa: S108  # inside the sandbox, whose /tmp is its own
-"""Always the same, so that a buildpack which writes the build path writes the same bytes."""
-
-BUILD_UID = 1000  # what the build sees itself as; outside it is run_identity()
-
-# What programs look up in /etc: names, certificates, the linker's cache, time zone, alternatives.
-# Not the whole of it: a build has no business with the host's keys and service configuration.
-ETC_NAMES = (
-    "alternatives",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "crypto-policies",
-    "debian_version",
-    "default/locale",
-    "fonts",
-    "gai.conf",
-    "group",
-    "host.conf",
-    "hosts",
-    "java-11-openjdk",
-    "java-17-openjdk",
-    "java-21-openjdk",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "lsb-release",
-    "mime.types",
-    "nsswitch.conf",
-    "os-release",
-    "passwd",
-    "pki",
-    "protocols",
-    "resolv.conf",
-    "services",
-    "ssl/certs",
-    "ssl/openssl.cnf",
-    "timezone",
+from slugc.sandbox.policy import (
+    AREA,
+    USERS,
+    WORK_DIR,
+    Walls,
+    bwrap_argv,
+    reveal_prefix,
+    system_arguments,
 )
-
-# A private mount namespace in which root shows the unprivileged user directories that user could
-# not reach by path (below /root, mode 0700), and nothing else of theirs. The area is filled out of
-# the way and then moved, so that a source may itself lie below the place it is moved to.
-AREA = PurePosixPath("/mnt")
-REVEAL = """\
-set -e
-area=$1 count=$2; shift 2
-mount -t tmpfs -o mode=0755,size=1m,nosuid,nodev tmpfs "$area"
-index=0
-while [ "$index" -lt "$count" ]; do
-  if [ -d "$1" ]; then mkdir "$area/$index"; else : >"$area/$index"; fi
-  mount --bind "$1" "$area/$index"
-  shift; index=$((index + 1))
-done
-mount --move "$area" /mnt
-exec "$@"
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
-    """Everything the argument list is made from."""
-
-    work_source: Path
-    home_source: Path
-    exposed: tuple[tuple[Path, Path], ...]
-    """(where the bytes are reachable, where they are seen), read-only"""
-
-
-def bwrap_argv(walls: Walls, phase: SandboxCommand, *, system: Sequence[str]) -> tuple[str, ...]:
-    """The whole policy: bubblewrap's arguments for one phase."""
-    exposed = [
-        part
-        for source, seen in walls.exposed
-        for part in ("--ro-bind", os.fspath(source), os.fspath(seen))
-    ]
-    return (
-        "bwrap",
-        "--unshare-all",
-        "--share-net",  # a build fetches what it needs; see docs/slugc.md
-        "--unshare-user",  # named too: --unshare-all only tries, and --disable-userns needs it
-        "--disable-userns",  # no namespace inside a namespace: most kernel holes start there
-        *("--uid", str(BUILD_UID), "--gid", str(BUILD_UID)),
-        *("--cap-drop", "ALL"),
-        "--die-with-parent",
-        "--new-session",  # no TIOCSTI into the terminal of the person who builds
-        *("--hostname", "slugc"),
-        *system,
-        *("--proc", "/proc"),
-        *("--dev", "/dev"),
-        *("--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108  # the sandbox's own
-        *exposed,
-        *("--bind", os.fspath(walls.work_source), str(WORK_DIR)),
-        *("--bind", os.fspath(walls.home_source), str(HOME)),
-        *("--remount-ro", "/"),
-        *("--chdir", str(phase.cwd)),
-        "--",
-        *phase.argv,
-    )
-
-
-def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:
-    """The host's system directories, read-only, merged /usr or not, and the names of /etc."""
-    arguments = ["--ro-bind", os.fspath(root / "usr"), "/usr"]
-    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
-        path = root / name
-        if path.is_symlink():
-            arguments += ["--symlink", os.fspath(path.readlink()), f"/{name}"]
-        elif path.is_dir():
-            arguments += ["--ro-bind", os.fspath(path), f"/{name}"]
-    arguments += ["--perms", "0755", "--dir", "/etc"]
-    for name in ETC_NAMES:
-        path = root / "etc" / name
-        if path.exists():
-            # Resolved, because a link may point to a place that is not in the sandbox: resolv.conf
-            # into /run, localtime and os-release into /usr.
-            arguments += ["--ro-bind", os.fspath(path.resolve()), f"/etc/{name}"]
-    return tuple(arguments)
-
-
-def reveal_prefix(area: Path, sources: Sequence[Path]) -> tuple[str, ...]:
-    """What root puts before the drop to show ``sources`` below AREA; they appear as 0, 1, 2..."""
-    names = tuple(os.fspath(source) for source in sources)
-    unshare = ("unshare", "--mount", "--propagation", "private", "--")
-    return (*unshare, "sh", "-c", REVEAL, "sh", os.fspath(area), str(len(names)), *names)
+from slugc.stack import Stack, read_host_stack
 
 
 def is_reachable(path: Path, *, uid: int) -> bool:
@@ -178,6 +60,7 @@ class EmbeddedSandbox:
         self.path = request.path
         self._request = request
         self._system = system_arguments()
+        self._users: tuple[tuple[int, str], ...] = ()
 
     def stack(self) -> Stack:
         return read_host_stack()
@@ -186,7 +69,12 @@ class EmbeddedSandbox:
         found = self.stack().id
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
-        self._prove()
+        self._users = tuple((_in_memory(text), seen) for seen, text in USERS.items())
+        try:
+            self._prove()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -195,7 +83,13 @@ class EmbeddedSandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Nothing to undo: each phase took its namespaces with it."""
+        """Each phase took its namespaces with it."""
+        self._close()
+
+    def _close(self) -> None:
+        for descriptor, _ in self._users:
+            os.close(descriptor)
+        self._users = ()
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
         command.stream(self.host_command(phase), on_line)
@@ -206,12 +100,15 @@ class EmbeddedSandbox:
     def host_command(self, phase: SandboxCommand) -> Command:
         """``phase`` as this host starts it."""
         prefix, walls = self._placed()
+        for descriptor, _ in self._users:
+            os.lseek(descriptor, 0, os.SEEK_SET)  # the phase before has read to the end
         return Command(
             argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, phase, system=self._system)),
             cwd=Path("/"),
             env=phase.env,
             timeout=phase.timeout,
             title=phase.title,
+            pass_fds=tuple(descriptor for descriptor, _ in self._users),
         )
 
     def _placed(self) -> tuple[tuple[str, ...], Walls]:
@@ -227,6 +124,7 @@ class EmbeddedSandbox:
             work_source=work,
             home_source=work / "home",
             exposed=tuple((place[path], path) for path in self._request.exposed),
+            written=self._users,
         )
         if not hidden:
             return (), walls
@@ -253,6 +151,13 @@ class EmbeddedSandbox:
         except CommandNotFoundError as err:
             return (Problem(what=err.brief, fix=err.resolution),)
         return ()
+
+
+def _in_memory(text: str) -> int:
+    """An open file that holds ``text`` and has no name anybody could reach it by."""
+    descriptor = os.memfd_create("slugc", os.MFD_CLOEXEC)
+    os.write(descriptor, text.encode())
+    return descriptor
 
 
 def missing_tools(path: str) -> tuple[Problem, ...]:

@@ -20,7 +20,8 @@ PROBE = r"""
 {
   echo "args=$*"; echo "cwd=$PWD"; env | sort | sed 's/^/env:/'
   echo "config=$(cat "$3/TOKEN")"; stat -c 'mode=%a' "$3/TOKEN"
-  echo "uid=$(id -u)"; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status
+  echo "id=$(id)"; echo "users=$(wc -l </etc/passwd)"
+  grep -E '^(CapEff|NoNewPrivs)' /proc/self/status
   echo "processes=$(ls -d /proc/[0-9]* | wc -l)"
   echo "root=$(ls / | tr '\n' ' ')"; echo "tmp=$(ls /tmp)"
   for place in / /usr /etc /usr/bin; do
@@ -74,8 +75,9 @@ def test_what_a_phase_sees_and_what_it_cannot_do(
         "env:PIP_INDEX_URL=https://index/simple",
         "env:SLUGKIT_FLAG=1",
     }
-    assert {"config=s3cret value", "mode=600", "uid=1000"} <= set(seen)
+    assert {"config=s3cret value", "mode=600", "users=2"} <= set(seen)
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(seen)
+    assert "id=uid=1000(app) gid=1000(app) groups=1000(app)" in seen
     assert "tmp=slugc" in seen
     assert "home is writable" in seen
     (root,) = [line.removeprefix("root=").split() for line in seen if line.startswith("root=")]

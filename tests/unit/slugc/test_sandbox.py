@@ -19,15 +19,12 @@ from slugc.sandbox.base import (
 )
 from slugc.sandbox.embedded import (
     EmbeddedSandbox,
-    Walls,
-    bwrap_argv,
     explain_refusal,
     is_reachable,
     missing_tools,
-    reveal_prefix,
-    system_arguments,
 )
 from slugc.sandbox.none import NoSandbox
+from slugc.sandbox.policy import Walls, bwrap_argv, reveal_prefix, system_arguments
 from slugc.stack import read_host_stack
 
 PHASE = SandboxCommand(
@@ -42,6 +39,7 @@ def test_the_whole_argument_list() -> None:
         work_source=Path("/mnt/0"),
         home_source=Path("/mnt/0/home"),
         exposed=((Path("/mnt/1"), Path("/root/.pyenv/versions")),),
+        written=((7, "/etc/passwd"),),
     )
 
     argv = bwrap_argv(walls, PHASE, system=("--ro-bind", "/usr", "/usr"))
@@ -49,7 +47,8 @@ def test_the_whole_argument_list() -> None:
     assert " ".join(argv) == (
         "bwrap --unshare-all --share-net --unshare-user --disable-userns"
         " --uid 1000 --gid 1000 --cap-drop ALL --die-with-parent --new-session --hostname slugc"
-        " --ro-bind /usr /usr --proc /proc --dev /dev --perms 1777 --tmpfs /tmp"
+        " --ro-bind /usr /usr --ro-bind-data 7 /etc/passwd --proc /proc --dev /dev"
+        " --perms 1777 --tmpfs /tmp"
         " --ro-bind /mnt/1 /root/.pyenv/versions"
         " --bind /mnt/0 /tmp/slugc --bind /mnt/0/home /app --remount-ro /"
         " --chdir /tmp/slugc/build --"

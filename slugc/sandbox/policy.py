@@ -1,0 +1,153 @@
+"""The embedded sandbox's security policy: bubblewrap's argument list, made by pure functions.
+
+bubblewrap calls itself "not a complete, ready-made sandbox with a specific security policy": the
+arguments are the policy, and a golden test holds them still.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from slugc.sandbox.base import HOME, SandboxCommand
+
+WORK_DIR = PurePosixPath("/tmp/slugc")  # noqa: S108  # inside the sandbox, whose /tmp is its own
+"""Always the same, so that a buildpack which writes the build path writes the same bytes."""
+
+BUILD_UID = 1000  # what the build sees itself as; outside it is run_identity()
+
+# What programs look up in /etc: names, certificates, the linker's cache, time zone, alternatives.
+# Not the whole of it: a build has no business with the host's keys and service configuration.
+ETC_NAMES = (
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "crypto-policies",
+    "debian_version",
+    "default/locale",
+    "fonts",
+    "gai.conf",
+    "host.conf",
+    "hosts",
+    "java-11-openjdk",
+    "java-17-openjdk",
+    "java-21-openjdk",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "lsb-release",
+    "mime.types",
+    "nsswitch.conf",
+    "os-release",
+    "pki",
+    "protocols",
+    "resolv.conf",
+    "services",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "timezone",
+)
+
+# The build's own user database: its one user has a name and a home, and the host's users none.
+USERS = {
+    "/etc/passwd": f"app:x:{BUILD_UID}:{BUILD_UID}:app:{HOME}:/bin/bash\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "/etc/group": f"app:x:{BUILD_UID}:\nnogroup:x:65534:\n",
+}
+
+# A private mount namespace in which root shows the unprivileged user directories that user could
+# not reach by path (below /root, mode 0700), and nothing else of theirs. The area is filled out of
+# the way and then moved, so that a source may itself lie below the place it is moved to.
+AREA = PurePosixPath("/mnt")
+REVEAL = """\
+set -e
+area=$1 count=$2; shift 2
+mount -t tmpfs -o mode=0755,size=1m,nosuid,nodev tmpfs "$area"
+index=0
+while [ "$index" -lt "$count" ]; do
+  if [ -d "$1" ]; then mkdir "$area/$index"; else : >"$area/$index"; fi
+  mount --bind "$1" "$area/$index"
+  shift; index=$((index + 1))
+done
+mount --move "$area" /mnt
+exec "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walls:
+    """Everything the argument list is made from."""
+
+    work_source: Path
+    home_source: Path
+    exposed: tuple[tuple[Path, Path], ...]
+    """(where the bytes are reachable, where they are seen), read-only"""
+    written: tuple[tuple[int, str], ...] = ()
+    """(open file, where its content is seen), read-only"""
+
+
+def bwrap_argv(walls: Walls, phase: SandboxCommand, *, system: Sequence[str]) -> tuple[str, ...]:
+    """The whole policy: bubblewrap's arguments for one phase."""
+    exposed = [
+        part
+        for source, seen in walls.exposed
+        for part in ("--ro-bind", os.fspath(source), os.fspath(seen))
+    ]
+    written = [
+        part
+        for descriptor, seen in walls.written
+        for part in ("--ro-bind-data", str(descriptor), seen)
+    ]
+    return (
+        "bwrap",
+        "--unshare-all",
+        "--share-net",  # a build fetches what it needs; see docs/slugc.md
+        "--unshare-user",  # named too: --unshare-all only tries, and --disable-userns needs it
+        "--disable-userns",  # no namespace inside a namespace: most kernel holes start there
+        *("--uid", str(BUILD_UID), "--gid", str(BUILD_UID)),
+        *("--cap-drop", "ALL"),
+        "--die-with-parent",
+        "--new-session",  # no TIOCSTI into the terminal of the person who builds
+        *("--hostname", "slugc"),
+        *system,
+        *written,
+        *("--proc", "/proc"),
+        *("--dev", "/dev"),
+        *("--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108  # the sandbox's own
+        *exposed,
+        *("--bind", os.fspath(walls.work_source), str(WORK_DIR)),
+        *("--bind", os.fspath(walls.home_source), str(HOME)),
+        *("--remount-ro", "/"),
+        *("--chdir", str(phase.cwd)),
+        "--",
+        *phase.argv,
+    )
+
+
+def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:
+    """The host's system directories, read-only, merged /usr or not, and the names of /etc."""
+    arguments = ["--ro-bind", os.fspath(root / "usr"), "/usr"]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        path = root / name
+        if path.is_symlink():
+            arguments += ["--symlink", os.fspath(path.readlink()), f"/{name}"]
+        elif path.is_dir():
+            arguments += ["--ro-bind", os.fspath(path), f"/{name}"]
+    arguments += ["--perms", "0755", "--dir", "/etc"]
+    for name in ETC_NAMES:
+        path = root / "etc" / name
+        if path.exists():
+            # Resolved, because a link may point to a place that is not in the sandbox: resolv.conf
+            # into /run, localtime and os-release into /usr.
+            arguments += ["--ro-bind", os.fspath(path.resolve()), f"/etc/{name}"]
+    return tuple(arguments)
+
+
+def reveal_prefix(area: Path, sources: Sequence[Path]) -> tuple[str, ...]:
+    """What root puts before the drop to show ``sources`` below AREA; they appear as 0, 1, 2..."""
+    names = tuple(os.fspath(source) for source in sources)
+    unshare = ("unshare", "--mount", "--propagation", "private", "--")
+    return (*unshare, "sh", "-c", REVEAL, "sh", os.fspath(area), str(len(names)), *names)
