@@ -21,17 +21,31 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from runner.engines.base import EngineRequest, Limits, Streams
+from runner.engines.embedded.cgroups import find_hierarchies
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.engine import EmbeddedEngine
+from runner.engines.embedded.processes import descendants
 from runner.formation import ContainerSpec
 from runner.release import Release
-from slugc.privileges import hand_over
+from slugc.privileges import RUN_UID, hand_over
 from slugc.procfile import ProcessType
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BASE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/app", "LANG": "C.UTF-8"}
 SYSTEM_PYTHON = "/usr/bin/python3"
 TIMEOUT = 30.0
+
+# Who containers can be started by, here.
+STARTERS = ("root", "user") if os.getuid() == 0 else ("user",)
+
+GREETER = """\
+import socket, sys
+server = socket.create_server(("0.0.0.0", int(sys.argv[1])))
+while True:
+    client = server.accept()[0]
+    client.sendall(b"hello")
+    client.close()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +163,63 @@ def host_uids(container: EmbeddedContainer) -> list[int]:
     return []
 
 
+def started(engine: EmbeddedEngine, command: str, **more: object) -> EmbeddedContainer:
+    """A container whose output nobody reads."""
+    with Path(os.devnull).open("wb") as output:
+        return start(engine, Wanted(command=command, **more), output.fileno())  # type: ignore[arg-type]  # names of Wanted's own fields
+
+
+def until(holds: object, timeout: float = 5.0) -> None:
+    """Wait until ``holds()`` is true."""
+    assert callable(holds)
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, holds
+        time.sleep(0.01)
+
+
+def inside_of(container: EmbeddedContainer) -> set[int]:
+    """The container's processes, as the host numbers them."""
+    assert container.launched.init_pid is not None
+    return descendants(container.launched.init_pid)
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    return False
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it has ended, or is another user's
+
+
+def read_until(descriptor: int, word: bytes) -> bytes:
+    said = b""
+    while word not in said:
+        readable, _, _ = select.select([descriptor], [], [], 5)
+        assert readable, said
+        said += os.read(descriptor, 1024)
+    return said
+
+
+def run_ids(home: Path) -> set[str]:
+    """Runs of this data directory, whether they live or not."""
+    return {path.name for path in (home / "run").iterdir() if path.is_dir()}
+
+
+def left_behind(home: Path, runs: set[str]) -> list[Path]:
+    """Directories and control groups of those runs, and what else is in ``home``."""
+    found = [home / "run" / run for run in run_ids(home)]
+    hierarchies = find_hierarchies()
+    for top in hierarchies.parents if hierarchies is not None else ():
+        found += [top / "slugkit" / run for run in runs if (top / "slugkit" / run).exists()]
+    return found
+
+
 def carry_out(
     home: Path, limits: Limits, plan: Sequence[Wanted]
 ) -> tuple[list[Happened], list[str]]:
@@ -178,6 +249,16 @@ def carry_out_as_user(
     assert done.returncode == 0, done.stderr.decode()
     answer = json.loads(done.stdout)
     return [Happened(**happened) for happened in answer["happened"]], answer["notices"]
+
+
+def carry_out_as(
+    starter: str, limits: Limits, plan: list[Wanted]
+) -> tuple[list[Happened], list[str]]:
+    if starter == "root" or os.getuid() != 0:
+        with home_for(RUN_UID) as home:
+            return carry_out(home, limits, plan)
+    with home_for(ordinary_user().pw_uid) as home:
+        return carry_out_as_user(home, limits, plan)
 
 
 def ordinary_user() -> pwd.struct_passwd:

@@ -18,7 +18,7 @@ from runner.engines.base import Limits
 from runner.engines.embedded.addresses import host_addresses
 from slugc.privileges import RUN_UID
 from tests.integration import embedded_support as support
-from tests.integration.embedded_support import Happened, Wanted
+from tests.integration.embedded_support import GREETER, STARTERS, Happened, Wanted, carry_out_as
 from tests.integration.probes import PROBES, answers
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
@@ -28,16 +28,6 @@ ABSTRACT = "slugkit-probe-abstract"
 SECRET_HALVES = "neighbour- s-secret-4711"
 LINK_LOCAL = "169.254.77.77"
 MEMORY = 256 * 1024 * 1024
-STARTERS = ("root", "user") if os.getuid() == 0 else ("user",)
-
-GREETER = """\
-import socket, sys
-server = socket.create_server(("0.0.0.0", int(sys.argv[1])))
-while True:
-    client = server.accept()[0]
-    client.sendall(b"hello")
-    client.close()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -170,16 +160,8 @@ def probe(starter: str, world: World) -> list[Happened]:
         stay=True,
     )
     prober = Wanted(command="exec python3 -", ordinal=2, env=env, stdin=source)
-    happened, _ = carry_out(starter, Limits(memory=MEMORY), [neighbour, prober])
+    happened, _ = carry_out_as(starter, Limits(memory=MEMORY), [neighbour, prober])
     return happened
-
-
-def carry_out(starter: str, limits: Limits, plan: list[Wanted]) -> tuple[list[Happened], list[str]]:
-    if starter == "root" or os.getuid() != 0:
-        with support.home_for(RUN_UID) as home:
-            return support.carry_out(home, limits, plan)
-    with support.home_for(support.ordinary_user().pw_uid) as home:
-        return support.carry_out_as_user(home, limits, plan)
 
 
 @pytest.mark.parametrize("name", PROBES)
