@@ -82,7 +82,7 @@ def make_request(
         name=name,
         output=_output(_text(options, "output"), f"{app}.{slug_format.value}", cwd=cwd),
         data_dir=home,
-        space_root=cwd / cache_dir if cache_dir else _space_root(home, app, source),
+        space_root=cwd / cache_dir if cache_dir else _space_root(home, app, source, options),
         env=env,
         buildpacks=specs or (OWN,),
         config_vars=gather_config_vars(
@@ -97,8 +97,12 @@ def make_request(
     )
 
 
-def _space_root(home: Path, app: str, source: Source) -> Path:
-    return home / "cache" / space_name(app, source.location)
+def _space_root(home: Path, app: str, source: Source, options: Mapping[str, object]) -> Path:
+    """A container has other interpreters than this host: its builds have their own cache."""
+    name = space_name(app, source.location)
+    if _text(options, "sandbox") == SandboxKind.DOCKER:
+        name = "-".join(filter(None, (name, "docker", _text(options, "stack").replace("/", "-"))))
+    return home / "cache" / name
 
 
 def _output(given: str, default: str, *, cwd: Path) -> Path:

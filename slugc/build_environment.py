@@ -47,9 +47,18 @@ LOCALE = "C.UTF-8"  # there on every system without generating it, and the same 
 
 
 def build_environment(
-    caller: Mapping[str, str], *, home: str, path: str, stack: str, commit: str | None
+    caller: Mapping[str, str],
+    *,
+    home: str,
+    path: str,
+    stack: str,
+    commit: str | None,
+    pyenv: Path | None,
 ) -> dict[str, str]:
-    """What every phase runs with, apart from the config vars, which are files in ENV_DIR."""
+    """What every phase runs with, apart from the config vars, which are files in ENV_DIR.
+
+    ``pyenv`` is where the phase sees interpreters of pyenv, if it does.
+    """
     passed = {name: value for name, value in caller.items() if _is_passed(name)}
     known = {
         "PATH": path,
@@ -60,8 +69,8 @@ def build_environment(
     }
     if commit:
         known["SOURCE_VERSION"] = commit
-    if versions := pyenv_versions(caller):
-        known["PYENV_ROOT"] = os.fspath(versions.parent)
+    if pyenv:
+        known["PYENV_ROOT"] = os.fspath(pyenv.parent)
     return {**passed, **known}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from slugc.build_environment import build_environment, build_path, exposed_paths
+from slugc.build_environment import build_environment, build_path, exposed_paths, pyenv_versions
 from slugc.build_log import counted, tell_result, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
@@ -23,7 +23,7 @@ from slugc.procfile import ProcessType, merge_process_types, read_procfile
 from slugc.progress import Progress
 from slugc.pruning import prune_built_tree
 from slugc.sandbox import ChosenSandbox, enter_sandbox
-from slugc.sandbox.base import Sandbox, SandboxRequest
+from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest
 from slugc.slug import BuildpackRecord, SlugFacts
 from slugc.source import StagedSource, stage_source
 from slugc.store import Store
@@ -166,6 +166,7 @@ def _compile(
         path=sandbox.path,
         stack=sandbox.stack().id,
         commit=source.commit,
+        pyenv=None if sandbox.kind is SandboxKind.DOCKER else pyenv_versions(request.env),
     )
     deadline = time.monotonic() + request.timeout
     records: list[BuildpackRecord] = []

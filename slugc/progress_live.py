@@ -14,6 +14,8 @@ from rich.text import Text
 from buildpack.support.errors import SlugkitError
 from slugc.progress import BuildpackLines
 
+STEP = "-----> "  # a buildpack's own steps are shown like ours
+
 
 class LiveProgress:
     """Progress for a person at a terminal; meaning never rests on its colours."""
@@ -46,7 +48,7 @@ class LiveProgress:
         if self.task is not None:
             self.display.remove_task(self.task)
         self.task = self.display.add_task(text, total=None)
-        self.console.print(Text.assemble(("-----> ", "bold cyan"), text))
+        self.console.print(Text.assemble((STEP, "bold cyan"), Text.from_ansi(text)))
 
     def info(self, text: str) -> None:
         for line in text.splitlines():
@@ -60,7 +62,9 @@ class LiveProgress:
 
     def line(self, text: str) -> None:
         cleaned = self.lines.cleaned(text)
-        if cleaned is not None:
+        if cleaned is not None and cleaned.startswith(STEP):
+            self.step(cleaned.removeprefix(STEP))
+        elif cleaned is not None:
             self.console.print(Text.from_ansi(cleaned))
 
     def _block(self, label: str, text: str, style: str) -> None:

@@ -12,7 +12,7 @@ from slugc import build_environment as environment
 
 def built(caller: dict[str, str], commit: str | None = None) -> dict[str, str]:
     return environment.build_environment(
-        caller, home="/app", path="/bin", stack="debian-12", commit=commit
+        caller, home="/app", path="/bin", stack="debian-12", commit=commit, pyenv=None
     )
 
 
@@ -72,7 +72,14 @@ def test_pyenv_is_found_by_its_variable_or_in_the_home_directory(tmp_path: Path)
     assert environment.pyenv_versions({"PYENV_ROOT": str(tmp_path / ".pyenv")}) == versions
     assert environment.pyenv_versions({"HOME": "relative"}) is None
     assert environment.pyenv_versions({}) is None
-    assert built({"HOME": str(tmp_path)})["PYENV_ROOT"] == str(tmp_path / ".pyenv")
+
+
+def test_pyenv_is_told_where_the_phase_can_see_it() -> None:
+    told = environment.build_environment(
+        {}, home="/app", path="/bin", stack="s", commit=None, pyenv=Path("/opt/pyenv/versions")
+    )
+
+    assert told["PYENV_ROOT"] == "/opt/pyenv"
 
 
 def test_paths_that_passed_variables_name_are_shown(

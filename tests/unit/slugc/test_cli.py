@@ -128,3 +128,12 @@ def test_a_request_takes_what_is_given(tmp_path: Path) -> None:
     assert found.space_root == tmp_path / "kept"
     assert (found.format, found.sandbox) == (SlugFormat.GZIP, SandboxKind.NONE)
     assert not found.keep_cache
+
+
+def test_builds_in_a_container_have_a_cache_of_their_own(tmp_path: Path) -> None:
+    here = request(tmp_path).space_root.name
+
+    assert request(tmp_path, sandbox="docker").space_root.name == f"{here}-docker"
+    assert request(tmp_path, sandbox="docker", stack="heroku-24").space_root.name == (
+        f"{here}-docker-heroku-24"
+    )

@@ -72,9 +72,11 @@ def test_live_progress_shows_the_same_lines() -> None:
     with LiveProgress(stream) as progress:
         progress.step("Building [polls]")
         progress.info("detail")
+        progress.line("-----> A step of the buildpack")
         progress.line("\x1b[31mred\x1b[0m [bracket]")
         progress.warning("careful")
         progress.error(SlugkitError("No"))
+        assert [task.description for task in progress.display.tasks] == ["A step of the buildpack"]
 
     text = stream.getvalue()
     for part in ("-----> Building [polls]", "       detail", "red [bracket]", " !     Error: No"):
