@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,12 @@ from runner.engines.rundir import RunDirError, create_run_dir, sweep
 
 
 @pytest.fixture
-def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A user's environment, whoever runs the tests."""
-    runtime = tmp_path / "runtime"
-    runtime.mkdir()
-    monkeypatch.setattr(rundir, "_socket_candidates", lambda env: iter([runtime / "slugkit"]))
-    return {"XDG_RUNTIME_DIR": str(runtime)}
+def env(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """A user's environment, whoever runs the tests; its path fits a socket's address."""
+    with tempfile.TemporaryDirectory() as runtime:
+        candidate = Path(runtime) / "slugkit"
+        monkeypatch.setattr(rundir, "_socket_candidates", lambda env: iter([candidate]))
+        yield {"XDG_RUNTIME_DIR": runtime}
 
 
 def ignore(run_id: str) -> None:
