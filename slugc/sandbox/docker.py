@@ -112,7 +112,7 @@ class DockerSandbox:
         except ImageNotFound as err:
             problem = Problem(
                 what=f"the Docker Engine has no build image {tag}",
-                fix=f"Build it, once: slugc stack build {tag}",
+                fix=f"Build it, once: slugc stack build --tag {tag}",
             )
             raise SandboxUnavailableError(self.kind, (problem,)) from err
 

@@ -35,7 +35,7 @@ def find_stack_image(daemon: Daemon, stack: Stack, *, slug: str) -> Image:
         raise EngineUnavailableError(
             "docker",
             problems=(f"the engine has no stack image {tag}, which this slug needs",),
-            remedies=(f"Build it, once:  slugc stack build {tag}",),
+            remedies=(f"Build it, once:  slugc stack build --tag {tag}",),
         )
     host = Stack(
         id=image.labels.get(STACK_LABEL, "unknown"),

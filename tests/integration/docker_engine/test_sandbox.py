@@ -110,7 +110,7 @@ def test_a_missing_build_image_is_said_with_the_command_that_makes_it(work_dir: 
         pass
     (problem,) = caught.value.problems
     assert problem.what == "the Docker Engine has no build image slugkit-stack:debian-99-build"
-    assert problem.fix == "Build it, once: slugc stack build slugkit-stack:debian-99-build"
+    assert problem.fix == "Build it, once: slugc stack build --tag slugkit-stack:debian-99-build"
 
 
 @pytest.mark.embedded

@@ -120,7 +120,7 @@ def test_a_missing_stack_image_is_said_with_the_command_that_makes_it() -> None:
     assert caught.value.text() == (
         "The docker engine cannot run here\n\n"
         "- the engine has no stack image slugkit-stack:debian-12, which this slug needs\n\n"
-        "Build it, once:  slugc stack build slugkit-stack:debian-12"
+        "Build it, once:  slugc stack build --tag slugkit-stack:debian-12"
     )
 
 

@@ -1,0 +1,63 @@
+"""The Docker sandbox's decisions, without an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slugc.sandbox.base import SandboxRequest
+from slugc.sandbox.docker import container_config, exposed_paths, holds_interpreters, wanted_stack
+from slugc.sandbox.lines import hand_over_lines
+from slugc.stack import read_host_stack
+
+
+def test_the_container_has_one_writable_place_and_no_rights(tmp_path: Path) -> None:
+    config = container_config("image", "debian-12", SandboxRequest(work_dir=tmp_path))
+    host = config["HostConfig"]
+    assert isinstance(host, dict)
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    writable = [mount for mount in host["Mounts"] if not mount.get("ReadOnly")]
+    assert [(mount["Source"], mount["Target"]) for mount in writable] == [
+        (str(tmp_path), "/tmp/slugc"),
+        (str(tmp_path / "home"), "/app"),
+    ]
+    assert str(config["User"]).split(":")[0] != "0"
+
+
+def test_another_system_s_interpreters_are_not_shown(tmp_path: Path) -> None:
+    python, wheels = tmp_path / "versions", tmp_path / "wheels"
+    (python / "3.13.0" / "bin").mkdir(parents=True)
+    (python / "3.13.0" / "bin" / "python3.13").touch()
+    wheels.mkdir()
+    request = SandboxRequest(work_dir=tmp_path, exposed=(python, wheels, tmp_path / "missing"))
+    own = exposed_paths(request, read_host_stack().id)
+    other = exposed_paths(request, "heroku-24")
+    assert {python, wheels} <= set(own)
+    assert wheels in other
+    assert python not in other
+    assert tmp_path / "missing" not in own
+
+
+def test_holds_interpreters(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    assert not holds_interpreters(tmp_path)
+    (tmp_path / "bin" / "python3.12").touch()
+    assert holds_interpreters(tmp_path)
+
+
+def test_the_stack_asked_for_is_taken() -> None:
+    assert wanted_stack("heroku-24") == "heroku-24"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_lines_are_whole_wherever_the_pieces_end(size: int) -> None:
+    text = "one\r\ntwo \N{SNOWMAN}\n\nlast".encode()
+    pieces = [(1, text[at : at + size]) for at in range(0, len(text), size)]
+    out: list[str] = []
+    errors: list[str] = []
+    hand_over_lines([*pieces, (2, b"oh\n"), (2, b"\xff")], out.append, errors.append)
+    assert out == ["one", "two \N{SNOWMAN}", "", "last"]
+    assert errors == ["oh", "\N{REPLACEMENT CHARACTER}"]
