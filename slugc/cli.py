@@ -84,6 +84,15 @@ def run(argv: Sequence[str]) -> int:
     return ExitCode.OK
 
 
+def _current_dir() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as err:
+        raise UsageError(
+            "The current directory is gone", resolution="Change to one that exists: cd ~"
+        ) from err
+
+
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise TerminatedError(number)
 
@@ -179,7 +188,7 @@ def build(source: str, **options: object) -> None:
     """
     from slugc.build_command import build_from_options
 
-    click.echo(build_from_options(source, options, env=os.environ, cwd=Path.cwd()))
+    click.echo(build_from_options(source, options, env=os.environ, cwd=_current_dir()))
 
 
 @slugc.command(context_settings=CONTEXT)

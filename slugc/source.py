@@ -19,6 +19,7 @@ from slugc.source_errors import (
     SourceKindError,
     SourceMissingError,
     SourceTooWideError,
+    SourceUnreadableError,
 )
 from slugc.staging import Staged, Stager
 
@@ -70,6 +71,13 @@ def parse_source(text: str, *, cwd: Path, home: str | None) -> Source:
         url = parse_git_url(text)
         return Source(kind=SourceKind.GIT, location=f"{url.url}#{url.ref}" if url.ref else url.url)
     path = Path(os.path.normpath(cwd / text))
+    try:
+        return _local_source(path, text, home)
+    except PermissionError as err:
+        raise SourceUnreadableError((text,)) from err
+
+
+def _local_source(path: Path, text: str, home: str | None) -> Source:
     if path.is_dir():
         _refuse_too_wide(path, home)
         return Source(kind=SourceKind.DIRECTORY, location=os.fspath(path))

@@ -86,6 +86,18 @@ def test_other_refusals_of_the_machine(
     assert build_raising(OSError(number, os.strerror(number)), monkeypatch) == code
 
 
+def test_a_current_directory_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone() -> Path:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "cwd", gone)
+
+    assert run(("build", ".")) == 64
+    assert "Error: The current directory is gone\n" in capsys.readouterr().err
+
+
 def request(tmp_path: Path, **given: object) -> BuildRequest:
     (tmp_path / "polls").mkdir(exist_ok=True)
     options: dict[str, object] = {

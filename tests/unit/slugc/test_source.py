@@ -15,6 +15,7 @@ from slugc.source_errors import (
     SourceKindError,
     SourceMissingError,
     SourceTooWideError,
+    SourceUnreadableError,
 )
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -57,6 +58,20 @@ def test_a_missing_source_says_what_to_give(tmp_path: Path) -> None:
         "There is no source at nowhere\n\n"
         "Give a directory, a tarball or a git URL, for example:\n\n    slugc build path/to/app"
     )
+
+
+def test_a_source_in_a_closed_directory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+
+    with pytest.raises(SourceUnreadableError) as caught:
+        parse("closed/app", tmp_path)
+
+    assert (caught.value.exit_code, caught.value.names) == (77, ("closed/app",))
 
 
 def test_a_file_that_is_no_tarball_is_refused(tmp_path: Path) -> None:
