@@ -129,7 +129,7 @@ class World:
 def world(host_process: int, host_server: int, other_app: int, outside: str) -> World:
     own = host_addresses(Path("/proc/net/fib_trie").read_text())
     assert own, "this machine has no address besides its loopback: nothing would be proven"
-    hosts = ("127.0.0.1", "10.0.2.2", *own)
+    hosts = ("127.0.0.1", "10.0.2.2", "10.0.2.3", *own)
     return World(
         process=host_process,
         forbidden=tuple(f"{host}:{port}" for host in hosts for port in (host_server, other_app)),
