@@ -59,6 +59,7 @@ class DockerEngine:
             self._image = ensure_image(
                 self._daemon,
                 self.slug,
+                labels=self._labels(),
                 notify=self._request.notify,
                 read=self._read,
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from runner.engines.docker.daemon import Daemon, Image
 from runner.engines.docker.reown import reown
@@ -20,6 +21,7 @@ from slugc.stack import Stack, require_stack
 STACK_REPOSITORY = "slugkit-stack"
 LAYER_REPOSITORY = "slugkit-layer"
 STACK_LABEL = "io.slugkit.stack"
+LAYER_LABEL = "io.slugkit.layer"
 
 # How the Engine API names what uname(2) calls otherwise.
 ARCHITECTURES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -51,10 +53,14 @@ def ensure_image(
     daemon: Daemon,
     slug: Slug,
     *,
+    labels: Mapping[str, str],
     notify: Callable[[str], None],
     read: TarReader,
 ) -> str:
-    """The id of the image that holds ``slug``; made from its highest layer the engine lacks."""
+    """The id of the image that holds ``slug``; made from its lowest layer the engine lacks.
+
+    ``labels`` are for the containers it takes, so that those of a killed run are found again.
+    """
     metadata = slug.metadata
     base = find_stack_image(daemon, metadata.stack, slug=slug.archive.name)
     keys = layer_keys(base.id, metadata.layers)
@@ -65,7 +71,8 @@ def ensure_image(
     image = beneath.id
     if present < len(keys):
         notify(f"Loading {len(keys) - present} of {len(keys)} layers into the Docker Engine")
-        image = _push(daemon, slug, keys, (present, image), read=read)
+        push = _Push(daemon=daemon, labels=labels, keys=keys)
+        image = push.layers(slug, read(slug), first=present, image=image)
     daemon.tag_image(image, *image_name(metadata.name, metadata.checksum))
     return image
 
@@ -104,31 +111,36 @@ def split_layers(chunks: Iterable[bytes], sizes: Iterable[int]) -> Iterator[Iter
         yield take(size)
 
 
-def _push(
-    daemon: Daemon,
-    slug: Slug,
-    keys: tuple[str, ...],
-    beneath: tuple[int, str],
-    *,
-    read: TarReader,
-) -> str:
-    first, image = beneath
-    layers = slug.metadata.layers
-    streams = split_layers(read(slug), (layer.uncompressed_size for layer in layers))
-    for at, stream in enumerate(streams):
-        if at < first:
-            for _ in stream:  # the engine has it; what comes after it is wanted
-                pass
-            continue
-        image = _push_layer(daemon, image, keys[at], stream)
-    return image
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Push:
+    """Layers on their way to the engine, each on top of the one before."""
 
+    daemon: Daemon
+    labels: Mapping[str, str]
+    keys: tuple[str, ...]
 
-def _push_layer(daemon: Daemon, image: str, key: str, stream: Iterator[bytes]) -> str:
-    container = daemon.create({"Image": image, "Cmd": ["/bin/true"], "NetworkDisabled": True})
-    try:
-        daemon.upload(container, reown(stream, uid=CONTAINER_UID, gid=CONTAINER_GID))
-        config = {"Labels": {"io.slugkit.layer": key}}
-        return daemon.commit(container, repository=LAYER_REPOSITORY, tag=key, config=config)
-    finally:
-        daemon.remove(container)
+    def layers(self, slug: Slug, chunks: Iterable[bytes], *, first: int, image: str) -> str:
+        sizes = (layer.uncompressed_size for layer in slug.metadata.layers)
+        for at, stream in enumerate(split_layers(chunks, sizes)):
+            if at < first:
+                for _ in stream:  # the engine has it; what comes after it is wanted
+                    pass
+                continue
+            image = self._layer(image, self.keys[at], stream)
+        return image
+
+    def _layer(self, image: str, key: str, stream: Iterator[bytes]) -> str:
+        container = self.daemon.create(
+            {"Image": image, "Cmd": ["/bin/true"], "NetworkDisabled": True, "Labels": self.labels}
+        )
+        try:
+            owned = reown(stream, uid=CONTAINER_UID, gid=CONTAINER_GID)
+            self.daemon.upload(container, owned)
+            # The run's labels are the container's own, and none of the image's business.
+            labels = {**dict.fromkeys(self.labels, ""), LAYER_LABEL: key}
+            config = {"Labels": labels}
+            return self.daemon.commit(
+                container, repository=LAYER_REPOSITORY, tag=key, config=config
+            )
+        finally:
+            self.daemon.remove(container)

@@ -18,6 +18,7 @@ from slugc.slug import Layer, Slug
 from slugc.stack import StackMismatchError
 from tests.unit.runner.samples import STACK, a_slug
 
+LABELS = {"io.slugkit.owner": "this run"}
 STACK_TAG = "slugkit-stack:debian-12"
 
 
@@ -38,6 +39,7 @@ class FakeDaemon(Daemon):
         self.images[f"{repository}:{tag}"] = an_image(image)
 
     def create(self, config: Mapping[str, object], name: str | None = None) -> str:
+        assert config["Labels"] == LABELS
         self.containers.append(f"c{next(self._ids)}")
         return self.containers[-1]
 
@@ -78,7 +80,9 @@ def layered(*names: str) -> tuple[Slug, bytes]:
 def ensure(daemon: FakeDaemon, *names: str) -> tuple[str, list[str]]:
     slug, stream = layered(*names)
     notices: list[str] = []
-    image = ensure_image(daemon, slug, notify=notices.append, read=lambda _slug: [stream])
+    image = ensure_image(
+        daemon, slug, labels=LABELS, notify=notices.append, read=lambda _slug: [stream]
+    )
     return image, notices
 
 
