@@ -31,11 +31,12 @@ from runner.front import (
 )
 from runner.launch import CONTAINER_PORT, container_spec, one_off_command
 from runner.logs import LogWriter
+from runner.policy import Outcome, Policy
 from runner.ports import choose_ports, ensure_port_free
 from runner.release import Release, create_release
 from runner.router import Router, find_caddy
 from runner.signals import StopSignals
-from runner.supervisor import Outcome, Policy, Supervisor
+from runner.supervisor import Supervisor
 from slugc.procfile import ProcessType
 from slugc.slug import Slug, read_slug
 

@@ -11,57 +11,20 @@ import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.engines.base import Address, ContainerEngine, Streams
 from runner.formation import WEB, ContainerSpec
 from runner.logs import LogWriter
+from runner.policy import STEADY, Front, Outcome, Policy, back_off
 from runner.readiness import INTERVAL, ReadinessProbe
 from runner.signals import StopSignals
 from runner.slot import ContainerState, Slot
 
-BACK_OFF_LIMIT = 60.0
-STEADY = 300.0  # seconds up after which earlier crashes are forgotten
 PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too often
 PATIENT_INTERVAL = 0.25
 LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs milliseconds
 BROKEN_PIPE = 128 + 13
-
-
-class Front(Protocol):
-    """What stands before the web containers."""
-
-    def serve(self, addresses: Sequence[Address]) -> None:
-        """Send requests to these, and to no others."""
-
-    def stop(self) -> None:
-        """Take no new requests; those under way are finished."""
-
-    def streams(self) -> tuple[int, ...]:
-        """Descriptors to watch; ``attend`` is called when one is readable."""
-
-    def attend(self) -> Sequence[str]:
-        """Look after itself; what came of it, as log lines."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How patient the supervisor is."""
-
-    boot_timeout: float = 60.0
-    stop_timeout: float = 30.0
-    exit_on_crash: bool = False
-    publish: int | None = None
-    """The port of this machine that a lone web container gets without a router."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a run ended. ``reason`` is empty when the person watching asked for it."""
-
-    exit_code: int
-    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -342,8 +305,3 @@ class Supervisor:
                 slot.container.remove()
             slot.close()
         self._selector.close()
-
-
-def back_off(crashes: int) -> float:
-    """Seconds to wait before the next start: 0, 1, 2, 4 ... 60."""
-    return 0.0 if crashes == 0 else min(BACK_OFF_LIMIT, 2.0 ** (crashes - 1))

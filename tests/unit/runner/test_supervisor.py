@@ -16,8 +16,9 @@ from runner.engines.base import Address
 from runner.errors import PortInUseError
 from runner.formation import ContainerSpec
 from runner.logs import LogWriter
+from runner.policy import Outcome, Policy, back_off
 from runner.signals import StopSignals
-from runner.supervisor import Outcome, Policy, Supervisor, back_off
+from runner.supervisor import Supervisor
 from tests.unit.runner.fakes import Behaviour, FakeEngine, FakeFront, OnUp
 from tests.unit.runner.samples import a_spec
 
