@@ -71,6 +71,16 @@ def test_quickstart_takes_an_app_and_a_count(clone: Path, open_dir: Path) -> Non
     assert "web.2" not in done.stderr
 
 
+@pytest.mark.embedded
+def test_quickstart_passes_on_why_an_app_cannot_be_run(clone: Path, open_dir: Path) -> None:
+    app = str(FIXTURES["worker_only"].directory)
+    argv = ("bin/quickstart", app, "--check", "--port", str(free_port()))
+    done = run(argv, cwd=clone, SLUGKIT_HOME=str(open_dir / "data"))
+    assert done.returncode == 64
+    assert "There is no process type or command called 'web'" in done.stderr
+    assert " !     The containers did not all answer\n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
