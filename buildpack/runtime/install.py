@@ -205,8 +205,8 @@ def read_cached_runtime(home: Path) -> Runtime | None:
             found = Path(facts["executable"]).stat()
             if facts["stamp"] != f"{facts['executable']}:{found.st_size}:{found.st_mtime_ns}":
                 return None
-    except FileNotFoundError:
-        return None
+    except OSError:
+        return None  # Not there, or made from an interpreter that this build may not even look at.
     return Runtime(
         home=home / "python",
         version=parse_exact_version(facts["version"]),
