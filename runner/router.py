@@ -23,11 +23,12 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import remove_tree
 from runner.engines.base import Address
 from runner.logs import LineSplitter
-from slugc.privileges import drop_prefix, hand_over
+from slugc.privileges import drop_prefix, hand_over, run_identity
 
 START_TIMEOUT = 10.0
 REQUEST_TIMEOUT = 5.0
 GRACE = "25s"  # requests under way may finish while their containers have 30 seconds to stop
+DIR_PREFIX = "slugkit-router-"
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -116,6 +117,15 @@ def caddy_argv(caddy: str, config_file: Path, *, port: int, is_root: bool) -> tu
     return (*setpriv, caddy, "run", "--config", str(config_file))
 
 
+def sweep_dead(parent: Path) -> None:
+    """Remove what routers of killed slug-runs left; their names carry the process's number."""
+    for path in parent.glob(f"{DIR_PREFIX}*-*"):
+        owner = path.name.removeprefix(DIR_PREFIX).partition("-")[0]
+        is_ours = path.lstat().st_uid == run_identity().uid
+        if is_ours and owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            remove_tree(path)
+
+
 class Router:
     """A running Caddy. Use as a context manager."""
 
@@ -136,7 +146,8 @@ class Router:
         self._splitter = LineSplitter()
 
     def __enter__(self) -> Self:
-        self._dir = Path(tempfile.mkdtemp(prefix="slugkit-router-"))
+        sweep_dead(Path(tempfile.gettempdir()))
+        self._dir = Path(tempfile.mkdtemp(prefix=f"{DIR_PREFIX}{os.getpid()}-"))
         try:
             hand_over(self._dir)
             self._start()

@@ -158,3 +158,38 @@ def test_no_engine_says_both_problems_and_every_way_out() -> None:
     )
     assert "--engine docker   a Docker Engine answers here" in NoEngineError(embedded, None).text()
     assert isinstance(SizeError("x"), UsageError)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (None, 66, "other.slug"),
+        (b"", 65, "not a slug"),
+        (b"<html>404</html>" * 100, 65, "not a slug"),
+    ],
+)
+def test_a_file_that_is_no_slug_is_named_before_anything_starts(
+    content: bytes | None,
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / "other.slug").write_bytes(content)
+    assert main(["web", "--slug", "other.slug"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert "Booting" not in err
+    assert "Traceback" not in err
+
+
+def test_a_value_on_the_command_line_never_shows_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--env", "A=s3cret", "--env", "1B=s3cret", "true"]) == 66
+    assert "s3cret" not in capsys.readouterr().err

@@ -1,12 +1,21 @@
-"""What Caddy is told. That it obeys is shown in tests/integration/test_router.py."""
+"""What Caddy is told. That it obeys is shown in tests/integration/test_slug_run.py."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from runner.engines.base import Address
-from runner.router import RouterError, _message, caddy_argv, caddy_config, caddy_handler
+from runner.router import (
+    RouterError,
+    _message,
+    caddy_argv,
+    caddy_config,
+    caddy_handler,
+    sweep_dead,
+)
+from slugc.privileges import hand_over
 
 LISTEN = Address(host="127.0.0.1", port=5000)
 ONE = Address(host="10.0.2.1", port=5000)
@@ -69,3 +78,14 @@ def test_router_error_words() -> None:
         "exit 1\n\n"
         "Without one, start a single web container and no --port:\n\n    slug-run web"
     )
+
+
+def test_what_a_killed_slug_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    dead = tmp_path / "slugkit-router-4194305-abc"  # above the kernel's highest process number
+    alive = tmp_path / f"slugkit-router-{os.getpid()}-abc"
+    other = tmp_path / "slugkit-router-of-mine"
+    for path in (dead, alive, other):
+        path.mkdir()
+        hand_over(path)
+    sweep_dead(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other])
