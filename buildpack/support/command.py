@@ -26,7 +26,8 @@ class Command:
     """A program to start: nothing is inherited by accident, no shell is involved.
 
     ``env`` is the whole environment. ``title`` is the short form a person would type.
-    ``timeout`` is in seconds.
+    ``timeout`` is in seconds. ``uid`` is who the program runs as from its first instruction, with
+    the group of that number and no other: only root may ask for it.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +37,7 @@ class Command:
     stdin: bytes | None = None
     title: str = ""
     pass_fds: tuple[int, ...] = field(default=())
+    uid: int | None = None
 
     @property
     def program(self) -> str:
@@ -102,6 +104,9 @@ def _popen(
             stderr=stderr,
             pass_fds=command.pass_fds,
             start_new_session=True,
+            user=command.uid,
+            group=command.uid,
+            extra_groups=None if command.uid is None else (),
         )
     except FileNotFoundError as err:
         raise CommandNotFoundError(command.program) from err
@@ -203,6 +208,9 @@ def spawn(
             stderr=null if stderr is None else stderr,
             pass_fds=command.pass_fds,
             start_new_session=new_session,
+            user=command.uid,
+            group=command.uid,
+            extra_groups=None if command.uid is None else (),
         )
     except FileNotFoundError as err:
         raise CommandNotFoundError(command.program) from err

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from buildpack.support.command import Command, CommandFailedError, Process, capture, spawn
+from buildpack.support.command import (
+    Command,
+    CommandFailedError,
+    CommandNotFoundError,
+    Process,
+    capture,
+    spawn,
+)
 from buildpack.support.files import remove_tree
 from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.formation import ContainerSpec
 from runner.ports import ensure_port_free
-from slugc.privileges import data_dir, drop_prefix, hand_over
+from slugc.privileges import data_dir, drop_prefix, hand_over, run_identity
 from slugc.stack import read_host_stack, require_stack
 from slugc.store import Store
 
@@ -128,7 +136,9 @@ class HostEngine:
         tree = self._run.root / f"{spec.name}-{self._started}"
         self._copy_layers(tree)
         env = {**spec.env, "HOME": str(tree)}
-        command = Command(argv=_argv(spec, streams), cwd=tree, env=env, title=spec.command)
+        command = Command(
+            argv=_argv(spec, streams), cwd=tree, env=env, title=spec.command, uid=_uid()
+        )
         process = spawn(
             command,
             stdin=streams.stdin,
@@ -166,12 +176,28 @@ class HostEngine:
             container.remove()
 
 
+def _uid() -> int | None:
+    """Who the app runs as, if that is not us.
+
+    Changed before the first program starts, not by one: the environment is the app's, so its
+    PATH says which program that is, and its LD_PRELOAD what else is in it.
+    """
+    return run_identity().uid if os.getuid() == 0 else None
+
+
 def _argv(spec: ContainerSpec, streams: Streams) -> tuple[str, ...]:
     # setsid makes the terminal the controlling one; it must not be a session leader before.
-    session = ("setsid", "--ctty") if streams.terminal else ()
+    session = (_tool("setsid"), "--ctty") if streams.terminal else ()
     # Killed with slug-run, however that ends; set after the user is changed, which clears it.
-    bound = ("setpriv", "--pdeathsig", "KILL", "--")
-    return (*session, *drop_prefix(), *bound, *spec.argv)
+    return (*session, _tool("setpriv"), "--pdeathsig", "KILL", "--", *spec.argv)
+
+
+def _tool(name: str) -> str:
+    """A program of the system's, whatever PATH the app has."""
+    found = shutil.which(name, path=TOOL_PATH)
+    if found is None:
+        raise CommandNotFoundError(name)
+    return found
 
 
 def processes_of(

@@ -91,3 +91,14 @@ def test_a_time_limit_kills_the_program_and_what_it_started(run: object, tmp_pat
 def test_spawn_leaves_the_program_running() -> None:
     process = spawn(Command(argv=(sys.executable, "-c", "input()"), cwd=Path("/"), env={}))
     assert process.wait(timeout=20) == 1  # /dev/null for stdin: EOFError
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become somebody else")
+def test_a_command_of_another_user_is_theirs_before_its_first_instruction() -> None:
+    command = Command(
+        argv=("/bin/sh", "-c", "id -u; id -g; id -G"),
+        cwd=Path("/"),
+        env={"PATH": os.defpath},
+        uid=1879050000,
+    )
+    assert capture(command).split() == ["1879050000"] * 3
