@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 MAX_LINE = 16 * 1024
 CUT_MARK = " [line cut at 16 KiB]"
+WAIT_MS = 100
 PIECE = 4096  # PIPE_BUF: a pipe that poll() calls writable takes this much without blocking
 
 # Six colours that can be read on both dark and light ground.
@@ -105,6 +106,9 @@ class LogWriter:
     dropped: int = 0
     closed: bool = False
     """Whether the reader has gone away, so that nothing needs to be written any more."""
+    _patience: int = WAIT_MS
+    """How long to wait before asking whether to stop: once a reader was given up, not at all, or
+    a flood of short lines would keep us for hours."""
 
     def app(self, name: str, text: str) -> None:
         """A line the container ``name`` wrote."""
@@ -141,7 +145,9 @@ class LogWriter:
     def _wait_until_writable(self) -> bool:
         poller = select.poll()
         poller.register(self.descriptor, select.POLLOUT)
-        while not poller.poll(100):
+        while not poller.poll(self._patience):
             if self.interrupted():
+                self._patience = 0
                 return False
+        self._patience = WAIT_MS
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,19 @@ def test_a_reader_who_left_is_noticed() -> None:
     log.app("web.1", "x")
     os.close(writer)
     assert log.closed
+
+
+def test_once_a_reader_is_given_up_a_flood_of_lines_does_not_keep_us() -> None:
+    reader, writer = os.pipe()
+    log = LogWriter(descriptor=writer, names=("web.1",), interrupted=lambda: True)
+    began = time.monotonic()
+    for _ in range(5000):
+        log.app("web.1", "")
+    assert log.dropped > 1000
+    assert time.monotonic() - began < 5  # at a tenth of a second each it would be five minutes
+    os.read(reader, 1 << 20)
+    dropped = log.dropped
+    log.app("web.1", "back")
+    assert log.dropped == dropped
+    os.close(reader)
+    os.close(writer)
