@@ -17,6 +17,7 @@ from runner.formation import ContainerSpec
 from runner.ports import read_listeners
 
 _END_TIMEOUT_MS = 5000
+_TERMINATE_ROUNDS = 10
 
 
 @dataclass(slots=True)
@@ -42,10 +43,16 @@ class EmbeddedContainer:
         return code if code is None or code >= 0 else 128 - code
 
     def terminate(self) -> None:
-        """SIGTERM to every process but bubblewrap's own: with its init all would end at once."""
+        """SIGTERM to every process but bubblewrap's own: with its init all would end at once.
+
+        Again for those that appeared meanwhile, but not for ever: an app may start processes
+        faster than we find them, and its time to end runs.
+        """
         signalled: set[int] = set()
         init = self.launched.init_pid
-        while init is not None and self.poll() is None:
+        for _ in range(_TERMINATE_ROUNDS):
+            if init is None or self.poll() is not None:
+                return
             fresh = descendants(init) - signalled
             if not fresh:
                 return
