@@ -7,9 +7,11 @@ never removed. A tree on the path a person waits for is renamed aside, never del
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,12 +36,20 @@ class LockTimeoutError(SlugkitError):
 
 @contextlib.contextmanager
 def locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file ``path`` (made if missing, never removed); freed when we die."""
+    """Hold the lock file ``path`` (made if missing, never removed); freed when we die.
+
+    Never through a link: the directory may belong to a user with fewer rights than ours, and the
+    file is written to.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     deadline = time.monotonic() + timeout
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o644)
     try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise OSError(errno.ELOOP, "not a lock file of ours", os.fspath(path))
         while True:
             try:
                 fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
@@ -177,8 +187,6 @@ def _link_entry(name: str, source_fd: int, target_fd: int) -> None:
     except OSError as err:
         # Another file system, a kernel that protects hard links to other people's files, or a
         # file system that has none: a copy means the same to the reader.
-        import errno
-
         if err.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
             raise
         shutil.copy2(

@@ -125,3 +125,20 @@ def test_remove_tree_removes_directories_without_write_permission(tmp_path: Path
     remove_tree(tmp_path / "tree")
     remove_tree(tmp_path / "missing")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO"])
+def test_a_lock_is_never_somebody_elses_file(tmp_path: Path, kind: str) -> None:
+    """Who owns the directory may put a link where we, perhaps root, write our number."""
+    precious = tmp_path / "shadow"
+    precious.write_text("root:x")
+    lock = tmp_path / "lock"
+    if kind == "FIFO":
+        os.mkfifo(lock)
+    elif kind == "hard link":
+        lock.hardlink_to(precious)
+    else:
+        lock.symlink_to(precious)
+    with pytest.raises(OSError, match="lock"), locked(lock, timeout=1):
+        pytest.fail("locked")
+    assert precious.read_text() == "root:x"
