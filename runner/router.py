@@ -7,6 +7,7 @@ slug-run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import Self
 
 from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import remove_tree
+from buildpack.support.files import remove_tree, write_atomically
 from runner.engines.base import Address
 from runner.logs import LineSplitter
 from slugc.privileges import drop_prefix, hand_over, run_identity
@@ -121,9 +122,10 @@ def sweep_dead(parent: Path) -> None:
     """Remove what routers of killed slug-runs left; their names carry the process's number."""
     for path in parent.glob(f"{DIR_PREFIX}*-*"):
         owner = path.name.removeprefix(DIR_PREFIX).partition("-")[0]
-        is_ours = path.lstat().st_uid == run_identity().uid
-        if is_ours and owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            remove_tree(path)
+        with contextlib.suppress(FileNotFoundError):  # another slug-run sweeps at this moment
+            is_ours = path.lstat().st_uid == run_identity().uid
+            if is_ours and owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                remove_tree(path)
 
 
 class Router:
@@ -205,8 +207,8 @@ class Router:
             listen=self._listen, upstreams=self._upstreams, admin_socket=self._socket
         )
         config_file = self._dir / "caddy.json"
-        config_file.write_text(json.dumps(config))
-        config_file.chmod(0o644)
+        # A new file each time: the directory is Caddy's, and so is what lies at this name.
+        write_atomically(config_file, json.dumps(config))
         self._socket.unlink(missing_ok=True)
         is_root = os.getuid() == 0
         argv = caddy_argv(self._caddy, config_file, port=self._listen.port, is_root=is_root)

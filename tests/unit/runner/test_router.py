@@ -6,8 +6,11 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from runner.engines.base import Address
 from runner.router import (
+    DIR_PREFIX,
     RouterError,
     _message,
     caddy_argv,
@@ -89,3 +92,12 @@ def test_what_a_killed_slug_run_left_is_swept_and_nothing_else(tmp_path: Path) -
         hand_over(path)
     sweep_dead(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([alive, other])
+
+
+def test_two_sweeps_at_once_do_not_mind_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / f"{DIR_PREFIX}4194999-gone"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
+    sweep_dead(tmp_path)
+    assert not gone.exists()
