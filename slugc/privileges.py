@@ -89,10 +89,9 @@ def data_dir(env: Mapping[str, str]) -> Path:
     """Where Slugkit keeps its store, caches and state; made when missing."""
     path = Path(_data_path(env)).absolute()
     try:
-        # 0711: bubblewrap, running as RUN_UID, reaches what it is given by name; nobody lists it.
-        path.mkdir(parents=True, exist_ok=True, mode=0o711 if os.getuid() == 0 else 0o700)
-        if os.getuid() == 0 and path.stat().st_uid != RUN_UID:
-            _take_over(path)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.getuid() == 0:
+            _claim(path)
     except OSError as err:
         raise DataDirError(path, str(err)) from err
     if not os.access(path, os.W_OK | os.X_OK):
@@ -100,13 +99,22 @@ def data_dir(env: Mapping[str, str]) -> Path:
     return path
 
 
-def _take_over(path: Path) -> None:
-    """Give root's new data directory to ``run_identity``; never a directory with another use."""
-    owner = path.stat().st_uid
-    if any(path.iterdir()):
-        raise DataDirError(path, f"It belongs to uid {owner} and is not empty.")
-    hand_over(path)
-    path.chmod(0o711)
+def _claim(path: Path) -> None:
+    """Make root's data directory one that ``run_identity`` passes through and nobody else enters.
+
+    It stays root's: who owns it could put links in the place of what root works with. A directory
+    with another use is never taken.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        is_ours = found.st_gid == RUN_GID or found.st_uid == RUN_UID
+        if not is_ours and os.listdir(descriptor):  # noqa: PTH208 - of what we hold, not of a name
+            raise DataDirError(path, f"It belongs to uid {found.st_uid} and is not empty.")
+        os.fchown(descriptor, 0, RUN_GID)
+        os.fchmod(descriptor, 0o710)
+    finally:
+        os.close(descriptor)
 
 
 def require_reachable(path: Path) -> None:
@@ -115,7 +123,8 @@ def require_reachable(path: Path) -> None:
         return
     for directory in (path, *path.parents):
         found = directory.stat()
-        if found.st_uid != RUN_UID and not found.st_mode & stat.S_IXOTH:
+        entry = stat.S_IXGRP if found.st_gid == RUN_GID else stat.S_IXOTH
+        if found.st_uid != RUN_UID and not found.st_mode & entry:
             raise DataDirError(
                 path,
                 f"Apps run as uid {RUN_UID}, not as root, and {directory}\n"

@@ -39,10 +39,11 @@ from slugc.stack import Stack, read_host_stack
 
 
 def is_reachable(path: Path, *, uid: int) -> bool:
-    """Whether ``uid``, a user with no group of ours, may walk down to ``path`` and read it."""
+    """Whether ``uid``, whose one group has the same number, may walk to ``path`` and read it."""
     for place in (path, *path.parents):
         status = place.stat()
-        bits = status.st_mode >> 6 if status.st_uid == uid else status.st_mode
+        shift = 6 if status.st_uid == uid else 3 if status.st_gid == uid else 0
+        bits = status.st_mode >> shift
         needed = 0o1 if place.is_dir() else 0o4
         if bits & needed != needed:
             return False

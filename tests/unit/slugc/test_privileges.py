@@ -6,11 +6,12 @@ import os
 import signal
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from buildpack.support.command import Command, CommandFailedError, capture
 from buildpack.support.errors import ExitCode, SlugkitError
 from slugc.archive.errors import UnsafeMemberError
 from slugc.privileges import (
@@ -20,6 +21,7 @@ from slugc.privileges import (
     DataDirError,
     data_dir,
     drop_prefix,
+    hand_over,
     in_dropped_child,
     run_identity,
 )
@@ -138,8 +140,48 @@ def test_data_dir_is_made_where_told(tmp_path: Path) -> None:
     found = data_dir({"SLUGKIT_HOME": str(tmp_path / "a/b")})
     assert found == tmp_path / "a/b"
     mode = stat.S_IMODE(found.stat().st_mode)
-    assert mode == (0o711 if os.getuid() == 0 else 0o700)
-    assert found.stat().st_uid == run_identity().uid
+    assert mode == (0o710 if os.getuid() == 0 else 0o700)
+    assert found.stat().st_uid == os.getuid()
+    assert found.stat().st_gid == run_identity().gid
+
+
+@AS_ROOT
+def test_roots_data_dir_is_roots_and_builds_only_pass_through(open_dir: Path) -> None:
+    home = data_dir({"SLUGKIT_HOME": str(open_dir / "home")})
+    (home / "store").mkdir()
+    hand_over(home / "store")
+
+    def attempt() -> str:
+        (home / "store/layer").touch()
+        try:
+            (home / "store").rename(home / "gone")
+        except PermissionError:
+            return "refused"
+        return "renamed"
+
+    assert in_dropped_child(attempt) == "refused"
+
+
+@AS_ROOT
+def test_other_users_of_the_machine_do_not_enter_roots_data_dir(open_dir: Path) -> None:
+    home = data_dir({"SLUGKIT_HOME": str(open_dir / "home")})
+    look = Command(
+        argv=("ls", str(home / "store")), cwd=Path("/"), env={"PATH": os.defpath, "LC_ALL": "C"}
+    )
+    (home / "store").mkdir(mode=0o755)
+    with pytest.raises(CommandFailedError) as caught:
+        capture(replace(look, uid=65534))
+    assert "Permission denied" in caught.value.last_lines[-1]
+    assert capture(replace(look, uid=RUN_UID)) == ""
+
+
+@AS_ROOT
+def test_a_data_dir_of_an_earlier_version_becomes_roots(tmp_path: Path) -> None:
+    hand_over(tmp_path)
+    (tmp_path / "store").mkdir()
+    data_dir({"SLUGKIT_HOME": str(tmp_path)})
+    found = tmp_path.stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o710)
 
 
 def test_data_dir_of_a_user(open_dir: Path) -> None:

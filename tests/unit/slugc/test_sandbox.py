@@ -100,7 +100,7 @@ def test_is_reachable_looks_at_every_directory_on_the_way(tmp_path: Path) -> Non
 
     assert is_reachable(Path("/usr/bin"), uid=stranger)
     assert is_reachable(inner, uid=os.getuid())
-    (tmp_path / "a").chmod(0o700)
+    (tmp_path / "a").chmod(0o710)
     assert not is_reachable(inner, uid=stranger)
 
 
