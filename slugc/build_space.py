@@ -92,8 +92,8 @@ def opened_space(
     """The space at ``root``, locked, with fresh directories; cleared again at the end."""
     space = BuildSpace(root=root)
     try:
+        # Ours, not the build's: who owns a directory can put links where we work in it.
         root.mkdir(parents=True, exist_ok=True, mode=0o755)
-        hand_over(root)
     except OSError as err:
         raise BuildSpaceError(root, str(err)) from err
     with _locked(root / "lock", waiting):
@@ -122,10 +122,9 @@ def _locked(lock: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 def _create(space: BuildSpace) -> None:
     for directory in (space.work_dir, space.cache_dir, *(space.work_dir / name for name in FRESH)):
-        directory.mkdir(exist_ok=True, mode=0o755)
+        # ENV_DIR holds the config vars' values, for the build's eyes alone.
+        directory.mkdir(exist_ok=True, mode=0o700 if directory == space.env_dir else 0o755)
         hand_over(directory)
-    # ENV_DIR holds the config vars' values, for the build's eyes alone.
-    space.env_dir.chmod(0o700)
 
 
 def _set_aside(space: BuildSpace, *, keep_cache: bool) -> None:

@@ -85,6 +85,17 @@ def hand_over(path: Path) -> None:
         os.chown(path, RUN_UID, RUN_GID, follow_symlinks=False)
 
 
+def let_through(path: Path) -> None:
+    """Let ``run_identity`` pass through a directory of ours without giving it any say there.
+
+    For directories root works in by name: their owner could put links in the place of what is
+    expected. Nothing to do unless we are root; the directory must not be anybody else's yet.
+    """
+    if os.getuid() == 0:
+        os.chown(path, 0, RUN_GID, follow_symlinks=False)
+        path.chmod(0o710)
+
+
 def data_dir(env: Mapping[str, str]) -> Path:
     """Where Slugkit keeps its store, caches and state; made when missing."""
     path = Path(_data_path(env)).absolute()

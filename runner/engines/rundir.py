@@ -16,7 +16,7 @@ from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import locked, remove_tree
-from slugc.privileges import hand_over
+from slugc.privileges import hand_over, let_through
 
 # sockaddr_un holds 108 bytes with the final NUL
 SOCKET_PATH_MAX = 107
@@ -65,7 +65,7 @@ def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> Ru
         root.mkdir(mode=0o700)
         lock = os.open(root / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        hand_over(root)
+        let_through(root)
     sockets = sockets_root / run_id
     sockets.mkdir(mode=0o700)
     hand_over(sockets)
@@ -82,7 +82,7 @@ def sweep(
     runs = data_dir / "run"
     if not runs.is_dir():
         return ()
-    with locked(runs / ".lock", timeout=10):
+    with locked(_private_dir(runs) / ".lock", timeout=10):
         found = sorted(runs.glob(f"{engine}-*"))
         dead = tuple(path.name for path in found if _is_dead(path))
         for run_id in dead:
@@ -94,7 +94,7 @@ def sweep(
 
 def _is_dead(path: Path) -> bool:
     try:
-        descriptor = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return True  # killed between making the directory and its lock
     try:

@@ -33,8 +33,9 @@ def test_run_dir_is_ours_alone_and_gone_when_removed(tmp_path: Path, env: dict[s
     run = create_run_dir(tmp_path, env, engine="embedded")
     assert run.id.startswith("embedded-")
     assert run.root == tmp_path / "run" / run.id
-    for path in (run.root, run.sockets):
-        assert path.stat().st_mode & 0o777 == 0o700
+    assert run.root.stat().st_mode & 0o777 == (0o710 if os.getuid() == 0 else 0o700)
+    assert run.root.stat().st_uid == os.getuid()
+    assert run.sockets.stat().st_mode & 0o777 == 0o700
     run.remove()
     assert not run.root.exists()
     assert not run.sockets.exists()
@@ -150,3 +151,13 @@ def test_process_names_may_hold_parentheses_and_spaces(tmp_path: Path) -> None:
     (tmp_path / "4").mkdir()  # ended while we looked
     (tmp_path / "self").mkdir()
     assert descendants(1, tmp_path) == {2, 3}
+
+
+def test_sweep_refuses_a_run_directory_somebody_put_in_its_place(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    (tmp_path / "elsewhere/embedded-12345678").mkdir(parents=True)
+    (tmp_path / "run").symlink_to("elsewhere")
+    with pytest.raises(RunDirError, match="cannot be used"):
+        sweep(tmp_path, env, engine="embedded", also=ignore)
+    assert (tmp_path / "elsewhere/embedded-12345678").is_dir()

@@ -104,3 +104,10 @@ def test_a_space_is_named_after_the_app_and_its_place() -> None:
     assert one.startswith("polls-")
     assert len(one) == len("polls-") + 8
     assert space_name("x", os.fsdecode(b"/\xff"))
+
+
+def test_only_the_work_directory_is_the_builds(tmp_path: Path) -> None:
+    """Who owns the directory above could put links where root works in it."""
+    with opened_space(tmp_path / "space", keep_cache=True, waiting=silent) as space:
+        assert space.root.stat().st_uid == os.getuid()
+        assert (space.root / "lock").stat().st_uid == os.getuid()
