@@ -24,8 +24,10 @@ util-linux|containers: namespaces and privileges|has nsenter && has setpriv
 libseccomp2|containers: the system-call filter|has_library libseccomp.so.2
 caddy|the load balancer before web.1, web.2, ...|has caddy
 ca-certificates|TLS to the package index|[ -s /etc/ssl/certs/ca-certificates.crt ]'
-test_packages='zstd|tests open slugs with tar --zstd|has zstd'
+test_packages='zstd|tests open slugs with tar --zstd|has zstd
+curl|tests type the lines of the README|has curl'
 docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
+docker-compose|the services that Docker tests use|has docker-compose || docker compose version
 mmdebstrap|the stack image, from Debian packages|has mmdebstrap'
 
 has_library() { ldconfig -p 2> /dev/null | grep -qF "$1 " || /sbin/ldconfig -p 2> /dev/null | grep -qF "$1 "; }
