@@ -25,7 +25,8 @@ libseccomp2|containers: the system-call filter|has_library libseccomp.so.2
 caddy|the load balancer before web.1, web.2, ...|has caddy
 ca-certificates|TLS to the package index|[ -s /etc/ssl/certs/ca-certificates.crt ]'
 test_packages='zstd|tests open slugs with tar --zstd|has zstd
-curl|tests type the lines of the README|has curl'
+curl|tests type the lines of the README|has curl
+procps|tests look for processes that were left|has pgrep'
 docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
 docker-compose|the services that Docker tests use|has docker-compose || docker compose version
 mmdebstrap|the stack image, from Debian packages|has mmdebstrap'

@@ -238,14 +238,15 @@ def carry_out_as_user(
         "limits": asdict(limits),
         "plan": [{**asdict(wanted), "env": dict(wanted.env)} for wanted in plan],
     }
-    done = subprocess.run(
-        [*as_user(home), SYSTEM_PYTHON, "-B", "-m", "tests.integration.embedded_support"],
-        input=json.dumps(request).encode(),
-        capture_output=True,
-        cwd=CHECKOUT,
-        timeout=120,
-        check=False,
-    )
+    with open_checkout() as checkout:
+        done = subprocess.run(
+            [*as_user(home), SYSTEM_PYTHON, "-B", "-m", "tests.integration.embedded_support"],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            cwd=checkout,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr.decode()
     answer = json.loads(done.stdout)
     return [Happened(**happened) for happened in answer["happened"]], answer["notices"]
@@ -276,6 +277,20 @@ def as_user(home: Path) -> list[str]:
         *("setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"),
         *("env", "-i", f"HOME={home}", "PATH=/usr/local/bin:/usr/bin:/bin"),
     ]
+
+
+@contextlib.contextmanager
+def open_checkout() -> Iterator[Path]:
+    """Our sources where every user may read them: a checkout may lie in a closed home."""
+    with tempfile.TemporaryDirectory(prefix="slugkit-test-") as name:
+        copy = Path(name)
+        copy.chmod(0o755)
+        for part in ("buildpack", "slugc", "runner", "tests/integration"):
+            left_out = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(
+                CHECKOUT / part, copy / part, ignore=left_out, copy_function=shutil.copyfile
+            )
+        yield copy
 
 
 @contextlib.contextmanager
