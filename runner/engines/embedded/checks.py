@@ -71,6 +71,18 @@ def require(env: Mapping[str, str]) -> None:
     require_on(Machine(env=env, release=os.uname().release))
 
 
+def require_visible(env: Mapping[str, str]) -> None:
+    """The part of ``require`` that starts no program, for the path a person waits on.
+
+    Whoever goes on after it calls ``require`` when something fails: the programs' own refusal
+    stops a container as surely as a check, and the check then says what to do about it.
+    """
+    problems = _visible_problems(Machine(env=env, release=os.uname().release))
+    if problems:
+        require(env)
+        raise unavailable(problems)
+
+
 def require_on(machine: Machine) -> None:
     """The same for any machine; namespaces are tried only where nothing forbids them."""
     problems = find_problems(machine) or _try_namespaces(machine)
@@ -95,9 +107,12 @@ def unavailable(problems: tuple[Problem, ...]) -> EngineUnavailableError:
 
 def find_problems(machine: Machine) -> tuple[Problem, ...]:
     """Every problem that can be seen without starting anything but ``bwrap --version``."""
+    return (*_visible_problems(machine), *_old_bwrap(machine))
+
+
+def _visible_problems(machine: Machine) -> tuple[Problem, ...]:
     return (
         *_missing_programs(machine),
-        *_old_bwrap(machine),
         *_forbidden_namespaces(machine),
         *_old_kernel(machine),
         *_no_tun(machine),

@@ -78,7 +78,7 @@ class EmbeddedEngine:
     def __enter__(self) -> Self:
         env = self._request.env
         self._env = tool_env(env)
-        checks.require(self._env)
+        checks.require_visible(self._env)
         self._home = data_dir(env)
         self._hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
         rundir.sweep(self._home, env, engine=self.name, also=self._remove_groups)
@@ -142,7 +142,11 @@ class EmbeddedEngine:
     def _start_network(self) -> network.Network:
         subnet = addresses.choose_subnet(_host_addresses(), Path("/proc/net/route").read_text())
         socket = self._run.sockets / "slirp.sock"
-        return network.start_network(subnet, cwd=Path("/"), socket=socket, env=self._env)
+        try:
+            return network.start_network(subnet, cwd=Path("/"), socket=socket, env=self._env)
+        except network.NetworkError:
+            checks.require(self._env)  # knows the reason in most cases, and the remedy
+            raise
 
     def _build_walls(self) -> bwrap.Walls:
         etc = self._run.root / "etc"
@@ -158,12 +162,17 @@ class EmbeddedEngine:
 
     def _find_upper_place(self) -> int | None:
         """None: on disk. A size: in memory, because the disk cannot hold an upper directory."""
+        # Tried once in a boot: a directory that is emptied at each boot remembers it.
+        proven = self._run.sockets.parent / f"overlay-{self._home.stat().st_dev:x}"
+        if proven.exists():
+            return None
         home = self._make_home("probe")
         try:
             found = checks.overlay_problem(self._app_tree(home), self._env)
         finally:
             remove_tree(home)
         if found is None:
+            proven.touch()
             return None
         self._request.notify(
             f"Files written under /app are kept in memory, {_MEMORY_UPPER >> 20} MiB a container: "
@@ -262,6 +271,7 @@ class EmbeddedEngine:
             except ContainerStartError as err:
                 if cgroup is not None and cgroup.has_oom_kill():
                     raise MemoryTooLowError(spec.name, self._request.limits.memory) from err
+                checks.require(self._env)
                 raise
 
     def _write_walls(
