@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from buildpack.support.command import CommandFailedError, CommandTimeoutError
+from buildpack.support.command import (
+    CommandFailedError,
+    CommandOutputError,
+    CommandTimeoutError,
+)
 from slugc.build_space import BuildSpace
 from slugc.buildpack_errors import (
     NotDetectedError,
@@ -106,7 +110,7 @@ class Phases:
                 self._command("report", *places, limit=DETECT_LIMIT), lambda _line: None
             )
             found = json.loads(printed or "{}")
-        except (CommandFailedError, CommandTimeoutError, ValueError):
+        except (CommandFailedError, CommandOutputError, CommandTimeoutError, ValueError):
             return {}  # anybody's bin/report may print YAML, or fail: it is told, not asked
         return found if isinstance(found, dict) else {}
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.reading import LineCutter, read_streams
 
 LAST_LINES = 20
-MAX_LINE = 64 * 1024  # a program that never ends its line must not fill our memory
+MAX_CAPTURED = 16 * 1024 * 1024  # of each stream; what we ask programs for is far smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,20 @@ class CommandTimeoutError(SlugkitError):
         super().__init__(f"'{command.shown}' took longer than {command.timeout:g} seconds")
 
 
+class CommandOutputError(SlugkitError):
+    """A program printed more than anybody asked it for, and was ended."""
+
+    exit_code = ExitCode.DATA
+    id = "command-output"
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        super().__init__(
+            f"'{command.shown}' printed more than {MAX_CAPTURED >> 20} MiB",
+            details="It was ended, and nothing of what it printed was used.",
+        )
+
+
 Runner = Callable[[Command], str]
 """What functions that run programs take, so a test can pass a recorder."""
 
@@ -129,23 +146,27 @@ def capture(command: Command, *, on_error_line: Callable[[str], None] = _ignore)
     ``on_error_line`` gets every line of standard error when the program has ended.
     """
     process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        out, err = process.communicate(command.stdin, timeout=command.timeout)
-    except subprocess.TimeoutExpired as expired:
-        _kill_group(process)
-        process.communicate()
-        raise CommandTimeoutError(command) from expired
-    except BaseException:
-        _kill_group(process)
-        process.wait()
-        raise
+    out, err = bytearray(), bytearray()
+
+    def keep(where: bytearray, chunk: bytes) -> None:
+        where += chunk
+        if len(where) > MAX_CAPTURED:
+            raise CommandOutputError(command)
+
+    assert process.stdout is not None
+    assert process.stderr is not None
+    takers = {
+        process.stdout.fileno(): partial(keep, out),
+        process.stderr.fileno(): partial(keep, err),
+    }
+    code = _read_to_end(process, command, takers)
     text = out.decode("utf-8", "replace")
     error_lines = err.decode("utf-8", "replace").splitlines()
     for line in error_lines:
         on_error_line(line)
-    if process.returncode != 0:
+    if code != 0:
         tail = (error_lines or text.splitlines())[-LAST_LINES:]
-        raise CommandFailedError(command, process.returncode, tail)
+        raise CommandFailedError(command, code, tail)
     return text
 
 
@@ -154,38 +175,53 @@ def stream(command: Command, on_line: Callable[[str], None]) -> None:
 
     Raises on any non-zero code, with the last lines.
     """
-    import threading
-
     process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    timed_out = threading.Event()
-
-    def expire() -> None:
-        timed_out.set()
-        _kill_group(process)
-
-    timer = threading.Timer(command.timeout or 0, expire)
-    timer.daemon = True
     last: deque[str] = deque(maxlen=LAST_LINES)
-    if command.timeout is not None:
-        timer.start()
+
+    def take(line: str) -> None:
+        last.append(line)
+        on_line(line)
+
+    lines = LineCutter(take)
     assert process.stdout is not None
-    try:
-        with process.stdout:
-            while raw := process.stdout.readline(MAX_LINE):
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                last.append(line)
-                on_line(line)
-        code = process.wait()
-    except BaseException:
-        _kill_group(process)
-        process.wait()
-        raise
-    finally:
-        timer.cancel()
-    if timed_out.is_set():
-        raise CommandTimeoutError(command)
+    code = _read_to_end(process, command, {process.stdout.fileno(): lines.feed})
+    lines.finish()
     if code != 0:
         raise CommandFailedError(command, code, tuple(last))
+
+
+def _read_to_end(
+    process: subprocess.Popen[bytes],
+    command: Command,
+    takers: Mapping[int, Callable[[bytes], None]],
+) -> int:
+    """Read all it says and give its exit code; on any way out nothing of it is left running."""
+    feed = None
+    if process.stdin is not None:
+        with process.stdin:
+            feed = os.dup(process.stdin.fileno()), command.stdin or b""
+    deadline = None if command.timeout is None else time.monotonic() + command.timeout
+    try:
+        in_time = read_streams(
+            takers,
+            has_ended=lambda: process.poll() is not None,
+            timeout=command.timeout,
+            feed=feed,
+        )
+        if not in_time:
+            raise CommandTimeoutError(command)
+        # It may have closed its output, and live on.
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return process.wait(left)
+    except subprocess.TimeoutExpired as expired:
+        raise CommandTimeoutError(command) from expired
+    finally:
+        if process.poll() is None:
+            _kill_group(process)
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def spawn(

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from buildpack.support.command import (
     LAST_LINES,
+    MAX_CAPTURED,
     Command,
     CommandFailedError,
+    CommandOutputError,
     CommandTimeoutError,
 )
 from slugc.privileges import run_identity
@@ -93,7 +95,16 @@ class DockerSandbox:
 
     def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
         out: list[str] = []
-        self._run(phase, out.append, on_error_line)
+        size = 0
+
+        def keep(line: str) -> None:
+            nonlocal size
+            size += len(line) + 1
+            if size > MAX_CAPTURED:
+                raise CommandOutputError(_shown(phase))
+            out.append(line)
+
+        self._run(phase, keep, on_error_line)
         return "".join(f"{line}\n" for line in out)
 
     def _connect(self, undo: contextlib.ExitStack) -> DockerClient:
@@ -158,13 +169,7 @@ class DockerSandbox:
         on_error: Callable[[str], None],
     ) -> None:
         last: deque[str] = deque(maxlen=LAST_LINES)
-        shown = Command(
-            argv=phase.argv,
-            cwd=Path(phase.cwd),
-            env=phase.env,
-            timeout=phase.timeout,
-            title=phase.title,
-        )
+        shown = _shown(phase)
         code, timed_out = self._execute(phase, _noting(on_out, last), _noting(on_error, last))
         if timed_out:
             raise CommandTimeoutError(shown)
@@ -293,6 +298,17 @@ def holds_interpreters(path: Path) -> bool:
 
 def _read_only(path: Path) -> dict[str, object]:
     return {"Type": "bind", "Source": str(path), "Target": str(path), "ReadOnly": True}
+
+
+def _shown(phase: SandboxCommand) -> Command:
+    """The phase as errors name it."""
+    return Command(
+        argv=phase.argv,
+        cwd=Path(phase.cwd),
+        env=phase.env,
+        timeout=phase.timeout,
+        title=phase.title,
+    )
 
 
 def _noting(on_line: Callable[[str], None], last: deque[str]) -> Callable[[str], None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from buildpack.support.reading import LineCutter
+
 
 def hand_over_lines(
     pieces: Iterable[tuple[int, bytes]],
@@ -14,24 +16,8 @@ def hand_over_lines(
 
     A piece is (stream, bytes): 1 is standard output, 2 standard error.
     """
-    out, error = bytearray(), bytearray()
+    out, error = LineCutter(on_out), LineCutter(on_error)
     for stream, piece in pieces:
-        if stream == 1:
-            _take_lines(out, piece, on_out)
-        else:
-            _take_lines(error, piece, on_error)
-    for rest, on_line in ((out, on_out), (error, on_error)):
-        if rest:
-            on_line(_text(rest))
-
-
-def _take_lines(held: bytearray, piece: bytes, on_line: Callable[[str], None]) -> None:
-    held += piece
-    *lines, rest = bytes(held).split(b"\n")
-    held[:] = rest
-    for line in lines:
-        on_line(_text(line))
-
-
-def _text(line: bytes | bytearray) -> str:
-    return line.decode("utf-8", "replace").rstrip("\r")
+        (out if stream == 1 else error).feed(piece)
+    out.finish()
+    error.finish()
