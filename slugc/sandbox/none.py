@@ -23,6 +23,7 @@ from slugc.sandbox.base import (
     StackUnavailableError,
 )
 from slugc.sandbox.embedded import is_reachable
+from slugc.sandbox.leftovers import adopting
 from slugc.stack import Stack, read_host_stack
 
 
@@ -58,10 +59,12 @@ class NoSandbox:
         """Nothing to undo: there are no walls."""
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
-        command.stream(self.host_command(phase), on_line)
+        with adopting():
+            command.stream(self.host_command(phase), on_line)
 
     def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
-        return command.capture(self.host_command(phase), on_error_line=on_error_line)
+        with adopting():
+            return command.capture(self.host_command(phase), on_error_line=on_error_line)
 
     def host_command(self, phase: SandboxCommand) -> Command:
         """``phase`` as this host starts it."""
