@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html.parser
 import json
 import os
@@ -15,7 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support import files
-from buildpack.support.download import ChecksumError, download, fetch, file_sha256, without_password
+from buildpack.support.download import (
+    ChecksumError,
+    download,
+    fetch,
+    same_origin,
+    without_password,
+)
 from buildpack.support.errors import ExitCode, SlugkitError
 
 if TYPE_CHECKING:
@@ -127,11 +134,15 @@ def ensure_tool(tool: Tool, directory: Path, env: Mapping[str, str]) -> Path:
     if home.is_dir():
         return home
     wheel = directory / tool.filename
-    try:
-        _obtain(tool, wheel, env)
-        _unpack(wheel, home)
-    finally:
-        wheel.unlink(missing_ok=True)
+    # Two builds with one cache: the second would find the wheel gone that the first took away.
+    with files.locked(directory / f"{tool.name}.lock"):
+        if home.is_dir():
+            return home
+        try:
+            _obtain(tool, wheel, env)
+            _unpack(wheel, home)
+        finally:
+            wheel.unlink(missing_ok=True)
     return home
 
 
@@ -139,10 +150,11 @@ def _obtain(tool: Tool, wheel: Path, env: Mapping[str, str]) -> None:
     for local in _find_links_dirs(env):
         candidate = local / tool.filename
         if candidate.is_file():
-            found = file_sha256(candidate)
+            content = candidate.read_bytes()  # once: what is checked is what is used
+            found = hashlib.sha256(content).hexdigest()
             if found != tool.sha256:
                 raise ChecksumError(str(candidate), tool.sha256, found)
-            files.write_atomically(wheel, candidate.read_bytes())
+            files.write_atomically(wheel, content)
             return
     index = index_url(env)
     try:
@@ -169,7 +181,8 @@ def _find_links_dirs(env: Mapping[str, str]) -> Sequence[Path]:
 def _find_on_index(tool: Tool, index: str) -> str:
     page = f"{index.rstrip('/')}/{tool.name}/"
     body, final_url = fetch(page, accept=ACCEPT)
-    base = _with_credentials(final_url, index)
+    # Whoever the index sent us on to was not given its password.
+    base = _with_credentials(final_url, index) if same_origin(final_url, index) else final_url
     for filename, url in _parse_simple_page(body):
         if filename == tool.filename:
             return urllib.parse.urljoin(base, url)

@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import publishing
@@ -21,6 +21,7 @@ CHUNK = 1 << 20
 CONNECT_TIMEOUT = 15.0
 ATTEMPTS = 3
 PAUSE = 0.3
+MAX_DOCUMENT = 256 * 1024 * 1024  # held in memory; the largest index page has some 20 MB
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -69,7 +70,10 @@ def fetch(url: str, *, accept: str = "*/*", timeout: float = CONNECT_TIMEOUT) ->
 
     def attempt() -> tuple[bytes, str]:
         with _open(url, accept, timeout) as response:
-            return response.read(), response.url
+            body = response.read(MAX_DOCUMENT + 1)
+            if len(body) > MAX_DOCUMENT:
+                raise DownloadError(url, f"it is larger than {MAX_DOCUMENT >> 20} MiB", 1)
+            return body, response.url
 
     return _retrying(url, attempt)
 
@@ -84,11 +88,6 @@ def download(url: str, target: Path, *, sha256: str, timeout: float = 60.0) -> N
                 raise ChecksumError(url, sha256, found)
 
     _retrying(url, attempt)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _save(url: str, target: Path, timeout: float) -> str:
@@ -113,8 +112,36 @@ def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
     host = parts.netloc.rpartition("@")[2]
     bare = urllib.parse.urlunsplit(parts._replace(netloc=host))
     request = urllib.request.Request(bare, headers=headers)  # noqa: S310 - schemes checked above
-    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
+    opener = urllib.request.build_opener(_Redirects)
+    response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
     return response
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether who is trusted with a password for ``one`` is the one who gets ``other``."""
+    first, second = urllib.parse.urlsplit(one), urllib.parse.urlsplit(other)
+    return (first.scheme, first.netloc.rpartition("@")[2]) == (
+        second.scheme,
+        second.netloc.rpartition("@")[2],
+    )
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows, but takes the password to no other server (urllib would)."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        followed = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if followed is not None and not same_origin(req.full_url, newurl):
+            followed.remove_header("Authorization")
+        return followed
 
 
 def _authorization(parts: urllib.parse.SplitResult) -> Mapping[str, str]:

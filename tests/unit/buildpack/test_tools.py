@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import io
@@ -9,6 +10,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,8 @@ class Index(http.server.ThreadingHTTPServer):
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.asked: list[str] = []
         self.cut_first = False
+        self.redirects: dict[str, str] = {}
+        self.passwords: list[str] = []
 
     @property
     def url(self) -> str:
@@ -67,6 +71,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.passwords += [x for x in [self.headers["Authorization"]] if x]
+        if target := self.server.redirects.get(self.path):
+            self.send_response(302)
+            self.send_header("Location", target)
+            self.end_headers()
+            return
         status, body = self.server.answers.get(self.path, (404, b""))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -79,16 +89,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return
 
 
-@pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    monkeypatch.setattr(download_module, "PAUSE", 0)
+@contextlib.contextmanager
+def serving() -> Iterator[Index]:
     server = Index()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    monkeypatch.setattr(download_module, "PAUSE", 0)
+    with serving() as server:
+        yield server
 
 
 def env_for(index: Index) -> Mapping[str, str]:
@@ -108,7 +126,7 @@ def test_a_tool_is_unpacked_from_an_html_index_once(index: Index, tmp_path: Path
     assert (home / "x-1.data" / "scripts" / "x").stat().st_mode & 0o111
     assert ensure_tool(TOOL, tmp_path, env_for(index)) == home
     assert len(index.asked) == 2
-    assert [p.name for p in tmp_path.iterdir()] == [home.name]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [home.name, "x.lock"]
 
 
 def test_a_json_index_works_too(index: Index, tmp_path: Path) -> None:
@@ -123,7 +141,7 @@ def test_a_wrong_checksum_is_never_used_nor_retried(index: Index, tmp_path: Path
         ensure_tool(FORGED, tmp_path, env_for(index))
     assert (caught.value.expected, caught.value.found) == ("0" * 64, SHA256)
     assert index.asked.count("/files/x-1-py3-none-any.whl") == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.lock"]
 
 
 def test_find_links_are_asked_before_the_index(index: Index, tmp_path: Path) -> None:
@@ -190,6 +208,46 @@ def test_other_url_schemes_are_refused(tmp_path: Path) -> None:
 def test_passwords_are_hidden_in_urls() -> None:
     assert without_password("https://a:b@e.example/x") == "https://***@e.example/x"
     assert without_password("https://e.example/x") == "https://e.example/x"
+
+
+def with_password(url: str) -> str:
+    return url.replace("://", "://me:canary@")
+
+
+def test_a_password_follows_a_redirect_of_its_own_index(index: Index, tmp_path: Path) -> None:
+    serve_wheel(index)
+    index.redirects["/simple/x/"] = "/pages/x/"
+    index.answers["/pages/x/"] = index.answers["/simple/x/"]
+    ensure_tool(TOOL, tmp_path, {"PIP_INDEX_URL": with_password(f"{index.url}/simple")})
+    assert len(index.passwords) == len(index.asked) == 3
+
+
+def test_a_password_is_taken_to_no_other_server(index: Index, tmp_path: Path) -> None:
+    with serving() as other:
+        serve_wheel(other)
+        index.redirects["/simple/x/"] = f"{other.url}/simple/x/"
+        ensure_tool(TOOL, tmp_path, {"PIP_INDEX_URL": with_password(f"{index.url}/simple")})
+        assert len(other.asked) == 2
+        assert other.passwords == []
+    assert len(index.passwords) == 1
+
+
+def test_a_document_that_never_ends_is_given_up(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_wheel(index, b"x" * 2_000_000)
+    monkeypatch.setattr(download_module, "MAX_DOCUMENT", 1 << 20)
+    with pytest.raises(ToolUnavailableError, match="Could not get") as caught:
+        ensure_tool(TOOL, tmp_path, env_for(index))
+    assert "it is larger than 1 MiB" in caught.value.details
+
+
+def test_builds_that_share_a_cache_fetch_a_tool_once(index: Index, tmp_path: Path) -> None:
+    serve_wheel(index)
+    with ThreadPoolExecutor(8) as pool:
+        fetching = [pool.submit(ensure_tool, TOOL, tmp_path, env_for(index)) for _ in range(8)]
+    assert len({each.result() for each in fetching}) == 1
+    assert len(index.asked) == 2
 
 
 def test_the_users_index_wins() -> None:
