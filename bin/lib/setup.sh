@@ -31,7 +31,10 @@ docker_packages='docker.io|the Docker engine under test|has dockerd && has docke
 docker-compose|the services that Docker tests use|has docker-compose || docker compose version
 mmdebstrap|the stack image, from Debian packages|has mmdebstrap'
 
-has_library() { ldconfig -p 2> /dev/null | grep -qF "$1 " || /sbin/ldconfig -p 2> /dev/null | grep -qF "$1 "; }
+has_library() { # not through a pipe: grep -q ends early, and pipefail calls that a failure
+  local known
+  known=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p) && [[ $known == *"$1 "* ]]
+}
 
 missing_packages() { # missing_packages LIST: the lines of LIST whose probe fails
   local name purpose probe

@@ -27,6 +27,12 @@ def test_only_packages_whose_probe_fails_are_missing(tmp_path: Path) -> None:
     assert done.stdout == "one|the first thing\nthree|the third\n"
 
 
+def test_a_library_is_found_every_time(tmp_path: Path) -> None:
+    # Through a pipe into `grep -q` it was, nearly every time.
+    script = "for i in $(seq 40); do has_library libc.so.6; done; ! has_library libno-such.so.1"
+    assert shell(script, tmp_path).returncode == 0
+
+
 def test_an_ordinary_user_is_told_what_root_must_install(tmp_path: Path) -> None:
     done = shell(f'is_root() {{ false; }}; ensure_packages "{MISSING}"', tmp_path)
     assert done.returncode == 69
