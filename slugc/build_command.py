@@ -11,6 +11,7 @@ from buildpack.support.errors import UsageError, printable
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import space_name
 from slugc.builder import build_slug
+from slugc.buildpack_errors import PhaseFailedError
 from slugc.buildpacks import OWN, parse_spec
 from slugc.config_vars import gather_config_vars
 from slugc.privileges import data_dir
@@ -58,7 +59,12 @@ def build_from_options(
     no_color = options["no_color"] is True
     progress = make_progress(env, quiet=options["quiet"] is True, color=False if no_color else None)
     with progress:
-        built = build_slug(request, progress)
+        try:
+            built = build_slug(request, progress)
+        except PhaseFailedError as err:
+            # Of the other phases only what they wrote in success is shown.
+            err.lines_shown = err.phase == "compile" and progress.has_shown_all()
+            raise
     return result_as_json(built) if options["as_json"] is True else str(built.slug.archive)
 
 

@@ -44,7 +44,8 @@ def tell_result(built: BuiltSlug, reused: Sequence[str], progress: Progress) -> 
     checksum = built.slug.metadata.checksum[: len("sha256:") + 12]
     verb = "is unchanged at" if built.unchanged else "written to"
     size = _megabytes(built.size)
-    progress.step(f"Slug {checksum} {verb} {built.slug.archive} ({size}, {built.duration:.1f} s)")
+    place = printable(str(built.slug.archive), limit=4096)
+    progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
 
 
 def counted(names: Sequence[str]) -> str:

@@ -78,12 +78,21 @@ class PhaseFailedError(SlugkitError):
     def __init__(self, phase: str, name: str, code: int, last_lines: Sequence[str]) -> None:
         self.phase, self.name, self.code = phase, name, code
         self.last_lines = unmarked(last_lines)
+        self.lines_shown = False  # set where it is known that the screen has them already
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         super().__init__(
             f"bin/{phase} of the buildpack {printable(name)} {how}",
             details="\n".join(self.last_lines),
-            resolution="The reason stands above, in the buildpack's own words.",
+            resolution="The reason stands above, in the buildpack's own words."
+            if self.last_lines
+            else "It gave no reason.",
         )
+
+    def for_screen(self) -> SlugkitError:
+        """The same without the lines that stand just above it."""
+        if not self.lines_shown:
+            return self
+        return SlugkitError(self.brief, resolution=self.resolution)
 
 
 class PhaseTimeoutError(SlugkitError):

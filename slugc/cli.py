@@ -17,6 +17,7 @@ import click
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
 from buildpack.support.output import Output, wants_color
+from slugc.buildpack_errors import PhaseFailedError
 
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 DEFAULT_TIMEOUT = 1500.0  # seconds: Heroku's 25 minutes
@@ -116,6 +117,8 @@ def _fail(error: SlugkitError, *, as_json: bool, code: int | None = None) -> int
         document = {"code": code, "id": error.id, "message": error.text()}
         click.echo(json.dumps({"event": "result", "ok": False, "error": document}))
     color = wants_color(sys.stderr, os.environ) and "--no-color" not in sys.argv
+    if isinstance(error, PhaseFailedError):
+        error = error.for_screen()
     Output(out=sys.stderr, err=sys.stderr, color=color).error(error)
     return code
 

@@ -45,6 +45,9 @@ class Progress(Protocol):
     def line(self, text: str) -> None:
         """One line a buildpack wrote, as it wrote it."""
 
+    def has_shown_all(self) -> bool:
+        """Whether every line a buildpack wrote is on the screen."""
+
 
 @dataclass(slots=True)
 class BuildpackLines:
@@ -109,6 +112,9 @@ class PlainProgress:
             self.stream.write(f"{cleaned}\n")
             self.stream.flush()
 
+    def has_shown_all(self) -> bool:
+        return self.lines.shown <= MAX_SHOWN
+
 
 @dataclass(slots=True)
 class QuietProgress(PlainProgress):
@@ -122,6 +128,9 @@ class QuietProgress(PlainProgress):
 
     def line(self, text: str) -> None:
         """Not shown; a failed phase's last lines are in its error."""
+
+    def has_shown_all(self) -> bool:
+        return False
 
 
 def make_progress(env: Mapping[str, str], *, quiet: bool, color: bool | None) -> Progress:

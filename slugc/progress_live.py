@@ -12,7 +12,7 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from buildpack.support.errors import SlugkitError
-from slugc.progress import BuildpackLines
+from slugc.progress import MAX_SHOWN, BuildpackLines
 
 STEP = "-----> "  # a buildpack's own steps are shown like ours
 
@@ -66,6 +66,9 @@ class LiveProgress:
             self.step(cleaned.removeprefix(STEP))
         elif cleaned is not None:
             self.console.print(Text.from_ansi(cleaned))
+
+    def has_shown_all(self) -> bool:
+        return self.lines.shown <= MAX_SHOWN
 
     def _block(self, label: str, text: str, style: str) -> None:
         self.console.print()

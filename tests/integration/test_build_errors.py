@@ -67,10 +67,30 @@ def test_a_compile_that_fails(builder: Builder, app: Path, tmp_path: Path) -> No
     outcome = builder.build(app, "-b", pack)
 
     assert outcome.code == 65
+    assert outcome.stderr.count("no such package: x") == 1
     assert error_of(outcome) == (
+        "bin/compile of the buildpack pack ended with code 3\n\n"
+        "The reason stands above, in the buildpack's own words."
+    )
+
+
+def test_a_compile_that_fails_gives_its_reason_where_its_lines_were_not_shown(
+    builder: Builder, app: Path, tmp_path: Path
+) -> None:
+    pack = make_buildpack(tmp_path / "pack", compile="echo 'no such package: x' >&2; exit 3")
+
+    assert error_of(builder.build(app, "-b", pack, "-q")) == (
         "bin/compile of the buildpack pack ended with code 3\n\n"
         "no such package: x\n\n"
         "The reason stands above, in the buildpack's own words."
+    )
+
+
+def test_a_compile_that_fails_without_a_word(builder: Builder, app: Path, tmp_path: Path) -> None:
+    pack = make_buildpack(tmp_path / "pack", compile="exit 3")
+
+    assert error_of(builder.build(app, "-b", pack)) == (
+        "bin/compile of the buildpack pack ended with code 3\n\nIt gave no reason."
     )
 
 

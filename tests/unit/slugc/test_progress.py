@@ -40,6 +40,20 @@ def test_output_without_end_is_cut_and_said_so() -> None:
     assert lines.shown < MAX_SHOWN + 2_000_000
 
 
+def test_an_error_repeats_lines_only_where_they_were_not_all_shown() -> None:
+    plain, quiet = PlainProgress(io.StringIO()), QuietProgress(io.StringIO())
+    live = LiveProgress(io.StringIO())
+
+    assert (plain.has_shown_all(), quiet.has_shown_all(), live.has_shown_all()) == (
+        True,
+        False,
+        True,
+    )
+    for progress in (plain, live):
+        progress.lines.shown = MAX_SHOWN + 1
+        assert not progress.has_shown_all()
+
+
 def test_plain_progress() -> None:
     stream = io.StringIO()
     with PlainProgress(stream) as progress:
