@@ -174,11 +174,11 @@ def _program_problem(root: Path, program: str) -> str:
 def _unpack(location: str, scratch: Path) -> Path:
     if "://" not in location:
         with Path(location).open("rb") as stream:
-            return unpack(stream, scratch)
+            return unpack(stream, scratch, shown=location)
     from buildpack.support.download import fetch
 
     body, _ = fetch(location)
-    return unpack(io.BytesIO(body), scratch)
+    return unpack(io.BytesIO(body), scratch, shown=location)
 
 
 def _own_files(top: Path) -> Iterator[str]:

@@ -125,12 +125,21 @@ def fetch_git(
     return git("rev-parse", "HEAD")
 
 
-def unpack(stream: BinaryIO, target: Path) -> Path:
-    """Unpack a tarball into ``target``; returns its top, which may be one directory in it."""
+def unpack(stream: BinaryIO, target: Path, *, shown: str) -> Path:
+    """Unpack a tarball into ``target``; returns its top, which may be one directory in it.
+
+    ``shown`` is what an error calls the tarball.
+    """
+    from slugc.archive.errors import ArchiveError
     from slugc.archive.extract import extract
 
     target.mkdir(parents=True, exist_ok=True)
-    extract(stream, target)
+    try:
+        extract(stream, target)
+    except ArchiveError as err:
+        err.details = f"{printable(shown_url(shown))}\n\n{err.details}"
+        raise
     entries = list(target.iterdir())
     alone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()
-    return entries[0] if alone else target
+    # A buildpack may be nothing but its programs: then bin/ is no wrapping to take off.
+    return entries[0] if alone and entries[0].name != "bin" else target

@@ -109,10 +109,10 @@ def stage_source(
             return _stage_dir(source.path, build_dir, shown=source.location, ours=ours)
         case SourceKind.TARBALL:
             with source.path.open("rb") as stream:
-                top = unpack(stream, scratch)
+                top = unpack(stream, scratch, shown=source.location)
             return _stage_dir(top, build_dir, shown=source.location, ours=ours)
         case SourceKind.STDIN:
-            top = unpack(sys.stdin.buffer, scratch)
+            top = unpack(sys.stdin.buffer, scratch, shown="standard input")
             return _stage_dir(top, build_dir, shown="standard input", ours=ours)
         case SourceKind.GIT:
             url = parse_git_url(source.location)

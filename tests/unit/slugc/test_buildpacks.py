@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,20 @@ def test_our_own_buildpack_is_kept_without_the_rest_of_the_checkout(tmp_path: Pa
     assert kept.version == __version__
     assert {path.name for path in kept.root.iterdir()} == {"bin", "buildpack"}
     assert "quickstart" not in {path.name for path in (kept.root / "bin").iterdir()}
+
+
+@pytest.mark.parametrize("wrapping", ["", "pack-1.0/"])
+def test_a_tarball_may_hold_nothing_but_bin(tmp_path: Path, wrapping: str) -> None:
+    pack = make(tmp_path / "pack", "#!/bin/sh\n")
+    with tarfile.open(tmp_path / "pack.tgz", "w:gz") as archive:
+        archive.add(pack / "bin", f"{wrapping}bin")
+    spec = parse_spec("pack.tgz", cwd=tmp_path)
+
+    kept = fetch_buildpack(
+        spec, store=tmp_path / "store", scratch=tmp_path / "scratch", env={}, path="/usr/bin:/bin"
+    )
+
+    assert (kept.root / "bin" / "detect").is_file()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from slugc.archive.errors import ArchiveDamagedError
 from slugc.fetching import GitUrlError, is_git_url, parse_git_url, shown_url
 from slugc.source import Source, SourceKind, parse_source, read_commit, stage_source
 from slugc.source_errors import (
@@ -247,6 +248,16 @@ def test_a_tarball_with_one_directory_at_its_top_is_that_directory(tmp_path: Pat
     build_dir = stage(parse("polls.tar.gz", tmp_path), tmp_path)
 
     assert (build_dir / "app.py").read_text() == "x = 1\n"
+
+
+def test_a_damaged_tarball_is_named(tmp_path: Path) -> None:
+    (tmp_path / "polls.tar").write_bytes(b"x" * 1000)
+
+    with pytest.raises(ArchiveDamagedError) as caught:
+        stage(parse("polls.tar", tmp_path), tmp_path)
+
+    assert caught.value.exit_code == 65
+    assert caught.value.details.startswith(f"{tmp_path}/polls.tar\n\nAt byte ")
 
 
 def test_our_own_directories_in_the_source_are_no_part_of_it(tmp_path: Path) -> None:
