@@ -11,13 +11,21 @@ from buildpack.support.errors import ExitCode, SlugkitError
 
 
 class EngineUnavailableError(SlugkitError):
-    """An engine cannot run here. ``problems`` says why, ``remedies`` what to install or allow."""
+    """An engine cannot run here. ``problems`` says why, ``remedies`` what to install or allow.
+
+    ``otherwise`` is what else could be done; left out where several engines' errors are one.
+    """
 
     exit_code = ExitCode.UNAVAILABLE
     id = "engine-unavailable"
 
     def __init__(
-        self, engine: str, *, problems: Sequence[str], remedies: Sequence[str] = ()
+        self,
+        engine: str,
+        *,
+        problems: Sequence[str],
+        remedies: Sequence[str] = (),
+        otherwise: str = "",
     ) -> None:
         self.engine = engine
         self.problems = tuple(problems)
@@ -25,7 +33,7 @@ class EngineUnavailableError(SlugkitError):
         super().__init__(
             f"The {engine} engine cannot run here",
             details="\n".join(f"- {problem}" for problem in self.problems),
-            resolution="\n".join(self.remedies),
+            resolution="\n\n".join(filter(None, ("\n".join(self.remedies), otherwise))),
         )
 
 

@@ -101,7 +101,8 @@ def unavailable(problems: tuple[Problem, ...]) -> EngineUnavailableError:
     return EngineUnavailableError(
         "embedded",
         problems=[problem.found for problem in problems],
-        remedies=["As root:", *steps, "", OTHER_ENGINES],
+        remedies=["As root:", *steps],
+        otherwise=OTHER_ENGINES,
     )
 
 

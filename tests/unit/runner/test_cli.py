@@ -144,7 +144,10 @@ def test_determine_engine_never_takes_host_by_itself() -> None:
 
 def test_no_engine_says_both_problems_and_every_way_out() -> None:
     embedded = EngineUnavailableError(
-        "embedded", problems=["bwrap is not installed"], remedies=["apt install bubblewrap"]
+        "embedded",
+        problems=["bwrap is not installed"],
+        remedies=["apt install bubblewrap"],
+        otherwise="Or use another engine",
     )
     docker = EngineUnavailableError("docker", problems=["no engine answers"], remedies=["start it"])
     error = NoEngineError(embedded, docker)
