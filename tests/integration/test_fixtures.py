@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from tests.integration.support import (
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
 Build = Callable[[str], Built]
+
+MANY_DAYS_AGO = 1_000_000_000
 
 ENGINES = (
     pytest.param("embedded", marks=pytest.mark.embedded),
@@ -169,6 +172,8 @@ def test_the_same_source_gives_the_same_bytes_elsewhere_with_empty_caches(
 ) -> None:
     elsewhere = open_dir / "another-place" / name
     shutil.copytree(built(name).fixture.directory, elsewhere, copy_function=shutil.copy)
+    for path in (elsewhere, *elsewhere.rglob("*")):
+        os.utime(path, (MANY_DAYS_AGO, MANY_DAYS_AGO))
     output = open_dir / "elsewhere.slug"
     fresh_kit.build(elsewhere, output)
     assert output.read_bytes() == built(name).slug.read_bytes()
