@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.support.errors import ExitCode, SlugkitError, printable
@@ -18,6 +19,14 @@ FETCH_TIMEOUT = 90.0  # seconds for one git transfer, as BUILDPACK_FETCH_TIMEOUT
 _SCP_LIKE = re.compile(r"[\w.+-]+@[\w.-]+:(?!//).+")
 # What may come after '#': a branch, a tag or a commit; never something git takes for an option.
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@-]{0,199}")
+
+
+# git asks it for a name and a password, for the server of the URL alone. Command lines are public,
+# and git would put a URL's password on those of its own helpers.
+_HELPER = (
+    '!answer() { [ "$1" != get ] || '
+    'printf \'username=%s\\npassword=%s\\n\' "$SLUGC_GIT_USER" "$SLUGC_GIT_PASSWORD"; }; answer'
+)
 
 
 class GitUrlError(SlugkitError):
@@ -97,8 +106,10 @@ def fetch_git(
     ``env`` is that of the person who builds: their keys and proxies are what gives access.
     """
     target.mkdir(parents=True, exist_ok=True)
+    url, login = _without_login(source.url)
     git_env = {
         **env,
+        **login,
         "GIT_TERMINAL_PROMPT": "0",  # a question nobody sees would wait until the time limit
         "GIT_ALLOW_PROTOCOL": ":".join(sorted(SCHEMES)),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -108,8 +119,11 @@ def fetch_git(
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         git_env.pop(name, None)
 
+    helper = f"credential.{urlsplit(url).scheme}://{urlsplit(url).netloc}.helper={_HELPER}"
+    asked = ("-c", "credential.helper=", "-c", helper) if login else ()
+
     def git(*arguments: str) -> str:
-        argv = ("git", "-c", "core.hooksPath=/dev/null", *arguments)
+        argv = ("git", "-c", "core.hooksPath=/dev/null", *asked, *arguments)
         title = f"git fetch {source.shown}"
         command = Command(argv=argv, cwd=target, env=git_env, timeout=timeout, title=title)
         try:
@@ -120,9 +134,23 @@ def fetch_git(
             raise FetchError(source.url, f"No answer within {timeout:g} seconds.") from err
 
     git("init", "-q")
-    git("fetch", "-q", "--depth", "1", "--no-tags", "--", source.url, source.ref or "HEAD")
+    git("fetch", "-q", "--depth", "1", "--no-tags", "--", url, source.ref or "HEAD")
     git("checkout", "-q", "--detach", "FETCH_HEAD")
     return git("rev-parse", "HEAD")
+
+
+def _without_login(url: str) -> tuple[str, Mapping[str, str]]:
+    """``url`` as it may stand on a command line, and the name and password that were in it as
+    environment variables for _HELPER. An ssh URL names an account, which is no secret."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or parts.username is None:
+        return url, {}
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    login = {
+        "SLUGC_GIT_USER": unquote(parts.username),
+        "SLUGC_GIT_PASSWORD": unquote(parts.password or ""),
+    }
+    return bare, login
 
 
 def unpack(stream: BinaryIO, target: Path, *, shown: str) -> Path:
