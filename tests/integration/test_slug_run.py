@@ -14,8 +14,8 @@ import termios
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pexpect
@@ -53,6 +53,7 @@ TYPES = {
     "deaf": "trap '' TERM; echo deaf; while :; do sleep 1; done",
     "args": "printf '<%s>'",
 }
+WEB_ALONE = {ProcessType("web"): "true"}
 ENGINES = [
     pytest.param("host", id="host"),
     pytest.param("embedded", id="embedded", marks=pytest.mark.embedded),
@@ -198,6 +199,53 @@ def test_two_web_containers_answer_on_one_port_and_stop_cleanly(
             assert f"slug-run[{name}] | Process exited with status 0" in run.log
         assert re.search(r"^\d\d:\d\d:\d\d app\[web\.1\] +\| listening on \d+$", run.log, re.M)
     assert processes_named(marker) == []
+
+
+def test_a_slug_for_another_machine_is_refused(slug_run: SlugRun) -> None:
+    stack = replace(read_host_stack(), arch="s390x")
+    facts = SlugFacts(
+        name="far", stack=stack, buildpacks=(), process_types=WEB_ALONE, config_vars={}
+    )
+    far = slug_run.directory / "far"
+    store = Store(slug_run.directory / "pack")
+    write_slug(slug_run.directory / "tree", far, facts=facts, store=store)
+    done = slug_run.run("--slug", "far", "echo", "ran")
+    assert (done.returncode, done.stdout) == (65, b"")
+    assert "Error: The slug far was built for another stack" in done.stderr.decode()
+    assert f"architecture: the slug needs s390x, this is {os.uname().machine}" in (
+        done.stderr.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda content: content[: len(content) // 2], "is cut short"),
+        (lambda content: content[:100] + b"spoilt" + content[106:], "is damaged"),
+    ],
+    ids=["cut", "flipped"],
+)
+def test_a_spoilt_slug_is_refused_and_nothing_of_it_stays(
+    slug_run: SlugRun, spoil: Callable[[bytes], bytes], said: str
+) -> None:
+    facts = SlugFacts(
+        name="spoilt",
+        stack=read_host_stack(),
+        buildpacks=(),
+        process_types=WEB_ALONE,
+        config_vars={},
+    )
+    tree, spoilt = slug_run.directory / f"tree {said}", slug_run.directory / "spoilt"
+    tree.mkdir()
+    (tree / "data").write_text(f"{said} " * 1000 + slug_run.engine)
+    write_slug(tree, spoilt, facts=facts, store=Store(slug_run.directory / "pack"))
+    spoilt.write_bytes(spoil(spoilt.read_bytes()))
+    layers = slug_run.directory / "home/store/layers"
+    before = list(layers.iterdir()) if layers.exists() else []
+    done = slug_run.run("--slug", "spoilt", "echo", "ran")
+    assert (done.returncode, done.stdout) == (65, b""), done.stderr
+    assert f"Error: The slug {spoilt} {said}" in done.stderr.decode()
+    assert (list(layers.iterdir()) if layers.exists() else []) == before
 
 
 def test_a_crashed_container_comes_back_and_the_other_serves_meanwhile(
