@@ -47,13 +47,16 @@ class StackMismatchError(SlugkitError):
 
     def __init__(self, slug: str, wanted: Stack, host: Stack) -> None:
         self.slug, self.wanted, self.host = slug, wanted, host
+        machine = f"on a {wanted.id} {wanted.arch} machine"
+        if wanted.arch == host.arch:
+            # A stack image has another distribution for a container, never another processor.
+            machine += f", or with --engine docker and the\nstack image of {wanted.id}"
         super().__init__(
             f"The slug {slug} was built for another stack",
             details="\n".join(wanted.mismatches(host)),
             resolution=(
                 "Build the app again on this machine, or run the slug where its stack is:\n"
-                f"on a {wanted.id} {wanted.arch} machine, or with --engine docker and the\n"
-                f"stack image of {wanted.id}."
+                f"{machine}."
             ),
         )
 

@@ -76,6 +76,16 @@ def test_mismatch_names_everything_that_differs() -> None:
         "stack: the slug needs debian-12, this is ubuntu-22.04\n"
         "glibc: the slug needs 2.36 or newer, this has 2.35\n\n"
         "Build the app again on this machine, or run the slug where its stack is:\n"
+        "on a debian-12 x86_64 machine."
+    )
+
+
+def test_mismatch_offers_docker_where_only_the_distribution_differs() -> None:
+    host = replace(STACK, id="ubuntu-22.04", distribution="ubuntu")
+    with pytest.raises(StackMismatchError) as caught:
+        require_stack(STACK, host=host, slug="polls.slug")
+    assert caught.value.resolution == (
+        "Build the app again on this machine, or run the slug where its stack is:\n"
         "on a debian-12 x86_64 machine, or with --engine docker and the\n"
         "stack image of debian-12."
     )
