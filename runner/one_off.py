@@ -114,7 +114,7 @@ class OneOff:
         # What the command left behind must not keep writing between its end and ours.
         container.remove()
         for pump in shown:
-            pump.drain()
+            pump.drain(interrupted=lambda: self.signals.first is not None)
         return self.signals.exit_code if self.signals.first is not None else code
 
     def _wait(self, container: RunningContainer, pumps: tuple[Pump, ...]) -> set[int]:

@@ -7,6 +7,7 @@ import select
 from collections.abc import Callable
 
 CHUNK = 64 * 1024
+WAIT_MS = 100
 PIECE = 4096  # PIPE_BUF: what a pipe that poll() calls writable takes without blocking
 
 
@@ -48,11 +49,15 @@ class Pump:
             self.finish()
         return chunk
 
-    def drain(self) -> None:
-        """Pass on what is left in the source, for whom nobody writes to any more."""
+    def drain(self, *, interrupted: Callable[[], bool]) -> None:
+        """Pass on what is left in the source, for whom nobody writes to any more.
+
+        Once ``interrupted``, a reader who does not read is not waited for.
+        """
         while not self.done:
             if self._buffer:
-                _wait_writable(self.target)
+                if not _wait_writable(self.target, interrupted):
+                    return
             elif not _is_readable(self.source):
                 return
             self.step()
@@ -91,7 +96,10 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poller.poll(0))
 
 
-def _wait_writable(descriptor: int) -> None:
+def _wait_writable(descriptor: int, interrupted: Callable[[], bool]) -> bool:
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
-    poller.poll()
+    while not poller.poll(WAIT_MS):
+        if interrupted():
+            return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 
@@ -57,8 +58,24 @@ def test_drain_takes_what_is_there_and_does_not_wait_for_more() -> None:
     drain, target = os.pipe()
     os.write(feed, b"last words")
     pump = Pump(source, target)
-    pump.drain()
+    pump.drain(interrupted=lambda: False)
     assert os.read(drain, 100) == b"last words"
     assert not pump.done
+    for descriptor in (source, feed, drain, target):
+        os.close(descriptor)
+
+
+def test_drain_does_not_wait_for_a_reader_who_does_not_read_once_we_should_stop() -> None:
+    source, feed = os.pipe()
+    drain, target = os.pipe()
+    os.set_blocking(target, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(target, b"x" * 4096):
+            pass
+    os.write(feed, b"last words")
+    pump = Pump(source, target)
+    answers = iter([False, True])
+    pump.drain(interrupted=lambda: next(answers))
+    assert list(answers) == []
     for descriptor in (source, feed, drain, target):
         os.close(descriptor)
