@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +26,8 @@ class UnknownEngineError(UsageError):
 
     def __init__(self, name: str, origin: str) -> None:
         self.name, self.origin = name, origin
+        import difflib
+
         nearest = difflib.get_close_matches(name.lower(), ENGINE_NAMES, n=1)
         hint = f"Did you mean {nearest[0]}? " if nearest else ""
         super().__init__(

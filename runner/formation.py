@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +57,8 @@ class UnknownProcessTypeError(UsageError):
 
     def __init__(self, word: str, types: Sequence[str], *, others: Sequence[str] = ()) -> None:
         self.word, self.types = word, tuple(types)
+        import difflib
+
         nearest = difflib.get_close_matches(word.lower(), [*types, *others], n=1)
         self.suggestion = nearest[0] if nearest else None
         what = "process type or command" if others else "process type"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +17,9 @@ Caddy is not installed, so there is no load balancer before the web containers a
 address of its own. To have one address for all:
 
     apt install caddy"""
+
+
+TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class FrontKind(StrEnum):
@@ -56,6 +60,11 @@ class RouterMissingError(SlugkitError):
             f"Answering on {bind} needs the load balancer Caddy, which is not installed",
             resolution="Install it, or leave --bind out:\n\n    apt install caddy",
         )
+
+
+def find_caddy(env: Mapping[str, str]) -> str | None:
+    """Caddy from PATH, or where packages put it."""
+    return shutil.which("caddy", path=f"{env.get('PATH', '')}:{TOOL_PATH}")
 
 
 def plan_front(*, web: int, port: int | None, bind: str, has_caddy: bool) -> FrontPlan:

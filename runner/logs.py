@@ -19,11 +19,10 @@ COLORS = ("\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[96m"
 DIM, RESET = "\x1b[2m", "\x1b[0m"
 
 # Escape sequences (ECMA-48): CSI, then OSC and other strings, then the two-byte ones.
-_ESCAPE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?"
-)
-_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\x80-\x9f]")
+# Compiled at the first line, which is written while the app boots, not while the command starts.
+_ESCAPE = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?"
+_COLOR = r"\x1b\[[0-9;:]*m"
+_CONTROL = r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f\x80-\x9f]"
 
 
 class LineSplitter:
@@ -80,13 +79,13 @@ def clean(text: str, *, color: bool) -> str:
 
     Colours stay where colour is wanted; they never run into the next line.
     """
-    kept = _ESCAPE.sub(lambda found: _kept_escape(found[0], color=color), text)
-    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", kept)
+    kept = re.sub(_ESCAPE, lambda found: _kept_escape(found[0], color=color), text)
+    shown = re.sub(_CONTROL, lambda found: f"\\x{ord(found[0]):02x}", kept)
     return shown + RESET if color and "\x1b" in shown else shown
 
 
 def _kept_escape(escape: str, *, color: bool) -> str:
-    return escape if color and _COLOR.fullmatch(escape) else ""
+    return escape if color and re.fullmatch(_COLOR, escape) else ""
 
 
 @dataclass(slots=True)

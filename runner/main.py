@@ -21,11 +21,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    import gc
+
+    # Imports make much that is kept and nothing to collect; looking for it takes milliseconds.
+    gc.disable()
     from buildpack.support.errors import ExitCode, SlugkitError
 
     try:
         from runner.cli import run_cli
 
+        gc.enable()
         return run_cli(words)
     except SlugkitError as err:
         _show(err)

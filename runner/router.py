@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import tempfile
 import time
@@ -23,6 +22,7 @@ from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import remove_tree, write_atomically
 from runner.engines.base import Address
+from runner.front import TOOL_PATH
 from runner.logs import LineSplitter
 from slugc.privileges import drop_prefix, hand_over, run_identity
 
@@ -30,7 +30,6 @@ START_TIMEOUT = 10.0
 REQUEST_TIMEOUT = 5.0
 GRACE = "25s"  # requests under way may finish while their containers have 30 seconds to stop
 DIR_PREFIX = "slugkit-router-"
-TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class RouterError(SlugkitError):
@@ -47,11 +46,6 @@ class RouterError(SlugkitError):
             resolution="Without one, start a single web container and no --port:\n\n"
             "    slug-run web",
         )
-
-
-def find_caddy(env: Mapping[str, str]) -> str | None:
-    """Caddy from PATH, or where packages put it."""
-    return shutil.which("caddy", path=f"{env.get('PATH', '')}:{TOOL_PATH}")
 
 
 def caddy_config(

@@ -26,6 +26,7 @@ from runner.front import (
     NO_CADDY_NOTICE,
     FrontKind,
     FrontPlan,
+    find_caddy,
     formation_lines,
     plan_front,
 )
@@ -34,7 +35,6 @@ from runner.logs import LogWriter
 from runner.policy import Outcome, Policy
 from runner.ports import choose_ports, ensure_port_free
 from runner.release import Release, create_release
-from runner.router import Router, find_caddy
 from runner.signals import StopSignals
 from runner.supervisor import Supervisor
 from slugc.procfile import ProcessType
@@ -145,6 +145,8 @@ def run_formation(request: StartRequest) -> Outcome:
         log = _log_writer(request, specs, signals)
         front = None
         if plan.kind is FrontKind.ROUTER:
+            from runner.router import Router
+
             assert caddy is not None
             listen = Address(host=plan.bind, port=plan.port)
             front = stack.enter_context(Router(caddy, listen=listen))

@@ -115,12 +115,12 @@ class Store:
 
         Each directory holds what lies under ``./app/`` in the slug.
         """
-        from slugc.unpack import unpack_layers
-
         self.create()
         layers = slug.metadata.layers
         missing = tuple(x for x in layers if not self.layer_dir(x.diff_id).is_dir())
         if missing or not self.judged_file(slug.metadata.checksum).is_file():
+            from slugc.unpack import unpack_layers
+
             unpack_layers(self, slug, missing)
         return tuple(self.layer_dir(layer.diff_id) for layer in layers)
 

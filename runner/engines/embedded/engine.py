@@ -80,17 +80,20 @@ class EmbeddedEngine:
         self._env = tool_env(env)
         checks.require_visible(self._env)
         self._home = data_dir(env)
-        self._hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
-        rundir.sweep(self._home, env, engine=self.name, also=self._remove_groups)
-        self._layers = self._ensure_layers(self._request.release, self._home)
         with contextlib.ExitStack() as undo:
             self._run = rundir.create_run_dir(self._home, env, engine=self.name)
             undo.callback(self._run.remove)
-            undo.callback(self._remove_groups, self._run.id)
-            self._network = self._start_network()
+            self._network = self._begin_network()
             undo.callback(self._network.close)
-            self._walls = self._build_walls()
+            # While the bridge is being made:
+            self._hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+            undo.callback(self._remove_groups, self._run.id)
+            rundir.sweep(self._home, env, engine=self.name, also=self._remove_groups)
+            self._layers = self._ensure_layers(self._request.release, self._home)
+            self._await_bridge()
+            # While slirp4netns starts:
             self._filter = seccomp.filter_program()
+            self._walls = self._build_walls()
             self._memory_upper = self._find_upper_place()
             self._say_what_is_soft()
             undo.callback(self._remove_containers)
@@ -119,6 +122,8 @@ class EmbeddedEngine:
             cgroup = self._make_cgroup(key)
             if cgroup is not None:
                 undo.callback(cgroup.remove)
+            # Its bridge port needs a moment to settle, which the container's own start gives it.
+            self._network.await_way_out()
             launched = self._launch(spec, streams, home=home, inside=inside, cgroup=cgroup)
             lent = undo.pop_all()
             container = EmbeddedContainer(
@@ -139,11 +144,13 @@ class EmbeddedEngine:
 
     # What a run sets up once
 
-    def _start_network(self) -> network.Network:
+    def _begin_network(self) -> network.Network:
         subnet = addresses.choose_subnet(_host_addresses(), Path("/proc/net/route").read_text())
-        socket = self._run.sockets / "slirp.sock"
+        return network.Network(subnet, socket=self._run.sockets / "slirp.sock", env=self._env)
+
+    def _await_bridge(self) -> None:
         try:
-            return network.start_network(subnet, cwd=Path("/"), socket=socket, env=self._env)
+            self._network.await_bridge()
         except network.NetworkError:
             checks.require(self._env)  # knows the reason in most cases, and the remedy
             raise
@@ -162,9 +169,7 @@ class EmbeddedEngine:
 
     def _find_upper_place(self) -> int | None:
         """None: on disk. A size: in memory, because the disk cannot hold an upper directory."""
-        # Tried once in a boot: a directory that is emptied at each boot remembers it.
-        proven = self._run.sockets.parent / f"overlay-{self._home.stat().st_dev:x}"
-        if proven.exists():
+        if self._is_overlay_proven():
             return None
         home = self._make_home("probe")
         try:
@@ -172,13 +177,21 @@ class EmbeddedEngine:
         finally:
             remove_tree(home)
         if found is None:
-            proven.touch()
+            self._overlay_proof.touch()
             return None
         self._request.notify(
             f"Files written under /app are kept in memory, {_MEMORY_UPPER >> 20} MiB a container: "
             f"{self._home} cannot hold an overlay ({found})"
         )
         return _MEMORY_UPPER
+
+    @property
+    def _overlay_proof(self) -> Path:
+        """Tried once in a boot: a directory that is emptied at each boot remembers it."""
+        return self._run.sockets.parent / f"overlay-{self._home.stat().st_dev:x}"
+
+    def _is_overlay_proven(self) -> bool:
+        return self._overlay_proof.exists()
 
     def _say_what_is_soft(self) -> None:
         if said := cgroups.soft_limits(self._hierarchies, self._request.limits):

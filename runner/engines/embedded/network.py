@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import select
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +47,62 @@ class NetworkError(SlugkitError):
         )
 
 
-@dataclass(slots=True)
-class Network:
-    """A running network. Not frozen: addresses are taken and given back."""
+@dataclass(slots=True, kw_only=True)
+class Starting:
+    """A program that was started and writes one byte to ``ready_fd`` when it is ready.
 
-    subnet: Subnet
-    holder: Process
-    slirp: Process
-    api: SlirpApi
-    lifeline: int
-    free: list[str]
+    Not frozen: once it is ready, both descriptors are closed and nothing is waited for again.
+    """
+
+    step: str
+    process: Process
+    ready_fd: int
+    errors_fd: int
+    is_open: bool = True
+
+    def wait(self) -> None:
+        """Return when it is ready. Raises NetworkError, with what the program said."""
+        if not self.is_open:
+            return
+        readable, _, _ = select.select([self.ready_fd], [], [], START_TIMEOUT)
+        is_ready = bool(readable) and os.read(self.ready_fd, 1) != b""
+        said = os.pread(self.errors_fd, 4096, 0).decode("utf-8", "replace")
+        self._close()
+        if not is_ready:
+            self.end()
+            raise NetworkError(self.step, said)
+
+    def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            os.close(self.ready_fd)
+            os.close(self.errors_fd)
+
+
+class Network:
+    """An app's network. Its two programs start while the engine does other things:
+    ``await_bridge`` comes before the first container, ``await_way_out`` before its first port.
+    """
+
+    def __init__(self, subnet: Subnet, *, socket: Path, env: Mapping[str, str]) -> None:
+        self.subnet = subnet
+        self._socket, self._env = socket, env
+        self._free = list(subnet.container_addresses)
+        self._slirp: Starting | None = None
+        self.api = SlirpApi(socket)
+        self._reader, self._lifeline = os.pipe()
+        try:
+            self._holder = _start_holder(self._reader, env)
+        except BaseException:
+            os.close(self._reader)
+            os.close(self._lifeline)
+            raise
 
     @property
     def pid(self) -> int:
@@ -65,27 +110,38 @@ class Network:
 
         Its children, the holder first, are in the PID namespace that containers are started in.
         """
-        return self.holder.pid
+        return self._holder.process.pid
+
+    def await_bridge(self) -> None:
+        """Return when containers can be plugged in; slirp4netns is then on its way."""
+        self._holder.wait()
+        self._slirp = _start_slirp(self.subnet, self.pid, self._socket, self._reader, self._env)
+
+    def await_way_out(self) -> None:
+        """Return when slirp4netns forwards and takes requests."""
+        assert self._slirp is not None
+        self._slirp.wait()
 
     def take_address(self) -> str:
-        if not self.free:
+        if not self._free:
             raise AddressesUsedUpError(self.subnet)
-        return self.free.pop(0)
+        return self._free.pop(0)
 
     def give_back(self, address: str) -> None:
-        self.free.append(address)
+        self._free.append(address)
 
     def remove_forward(self, forward: int) -> None:
         """Close a port again. With slirp4netns gone, so are its ports."""
-        if self.slirp.poll() is None:
+        if self._slirp is not None and self._slirp.process.poll() is None:
             self.api.remove_forward(forward)
 
     def close(self) -> None:
         """End holder and slirp4netns."""
-        os.close(self.lifeline)
-        for process in (self.slirp, self.holder):
-            process.kill()
-            process.wait()
+        os.close(self._lifeline)
+        os.close(self._reader)
+        if self._slirp is not None:
+            self._slirp.end()
+        self._holder.end()
 
 
 def bridge_commands() -> str:
@@ -144,82 +200,37 @@ def slirp_argv(
     )
 
 
-def start_network(subnet: Subnet, *, cwd: Path, socket: Path, env: Mapping[str, str]) -> Network:
-    """Start the holder, then slirp4netns; returns when both say they are ready."""
-    reader, lifeline = os.pipe()
-    try:
-        holder = _start_holder(cwd, reader, env)
-        try:
-            slirp = _start_slirp(subnet, holder, socket, reader, cwd=cwd, env=env)
-        except BaseException:
-            holder.kill()
-            holder.wait()
-            raise
-    except BaseException:
-        os.close(lifeline)
-        raise
-    finally:
-        os.close(reader)
-    return Network(
-        subnet=subnet,
-        holder=holder,
-        slirp=slirp,
-        api=SlirpApi(socket),
-        lifeline=lifeline,
-        free=list(subnet.container_addresses),
-    )
-
-
-def _start_holder(cwd: Path, lifeline: int, env: Mapping[str, str]) -> Process:
+def _start_holder(lifeline: int, env: Mapping[str, str]) -> Starting:
     unshare = (
         *("unshare", "--user", "--map-root-user", "--net"),
         *("--pid", "--fork", "--kill-child", "--"),
     )
-    command = Command(
-        argv=(*drop_prefix(), *unshare, "sh", "-c", _HOLDER, "slugkit-net", bridge_commands()),
-        cwd=cwd,
-        env=env,
-    )
+    argv = (*drop_prefix(), *unshare, "sh", "-c", _HOLDER, "slugkit-net", bridge_commands())
     said, errors = os.pipe(), os.memfd_create("holder")
     try:
+        command = Command(argv=argv, cwd=Path("/"), env=env)
         process = spawn(command, stdin=lifeline, stdout=said[1], stderr=errors)
-        os.close(said[1])
-        _await_ready(process, said[0], errors, "bridge")
-    finally:
+    except BaseException:
         os.close(said[0])
         os.close(errors)
-    return process
+        raise
+    finally:
+        os.close(said[1])
+    return Starting(step="bridge", process=process, ready_fd=said[0], errors_fd=errors)
 
 
 def _start_slirp(
-    subnet: Subnet,
-    holder: Process,
-    socket: Path,
-    lifeline: int,
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-) -> Process:
+    subnet: Subnet, holder: int, socket: Path, lifeline: int, env: Mapping[str, str]
+) -> Starting:
     said, errors = os.pipe(), os.memfd_create("slirp")
-    argv = (*drop_prefix(), *slirp_argv(subnet, holder.pid, socket, lifeline, said[1]))
-    command = Command(argv=argv, cwd=cwd, env=env, pass_fds=(lifeline, said[1]))
+    argv = (*drop_prefix(), *slirp_argv(subnet, holder, socket, lifeline, said[1]))
     try:
+        command = Command(argv=argv, cwd=Path("/"), env=env, pass_fds=(lifeline, said[1]))
         process = spawn(command, stdout=errors, stderr=errors)
-        os.close(said[1])
-        _await_ready(process, said[0], errors, "slirp4netns")
-    finally:
+    except BaseException:
         os.close(said[0])
         os.close(errors)
-    return process
-
-
-def _await_ready(process: Process, ready_fd: int, errors: int, step: str) -> None:
-    """Wait for the first byte; end of file or too long a wait means it failed."""
-    deadline = time.monotonic() + START_TIMEOUT
-    readable, _, _ = select.select([ready_fd], [], [], max(0.0, deadline - time.monotonic()))
-    if readable and os.read(ready_fd, 1):
-        return
-    process.kill()
-    process.wait()
-    said = os.pread(errors, 4096, 0).decode("utf-8", "replace")
-    raise NetworkError(step, said)
+        raise
+    finally:
+        os.close(said[1])
+    return Starting(step="slirp4netns", process=process, ready_fd=said[0], errors_fd=errors)

@@ -99,6 +99,7 @@ def test_upper_directory_is_in_memory_where_the_disk_cannot_hold_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "overlay_problem", lambda tree, env: "not on this file system")
+    monkeypatch.setattr(EmbeddedEngine, "_is_overlay_proven", lambda self: False)
     notices: list[str] = []
     with support.make_engine(home, notices=notices) as engine:
         happened = support.run(engine, Wanted(command="echo x >new; rm a; ls; cat both"))

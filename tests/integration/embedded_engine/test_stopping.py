@@ -102,6 +102,7 @@ def open_descriptors() -> int:
 def test_failed_start_says_why_and_gives_everything_back(
     engine: EmbeddedEngine, home: Path
 ) -> None:
+    support.run(engine, Wanted(command="true"))  # the network is complete with the first one
     (home / "store/layers/lower").rename(home / "store/layers/moved")
     before = open_descriptors()
     with pytest.raises(ContainerStartError) as caught:
