@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from buildpack.support import command
+from buildpack.support import command, seccomp
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError
 from slugc.privileges import drop_prefix, run_identity
 from slugc.sandbox.base import (
@@ -62,6 +62,7 @@ class EmbeddedSandbox:
         self._request = request
         self._system = system_arguments()
         self._users: tuple[tuple[int, str], ...] = ()
+        self._filter = -1
 
     def stack(self) -> Stack:
         return read_host_stack()
@@ -70,7 +71,12 @@ class EmbeddedSandbox:
         found = self.stack().id
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
-        self._users = tuple((_in_memory(text), seen) for seen, text in USERS.items())
+        try:
+            self._filter = _in_memory(seccomp.filter_program())
+        except seccomp.SeccompError as err:
+            problem = Problem(what=err.brief, fix=err.resolution)
+            raise SandboxUnavailableError(self.kind, (problem,)) from err
+        self._users = tuple((_in_memory(text.encode()), seen) for seen, text in USERS.items())
         try:
             self._prove()
         except BaseException:
@@ -88,9 +94,9 @@ class EmbeddedSandbox:
         self._close()
 
     def _close(self) -> None:
-        for descriptor, _ in self._users:
+        for descriptor in self._lent:
             os.close(descriptor)
-        self._users = ()
+        self._users, self._filter = (), -1
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
         command.stream(self.host_command(phase), on_line)
@@ -101,7 +107,7 @@ class EmbeddedSandbox:
     def host_command(self, phase: SandboxCommand) -> Command:
         """``phase`` as this host starts it."""
         prefix, walls = self._placed()
-        for descriptor, _ in self._users:
+        for descriptor in self._lent:
             os.lseek(descriptor, 0, os.SEEK_SET)  # the phase before has read to the end
         return Command(
             argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, phase, system=self._system)),
@@ -109,8 +115,14 @@ class EmbeddedSandbox:
             env=phase.env,
             timeout=phase.timeout,
             title=phase.title,
-            pass_fds=tuple(descriptor for descriptor, _ in self._users),
+            pass_fds=self._lent,
         )
+
+    @property
+    def _lent(self) -> tuple[int, ...]:
+        """The open files that bubblewrap reads."""
+        held = (self._filter, *(descriptor for descriptor, _ in self._users))
+        return tuple(descriptor for descriptor in held if descriptor >= 0)
 
     def _placed(self) -> tuple[tuple[str, ...], Walls]:
         """Where each source can be reached, and the prefix that makes it so."""
@@ -126,6 +138,7 @@ class EmbeddedSandbox:
             home_source=work / "home",
             exposed=tuple((place[path], path) for path in self._request.exposed),
             written=self._users,
+            filter=self._filter,
         )
         if not hidden:
             return (), walls
@@ -154,10 +167,10 @@ class EmbeddedSandbox:
         return ()
 
 
-def _in_memory(text: str) -> int:
-    """An open file that holds ``text`` and has no name anybody could reach it by."""
+def _in_memory(content: bytes) -> int:
+    """An open file that holds ``content`` and has no name anybody could reach it by."""
     descriptor = os.memfd_create("slugc", os.MFD_CLOEXEC)
-    os.write(descriptor, text.encode())
+    os.write(descriptor, content)
     return descriptor
 
 

@@ -87,6 +87,8 @@ class Walls:
     """(where the bytes are reachable, where they are seen), read-only"""
     written: tuple[tuple[int, str], ...] = ()
     """(open file, where its content is seen), read-only"""
+    filter: int = -1
+    """open file that holds the system call filter"""
 
 
 def bwrap_argv(walls: Walls, phase: SandboxCommand, *, system: Sequence[str]) -> tuple[str, ...]:
@@ -109,6 +111,9 @@ def bwrap_argv(walls: Walls, phase: SandboxCommand, *, system: Sequence[str]) ->
         "--disable-userns",  # no namespace inside a namespace: most kernel holes start there
         *("--uid", str(BUILD_UID), "--gid", str(BUILD_UID)),
         *("--cap-drop", "ALL"),
+        # Among what it refuses: the keys of whoever builds (keyctl), and the kernel's youngest and
+        # most broken doors (io_uring, userfaultfd, vsock).
+        *("--seccomp", str(walls.filter)),
         "--die-with-parent",
         "--new-session",  # no TIOCSTI into the terminal of the person who builds
         *("--hostname", "slugc"),

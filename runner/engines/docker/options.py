@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from buildpack.support.seccomp import docker_profile
 from runner.engines.base import Limits
 from runner.formation import ContainerSpec
-from runner.seccomp import docker_profile
 from runner.walls import (
     CONTAINER_GID,
     CONTAINER_UID,

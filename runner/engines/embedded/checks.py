@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support import seccomp
 from buildpack.support.command import Command, CommandFailedError, capture
-from runner import seccomp
 from runner.engines.embedded.rootfs import AppTree
 from runner.errors import EngineUnavailableError
 from slugc.privileges import drop_prefix

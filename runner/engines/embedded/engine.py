@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from buildpack.support import seccomp
 from buildpack.support.command import Command
 from buildpack.support.files import remove_tree
-from runner import seccomp
 from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.engines.embedded import addresses, bwrap, cgroups, checks, network, rootfs, starter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from buildpack.support.seccomp import docker_profile
 from runner.engines.base import Limits
 from runner.engines.docker.options import (
     GATE,
@@ -15,7 +16,6 @@ from runner.engines.docker.options import (
     host_config,
     wall_config,
 )
-from runner.seccomp import docker_profile
 from tests.unit.runner.samples import a_spec
 
 PLAN = ContainerPlan(

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from runner import seccomp, walls
-from runner.walls import SYSCALL_RULES, Action, SyscallRule
+from buildpack.support import seccomp
+from buildpack.support.syscalls import SYSCALL_RULES, Action, SyscallRule
+from runner import walls
 
 
 def names(action: Action) -> set[str]:

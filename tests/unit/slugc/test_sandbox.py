@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from buildpack.support import seccomp
 from slugc.sandbox import enter_sandbox
 from slugc.sandbox.base import (
     Problem,
@@ -40,13 +41,15 @@ def test_the_whole_argument_list() -> None:
         home_source=Path("/mnt/0/home"),
         exposed=((Path("/mnt/1"), Path("/root/.pyenv/versions")),),
         written=((7, "/etc/passwd"),),
+        filter=6,
     )
 
     argv = bwrap_argv(walls, PHASE, system=("--ro-bind", "/usr", "/usr"))
 
     assert " ".join(argv) == (
         "bwrap --unshare-all --share-net --unshare-user --disable-userns"
-        " --uid 1000 --gid 1000 --cap-drop ALL --die-with-parent --new-session --hostname slugc"
+        " --uid 1000 --gid 1000 --cap-drop ALL --seccomp 6 --die-with-parent --new-session"
+        " --hostname slugc"
         " --ro-bind /usr /usr --ro-bind-data 7 /etc/passwd --proc /proc --dev /dev"
         " --perms 1777 --tmpfs /tmp"
         " --ro-bind /mnt/1 /root/.pyenv/versions"
@@ -54,6 +57,19 @@ def test_the_whole_argument_list() -> None:
         " --chdir /tmp/slugc/build --"
         " /tmp/slugc/buildpacks/0/bin/detect /tmp/slugc/build"
     )
+
+
+def test_there_is_no_sandbox_without_the_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seccomp, "LIBRARY", "libnothing.so.0")
+    with (
+        pytest.raises(SandboxUnavailableError, match="cannot run here") as caught,
+        EmbeddedSandbox(SandboxRequest(work_dir=tmp_path)),
+    ):
+        pytest.fail("entered")
+    assert caught.value.problems[0].what == "The system call filter cannot be made"
+    assert "apt install libseccomp2" in caught.value.problems[0].fix
 
 
 def test_no_value_of_the_environment_is_on_the_command_line(tmp_path: Path) -> None:

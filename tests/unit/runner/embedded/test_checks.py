@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import seccomp
+from buildpack.support import seccomp
 from runner.engines.embedded import checks
 from runner.engines.embedded.checks import Machine, find_problems, unavailable
 from runner.errors import EngineUnavailableError

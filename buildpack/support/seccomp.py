@@ -12,7 +12,14 @@ import os
 from collections.abc import Iterable
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from runner.walls import DEFAULT_ACTION, SYSCALL_RULES, Action, ArgumentCheck, Compare, SyscallRule
+from buildpack.support.syscalls import (
+    DEFAULT_ACTION,
+    SYSCALL_RULES,
+    Action,
+    ArgumentCheck,
+    Compare,
+    SyscallRule,
+)
 
 LIBRARY = "libseccomp.so.2"
 

@@ -1,0 +1,59 @@
+"""What a build can ask of the kernel, tried from inside the embedded sandbox."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slugc.privileges import hand_over
+from slugc.sandbox.base import SandboxCommand, SandboxRequest
+from slugc.sandbox.embedded import EmbeddedSandbox
+from slugc.sandbox.policy import WORK_DIR
+
+pytestmark = [pytest.mark.integration, pytest.mark.embedded]
+
+TRY = """\
+import ctypes, errno, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if sys.argv[1] == "vsock":
+    result, error = 0, 0
+    try:
+        socket.socket(socket.AF_VSOCK)
+    except OSError as err:
+        result, error = -1, err.errno
+else:
+    names = {"keyctl": b"keyctl", "io_uring": b"io_uring_setup", "userfaultfd": b"userfaultfd"}
+    resolve = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_name
+    result = libc.syscall(resolve(names[sys.argv[1]]), 0, 0, 0, 0)
+    error = ctypes.get_errno()
+print(errno.errorcode[error] if result < 0 else "allowed")
+"""
+
+
+@pytest.fixture
+def work_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="slugkit-test-") as name:
+        Path(name).chmod(0o711)
+        work = Path(name) / "work"
+        (work / "home").mkdir(parents=True)
+        hand_over(work)
+        yield work
+
+
+@pytest.mark.parametrize("door", ["keyctl", "io_uring", "userfaultfd", "vsock"])
+def test_a_build_does_not_reach_the_kernels_risky_doors(work_dir: Path, door: str) -> None:
+    phase = SandboxCommand(
+        argv=("/usr/bin/python3", "-c", TRY, door),
+        cwd=WORK_DIR,
+        env={"PATH": os.defpath},
+        timeout=20,
+    )
+    with EmbeddedSandbox(SandboxRequest(work_dir=work_dir)) as sandbox:
+        said = sandbox.capture(phase, print).strip()
+        again = sandbox.capture(phase, print).strip()  # the filter is read once for each phase
+    assert said == again
+    assert said in {"EPERM", "ENOSYS"}
