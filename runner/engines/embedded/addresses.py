@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
 
@@ -35,20 +36,20 @@ class Subnet:
     cidr: str
 
     @property
-    def _net(self) -> ipaddress.IPv4Network:
+    def network(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(self.cidr)
 
     @property
     def gateway(self) -> str:
-        return str(self._net[2])  # libslirp's convention, as is the next
+        return str(self.network[2])  # libslirp's convention, as is the next
 
     @property
     def nameserver(self) -> str:
-        return str(self._net[3])
+        return str(self.network[3])
 
     @property
     def container_addresses(self) -> tuple[str, ...]:
-        return tuple(str(self._net[index]) for index in range(4, 255))
+        return tuple(str(self.network[index]) for index in range(4, 255))
 
 
 def host_addresses(fib_trie: str) -> tuple[str, ...]:
@@ -79,13 +80,42 @@ def choose_subnet(addresses: Iterable[str], routes: str) -> Subnet:
     return Subnet(cidr=_CANDIDATES[0])
 
 
+def virtual_networks(
+    routes: str, subnet: Subnet, net: Path = Path("/sys/class/net")
+) -> tuple[str, ...]:
+    """Networks that live inside this machine: bridges that no device of its own is part of.
+
+    Other apps are on them, those of a Docker Engine for one. A bridge with a real network card, or
+    with the default route, is the way out.
+    """
+    rows = [line.split() for line in routes.splitlines()[1:]]
+    ways_out = {row[0] for row in rows if _route_network(row).prefixlen == 0}
+    virtual = {
+        name
+        for name in {row[0] for row in rows} - ways_out
+        if (net / name / "bridge").is_dir() and not _has_device(net / name)
+    }
+    networks = [_route_network(row) for row in rows if row[0] in virtual]
+    return tuple(str(each) for each in networks if not each.overlaps(subnet.network))
+
+
+def _has_device(interface: Path) -> bool:
+    """A card itself, or what is made of one: a bond, a VLAN."""
+    is_card = (interface / "device").exists()
+    return is_card or any(_has_device(lower) for lower in interface.glob("lower_*"))
+
+
 def route_networks(routes: str) -> list[ipaddress.IPv4Network]:
     """Destinations from the text of /proc/net/route, the default route apart."""
     found = []
     for line in routes.splitlines()[1:]:
-        words = line.split()
-        target, mask = (bytes.fromhex(words[index])[::-1] for index in (1, 7))
-        network = ipaddress.IPv4Network((target, bin(int.from_bytes(mask)).count("1")))
+        network = _route_network(line.split())
         if network.prefixlen > 0:
             found.append(network)
     return found
+
+
+def _route_network(words: list[str]) -> ipaddress.IPv4Network:
+    """Columns 1 and 7 of /proc/net/route are destination and mask."""
+    target, mask = (bytes.fromhex(words[index])[::-1] for index in (1, 7))
+    return ipaddress.IPv4Network((target, bin(int.from_bytes(mask)).count("1")))

@@ -309,7 +309,10 @@ class EmbeddedEngine:
 
     def _plug(self, inside: str) -> starter.Plug:
         port = f"v{self._started}"
-        commands = network.container_commands(self._network.subnet, inside, port, _host_addresses())
+        subnet = self._network.subnet
+        inner = addresses.virtual_networks(Path("/proc/net/route").read_text(), subnet)
+        prohibited = (*_host_addresses(), *inner)
+        commands = network.container_commands(subnet, inside, port, prohibited)
         return starter.Plug(holder=self._network.pid, port=port, commands=commands)
 
     def _process_limits(self, *, is_soft: bool) -> str:

@@ -17,6 +17,7 @@ from runner.engines.embedded.addresses import (
     choose_subnet,
     host_addresses,
     route_networks,
+    virtual_networks,
 )
 from runner.engines.embedded.network import NetworkError, container_commands, slirp_argv
 from runner.engines.embedded.slirp import SlirpApi, SlirpError
@@ -199,3 +200,20 @@ def test_a_port_somebody_took_meanwhile_is_tried_again(tmp_path: Path) -> None:
     last = slirp.requests[-1]["arguments"]
     assert isinstance(last, dict)
     assert Address(host="127.0.0.1", port=last["host_port"]) == address
+
+
+def test_networks_inside_the_machine_are_known_by_their_bridges(tmp_path: Path) -> None:
+    """A Docker Engine's are; the network beyond a card that is bridged, bonded or not, is not."""
+    for name in ("docker0", "lan0", "lan1", "vpn0"):
+        (tmp_path / name / "bridge").mkdir(parents=True)
+    for name in ("veth1", "bond0", "eth1/device"):
+        (tmp_path / name).mkdir(parents=True)
+    for upper, lower in (("docker0", "veth1"), ("lan0", "eth1"), ("lan1", "bond0")):
+        (tmp_path / upper / f"lower_{lower}").symlink_to(f"../{lower}")
+    (tmp_path / "bond0/lower_eth1").symlink_to("../eth1")
+    rest = "\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+    more = [f"{name}\t0000{net}AC{rest}" for name, net in (("lan0", "12"), ("lan1", "13"))]
+    more += [f"vpn0\t000014AC{rest}", "vpn0\t00000000\t010014AC\t3\t0\t0\t0\t00000000\t0\t0\t0\n"]
+    routes = ROUTES + "".join(more)
+    assert virtual_networks(routes, Subnet(cidr="10.0.2.0/24"), tmp_path) == ("172.17.0.0/16",)
+    assert virtual_networks(routes, Subnet(cidr="172.17.9.0/24"), tmp_path) == ()
