@@ -31,7 +31,7 @@ from runner.front import (
     plan_front,
 )
 from runner.launch import CONTAINER_PORT, container_spec, one_off_command
-from runner.logs import LogWriter
+from runner.logs import LogWriter, clean
 from runner.policy import Outcome, Policy
 from runner.ports import choose_ports, ensure_port_free
 from runner.release import Release, create_release
@@ -282,7 +282,8 @@ def _identity(release: Release, engine: str) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    # Names and commands come from the slug, which may be anybody's.
+    sys.stderr.write(f"{clean(text, color=False)}\n")
     sys.stderr.flush()
 
 
