@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from slugc.privileges import hand_over
+from slugc.privileges import RUN_GID, RUN_UID, hand_over
 from slugc.slug import Slug
 
 _SWEEP_AFTER = 60  # seconds; between a file's creation and its lock lies less than one
@@ -69,10 +69,8 @@ class Store:
         """Make the store's directories, owned by whom untrusted code runs as."""
         try:
             for directory in (self.root, *(self.root / part for part in _PARTS)):
-                if not directory.is_dir():
-                    directory.mkdir(parents=True, exist_ok=True)
-                    directory.chmod(0o755)
-                    hand_over(directory)
+                directory.mkdir(parents=True, exist_ok=True)
+                _finish_directory(directory)
         except OSError as err:
             raise StoreNotWritableError(self.root, str(err)) from err
 
@@ -128,3 +126,20 @@ class Store:
 def hex_of(digest: str) -> str:
     """The hexadecimal part of ``sha256:...``, which names files."""
     return digest.removeprefix("sha256:")
+
+
+def _finish_directory(directory: Path) -> None:
+    """Give a directory that is still root's its mode and owner.
+
+    Asked every time, not only by who made it: that process may have been killed in between, or be
+    about to do it. Never through a link: the directory around it is not root's.
+    """
+    if os.getuid() != 0 or directory.is_symlink():
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_uid == 0:
+            os.fchmod(descriptor, 0o755)
+            os.fchown(descriptor, RUN_UID, RUN_GID)
+    finally:
+        os.close(descriptor)

@@ -135,6 +135,19 @@ def test_killed_at_any_moment_it_leaves_whole_layers_or_none(
     assert sum(path.is_file() for layer in layers for path in layer.rglob("*")) == 801
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives its directories away")
+def test_directory_a_killed_process_did_not_give_away_is_given_now(
+    slug: Slug, open_dir: Path
+) -> None:
+    store = Store(open_dir / "store")
+    store.create()
+    judged = store.root / "judged"
+    judged.rmdir()
+    judged.mkdir(mode=0o700)
+    store.ensure_layers(slug)
+    assert (judged.stat().st_uid, judged.stat().st_mode & 0o777) == (run_identity().uid, 0o755)
+
+
 def test_leftover_of_a_killed_process_is_removed(slug: Slug, open_dir: Path) -> None:
     store = Store(open_dir / "store")
     store.create()
