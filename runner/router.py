@@ -84,8 +84,10 @@ def caddy_handler(upstreams: Sequence[Address]) -> dict[str, object]:
             "try_duration": "5s",
             "try_interval": "50ms",
         },
-        # Bytes are passed on as they come, so streams and server-sent events work.
-        "flush_interval": -1,
+        # Bytes are passed on almost as they come, so streams and server-sent events work. Not -1,
+        # at once: with it Caddy 2.6.2 (Debian 12) hands its transport a context that is done
+        # without an error when servers change, and Go ends the process for that.
+        "flush_interval": 10_000_000,  # nanoseconds
         "transport": {"protocol": "http", "dial_timeout": "5s"},
     }
 
