@@ -13,7 +13,7 @@ from buildpack.support.errors import SlugkitError, UsageError
 from buildpack.support.output import Output, wants_color
 
 ROOT = Path(__file__).resolve().parent.parent
-REPORT_BUGS = "https://github.com/slugkit/slugkit/issues"
+REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
             SlugkitError(
                 "Internal error",
                 details=traceback.format_exc().rstrip(),
-                resolution=f"This is a bug of ours. Please report it:\n{REPORT_BUGS}",
+                resolution=REPORT_BUGS,
             )
         )
         return 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HELP_FILE = Path(__file__).with_name("help.txt")
-REPORT_TO = "https://github.com/slugkit/slugkit/issues"
+REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,9 +43,7 @@ def _run(words: list[str]) -> int:
         import traceback
 
         traceback.print_exc()
-        sys.stderr.write(
-            f"\nInternal error: this is a bug in Slugkit. Please report it:\n{REPORT_TO}\n"
-        )
+        sys.stderr.write(f"\nInternal error\n{REPORT_BUGS}\n")
         return int(ExitCode.BUG)
 
 

@@ -136,12 +136,14 @@ def run_formation(request: StartRequest) -> Outcome:
     if plan.url is not None:
         ensure_port_free(plan.port, host=plan.bind)
     specs = _expand(release, formation, plan, on_host=request.engine.name == "host")
-    _announce(release, request.engine.name, specs, plan)
+    _say(f"Booting {release.app} ({_identity(release, request.engine.name)})")
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         engine = stack.enter_context(
             opened_engine(request.engine, _engine_request(request, release))
         )
+        # Not before: the engine may refuse the slug, and nothing would answer there.
+        _announce(request.engine.name, specs, plan)
         log = _log_writer(request, specs, signals)
         front = None
         if plan.kind is FrontKind.ROUTER:
@@ -249,10 +251,7 @@ def _log_writer(
 # What is said around the log goes to standard error, so that standard output is the log alone.
 
 
-def _announce(
-    release: Release, engine: str, specs: Sequence[ContainerSpec], plan: FrontPlan
-) -> None:
-    _say(f"Booting {release.app} ({_identity(release, engine)})")
+def _announce(engine: str, specs: Sequence[ContainerSpec], plan: FrontPlan) -> None:
     for line in formation_lines([spec.name for spec in specs], plan):
         _say(line)
     if plan.kind is FrontKind.ADDRESSES:

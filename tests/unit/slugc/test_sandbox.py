@@ -39,7 +39,7 @@ def test_the_whole_argument_list() -> None:
     walls = Walls(
         work_source=Path("/mnt/0"),
         home_source=Path("/mnt/0/home"),
-        exposed=((Path("/mnt/1"), Path("/root/.pyenv/versions")),),
+        exposed=((Path("/mnt/1"), Path("/home/ann/.pyenv/versions")),),
         written=((7, "/etc/passwd"),),
         filter=6,
     )
@@ -52,7 +52,7 @@ def test_the_whole_argument_list() -> None:
         " --hostname slugc"
         " --ro-bind /usr /usr --ro-bind-data 7 /etc/passwd --proc /proc --dev /dev"
         " --perms 1777 --tmpfs /tmp"
-        " --ro-bind /mnt/1 /root/.pyenv/versions"
+        " --ro-bind /mnt/1 /home/ann/.pyenv/versions"
         " --bind /mnt/0 /tmp/slugc --bind /mnt/0/home /app --remount-ro /"
         " --chdir /tmp/slugc/build --"
         " /tmp/slugc/buildpacks/0/bin/detect /tmp/slugc/build"
