@@ -4,7 +4,8 @@ ROOT/lock            held for a whole build; two builds of one app wait for each
 ROOT/work/           what a sandbox sees as its one writable directory
     build/ env/ home/ buildpacks/    made for one build
     cache/                           kept from build to build
-ROOT/trash-*/        what earlier builds left, deleted behind the back of the person who waits
+ROOT/trash-*/        what earlier builds left, emptied behind the back of the person who waits
+ROOT/empty-*/        their directories, without a file: see EMPTY_KEPT
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +26,27 @@ from slugc.privileges import hand_over
 FRESH = ("build", "env", "home", "buildpacks")
 LOCK_NOTICE_AFTER = 0.2  # seconds; then the person who waits is told what for
 
-# Deletes in the background, with everything closed: a pipe that reads our output must not wait for
+EMPTY_KEPT = 8
+"""Emptied build dirs that may lie about; one more, and all of them are deleted at once.
+
+ext4 does not hand out an inode again for one to five minutes after it was freed ("recently_deleted"
+in fs/ext4/ialloc.c), and looks at every such inode for each file or directory it makes. Deleting
+the 3,000 directories of a build before the next one made that one three times as slow (0.9 s
+instead of 0.3 s). Files give their room back at once: most are links, whose inodes stay.
+"""
+EMPTY_LASTS = 900.0  # seconds; a build after that finds directories to delete, and does
+
+# Works in the background, with everything closed: a pipe that reads our output must not wait for
 # it. A directory a build made unreadable is made readable first.
 _REAP = """\
-{ nice -n 19 rm -rf -- "$@" || { chmod -R u+rwX -- "$@"; rm -rf -- "$@"; }; } \
-</dev/null >/dev/null 2>&1 &
+{
+until [ "$1" = -- ]; do
+  find "$1" ! -type d -delete && mv -- "$1" "${1%/*}/empty-${1##*/trash-}" ||
+    { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; }
+  shift
+done
+rm -rf "$@"
+} </dev/null >/dev/null 2>&1 &
 """
 
 
@@ -146,6 +164,14 @@ def _reap(space: BuildSpace) -> None:
     for env_dir in space.root.glob("trash-*/env"):
         remove_tree(env_dir)
     trash = tuple(os.fspath(path) for path in sorted(space.root.glob("trash-*")))
-    if trash:
-        argv = ("sh", "-c", _REAP, "sh", *trash)
-        capture(Command(argv=argv, cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}, timeout=10))
+    argv = ("nice", "-n", "19", "sh", "-c", _REAP, "sh", *trash, "--", *_old_empties(space))
+    capture(Command(argv=argv, cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}, timeout=10))
+
+
+def _old_empties(space: BuildSpace) -> tuple[str, ...]:
+    """All emptied build dirs once there are too many or one is too old, else none."""
+    found = {os.fspath(path): path.lstat().st_mtime for path in space.root.glob("empty-*")}
+    too_old = time.time() - EMPTY_LASTS
+    if len(found) < EMPTY_KEPT and all(changed > too_old for changed in found.values()):
+        return ()
+    return tuple(sorted(found))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from slugc import build_space
 from slugc.build_space import BuildSpace, BuildSpaceError, opened_space, space_name
 from slugc.privileges import run_identity
 
@@ -37,7 +38,8 @@ def test_the_cache_alone_outlives_a_build(tmp_path: Path) -> None:
             (directory / "x").write_text("x")
     wait_until_reaped(root)
 
-    assert sorted(path.name for path in root.iterdir()) == ["lock", "work"]
+    left = sorted(path.name for path in root.iterdir())
+    assert [name.partition("-")[0] for name in left] == ["empty", "lock", "work"]
     assert [path.name for path in (root / "work").iterdir()] == ["cache"]
     assert (root / "work" / "cache" / "x").read_text() == "x"
 
@@ -61,6 +63,49 @@ def test_what_a_killed_build_left_is_swept(tmp_path: Path) -> None:
     with opened_space(root, keep_cache=True, waiting=silent):
         assert list(space.build_dir.iterdir()) == []
     wait_until_reaped(root)
+
+
+def build_once(root: Path) -> None:
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        (space.build_dir / "pkg").mkdir()
+        (space.build_dir / "pkg" / "x.py").write_text("x")
+        (space.build_dir / "link").symlink_to("pkg")
+    wait_until_reaped(root)
+
+
+def test_a_builds_files_are_deleted_at_once_and_its_directories_later(tmp_path: Path) -> None:
+    build_once(tmp_path / "space")
+
+    (empty,) = (tmp_path / "space").glob("empty-*")
+    assert [path for path in empty.rglob("*") if path.is_symlink() or not path.is_dir()] == []
+    assert (empty / "build" / "pkg").is_dir()
+
+
+def wait_for_empties(root: Path, count: int) -> None:
+    deadline = time.monotonic() + 5
+    while len(list(root.glob("empty-*"))) != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_emptied_directories_go_when_they_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_space, "EMPTY_KEPT", 2)
+    build_once(tmp_path)
+    build_once(tmp_path)
+    wait_for_empties(tmp_path, 2)
+    build_once(tmp_path)
+    wait_for_empties(tmp_path, 1)
+
+
+def test_emptied_directories_go_when_one_is_old(tmp_path: Path) -> None:
+    build_once(tmp_path)
+    (empty,) = tmp_path.glob("empty-*")
+    os.utime(empty, (1, 1))
+    build_once(tmp_path)
+    wait_for_empties(tmp_path, 1)
+    assert not empty.exists()
 
 
 def test_config_vars_are_gone_when_the_build_ends_not_when_the_sweep_does(tmp_path: Path) -> None:
