@@ -90,9 +90,9 @@ class EmbeddedEngine:
             undo.callback(self._remove_groups, self._run.id)
             rundir.sweep(self._home, env, engine=self.name, also=self._remove_groups)
             self._layers = self._ensure_layers(self._request.release, self._home)
+            self._filter = seccomp.filter_program()
             self._await_bridge()
             # While slirp4netns starts:
-            self._filter = seccomp.filter_program()
             self._walls = self._build_walls()
             self._memory_upper = self._find_upper_place()
             self._say_what_is_soft()

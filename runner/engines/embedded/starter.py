@@ -4,7 +4,7 @@
     setpriv    (root only) becomes the unprivileged user; everything after is nobody special
     nsenter    enters the app's user namespace and, forking, its PID namespace
     unshare    makes the container's mount and network namespaces
-    sh         plugs in the network, mounts the overlay
+    sh         plugs in the network and, at the same time, mounts the overlay
     bwrap      builds the walls
     bash       lowers the process limits, says "ready", becomes the app's command
 
@@ -30,13 +30,14 @@ while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"
 
 # Process 1 is the app network's holder.
 _BUILD = """\
-printf %s "$1" | ip -batch - || exit 1
-nsenter --target 1 --net ip link set "$2" master br0 up || exit 1
+{ printf %s "$1" | ip -batch - && nsenter --target 1 --net ip link set "$2" master br0 up; } &
+plug=$!
 if [ -n "$3" ]; then
   mount -t tmpfs -o "size=$3,mode=0755" tmpfs "$4" &&
     mkdir "$4/upper" "$4/work" "$4/app" || exit 1
 fi
 mount -t overlay -o "$5" overlay "$6" || exit 1
+wait "$plug" || exit 1
 cd / && shift 6 && exec "$@"
 """
 
