@@ -21,7 +21,7 @@ COMPILER = Path(__file__).parent / "target" / "compile_pyc.py"
 LARGEST_GROUP = 250
 """Files a job; larger distributions are cut, at places that depend on their file list alone."""
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +45,18 @@ class BytecodeCompiler:
     def bundles(self) -> Path:
         return self.cache_dir / "bytecode"
 
-    def compile(self, root: Path, groups: Sequence[tuple[str, ...]]) -> int:
-        """Write a .pyc beside every file of ``groups``; returns how many groups were compiled."""
+    def compile(
+        self, root: Path, groups: Sequence[tuple[str, ...]], *, original: Path | None = None
+    ) -> int:
+        """Write a .pyc beside every file of ``groups``; returns how many groups were compiled.
+
+        ``original`` is the directory that ``root`` was copied from: what is compiled there already
+        need not be compiled again. The result is the same with and without bytecode there.
+        """
         keyed = [self._key(root, names) for chunk in groups for names in _cut(chunk)]
         missing = [group for group in keyed if not self._restore(group)]
         if missing:
-            self._compile(sorted(missing, key=lambda g: len(g.names), reverse=True))
+            self._compile(sorted(missing, key=lambda g: len(g.names), reverse=True), original)
         return len(missing)
 
     def _key(self, root: Path, names: tuple[str, ...]) -> Group:
@@ -74,14 +80,14 @@ class BytecodeCompiler:
             target.write_bytes(pyc)
         return True
 
-    def _compile(self, groups: Sequence[Group]) -> None:
+    def _compile(self, groups: Sequence[Group], original: Path | None) -> None:
         self.bundles.mkdir(parents=True, exist_ok=True)
         jobs = self.bundles / f".jobs.{os.getpid()}.{os.urandom(4).hex()}"
         jobs.mkdir()
         try:
             for number, group in enumerate(groups):
                 bundle = jobs / f"{number}.bundle"
-                words = (str(group.root), str(bundle), *group.names)
+                words = (str(group.root), str(bundle), str(original or ""), *group.names)
                 (jobs / str(number)).write_bytes(b"\0".join(os.fsencode(word) for word in words))
             capture(self.command(jobs, len(groups)))
             for number, group in enumerate(groups):

@@ -107,7 +107,8 @@ class _StandardLibrary(threading.Thread):
         try:
             if not self.done.exists():
                 stdlib = self.runtime.home / "lib" / f"python{self.runtime.version.series}"
-                self.compiler.compile(stdlib, stdlib_groups(stdlib))
+                groups = stdlib_groups(stdlib)
+                self.compiler.compile(stdlib, groups, original=self.runtime.copied_from)
                 files.write_atomically(self.done, "")
         except Exception as err:
             self.failure = err

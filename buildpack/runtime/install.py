@@ -33,7 +33,7 @@ from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
 
 PROVIDERS = ("uv", "host")
-LAYOUT = 3
+LAYOUT = 4
 """Raised when the way a runtime is laid out changes, so that cached ones are made anew."""
 
 PROOF = """\
@@ -52,6 +52,8 @@ class Runtime:
     provider: str
     build_id: str
     reason: str
+    copied_from: Path | None = None
+    """The standard library of the build machine's Python this is a copy of."""
 
     @property
     def python(self) -> Path:
@@ -193,6 +195,7 @@ def _build(
         "build_id": tree_digest(home),
         "stamp": interpreter.stamp if provider == "host" else "",
         "executable": str(interpreter.executable) if provider == "host" else "",
+        "stdlib": str(interpreter.stdlib) if provider == "host" else "",
     }
     files.write_atomically(temporary / "runtime.json", json.dumps(facts, sort_keys=True))
 
@@ -213,6 +216,7 @@ def read_cached_runtime(home: Path) -> Runtime | None:
         provider=facts["provider"],
         build_id=facts["build_id"],
         reason=facts["reason"],
+        copied_from=Path(facts["stdlib"]) if facts["stdlib"] else None,
     )
 
 

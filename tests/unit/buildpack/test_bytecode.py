@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import CodeType
@@ -19,6 +20,8 @@ from buildpack.bytecode import (
     read_bundle,
     stdlib_groups,
 )
+from buildpack.runtime.interpreter import Interpreter, find_interpreters
+from buildpack.support.command import Command, capture
 
 SOURCES = {
     "alpha/__init__.py": "from alpha.one import name\nVALUES = frozenset({'b', 'a', None, 3})\n",
@@ -111,6 +114,106 @@ def test_another_python_never_gets_this_ones_bytecode(tmp_path: Path) -> None:
 def test_nothing_but_bundles_is_left_in_the_cache(tmp_path: Path) -> None:
     build(tmp_path / "a", tmp_path / "cache")
     assert not [p for p in (tmp_path / "cache" / "bytecode").iterdir() if p.name.startswith(".")]
+
+
+PYTHONS = [
+    found
+    for series in ("3.11", "3.12", "3.13", "3.14")
+    for found in list(find_interpreters(series, os.environ, requested=None))[:1]
+]
+SAMPLE = ("json", "email", "collections", "re", "typing.py", "dataclasses.py", "enum.py", "os.py")
+
+
+def copy_sample(interpreter: Interpreter, root: Path) -> Path:
+    for name in SAMPLE:
+        source = interpreter.stdlib / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():  # re is a module before 3.11
+            root.mkdir(exist_ok=True)
+            shutil.copy2(source, root / name)
+    return root
+
+
+def compile_original(interpreter: Interpreter, root: Path, *words: str) -> None:
+    script = "import typing, compileall, sys; compileall.compile_dir(sys.argv[1], quiet=1)"
+    argv = (str(interpreter.executable), *words, "-I", "-c", script, str(root))
+    capture(Command(argv=argv, cwd=root, env={}, timeout=60))
+
+
+@pytest.mark.parametrize("interpreter", PYTHONS, ids=lambda found: str(found.version))
+def test_bytecode_taken_over_is_the_same_as_bytecode_made(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    results = []
+    for name in ("none", "all", "some", "columnless"):
+        original = copy_sample(interpreter, tmp_path / name / "original")
+        if name != "none":
+            words = ("-X", "no_debug_ranges") if name == "columnless" else ()
+            compile_original(interpreter, original, *words)
+        if name == "some":
+            for pyc in sorted(original.rglob("*.pyc"))[::3]:
+                pyc.unlink()
+        root = copy_sample(interpreter, tmp_path / name / "copy")
+        python, cache = interpreter.executable, tmp_path / name / "cache"
+        compiler = BytecodeCompiler(python=python, build_id="one", cache_dir=cache)
+        compiler.compile(root, stdlib_groups(root), original=original)
+        results.append(pycs(root))
+    assert len(results[0]) > 20
+    for other in results[1:]:
+        assert [n for n in results[0] if other[n] != results[0][n]] == []
+
+
+def take_over(tmp_path: Path, original: Path) -> dict[str, bytes]:
+    root = write_sources(tmp_path / "copy")
+    compiler(tmp_path / "cache").compile(root, stdlib_groups(root), original=original)
+    return pycs(root)
+
+
+def plant(original: Path, *, valid: bool) -> None:
+    """Bytecode that says something else, so that it shows where it is taken."""
+    write_sources(original)
+    source = original / "single.py"
+    pyc = Path(importlib.util.cache_from_source(str(source)))
+    pyc.parent.mkdir(exist_ok=True)
+    status = source.stat()
+    stamp = int(status.st_mtime) if valid else 1
+    head = bytes(4) + stamp.to_bytes(4, "little") + status.st_size.to_bytes(4, "little")
+    code = marshal.dumps(compile("planted = 1", "/elsewhere/single.py", "exec"))
+    pyc.write_bytes(importlib.util.MAGIC_NUMBER + head + code)
+
+
+def single_code(found: dict[str, bytes]) -> CodeType:
+    code = marshal.loads(next(content for name, content in found.items() if "single" in name)[16:])
+    assert isinstance(code, CodeType)
+    return code
+
+
+def test_valid_bytecode_of_the_original_is_taken_under_a_neutral_name(tmp_path: Path) -> None:
+    plant(tmp_path / "original", valid=True)
+    code = single_code(take_over(tmp_path, tmp_path / "original"))
+    assert code.co_names == ("planted",)
+    assert code.co_filename == "single.py"
+
+
+def test_stale_bytecode_of_the_original_is_not_taken(tmp_path: Path) -> None:
+    plant(tmp_path / "original", valid=False)
+    assert "planted" not in single_code(take_over(tmp_path, tmp_path / "original")).co_names
+
+
+def test_bytecode_of_another_source_is_not_taken(tmp_path: Path) -> None:
+    plant(tmp_path / "original", valid=True)
+    (tmp_path / "original" / "single.py").write_text("changed since it was copied\n")
+    assert "planted" not in single_code(take_over(tmp_path, tmp_path / "original")).co_names
+
+
+def test_damaged_bytecode_is_made_anew(tmp_path: Path) -> None:
+    original = write_sources(tmp_path / "original")
+    whole = take_over(tmp_path, original)
+    plant(original, valid=True)
+    (pyc,) = original.rglob("single*.pyc")
+    pyc.write_bytes(pyc.read_bytes()[:-5])
+    assert take_over(tmp_path / "again", original) == whole
 
 
 def test_groups_follow_record(tmp_path: Path) -> None:

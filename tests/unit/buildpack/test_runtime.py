@@ -168,7 +168,7 @@ def test_without_a_request_only_stable_versions_are_considered(tmp_path: Path) -
 def cached(tmp_path: Path, executable: Path | None, stamp: str) -> Runtime | None:
     facts = (
         f'{{"version": "3.13.1", "provider": "host", "reason": "r", "build_id": "b",'
-        f' "executable": "{executable or ""}", "stamp": "{stamp}"}}'
+        f' "executable": "{executable or ""}", "stamp": "{stamp}", "stdlib": ""}}'
     )
     (tmp_path / "runtime.json").write_text(facts)
     return read_cached_runtime(tmp_path)
