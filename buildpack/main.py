@@ -76,10 +76,11 @@ def _compile(
 ) -> int:
     os.umask(0o022)  # What is built is read by other users, whatever the builder's own files are.
     cache_dir.mkdir(parents=True, exist_ok=True)
-    # Our own bytecode goes to the cache: the checkout may be read-only, and compiling these
-    # modules anew would take longer than a whole build in which nothing has changed.
-    sys.pycache_prefix = str(cache_dir / "buildpack-bytecode")
-    sys.dont_write_bytecode = False
+    if not _has_own_bytecode():
+        # It goes to the cache: the checkout may be read-only, and compiling these modules anew
+        # would take longer than a whole build in which nothing has changed.
+        sys.pycache_prefix = str(cache_dir / "buildpack-bytecode")
+        sys.dont_write_bytecode = False
     from buildpack.compile import BuildDirs, compile_app
     from buildpack.report import BuildData
     from buildpack.support.files import locked
@@ -100,6 +101,19 @@ def _compile(
     finally:
         data.save(cache_dir)
     return 0
+
+
+def _has_own_bytecode() -> bool:
+    """Whether these modules were all compiled in advance, as slugc does with its copy of them.
+
+    Such bytecode is marked as never to be checked (PEP 552); what Python writes beside a module
+    that happened to be imported is not.
+    """
+    try:
+        with open(__spec__.cached or "", "rb") as file:  # noqa: PTH123 - pathlib brings nothing here
+            return file.read(8)[4:] == b"\1\0\0\0"
+    except OSError:
+        return False
 
 
 def run_test_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:

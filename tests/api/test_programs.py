@@ -228,6 +228,27 @@ def test_the_checkout_is_never_written_to(tmp_path: Path) -> None:
     assert sorted(copy.rglob("*")) == before
 
 
+def test_bytecode_that_was_made_in_advance_is_used(tmp_path: Path) -> None:
+    copy = tmp_path / "buildpack"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "bin", copy / "bin", ignore=ignore)
+    shutil.copytree(ROOT / "buildpack", copy / "buildpack", ignore=ignore)
+
+    def bytecode_in_cache(cache: Path) -> bool:
+        argv = [copy / "bin" / "compile", tmp_path / "no-app", cache]
+        (tmp_path / "no-app").mkdir(exist_ok=True)
+        env = {"PATH": f"{BASE_PYTHON}:/usr/bin:/bin"}
+        subprocess.run(argv, env=env, capture_output=True, check=False, timeout=20)
+        assert (cache / "lock").exists()
+        return (cache / "buildpack-bytecode").exists()
+
+    assert bytecode_in_cache(tmp_path / "before")
+    python = shutil.which("python3", path=f"{BASE_PYTHON}:/usr/bin:/bin")
+    options = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash")
+    subprocess.run([str(python), *options, str(copy)], check=True, timeout=60)
+    assert not bytecode_in_cache(tmp_path / "after")
+
+
 def test_detect_is_within_three_times_a_bare_interpreter(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").touch()
     env = {"PATH": f"{BASE_PYTHON}:/usr/bin:/bin"}
