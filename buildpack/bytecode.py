@@ -128,14 +128,24 @@ def stdlib_groups(stdlib: Path) -> list[tuple[str, ...]]:
 
 
 def distribution_groups(site_packages: Path) -> list[tuple[str, ...]]:
-    """Installed files by the distribution that lists them in its RECORD."""
+    """Installed files by the distribution that lists them in its RECORD.
+
+    The test suites some packages bring are left out: they would make the slug larger, and no app
+    imports them. Whoever does import one waits as long as without bytecode, and gets it.
+    """
     owners: dict[str, str] = {}
     for record in sorted(site_packages.glob("*.dist-info/RECORD")):
         text = record.read_text("utf-8", "surrogateescape")
         for row in csv.reader(io.StringIO(text)):
             if row and row[0].endswith(".py"):
                 owners[row[0]] = record.parent.name
-    return _by_owner(find_sources(site_packages), owners)
+    sources = [name for name in find_sources(site_packages) if not _is_in_test_suite(name)]
+    return _by_owner(sources, owners)
+
+
+def _is_in_test_suite(name: str) -> bool:
+    """``tests`` below a package: numpy/core/tests, not a distribution that is called so."""
+    return "tests" in name.split("/")[1:-1]
 
 
 def _by_owner(sources: Sequence[str], owners: Mapping[str, str]) -> list[tuple[str, ...]]:

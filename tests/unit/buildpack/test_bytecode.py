@@ -231,6 +231,13 @@ def test_groups_follow_record(tmp_path: Path) -> None:
     ]
 
 
+def test_the_test_suites_of_packages_are_not_compiled(tmp_path: Path) -> None:
+    for name in ("pkg/tests/test_a.py", "pkg/sub/tests/b.py", "pkg/tests.py", "tests/c.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert distribution_groups(tmp_path) == [("pkg/tests.py",), ("tests/c.py",)]
+
+
 def test_large_groups_are_cut_by_their_file_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
