@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 1
     except Exception:
+        import traceback
+
         out.error(
             SlugkitError(
                 "Internal error",

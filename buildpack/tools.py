@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import html.parser
-import json
-import os
 import platform
 import tomllib
 import urllib.parse
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support import files
-from buildpack.support.download import (
-    ChecksumError,
-    download,
-    fetch,
-    same_origin,
-    without_password,
-)
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.urls import ChecksumError, without_password
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -32,8 +22,6 @@ DATA_FILE = Path(__file__).parent / "data" / "tools.toml"
 DEFAULT_INDEX = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 FIND_LINKS_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
-SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
-ACCEPT = f"{SIMPLE_JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +144,16 @@ def _obtain(tool: Tool, wheel: Path, env: Mapping[str, str]) -> None:
                 raise ChecksumError(str(candidate), tool.sha256, found)
             files.write_atomically(wheel, content)
             return
+    # Imported when there is something to fetch: that is 20 ms less for every other build.
+    from buildpack.package_index import find_file
+    from buildpack.support.download import download
+
     index = index_url(env)
     try:
-        download(_find_on_index(tool, index), wheel, sha256=tool.sha256)
+        url = find_file(index, tool.name, tool.filename)
+        if url is None:
+            raise ToolUnavailableError(tool, index, f"The index has no file {tool.filename}.")
+        download(url, wheel, sha256=tool.sha256)
     except (ChecksumError, ToolUnavailableError):
         raise
     except SlugkitError as err:
@@ -178,44 +173,9 @@ def _find_links_dirs(env: Mapping[str, str]) -> Sequence[Path]:
     return [Path(path) for path in paths if path.startswith("/")]
 
 
-def _find_on_index(tool: Tool, index: str) -> str:
-    page = f"{index.rstrip('/')}/{tool.name}/"
-    body, final_url = fetch(page, accept=ACCEPT)
-    # Whoever the index sent us on to was not given its password.
-    base = _with_credentials(final_url, index) if same_origin(final_url, index) else final_url
-    for filename, url in _parse_simple_page(body):
-        if filename == tool.filename:
-            return urllib.parse.urljoin(base, url)
-    raise ToolUnavailableError(tool, index, f"The index has no file {tool.filename}.")
-
-
-def _with_credentials(url: str, index: str) -> str:
-    userinfo, at, _ = urllib.parse.urlsplit(index).netloc.rpartition("@")
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(parts._replace(netloc=f"{userinfo}{at}{parts.netloc}"))
-
-
-def _parse_simple_page(body: bytes) -> Sequence[tuple[str, str]]:
-    """(file name, URL) pairs of a PEP 691 or PEP 503 page."""
-    if body.lstrip()[:1] == b"{":
-        return [(entry["filename"], entry["url"]) for entry in json.loads(body)["files"]]
-    links = _Links()
-    links.feed(body.decode("utf-8", "replace"))
-    return [(urllib.parse.unquote(os.path.basename(u.partition("#")[0])), u) for u in links.urls]  # noqa: PTH119 - a URL
-
-
-class _Links(html.parser.HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.urls: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        href = dict(attrs).get("href")
-        if tag == "a" and href:
-            self.urls.append(href)
-
-
 def _unpack(wheel: Path, home: Path) -> None:
+    import zipfile
+
     # The wheel's bytes are pinned by hash, so its member names are as trusted as our own source.
     with files.publishing_dir(home) as temporary, zipfile.ZipFile(wheel) as archive:
         archive.extractall(temporary)

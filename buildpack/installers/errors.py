@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from buildpack.support.download import without_password
 from buildpack.support.errors import SlugkitError
+from buildpack.support.urls import without_password
 
 
 def _wrap(text: str) -> str:

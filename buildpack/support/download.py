@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TypeVar
 
-from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import publishing
+from buildpack.support.urls import ChecksumError, DownloadError, same_origin
 
 T = TypeVar("T")
 
@@ -23,46 +23,6 @@ ATTEMPTS = 3
 PAUSE = 0.3
 MAX_DOCUMENT = 256 * 1024 * 1024  # held in memory; the largest index page has some 20 MB
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class DownloadError(SlugkitError):
-    """A URL could not be fetched after every attempt."""
-
-    exit_code = ExitCode.TRY_AGAIN
-    id = "download::failed"
-
-    def __init__(self, url: str, reason: str, attempts: int) -> None:
-        self.url, self.reason, self.attempts = without_password(url), reason, attempts
-        tried = f"{attempts} attempt" + ("s" if attempts != 1 else "")
-        super().__init__(
-            f"Could not download {self.url}",
-            details=f"{reason} ({tried}).",
-            resolution="Check the network connection and any proxy settings, then try again.",
-        )
-
-
-class ChecksumError(SlugkitError):
-    """What arrived is not what was pinned. Never retried, never used."""
-
-    exit_code = ExitCode.CHECKSUM
-    id = "download::checksum"
-
-    def __init__(self, source: str, expected: str, found: str) -> None:
-        self.source, self.expected, self.found = without_password(source), expected, found
-        super().__init__(
-            f"The checksum of {self.source} is wrong",
-            details=f"expected sha256 {expected}\nfound sha256    {found}",
-            resolution="Somebody changed this file, or a proxy did. It was not used.",
-        )
-
-
-def without_password(url: str) -> str:
-    """``url`` as it may stand in a log."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.username is None and parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit(parts._replace(netloc=f"***@{host}"))
 
 
 def fetch(url: str, *, accept: str = "*/*", timeout: float = CONNECT_TIMEOUT) -> tuple[bytes, str]:
@@ -115,15 +75,6 @@ def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
     opener = urllib.request.build_opener(_Redirects)
     response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
     return response
-
-
-def same_origin(one: str, other: str) -> bool:
-    """Whether who is trusted with a password for ``one`` is the one who gets ``other``."""
-    first, second = urllib.parse.urlsplit(one), urllib.parse.urlsplit(other)
-    return (first.scheme, first.netloc.rpartition("@")[2]) == (
-        second.scheme,
-        second.netloc.rpartition("@")[2],
-    )
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

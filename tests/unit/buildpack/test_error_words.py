@@ -14,7 +14,7 @@ from buildpack.installers.errors import IndexAccessError, VersionConflictError
 from buildpack.python_version import read_known_versions
 from buildpack.runtime.errors import UnknownProviderError
 from buildpack.runtime.install import RuntimeRequest
-from buildpack.support.download import ChecksumError, DownloadError
+from buildpack.support.urls import ChecksumError, DownloadError
 from buildpack.tools import NoToolForPlatformError, read_tool
 
 

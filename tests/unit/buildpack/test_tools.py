@@ -16,12 +16,8 @@ from pathlib import Path
 import pytest
 
 from buildpack.support import download as download_module
-from buildpack.support.download import (
-    ChecksumError,
-    DownloadError,
-    download,
-    without_password,
-)
+from buildpack.support.download import download
+from buildpack.support.urls import ChecksumError, DownloadError, without_password
 from buildpack.tools import (
     DATA_FILE,
     Tool,
