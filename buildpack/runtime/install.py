@@ -179,6 +179,8 @@ def available_versions(request: RuntimeRequest) -> Sequence[PythonVersion]:
 def _build(
     interpreter: Interpreter, temporary: Path, provider: str, reason: str, tools: ToolBox
 ) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     home = temporary / "python"
     strip = shutil.which("strip", path="/usr/bin:/bin")
     Relocator(
@@ -187,12 +189,14 @@ def _build(
         patchelf=tools.program("patchelf"),
         strip=Path(strip) if strip else None,
     ).run()
-    prove(home, interpreter.version)
+    with ThreadPoolExecutor(1) as pool:
+        build_id = pool.submit(tree_digest, home)
+        prove(home, interpreter.version)
     facts = {
         "version": str(interpreter.version),
         "provider": provider,
         "reason": reason,
-        "build_id": tree_digest(home),
+        "build_id": build_id.result(),
         "stamp": interpreter.stamp if provider == "host" else "",
         "executable": str(interpreter.executable) if provider == "host" else "",
         "stdlib": str(interpreter.stdlib) if provider == "host" else "",
