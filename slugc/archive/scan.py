@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,7 +94,8 @@ def scan_tree(root: Path, limits: Limits) -> tuple[Entry, ...]:
     scanner = _Scanner(limits)
     descriptor = os.open(root, _DIRECTORY)
     try:
-        entries = tuple(scanner.walk(descriptor, ()))
+        scanner.walk(descriptor, ())
+        entries = tuple(scanner.entries)
     finally:
         os.close(descriptor)
     if scanner.unreadable:
@@ -141,10 +142,11 @@ class _Scanner:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.entries: list[Entry] = []
         self.refusals: list[Refusal] = []
         self.unreadable: list[bytes] = []
 
-    def walk(self, directory: int, at: TreePath) -> Iterator[Entry]:
+    def walk(self, directory: int, at: TreePath) -> None:
         with os.scandir(directory) as scanned:
             found = sorted((os.fsencode(entry.name), entry) for entry in scanned)
         for name, entry in found:
@@ -152,38 +154,41 @@ class _Scanner:
             if reason := path_refusal(path, self._limits):
                 self.refusals.append(Refusal(name=b"/".join(path), reason=reason))
             elif entry.is_dir(follow_symlinks=False):
-                yield Entry(path, MemberKind.DIRECTORY)
-                yield from self._below(directory, path)
+                self.entries.append(Entry(path, MemberKind.DIRECTORY))
+                self._below(directory, path)
             elif entry.is_symlink():
-                yield Entry(path, MemberKind.SYMLINK, os.readlink(name, dir_fd=directory))
+                target = os.readlink(name, dir_fd=directory)
+                self.entries.append(Entry(path, MemberKind.SYMLINK, target))
             else:
-                yield from self._file(path, entry.stat(follow_symlinks=False))
+                self._file(path, entry.stat(follow_symlinks=False))
 
-    def _below(self, directory: int, path: TreePath) -> Iterator[Entry]:
+    def _below(self, directory: int, path: TreePath) -> None:
         try:
             below = os.open(path[-1], _DIRECTORY, dir_fd=directory)
         except PermissionError:
             self.unreadable.append(b"/".join(path))
             return
         try:
-            yield from self.walk(below, path)
+            self.walk(below, path)
         finally:
             os.close(below)
 
-    def _file(self, path: TreePath, found: os.stat_result) -> Iterator[Entry]:
+    def _file(self, path: TreePath, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
             self.refusals.append(Refusal(name=b"/".join(path), reason=_kind_of(found.st_mode)))
             return
-        yield Entry(
-            path,
-            MemberKind.FILE,
-            executable=bool(found.st_mode & stat.S_IXUSR),
-            size=found.st_size,
-            inode=found.st_ino,
-            device=found.st_dev,
-            links=found.st_nlink,
-            modified=found.st_mtime_ns,
-            changed=found.st_ctime_ns,
+        self.entries.append(
+            Entry(
+                path,
+                MemberKind.FILE,
+                executable=bool(found.st_mode & stat.S_IXUSR),
+                size=found.st_size,
+                inode=found.st_ino,
+                device=found.st_dev,
+                links=found.st_nlink,
+                modified=found.st_mtime_ns,
+                changed=found.st_ctime_ns,
+            )
         )
 
 
