@@ -12,6 +12,7 @@ peer, which restores its environment from a cache and saves it back, is measured
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sys
 import tempfile
@@ -96,7 +97,8 @@ class Bench:
 def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
     # Not /tmp: that is memory on some machines, and neither side builds there in earnest.
-    directory = Path(tempfile.mkdtemp(prefix="slugkit-bench-", dir="/var/tmp"))
+    place = os.environ.get("SLUGKIT_BENCH_DIR", "/var/tmp")
+    directory = Path(tempfile.mkdtemp(prefix="slugkit-bench-", dir=place))
     directory.chmod(0o755)
     try:
         bench = Bench(directory)
