@@ -29,10 +29,10 @@ LOCK_NOTICE_AFTER = 0.2  # seconds; then the person who waits is told what for
 EMPTY_KEPT = 8
 """Emptied build dirs that may lie about; one more, and all of them are deleted at once.
 
-ext4 does not hand out an inode again for one to five minutes after it was freed ("recently_deleted"
-in fs/ext4/ialloc.c), and looks at every such inode for each file or directory it makes. Deleting
-the 3,000 directories of a build before the next one made that one three times as slow (0.9 s
-instead of 0.3 s). Files give their room back at once: most are links, whose inodes stay.
+ext4 without a journal does not hand out an inode again for one to five minutes after it was freed
+("recently_deleted" in fs/ext4/ialloc.c), and looks at every such inode for each file or directory
+it makes: a build soon after one whose 3,000 directories were deleted took several times as long.
+Files give their room back at once: most are links, whose inodes stay.
 """
 EMPTY_LASTS = 900.0  # seconds; a build after that finds directories to delete, and does
 
