@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.errors import UsageError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import space_name
 from slugc.builder import build_slug
@@ -37,9 +37,10 @@ class AppNameError(UsageError):
         )
 
 
-class OutputError(UsageError):
+class OutputError(SlugkitError):
     """-o names something a slug cannot be written to."""
 
+    exit_code = ExitCode.CANNOT_CREATE
     id = "output"
 
     def __init__(self, output: Path, found: str) -> None:
