@@ -24,6 +24,7 @@ from buildpack.plan import BuildPlan, plan_build
 from buildpack.python_version import read_known_versions, version_warnings
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
+from buildpack.settings import read_settings
 from buildpack.static_files import StaticFilesRequest, collect_static_step
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
@@ -50,7 +51,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
 
     run_hook_step("pre_compile", dirs, program_env, data, out)
 
-    plan = plan_build(app)
+    plan = plan_build(app, read_settings(env, config_vars))
     report_plan(plan, data)
 
     out.step("Installing Python" + (f" {plan.requested}" if plan.requested else ""))

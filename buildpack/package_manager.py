@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from buildpack.app import App
 from buildpack.detect import MISSPELT_REQUIREMENTS, find_deeper, list_root
-from buildpack.support.errors import SlugkitError
+from buildpack.settings import APP_DIR, PACKAGE_MANAGER, BuildSettings
+from buildpack.support.errors import SlugkitError, UsageError, printable
 
 
 class PackageManager(StrEnum):
-    """The package managers this version installs with."""
+    """The package managers we install for, under the names SLUGKIT_PACKAGE_MANAGER takes."""
 
-    REQUIREMENTS = "requirements"
+    PIP = "pip"
+    PIP_TOOLS = "pip-tools"
+    UV = "uv"
+    POETRY = "poetry"
+    PIPENV = "pipenv"
+    PDM = "pdm"
+    PYLOCK = "pylock"
+    PYPROJECT = "pyproject"
+    SETUP_PY = "setup.py"
+    SCRIPT = "script"
 
 
-LOCK_FILES = {
-    "requirements.txt": "pip",
-    "poetry.lock": "Poetry",
-    "uv.lock": "uv",
-    "Pipfile.lock": "Pipenv",
-    "pdm.lock": "PDM",
-    "pylock.toml": "PEP 751",
+LOCK_FILES: Mapping[str, PackageManager] = {
+    "requirements.txt": PackageManager.PIP,
+    "uv.lock": PackageManager.UV,
+    "poetry.lock": PackageManager.POETRY,
+    "Pipfile.lock": PackageManager.PIPENV,
+    "pdm.lock": PackageManager.PDM,
+    "pylock.toml": PackageManager.PYLOCK,
 }
-"""The file that decides, and whose it is. Two of them would mean two truths about one app."""
+"""Files that say exactly what is installed. Two of them would mean two truths about one app."""
 
-EXPORT_COMMANDS = {
-    "poetry.lock": "poetry export -f requirements.txt -o requirements.txt",
-    "uv.lock": "uv export --no-emit-project -o requirements.txt",
-    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
-    "Pipfile": "pipenv lock && pipenv requirements --hash > requirements.txt",
-    "pdm.lock": "pdm export -o requirements.txt",
-    "pylock.toml": "uv pip compile pyproject.toml -o requirements.txt",
-    "pyproject.toml": "uv pip compile pyproject.toml -o requirements.txt",
-    "requirements.in": "uv pip compile requirements.in -o requirements.txt",
+NEEDED_FILES: Mapping[PackageManager, tuple[str, ...]] = {
+    **{manager: (name,) for name, manager in LOCK_FILES.items()},
+    PackageManager.PIP_TOOLS: ("requirements.in",),
+    PackageManager.PYPROJECT: ("pyproject.toml",),
+    PackageManager.SETUP_PY: ("setup.py", "setup.cfg"),
 }
-"""How to get a requirements.txt out of what the app has."""
+"""What a chosen package manager reads: one of these must be there."""
+
+SCRIPT_MARK = "# /// script"
+"""The first line of a block of script metadata (PEP 723)."""
 
 
 class NoPackageManagerError(SlugkitError):
@@ -48,13 +59,24 @@ class NoPackageManagerError(SlugkitError):
         deeper = find_deeper(str(app.root), names)
         self.deeper = tuple(deeper)
         listing = "\n".join(f"  {entry}" for entry in list_root(str(app.root), names))
-        hint = f"\n\nFound {deeper[0]}: is your app in that directory?" if deeper else ""
         super().__init__(
-            "Your app has no requirements.txt",
-            details=f"The root directory of your app holds:\n\n{listing}{hint}",
-            resolution="Add a requirements.txt to the root directory. If your app\n"
-            "needs no packages, an empty one will do:\n\n    touch requirements.txt",
+            "Nothing says which packages your app needs",
+            details=f"Looked for {', '.join(LOCK_FILES)},\n"
+            "requirements.in, pyproject.toml, setup.py and scripts with metadata.\n"
+            f"The root directory of your app holds:\n\n{listing}{_deeper_hint(deeper)}",
+            resolution="Add one of them to the root directory. If your app needs no\n"
+            "packages, an empty requirements.txt will do:\n\n    touch requirements.txt",
         )
+
+
+def _deeper_hint(deeper: Sequence[str]) -> str:
+    if not deeper:
+        return ""
+    directory = deeper[0].rpartition("/")[0]
+    return (
+        f"\n\nFound {deeper[0]}. If your app is in that directory, set:\n\n"
+        f"    {APP_DIR}={directory}"
+    )
 
 
 class MisspeltRequirementsError(SlugkitError):
@@ -84,56 +106,125 @@ class MultiplePackageManagersError(SlugkitError):
             "Your app uses more than one package manager",
             details=f"Each of these files lists the dependencies of your app:\n\n{listing}",
             resolution="Keep the one you use and remove the others. For example,\n"
-            f"to keep {found[0]}:\n\n    git rm {others}",
+            f"to keep {found[0]}:\n\n    git rm {others}\n\n"
+            "To keep them all, say which one counts with a config var:\n\n"
+            f"    {PACKAGE_MANAGER}={LOCK_FILES[found[0]]}",
         )
 
 
-class UnsupportedPackageManagerError(SlugkitError):
-    """The app's package manager is known, and comes in a later version."""
+class MissingLockError(SlugkitError):
+    """The app says what it wants, and not in which versions."""
 
-    id = "package-manager::not-supported-yet"
+    id = "package-manager::missing-lockfile"
 
-    def __init__(self, found: str) -> None:
-        self.found = found
+    def __init__(self, found: str, lock: str, command: str) -> None:
+        self.found, self.lock, self.command = found, lock, command
         super().__init__(
-            f"This version cannot install from {found} yet",
-            details=f"Your app has {found} and no requirements.txt. Support for it\n"
-            "comes in a later version.",
-            resolution="Until then, write its packages to a requirements.txt and\n"
-            f"commit that file instead:\n\n    {EXPORT_COMMANDS[found]}",
+            f"Your app has {found}, but no {lock}",
+            details=f"{lock} holds the exact versions to install. It is missing, or\n"
+            ".gitignore or .slugignore leaves it out.",
+            resolution=f"Make it and commit it:\n\n    {command}\n    git add {lock}",
         )
 
 
-class SetupPyOnlyError(SlugkitError):
-    """The app is a package of its own, and nothing says to install it."""
+class UnknownPackageManagerError(UsageError):
+    """SLUGKIT_PACKAGE_MANAGER holds a name we do not know."""
 
-    id = "package-manager::setup-py-only"
+    id = "package-manager::unknown"
 
-    def __init__(self, found: str) -> None:
-        self.found = found
+    def __init__(self, value: str) -> None:
+        self.value = value
         super().__init__(
-            f"Your app has {found}, but no requirements.txt",
-            details=f"On its own, {found} does not say that your app should be\n"
-            "installed, nor in which versions its packages are wanted.",
-            resolution="Add a requirements.txt with this line:\n\n    .",
+            f"{PACKAGE_MANAGER} names no package manager we know",
+            details=f"Its value is '{printable(value)}'.",
+            resolution=f"Use one of: {', '.join(PackageManager)}.",
         )
 
 
-def determine_package_manager(app: App) -> PackageManager:
-    """The one package manager of the app. Raises with every file it found."""
+class ChosenFileMissingError(SlugkitError):
+    """The chosen package manager has nothing to read."""
+
+    id = "package-manager::file-missing"
+
+    def __init__(self, manager: PackageManager, wanted: tuple[str, ...]) -> None:
+        self.manager, self.wanted = manager, wanted
+        super().__init__(
+            f"Your app has no {' or '.join(wanted)}",
+            details=f"{PACKAGE_MANAGER} is '{manager}', which reads that file.",
+            resolution=f"Add it to your app, or remove the setting {PACKAGE_MANAGER}.",
+        )
+
+
+def determine_package_manager(app: App, settings: BuildSettings) -> PackageManager:
+    """The one package manager of the app: the chosen one, or the one whose file is there.
+
+    A file with exact versions counts before one with wishes: pyproject.toml beside a lock file
+    is that manager's own. Raises with every file it found.
+    """
     names = app.names()
-    found = tuple(name for name in LOCK_FILES if name in names)
-    if len(found) > 1:
-        raise MultiplePackageManagersError(found)
-    if found == ("requirements.txt",):
-        return PackageManager.REQUIREMENTS
-    for name in EXPORT_COMMANDS:
-        if name in names:
-            raise UnsupportedPackageManagerError(name)
+    if settings.package_manager:
+        return _chosen(settings.package_manager, names, settings)
+    locks = dict.fromkeys(name for name in LOCK_FILES if name in names)
+    if settings.requirements_files != BuildSettings().requirements_files:
+        locks = {"requirements.txt": None, **locks}
+    if len(locks) > 1:
+        raise MultiplePackageManagersError(tuple(locks))
+    for name in locks:
+        return LOCK_FILES[name]
+    return _without_lock(app, names)
+
+
+def _chosen(value: str, names: frozenset[str], settings: BuildSettings) -> PackageManager:
+    try:
+        manager = PackageManager(value)
+    except ValueError as err:
+        raise UnknownPackageManagerError(value) from err
+    wanted = NEEDED_FILES.get(manager, ())
+    if manager is PackageManager.PIP:
+        return manager  # Its reader names each missing file of SLUGKIT_REQUIREMENTS.
+    if wanted and not names.intersection(wanted):
+        raise ChosenFileMissingError(manager, wanted)
+    return manager
+
+
+def _without_lock(app: App, names: frozenset[str]) -> PackageManager:
+    if "requirements.in" in names:
+        return PackageManager.PIP_TOOLS
+    if "Pipfile" in names:
+        raise MissingLockError("Pipfile", "Pipfile.lock", "pipenv lock")
+    if "pyproject.toml" in names and _lists_dependencies(app):
+        return PackageManager.PYPROJECT
     for name in MISSPELT_REQUIREMENTS:
         if name in names:
             raise MisspeltRequirementsError(name)
-    for name in ("setup.py", "setup.cfg"):
-        if name in names:
-            raise SetupPyOnlyError(name)
+    if names.intersection(NEEDED_FILES[PackageManager.SETUP_PY]):
+        return PackageManager.SETUP_PY
+    if find_scripts(app):
+        return PackageManager.SCRIPT
     raise NoPackageManagerError(app)
+
+
+def _lists_dependencies(app: App) -> bool:
+    """Does pyproject.toml say what the app needs, rather than only how tools should behave?"""
+    try:
+        table = tomllib.loads(app.read_text("pyproject.toml"))
+    except tomllib.TOMLDecodeError:
+        return True  # Its own reader says where the mistake is.
+    tools = table.get("tool", {})
+    if "poetry" in tools and "dependencies" not in table.get("project", {}):
+        raise MissingLockError("a Poetry project", "poetry.lock", "poetry lock")
+    return "project" in table or "build-system" in table
+
+
+def find_scripts(app: App) -> tuple[str, ...]:
+    """The scripts in the root directory that carry their own requirements (PEP 723)."""
+    return tuple(
+        name
+        for name in sorted(app.names())
+        if name.endswith(".py") and app.is_file(name) and _has_metadata(app, name)
+    )
+
+
+def _has_metadata(app: App, name: str) -> bool:
+    text = app.read_bytes(name).decode("utf-8", "replace")
+    return any(line.rstrip() == SCRIPT_MARK for line in text.splitlines())

@@ -16,6 +16,7 @@ from buildpack.python_version import (
     read_known_versions,
 )
 from buildpack.requirements_file import RequirementFiles, read_requirement_files
+from buildpack.settings import BuildSettings
 from buildpack.version_file import (
     read_requested_python_version,
 )
@@ -53,10 +54,10 @@ class BuildPlan:
         }
 
 
-def plan_build(app: App) -> BuildPlan:
+def plan_build(app: App, settings: BuildSettings) -> BuildPlan:
     """Read the app and decide. The order of the checks is the order a person would fix things."""
     check_reserved_directories(app)
-    package_manager = determine_package_manager(app)
+    package_manager = determine_package_manager(app, settings)
     check_no_venv(app)
     requested = read_requested_python_version(app)
     if requested:

@@ -132,10 +132,10 @@ BAD_APPS: Mapping[str, tuple[Mapping[str, str], str, str]] = {
         "Your app uses more than one package manager",
         "package-manager::multiple-found",
     ),
-    "poetry_only": (
-        {"poetry.lock": "", "pyproject.toml": ""},
-        "This version cannot install from poetry.lock yet",
-        "package-manager::not-supported-yet",
+    "pipfile_without_lock": (
+        {"Pipfile": ""},
+        "Your app has Pipfile, but no Pipfile.lock",
+        "package-manager::missing-lockfile",
     ),
     "venv_in_source": (
         {"requirements.txt": "", "venv/pyvenv.cfg": ""},
@@ -204,7 +204,7 @@ def test_plan_prints_json_and_writes_nothing() -> None:
         timeout=20,
     )
     found = json.loads(plan.stdout)
-    assert found["package_manager"] == "requirements"
+    assert found["package_manager"] == "pip"
     assert "flask==3.1.3" in found["requirements"]
 
 

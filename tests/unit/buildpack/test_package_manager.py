@@ -8,73 +8,151 @@ import pytest
 
 from buildpack.app import App
 from buildpack.package_manager import (
-    EXPORT_COMMANDS,
+    LOCK_FILES,
+    ChosenFileMissingError,
+    MissingLockError,
     MisspeltRequirementsError,
     MultiplePackageManagersError,
     NoPackageManagerError,
     PackageManager,
-    SetupPyOnlyError,
-    UnsupportedPackageManagerError,
+    UnknownPackageManagerError,
     determine_package_manager,
+    find_scripts,
 )
+from buildpack.settings import BuildSettings
+
+SCRIPT = '# /// script\n# dependencies = ["rich"]\n# ///\n'
 
 
-def app_with(root: Path, *names: str) -> App:
+def app_with(root: Path, *names: str, **texts: str) -> App:
     for name in names:
         (root / name).touch()
+    for name, text in texts.items():
+        (root / name.replace("_toml", ".toml").replace("_py", ".py")).write_text(text)
     return App(root=root)
 
 
-def test_requirements_txt_wins_over_files_that_are_no_lock(tmp_path: Path) -> None:
-    app = app_with(tmp_path, "requirements.txt", "pyproject.toml", "setup.py", "Pipfile")
-    assert determine_package_manager(app) is PackageManager.REQUIREMENTS
+def determine(app: App, *, chosen: str = "") -> PackageManager:
+    return determine_package_manager(app, BuildSettings(package_manager=chosen))
 
 
-def test_several_lock_files_are_all_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "manager"), LOCK_FILES.items())
+def test_the_file_with_exact_versions_decides(
+    name: str, manager: PackageManager, tmp_path: Path
+) -> None:
+    app = app_with(tmp_path, name, "pyproject.toml", "setup.py", "Pipfile", "requirements.in")
+    assert determine(app) is manager
+
+
+@pytest.mark.parametrize(
+    ("names", "texts", "manager"),
+    [
+        (("requirements.in", "setup.py"), {}, PackageManager.PIP_TOOLS),
+        (("setup.py",), {"pyproject_toml": "[project]\nname='a'\n"}, PackageManager.PYPROJECT),
+        ((), {"pyproject_toml": "[build-system]\nrequires=[]\n"}, PackageManager.PYPROJECT),
+        ((), {"pyproject_toml": "not toml at all"}, PackageManager.PYPROJECT),
+        (("setup.cfg",), {"pyproject_toml": "[tool.ruff]\n"}, PackageManager.SETUP_PY),
+        (("setup.py",), {"main_py": SCRIPT}, PackageManager.SETUP_PY),
+        (("other.py",), {"main_py": SCRIPT}, PackageManager.SCRIPT),
+    ],
+)
+def test_without_a_lock_the_most_telling_file_decides(
+    names: tuple[str, ...], texts: dict[str, str], manager: PackageManager, tmp_path: Path
+) -> None:
+    assert determine(app_with(tmp_path, *names, **texts)) is manager
+
+
+def test_every_script_with_metadata_is_found(tmp_path: Path) -> None:
+    app = app_with(tmp_path, "plain.py", a_py=SCRIPT, b_py="x = 1\n" + SCRIPT)
+    assert find_scripts(app) == ("a.py", "b.py")
+
+
+def test_several_lock_files_are_all_named_with_both_ways_out(tmp_path: Path) -> None:
     app = app_with(tmp_path, "requirements.txt", "poetry.lock", "uv.lock")
     with pytest.raises(MultiplePackageManagersError) as caught:
-        determine_package_manager(app)
-    assert caught.value.found == ("requirements.txt", "poetry.lock", "uv.lock")
+        determine(app)
+    assert caught.value.found == ("requirements.txt", "uv.lock", "poetry.lock")
     assert caught.value.text() == (
         "Your app uses more than one package manager\n\n"
         "Each of these files lists the dependencies of your app:\n\n"
-        "  requirements.txt (pip)\n  poetry.lock (Poetry)\n  uv.lock (uv)\n\n"
+        "  requirements.txt (pip)\n  uv.lock (uv)\n  poetry.lock (poetry)\n\n"
         "Keep the one you use and remove the others. For example,\n"
-        "to keep requirements.txt:\n\n    git rm poetry.lock uv.lock"
+        "to keep requirements.txt:\n\n    git rm uv.lock poetry.lock\n\n"
+        "To keep them all, say which one counts with a config var:\n\n"
+        "    SLUGKIT_PACKAGE_MANAGER=pip"
     )
 
 
-@pytest.mark.parametrize("name", sorted(EXPORT_COMMANDS))
-def test_a_later_package_manager_comes_with_its_export_command(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedPackageManagerError) as caught:
-        determine_package_manager(app_with(tmp_path, name))
+def test_a_chosen_manager_settles_which_of_several_counts(tmp_path: Path) -> None:
+    app = app_with(tmp_path, "requirements.txt", "poetry.lock", "uv.lock")
+    assert determine(app, chosen="poetry") is PackageManager.POETRY
+
+
+def test_other_requirements_files_mean_pip(tmp_path: Path) -> None:
+    settings = BuildSettings(requirements_files=("requirements/prod.txt",))
+    app = app_with(tmp_path, "pyproject.toml")
+    assert determine_package_manager(app, settings) is PackageManager.PIP
+
+
+def test_a_chosen_manager_nobody_knows_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UnknownPackageManagerError) as caught:
+        determine(app_with(tmp_path, "requirements.txt"), chosen="conda")
     assert caught.value.text() == (
-        f"This version cannot install from {name} yet\n\n"
-        f"Your app has {name} and no requirements.txt. Support for it\n"
-        "comes in a later version.\n\n"
-        "Until then, write its packages to a requirements.txt and\n"
-        f"commit that file instead:\n\n    {EXPORT_COMMANDS[name]}"
+        "SLUGKIT_PACKAGE_MANAGER names no package manager we know\n\n"
+        "Its value is 'conda'.\n\n"
+        "Use one of: pip, pip-tools, uv, poetry, pipenv, pdm, pylock, pyproject, setup.py, script."
+    )
+
+
+def test_a_chosen_manager_without_its_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ChosenFileMissingError) as caught:
+        determine(app_with(tmp_path, "requirements.txt"), chosen="uv")
+    assert caught.value.text() == (
+        "Your app has no uv.lock\n\n"
+        "SLUGKIT_PACKAGE_MANAGER is 'uv', which reads that file.\n\n"
+        "Add it to your app, or remove the setting SLUGKIT_PACKAGE_MANAGER."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "lock", "command"),
+    [
+        (None, "Pipfile", "Pipfile.lock", "pipenv lock"),
+        ("[tool.poetry]\nname='a'\n", "a Poetry project", "poetry.lock", "poetry lock"),
+    ],
+)
+def test_wishes_without_a_lock_come_with_the_command_that_makes_it(
+    text: str | None, found: str, lock: str, command: str, tmp_path: Path
+) -> None:
+    app = app_with(tmp_path, "Pipfile") if text is None else app_with(tmp_path, pyproject_toml=text)
+    with pytest.raises(MissingLockError) as caught:
+        determine(app)
+    assert caught.value.text() == (
+        f"Your app has {found}, but no {lock}\n\n"
+        f"{lock} holds the exact versions to install. It is missing, or\n"
+        ".gitignore or .slugignore leaves it out.\n\n"
+        f"Make it and commit it:\n\n    {command}\n    git add {lock}"
     )
 
 
 def test_a_misspelt_name_comes_with_the_command_that_renames_it(tmp_path: Path) -> None:
     with pytest.raises(MisspeltRequirementsError) as caught:
-        determine_package_manager(app_with(tmp_path, "requirments.txt"))
+        determine(app_with(tmp_path, "requirments.txt"))
     assert "git mv requirments.txt requirements.txt" in caught.value.resolution
-
-
-def test_setup_py_alone_says_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(SetupPyOnlyError) as caught:
-        determine_package_manager(app_with(tmp_path, "setup.py"))
-    assert caught.value.brief == "Your app has setup.py, but no requirements.txt"
 
 
 def test_nothing_lists_the_root_and_the_directory_below_that_has_one(tmp_path: Path) -> None:
     (tmp_path / "api").mkdir()
     app_with(tmp_path / "api", "requirements.txt")
     with pytest.raises(NoPackageManagerError) as caught:
-        determine_package_manager(app_with(tmp_path, "app.py"))
-    assert caught.value.details == (
+        determine(app_with(tmp_path, "app.py"))
+    assert caught.value.text() == (
+        "Nothing says which packages your app needs\n\n"
+        "Looked for requirements.txt, uv.lock, poetry.lock, Pipfile.lock, pdm.lock, pylock.toml,\n"
+        "requirements.in, pyproject.toml, setup.py and scripts with metadata.\n"
         "The root directory of your app holds:\n\n  api/\n  app.py\n\n"
-        "Found api/requirements.txt: is your app in that directory?"
+        "Found api/requirements.txt. If your app is in that directory, set:\n\n"
+        "    SLUGKIT_APP_DIR=api\n\n"
+        "Add one of them to the root directory. If your app needs no\n"
+        "packages, an empty requirements.txt will do:\n\n    touch requirements.txt"
     )

@@ -20,6 +20,7 @@ from buildpack.hooks import HookFailedError, HookNotRunnableError, run_hook
 from buildpack.plan import plan_build
 from buildpack.release import default_process_types, release_yaml
 from buildpack.report import BuildData, read_build_data
+from buildpack.settings import BuildSettings
 from buildpack.support.output import Output
 
 ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
@@ -126,9 +127,9 @@ def test_the_plan_is_every_decision_as_data(tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("rich\n")
     (tmp_path / ".python-version").write_text("3.12\n")
     hook(tmp_path, "#!/bin/sh\n")
-    assert plan_build(App(root=tmp_path)).as_json() == {
+    assert plan_build(App(root=tmp_path), BuildSettings()).as_json() == {
         "hooks": ["pre_compile"],
-        "package_manager": "requirements",
+        "package_manager": "pip",
         "python_version": "3.12",
         "python_version_origin": ".python-version",
         "requirements": ["flask==3.1.3", "rich"],
@@ -140,7 +141,7 @@ def test_checks_come_in_the_order_a_person_would_fix_things(tmp_path: Path) -> N
     (tmp_path / ".heroku" / "python").mkdir(parents=True)
     (tmp_path / ".python-version").write_text("nonsense")
     with pytest.raises(ReservedDirectoryError):
-        plan_build(App(root=tmp_path))
+        plan_build(App(root=tmp_path), BuildSettings())
 
 
 def built_app(root: Path, *programs: str, django: bool = False) -> Path:

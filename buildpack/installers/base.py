@@ -1,0 +1,85 @@
+"""The contract of a package manager: `read` decides what will be installed, `install` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from buildpack.app import App
+    from buildpack.package_manager import PackageManager
+    from buildpack.runtime.install import Runtime
+    from buildpack.settings import BuildSettings
+    from buildpack.tools import ToolBox
+    from buildpack.venv import Venv
+
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonRequirement:
+    """One place that limits the Python version.
+
+    ``specifier`` is PEP 440 (">=3.11,<4"); ``origin`` begins with the file's name.
+    """
+
+    specifier: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """What an app's files say will be installed, read before anything is written."""
+
+    manager: PackageManager
+    source: str
+    """The file that decides, as the user knows it: "poetry.lock"."""
+    inputs: Mapping[str, bytes]
+    """Every file that decides the result, by its name from the app directory."""
+    local_paths: tuple[str, ...] = ()
+    """Directories and archives of the app that are installed themselves."""
+    requirements: str = ""
+    """Requirements for uv, where a lock was translated; "" where the tool reads the file."""
+    options: tuple[str, ...] = ()
+    """Options of ``uv pip install`` that belong to them, such as ``--no-deps``."""
+    requires_python: tuple[PythonRequirement, ...] = ()
+    python_version: str = ""
+    """An exact version or series inside the lock ("3.12", "3.12.4"), where it has one."""
+    warnings: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Choices that decide the result, such as ``{"groups": "main,prod"}``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """One installation: into which virtualenv, by which tools.
+
+    ``scratch_dir`` is empty and gone afterwards; ``cache_dir`` stays from build to build.
+    """
+
+    uv: Path
+    venv: Venv
+    app_dir: Path
+    scratch_dir: Path
+    cache_dir: Path
+    env: Mapping[str, str]
+    runtime: Runtime
+    tools: ToolBox
+
+    @property
+    def uv_cache_dir(self) -> Path:
+        return self.cache_dir / "uv"
+
+
+class Installer(Protocol):
+    """A module of this package: one package manager."""
+
+    def read(self, app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+        """Read and check the app's files; nothing is written, nothing is fetched."""
+        ...
+
+    def install(self, dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+        """Install what was read; decides nothing."""
+        ...
