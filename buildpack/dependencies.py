@@ -13,7 +13,8 @@ from buildpack.app import App
 from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
 from buildpack.cache import mark_used, venv_key
 from buildpack.editable import make_editables_movable
-from buildpack.installers.requirements import Install, install_requirements
+from buildpack.installers.base import Install
+from buildpack.installers.requirements import install_requirements
 from buildpack.plan import BuildPlan
 from buildpack.requirements_file import RequirementFiles, check_requirement_files
 from buildpack.runtime.install import Runtime
@@ -83,12 +84,15 @@ def _install(request: DependencyRequest, home: Path, tools: ToolBox, out: Output
         install = Install(
             uv=tools.program("uv"),
             venv=venv,
-            requirements_dir=request.app.root,
-            uv_cache_dir=request.cache_dir / "uv",
+            app_dir=request.app.root,
+            scratch_dir=temporary,
+            cache_dir=request.cache_dir,
             env=request.env,
-            require_hashes=request.plan.requirements.has_hashes(),
+            runtime=request.runtime,
+            tools=tools,
         )
-        install_requirements(install, out.info)
+        hashes = ["--require-hashes"] if request.plan.requirements.has_hashes() else []
+        install_requirements(install, out.info, arguments=(*hashes, "-r", "requirements.txt"))
         neutralize(venv)
         make_editables_movable(venv, request.app.root)
         groups = distribution_groups(venv.site_packages)

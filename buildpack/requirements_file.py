@@ -105,13 +105,13 @@ class UnhashedRequirementsError(SlugkitError):
         )
 
 
-def read_requirement_files(app: App, name: str = "requirements.txt") -> RequirementFiles:
-    """``name`` and, through ``-r`` and ``-c``, every file it includes. Raises with all problems."""
+def read_requirement_files(app: App, *names: str) -> RequirementFiles:
+    """``names`` and every file they include by ``-r`` and ``-c``. Raises with all problems."""
     contents: dict[str, bytes] = {}
     lines: list[RequirementLine] = []
     problems: list[Problem] = []
     constraints: set[str] = set()
-    waiting = [name]
+    waiting = list(names or ("requirements.txt",))
     while waiting:
         current = waiting.pop(0)
         if current in contents:

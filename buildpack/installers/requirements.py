@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
+from buildpack.app import App
+from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.errors import InstallFailedError
 from buildpack.installers.failures import classify_failure
+from buildpack.package_manager import PackageManager
+from buildpack.requirements_file import read_requirement_files
+from buildpack.settings import BuildSettings
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.tools import index_url
-from buildpack.venv import Venv
+
+REQUIREMENTS = "requirements.txt"
+TIME_LIMIT = 1800
 
 PASSED_ON = (
     # Where temporary files and the user's credentials are.
@@ -47,18 +52,6 @@ COMMA_SEPARATED = frozenset({"UV_FIND_LINKS"})
 CREDENTIAL_NAMES = re.compile(r"UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Install:
-    """One run of uv."""
-
-    uv: Path
-    venv: Venv
-    requirements_dir: Path
-    uv_cache_dir: Path
-    env: Mapping[str, str]
-    require_hashes: bool
-
-
 def installer_env(env: Mapping[str, str]) -> dict[str, str]:
     """The part of ``env`` that says where packages come from, under uv's names."""
     chosen = {name: value for name, value in env.items() if name in PASSED_ON and value}
@@ -70,11 +63,21 @@ def installer_env(env: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
-def install_command(install: Install) -> Command:
-    """``uv pip install -r requirements.txt`` and the flags nobody should have to type."""
+def install_command(install: Install, arguments: Sequence[str], *, title: str) -> Command:
+    """``uv pip install`` with ``arguments`` and the flags nobody should have to type."""
     words = ("pip", "install", "--python", str(install.venv.python), "--color", "never")
-    options = ("--no-compile-bytecode", *(["--require-hashes"] if install.require_hashes else []))
-    env = {
+    return Command(
+        argv=(str(install.uv), *words, "--no-compile-bytecode", *arguments),
+        cwd=install.app_dir,
+        env=uv_env(install),
+        timeout=TIME_LIMIT,
+        title=title,
+    )
+
+
+def uv_env(install: Install) -> dict[str, str]:
+    """The whole environment of uv: nothing is inherited that we do not know."""
+    return {
         # As pip: the best version of all indexes, not the first index that knows the name.
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_SYSTEM_CERTS": "1",
@@ -92,13 +95,6 @@ def install_command(install: Install) -> Command:
         "PYTHONDONTWRITEBYTECODE": "1",
         "SOURCE_DATE_EPOCH": "315532800",
     }
-    return Command(
-        argv=(str(install.uv), *words, *options, "-r", "requirements.txt"),
-        cwd=install.requirements_dir,
-        env=env,
-        timeout=1800,
-        title="uv pip install -r requirements.txt",
-    )
 
 
 def compiler_flags(install: Install) -> tuple[str, ...]:
@@ -110,9 +106,15 @@ def compiler_flags(install: Install) -> tuple[str, ...]:
     return ("-g0", *(f"-ffile-prefix-map={place}=." for place in places))
 
 
-def install_requirements(install: Install, on_line: Callable[[str], None]) -> None:
+def install_requirements(
+    install: Install,
+    on_line: OnLine,
+    *,
+    arguments: Sequence[str] = ("-r", REQUIREMENTS),
+    title: str = "uv pip install -r requirements.txt",
+) -> None:
     """Run uv; what it prints goes to ``on_line``, what goes wrong is raised."""
-    command = install_command(install)
+    command = install_command(install, arguments, title=title)
     lines: list[str] = []
 
     def keep(line: str) -> None:
@@ -126,3 +128,34 @@ def install_requirements(install: Install, on_line: Callable[[str], None]) -> No
         raise classify_failure(lines, index_url(install.env), err.code) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
+
+
+def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+    """Install what was read: the app's own files, or the requirements a lock was turned into."""
+    if dependencies.requirements:
+        path = install.scratch_dir / REQUIREMENTS
+        path.write_text(dependencies.requirements, "utf-8")
+        arguments: tuple[str, ...] = ("-r", str(path))
+    else:
+        names = dependencies.facts.get("requirements_files", REQUIREMENTS).split("\n")
+        arguments = tuple(word for name in names for word in ("-r", name))
+    install_requirements(
+        install,
+        on_line,
+        arguments=(*dependencies.options, *arguments),
+        title=f"uv pip install -r {dependencies.source}",
+    )
+
+
+def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+    """The requirements files and everything they include."""
+    names = settings.requirements_files
+    found = read_requirement_files(app, *names)
+    return Dependencies(
+        manager=PackageManager.PIP,
+        source=names[0],
+        inputs=found.contents,
+        local_paths=found.local_paths(),
+        options=("--require-hashes",) if found.has_hashes() else (),
+        facts={"requirements_files": "\n".join(names)},
+    )

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from buildpack.installers.requirements import Install, install_command, installer_env
+from buildpack.installers.base import Install
+from buildpack.installers.requirements import install_command, installer_env
 from buildpack.python_version import PythonVersion
+from buildpack.runtime.install import Runtime
+from buildpack.support.command import Command
+from buildpack.tools import ToolBox
 from buildpack.venv import Venv
 
-VENV = Venv(root=Path("/c/v/venv"), version=PythonVersion(major=3, minor=13, patch=0))
+VERSION = PythonVersion(major=3, minor=13, patch=0)
+RUNTIME = Runtime(home=Path("/c/r"), version=VERSION, provider="uv", build_id="b", reason="")
 
 
-def install(*, require_hashes: bool = False, **env: str) -> Install:
+def install(**env: str) -> Install:
     return Install(
         uv=Path("/t/uv"),
-        venv=VENV,
-        requirements_dir=Path("/build"),
-        uv_cache_dir=Path("/c/uv"),
+        venv=Venv(root=Path("/c/v/venv"), version=VERSION),
+        app_dir=Path("/build"),
+        scratch_dir=Path("/s"),
+        cache_dir=Path("/c"),
         env=env,
-        require_hashes=require_hashes,
+        runtime=RUNTIME,
+        tools=ToolBox(directory=Path("/t"), env=env),
     )
+
+
+def command(**env: str) -> Command:
+    title = "uv pip install -r requirements.txt"
+    return install_command(install(**env), ("-r", "requirements.txt"), title=title)
 
 
 def test_pips_settings_reach_uv_under_its_names() -> None:
@@ -50,27 +62,23 @@ def test_uvs_own_settings_win_over_pips() -> None:
 
 
 def test_the_command_installs_into_the_venv_from_the_app_directory() -> None:
-    command = install_command(install(PATH="/usr/bin"))
-    assert command.argv == (
+    made = command(PATH="/usr/bin")
+    assert made.argv == (
         "/t/uv", "pip", "install", "--python", "/c/v/venv/bin/python", "--color", "never",
         "--no-compile-bytecode", "-r", "requirements.txt",
     )  # fmt: skip
-    assert command.cwd == Path("/build")
-    assert command.shown == "uv pip install -r requirements.txt"
-    assert command.env["UV_CACHE_DIR"] == "/c/uv"
-    assert command.env["UV_INDEX_STRATEGY"] == "unsafe-best-match"
-
-
-def test_hashes_are_required_when_the_app_has_any() -> None:
-    assert "--require-hashes" in install_command(install(require_hashes=True)).argv
+    assert made.cwd == Path("/build")
+    assert made.shown == "uv pip install -r requirements.txt"
+    assert made.env["UV_CACHE_DIR"] == "/c/uv"
+    assert made.env["UV_INDEX_STRATEGY"] == "unsafe-best-match"
 
 
 def test_what_is_compiled_from_source_names_no_directory_of_the_build() -> None:
-    assert install_command(install(CFLAGS="-O1")).env["CFLAGS"] == (
+    assert command(CFLAGS="-O1").env["CFLAGS"] == (
         "-O1 -g0 -ffile-prefix-map=/c/v=. -ffile-prefix-map=/c/uv=."
     )
 
 
 def test_what_decides_determinism_cannot_be_overridden() -> None:
-    env = install_command(install(PYTHONHASHSEED="5", UV_LINK_MODE="copy")).env
+    env = command(PYTHONHASHSEED="5", UV_LINK_MODE="copy").env
     assert (env["PYTHONHASHSEED"], env["UV_LINK_MODE"]) == ("0", "hardlink")
