@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DATA_FILE = Path(__file__).parent / "data" / "tools.toml"
 DEFAULT_INDEX = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+PIECE = 1 << 20
 FIND_LINKS_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
 
 
@@ -178,8 +179,14 @@ def _unpack(wheel: Path, home: Path) -> None:
 
     # The wheel's bytes are pinned by hash, so its member names are as trusted as our own source.
     with files.publishing_dir(home) as temporary, zipfile.ZipFile(wheel) as archive:
-        archive.extractall(temporary)
         for info in archive.infolist():
-            mode = info.external_attr >> 16
-            if mode & 0o111:
-                (temporary / info.filename).chmod(0o755)
+            if info.is_dir():
+                continue
+            target = temporary / info.filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as member, target.open("wb") as file:
+                # Large pieces: a thread that inflates small ones keeps the others from running.
+                while piece := member.read(PIECE):
+                    file.write(piece)
+            if info.external_attr >> 16 & 0o111:
+                target.chmod(0o755)

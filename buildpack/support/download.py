@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
+import os
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -12,7 +16,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TypeVar
 
-from buildpack.support.files import publishing
 from buildpack.support.urls import ChecksumError, DownloadError, same_origin
 
 T = TypeVar("T")
@@ -41,13 +44,20 @@ def fetch(url: str, *, accept: str = "*/*", timeout: float = CONNECT_TIMEOUT) ->
 def download(url: str, target: Path, *, sha256: str, timeout: float = 60.0) -> None:
     """Write the file at ``url`` to ``target``, whole and checked, or not at all."""
 
-    def attempt() -> None:
-        with publishing(target) as temporary:
-            found = _save(url, temporary, timeout)
-            if found != sha256:
-                raise ChecksumError(url, sha256, found)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
 
-    _retrying(url, attempt)
+    def attempt() -> None:
+        found = _save(url, temporary, timeout)
+        if found != sha256:
+            raise ChecksumError(url, sha256, found)
+        # Not flushed to the disk first: what is fetched can be fetched again.
+        temporary.replace(target)
+
+    try:
+        _retrying(url, attempt)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _save(url: str, target: Path, timeout: float) -> str:
@@ -72,9 +82,25 @@ def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
     host = parts.netloc.rpartition("@")[2]
     bare = urllib.parse.urlunsplit(parts._replace(netloc=host))
     request = urllib.request.Request(bare, headers=headers)  # noqa: S310 - schemes checked above
-    opener = urllib.request.build_opener(_Redirects)
+    opener = urllib.request.build_opener(_Redirects, _handler())
     response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
     return response
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _handler() -> urllib.request.HTTPSHandler:
+    """With certificates that were read once: that takes longer than asking for a page."""
+    with _ONE_AT_A_TIME:
+        return urllib.request.HTTPSHandler(context=_trusted())
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
