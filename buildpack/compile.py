@@ -9,6 +9,7 @@ from pathlib import Path
 
 from buildpack.app import App
 from buildpack.cache import discard_if_written, reap
+from buildpack.cache_key import read_last_facts, write_last_facts
 from buildpack.dependencies import DependencyRequest, install_dependencies, restore
 from buildpack.django import SWITCH
 from buildpack.environment import (
@@ -24,7 +25,7 @@ from buildpack.plan import BuildPlan, plan_build
 from buildpack.python_version import read_known_versions, version_warnings
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
-from buildpack.settings import read_settings
+from buildpack.settings import open_app, read_settings
 from buildpack.static_files import StaticFilesRequest, collect_static_step
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
@@ -42,8 +43,9 @@ class BuildDirs:
 
 def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output) -> None:
     """Turn the app in ``build_dir`` into a runnable tree, in place."""
-    app = App(root=dirs.build_dir)
     config_vars = read_env_dir(dirs.env_dir)
+    choices = read_settings(env, config_vars)
+    app = open_app(dirs.build_dir, choices)
     out.secrets = secret_values({**env, **config_vars})
     settings = install_settings(env, config_vars)
     program_env = app_env(env, config_vars, dirs.build_dir)
@@ -51,7 +53,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
 
     run_hook_step("pre_compile", dirs, program_env, data, out)
 
-    plan = plan_build(app, read_settings(env, config_vars))
+    plan = plan_build(app, choices, {**env, **config_vars})
     report_plan(plan, data)
 
     out.step("Installing Python" + (f" {plan.requested}" if plan.requested else ""))
@@ -68,12 +70,20 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         )
     describe_runtime(plan, runtime, data, out, is_cached=is_cached)
 
-    out.step("Installing the packages in requirements.txt")
+    out.step(f"Installing the packages in {plan.dependencies.source}")
     request = DependencyRequest(
-        app=app, plan=plan, runtime=runtime, cache_dir=dirs.cache_dir, env=settings
+        app=app,
+        build_dir=dirs.build_dir,
+        plan=plan,
+        runtime=runtime,
+        cache_dir=dirs.cache_dir,
+        env=settings,
     )
+    facts = request.facts()
+    for change in facts.changes_since(read_last_facts(dirs.cache_dir)):
+        out.info(f"Since the last build: {change}.")
     with data.timed("dependencies_install_duration"):
-        venv_home, is_cached = install_dependencies(request, tools, out)
+        venv_home, is_cached = install_dependencies(request, facts, tools, out)
     data.set("cache_status", "reused" if is_cached else "empty")
     if is_cached:
         out.info("Nothing has changed: using the packages of an earlier build.")
@@ -96,6 +106,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     run_hook_step("post_compile", dirs, program_env, data, out)
     if plan.has_hook("post_compile"):
         discard_if_written(dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
+    write_last_facts(dirs.cache_dir, facts)
     reap(dirs.cache_dir)
 
 

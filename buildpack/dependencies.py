@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Mapping
@@ -11,12 +12,12 @@ from pathlib import Path
 
 from buildpack.app import App
 from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
-from buildpack.cache import mark_used, venv_key
+from buildpack.cache import mark_used
+from buildpack.cache_key import VenvFacts, venv_facts
 from buildpack.editable import make_editables_movable
+from buildpack.installers import load_installer
 from buildpack.installers.base import Install
-from buildpack.installers.requirements import install_requirements
 from buildpack.plan import BuildPlan
-from buildpack.requirements_file import RequirementFiles, check_requirement_files
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.output import Output
@@ -29,15 +30,15 @@ class DependencyRequest:
     """Everything that decides the virtualenv."""
 
     app: App
+    build_dir: Path
     plan: BuildPlan
     runtime: Runtime
     cache_dir: Path
     env: Mapping[str, str]
 
-    def home(self) -> Path:
-        """Where the complete virtualenv is, or will be."""
-        key = venv_key(self.app, self.runtime, self.plan.requirements, self.env)
-        return self.cache_dir / "venvs" / key
+    def facts(self) -> VenvFacts:
+        """What decides the virtualenv."""
+        return venv_facts(self.app, self.runtime, self.plan.dependencies, self.env)
 
     def compiler(self) -> BytecodeCompiler:
         return BytecodeCompiler(
@@ -46,15 +47,15 @@ class DependencyRequest:
 
 
 def install_dependencies(
-    request: DependencyRequest, tools: ToolBox, out: Output
+    request: DependencyRequest, facts: VenvFacts, tools: ToolBox, out: Output
 ) -> tuple[Path, bool]:
     """The directory of the virtualenv, and whether it came from the cache."""
-    home = request.home()
+    home = request.cache_dir / "venvs" / facts.key
     compiled = request.runtime.home.parent / "bytecode"
     if home.is_dir() and compiled.exists():
         mark_used(home)
         return home / "venv", True
-    check_requirements(request.plan.requirements, tools)
+    make_packaging_importable(tools)
     standard_library = _StandardLibrary(request.compiler(), request.runtime, compiled)
     standard_library.start()
     try:
@@ -66,14 +67,11 @@ def install_dependencies(
     return home / "venv", False
 
 
-def check_requirements(found: RequirementFiles, tools: ToolBox) -> None:
-    """Every line that makes no sense, before anything is downloaded for it."""
+def make_packaging_importable(tools: ToolBox) -> None:
+    """Installers read versions and markers with ``packaging``, a build tool like any other."""
     path = str(tools.ensure("packaging"))
     if path not in sys.path:
         sys.path.append(path)
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    check_requirement_files(found, Requirement, InvalidRequirement)
 
 
 def _install(request: DependencyRequest, home: Path, tools: ToolBox, out: Output) -> None:
@@ -81,20 +79,23 @@ def _install(request: DependencyRequest, home: Path, tools: ToolBox, out: Output
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
         venv = create_venv(temporary / "venv", version, home=request.runtime.python.parent)
+        scratch = temporary / "scratch"
+        scratch.mkdir()
         install = Install(
             uv=tools.program("uv"),
             venv=venv,
             app_dir=request.app.root,
-            scratch_dir=temporary,
+            scratch_dir=scratch,
             cache_dir=request.cache_dir,
             env=request.env,
             runtime=request.runtime,
             tools=tools,
         )
-        hashes = ["--require-hashes"] if request.plan.requirements.has_hashes() else []
-        install_requirements(install, out.info, arguments=(*hashes, "-r", "requirements.txt"))
+        dependencies = request.plan.dependencies
+        load_installer(dependencies.manager).install(dependencies, install, out.info)
+        shutil.rmtree(scratch)
         neutralize(venv)
-        make_editables_movable(venv, request.app.root)
+        make_editables_movable(venv, request.build_dir)
         groups = distribution_groups(venv.site_packages)
         request.compiler().compile(venv.site_packages, groups)
 

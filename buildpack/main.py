@@ -145,13 +145,13 @@ def run_report(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
 
 def run_plan(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     """``python3 -m buildpack plan DIR``: the plan as JSON, nothing done."""
-    from buildpack.app import App
     from buildpack.plan import plan_build
-    from buildpack.settings import read_settings
+    from buildpack.settings import open_app, read_settings
 
     if len(args) != 1:
         raise UsageError("Usage: python3 -m buildpack plan DIR")
-    plan = plan_build(App(root=_directory(args[0], "DIR")), read_settings(env, {}))
+    settings = read_settings(env, {})
+    plan = plan_build(open_app(_directory(args[0], "DIR"), settings), settings, env)
     out.out.write(json.dumps(plan.as_json(), indent=2) + "\n")
     return 0
 

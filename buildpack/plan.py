@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from buildpack.app import App
 from buildpack.checks import check_no_venv, check_reserved_directories
+from buildpack.installers import load_installer
+from buildpack.installers.base import Dependencies
 from buildpack.package_manager import PackageManager, determine_package_manager
 from buildpack.python_version import (
     RequestedPythonVersion,
@@ -15,7 +17,6 @@ from buildpack.python_version import (
     default_series,
     read_known_versions,
 )
-from buildpack.requirements_file import RequirementFiles, read_requirement_files
 from buildpack.settings import BuildSettings
 from buildpack.version_file import (
     read_requested_python_version,
@@ -28,11 +29,13 @@ HOOKS = ("pre_compile", "post_compile")
 class BuildPlan:
     """What will be done. ``requested`` is None when the app leaves the version to us."""
 
-    package_manager: PackageManager
     requested: RequestedPythonVersion | None
-    requirements_file: str
-    requirements: RequirementFiles
+    dependencies: Dependencies
     hooks: tuple[str, ...]
+
+    @property
+    def package_manager(self) -> PackageManager:
+        return self.dependencies.manager
 
     @property
     def origin(self) -> VersionOrigin:
@@ -46,15 +49,23 @@ class BuildPlan:
         default = default_series(read_known_versions())
         return {
             "hooks": list(self.hooks),
+            "choices": dict(self.dependencies.facts),
+            "dependencies": list(self.dependencies.listed)
+            or self.dependencies.requirements.splitlines(),
+            "files": sorted(self.dependencies.inputs),
+            "installed_paths": list(self.dependencies.local_paths),
+            "installer_options": list(self.dependencies.options),
             "package_manager": str(self.package_manager),
+            "package_manager_file": self.dependencies.source,
             "python_version": str(self.requested) if self.requested else f"{default} or older",
             "python_version_origin": str(self.origin),
-            "requirements": [line.text for line in self.requirements.lines],
-            "requirements_files": sorted(self.requirements.contents),
+            "requires_python": [
+                f"{limit.specifier} ({limit.origin})" for limit in self.dependencies.requires_python
+            ],
         }
 
 
-def plan_build(app: App, settings: BuildSettings) -> BuildPlan:
+def plan_build(app: App, settings: BuildSettings, env: Mapping[str, str]) -> BuildPlan:
     """Read the app and decide. The order of the checks is the order a person would fix things."""
     check_reserved_directories(app)
     package_manager = determine_package_manager(app, settings)
@@ -63,9 +74,7 @@ def plan_build(app: App, settings: BuildSettings) -> BuildPlan:
     if requested:
         check_requested_version(requested, read_known_versions())
     return BuildPlan(
-        package_manager=package_manager,
         requested=requested,
-        requirements_file="requirements.txt",
-        requirements=read_requirement_files(app),
+        dependencies=load_installer(package_manager).read(app, settings, env),
         hooks=tuple(name for name in HOOKS if app.is_file(f"bin/{name}")),
     )

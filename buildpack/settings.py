@@ -6,7 +6,9 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from buildpack.app import App
 from buildpack.support.errors import SlugkitError, printable
 
 PREFIX = "SLUGKIT_"
@@ -58,6 +60,14 @@ def read_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> Bui
         extras=_words(both.get("SLUGKIT_EXTRAS", "")),
         is_test=both.get("INSTALL_TEST", "") not in {"", "0"},
     )
+
+
+def open_app(source_dir: Path, settings: BuildSettings) -> App:
+    """The app the settings mean: the source's root, or the directory of it that was chosen."""
+    app = App(root=source_dir / settings.app_dir)
+    if not app.root.is_dir() or not app.root.resolve().is_relative_to(source_dir.resolve()):
+        raise AppDirError(settings.app_dir, "the source has no such directory")
+    return app
 
 
 def parse_app_dir(value: str) -> str:

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildpack.cache import mark_used, path_digest
+from buildpack.app_digest import path_digest
+from buildpack.cache import mark_used
 from buildpack.support import files
 
 Snapshot = Mapping[str, tuple[int, int, int]]

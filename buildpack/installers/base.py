@@ -38,6 +38,8 @@ class Dependencies:
     """The file that decides, as the user knows it: "poetry.lock"."""
     inputs: Mapping[str, bytes]
     """Every file that decides the result, by its name from the app directory."""
+    listed: tuple[str, ...] = ()
+    """The requirements as the app wrote them, for the plan."""
     local_paths: tuple[str, ...] = ()
     """Directories and archives of the app that are installed themselves."""
     requirements: str = ""

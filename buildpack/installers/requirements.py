@@ -155,6 +155,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         manager=PackageManager.PIP,
         source=names[0],
         inputs=found.contents,
+        listed=tuple(line.text for line in found.lines),
         local_paths=found.local_paths(),
         options=("--require-hashes",) if found.has_hashes() else (),
         facts={"requirements_files": "\n".join(names)},

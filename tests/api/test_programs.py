@@ -205,7 +205,7 @@ def test_plan_prints_json_and_writes_nothing() -> None:
     )
     found = json.loads(plan.stdout)
     assert found["package_manager"] == "pip"
-    assert "flask==3.1.3" in found["requirements"]
+    assert "flask==3.1.3" in found["dependencies"]
 
 
 def test_the_checkout_is_never_written_to(tmp_path: Path) -> None:

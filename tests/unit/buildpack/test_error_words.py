@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.app import UnreadableFileError
-from buildpack.cache import path_digest
+from buildpack.app_digest import path_digest
 from buildpack.environment import ConfigVarsError
 from buildpack.installers.errors import IndexAccessError, VersionConflictError
 from buildpack.python_version import read_known_versions

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from buildpack.app import App, UnreadableFileError
-from buildpack.cache import KEPT, discard_if_written, path_digest, reap
+from buildpack.app_digest import path_digest
+from buildpack.cache import KEPT, discard_if_written, reap
 from buildpack.checks import (
     ReservedDirectoryError,
     VenvInSourceError,
@@ -127,13 +128,18 @@ def test_the_plan_is_every_decision_as_data(tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("rich\n")
     (tmp_path / ".python-version").write_text("3.12\n")
     hook(tmp_path, "#!/bin/sh\n")
-    assert plan_build(App(root=tmp_path), BuildSettings()).as_json() == {
+    assert plan_build(App(root=tmp_path), BuildSettings(), {}).as_json() == {
+        "choices": {"requirements_files": "requirements.txt"},
+        "dependencies": ["flask==3.1.3", "rich"],
+        "files": ["more.txt", "requirements.txt"],
         "hooks": ["pre_compile"],
+        "installed_paths": [],
+        "installer_options": [],
         "package_manager": "pip",
+        "package_manager_file": "requirements.txt",
         "python_version": "3.12",
         "python_version_origin": ".python-version",
-        "requirements": ["flask==3.1.3", "rich"],
-        "requirements_files": ["more.txt", "requirements.txt"],
+        "requires_python": [],
     }
 
 
@@ -141,7 +147,7 @@ def test_checks_come_in_the_order_a_person_would_fix_things(tmp_path: Path) -> N
     (tmp_path / ".heroku" / "python").mkdir(parents=True)
     (tmp_path / ".python-version").write_text("nonsense")
     with pytest.raises(ReservedDirectoryError):
-        plan_build(App(root=tmp_path), BuildSettings())
+        plan_build(App(root=tmp_path), BuildSettings(), {})
 
 
 def built_app(root: Path, *programs: str, django: bool = False) -> Path:

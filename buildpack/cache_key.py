@@ -1,0 +1,130 @@
+"""What a virtualenv is made of: the name it has in the cache, and why it had to be made anew.
+
+Every fact is one line: what decides, and its value or a digest of it. Two builds with the same
+facts get the same virtualenv; where they differ, the difference is what the user is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildpack.app import App
+from buildpack.app_digest import path_digest
+from buildpack.bytecode import FORMAT
+from buildpack.installers.base import Dependencies
+from buildpack.installers.requirements import installer_env
+from buildpack.runtime.install import Runtime
+from buildpack.support import files
+from buildpack.tools import tool_versions
+
+LAYOUT = "2"
+"""Of virtualenvs in the cache; a new one leaves older entries alone until they are reaped."""
+
+DECIDING_SETTINGS = frozenset(
+    {
+        "UV_DEFAULT_INDEX",
+        "UV_INDEX",
+        "UV_INDEX_URL",
+        "UV_EXTRA_INDEX_URL",
+        "UV_FIND_LINKS",
+        "UV_NO_INDEX",
+        "UV_INDEX_STRATEGY",
+        "UV_EXCLUDE_NEWER",
+        "UV_CONSTRAINT",
+        "CFLAGS",
+        "LDFLAGS",
+    }
+)
+"""Which index answered decides what was installed; how long we waited for it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenvFacts:
+    """Everything that decides a virtualenv, by what it is."""
+
+    facts: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Its name in the cache."""
+        text = json.dumps(self.facts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def changes_since(self, earlier: Mapping[str, str]) -> tuple[str, ...]:
+        """What differs from ``earlier`` facts, each a phrase for the log; () for a first build."""
+        if not earlier:
+            return ()
+        names = sorted({*self.facts, *earlier})
+        return tuple(
+            _phrase(name, earlier.get(name), self.facts.get(name))
+            for name in names
+            if earlier.get(name) != self.facts.get(name)
+        )
+
+
+def venv_facts(
+    app: App, runtime: Runtime, dependencies: Dependencies, env: Mapping[str, str]
+) -> VenvFacts:
+    """The facts of the virtualenv these dependencies give with this Python and these settings."""
+    settings = installer_env(env)
+    facts = {
+        "the cache's layout": f"{LAYOUT} {FORMAT}",
+        "Python": f"{runtime.version} {runtime.build_id}",
+        "the platform": f"{platform.machine()} {platform.libc_ver()[1]}",
+        "the package manager": str(dependencies.manager),
+        "uv": tool_versions()["uv"],
+        "the installer's options": " ".join(dependencies.options),
+    }
+    for name, content in dependencies.inputs.items():
+        facts[f"file {name}"] = _digest(content)
+    if dependencies.requirements:
+        facts["the locked requirements"] = _digest(dependencies.requirements.encode())
+    for path in dependencies.local_paths:
+        facts[f"directory {path}"] = path_digest(app.root, path)
+    for name in DECIDING_SETTINGS.intersection(settings):
+        facts[f"setting {name}"] = _digest(settings[name].encode(errors="surrogateescape"))
+    for name, value in dependencies.facts.items():
+        facts[f"choice of {name}"] = value
+    return VenvFacts(facts=facts)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _phrase(name: str, before: str | None, now: str | None) -> str:
+    kind, _, rest = name.partition(" ")
+    shown = rest if kind in {"file", "directory"} else name
+    if before is None:
+        return f"{shown} is new"
+    if now is None:
+        return f"{shown} is gone"
+    if name in {"Python", "uv", "the package manager"} or kind == "choice":
+        old, new = (value.partition(" ")[0] or "none" for value in (before, now))
+        if old != new:
+            return f"{shown} changed from {old} to {new}"
+    return f"{shown} changed"
+
+
+def facts_file(cache_dir: Path) -> Path:
+    return cache_dir / "last-venv.json"
+
+
+def read_last_facts(cache_dir: Path) -> Mapping[str, str]:
+    """The facts of the last successful build; {} when there was none, or it cannot be read."""
+    try:
+        found = json.loads(facts_file(cache_dir).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    is_facts = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+    return found if is_facts else {}
+
+
+def write_last_facts(cache_dir: Path, facts: VenvFacts) -> None:
+    """Remember them for the next build's log."""
+    files.write_atomically(facts_file(cache_dir), json.dumps(facts.facts, sort_keys=True))
