@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ LARGEST_GROUP = 250
 """Files a job; larger distributions are cut, at places that depend on their file list alone."""
 
 FORMAT = 2
+
+RENEWING = ((3, 11), (3, 14))
+"""As in target/compile_pyc.py, which runs alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,13 @@ class BytecodeCompiler:
             timeout=1200,
             title="compile bytecode",
         )
+
+
+def has_bytecode(stdlib: Path) -> bool:
+    """Whether this standard library was compiled where it was installed, in a form we can take."""
+    names = (path.name for path in (stdlib / "__pycache__").glob("os.*.pyc"))
+    found = (re.fullmatch(r"os\.cpython-(\d)(\d+)\.pyc", name) for name in names)
+    return any(m and RENEWING[0] <= (int(m[1]), int(m[2])) < RENEWING[1] for m in found)
 
 
 def read_bundle(content: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +17,8 @@ from buildpack.python_version import (
     VersionStatus,
     parse_exact_version,
 )
+from buildpack.runtime.build import build_runtime
+from buildpack.runtime.early_copy import EarlyCopy
 from buildpack.runtime.errors import (
     PythonUnavailableError,
     RuntimeBrokenError,
@@ -26,21 +26,13 @@ from buildpack.runtime.errors import (
 )
 from buildpack.runtime.interpreter import Interpreter, find_interpreters
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure
-from buildpack.runtime.relocate import Relocator
 from buildpack.support import files
-from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
 
 PROVIDERS = ("uv", "host")
 LAYOUT = 4
 """Raised when the way a runtime is laid out changes, so that cached ones are made anew."""
-
-PROOF = """\
-import sys, zlib, ssl, sqlite3, ctypes, hashlib, json, sysconfig
-hashlib.sha256(b""); sysconfig.get_config_vars()
-print(json.dumps([sys.version.split()[0], sys.prefix]))
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,44 +101,77 @@ def install_runtime(request: RuntimeRequest, tools: ToolBox, out: Output) -> tup
         files.remove_tree(home)  # Half-written, or made from an interpreter that has changed since.
     tools.prefetch()
     failures: list[ProviderFailure] = []
-    for interpreter, provider, reason in _offers(request, tools, failures, out):
-        try:
-            with files.publishing_dir(home) as temporary:
-                _build(interpreter, temporary, provider, reason, tools)
-        except RuntimeBrokenError as err:
-            failures.append(ProviderFailure(provider, f"{interpreter.label}: {err.reason}"))
-            out.info(f"Passed over {interpreter.label}: {err.reason}")
-            continue
-        finally:
-            files.remove_tree(request.cache_dir / "runtimes" / "managed")
-        runtime = read_cached_runtime(home)
-        assert runtime is not None
-        return runtime, False
-    raise PythonUnavailableError(
-        request.requested, failures, available_versions(request), request.series
+    early = _start_copying(request, tools) if "host" in request.providers else None
+    try:
+        made = any(
+            _from_host(early, home, failures, out)
+            if provider == "host" and early
+            else _from_managed(request, home, tools, failures, out)
+            for provider in request.providers
+        )
+    finally:
+        if early:
+            early.discard()
+    if not made:
+        raise PythonUnavailableError(
+            request.requested, failures, available_versions(request), request.series
+        )
+    runtime = read_cached_runtime(home)
+    assert runtime is not None
+    return runtime, False
+
+
+def _start_copying(request: RuntimeRequest, tools: ToolBox) -> EarlyCopy:
+    offers = (
+        interpreter
+        for series in request.series
+        for interpreter in find_interpreters(series, request.env, requested=request.requested)
     )
 
+    def build(interpreter: Interpreter, temporary: Path) -> None:
+        reason = f"a copy of {interpreter.label} on the build machine"
+        build_runtime(interpreter, temporary, "host", reason, tools, request.cache_dir)
 
-def _offers(
-    request: RuntimeRequest, tools: ToolBox, failures: list[ProviderFailure], out: Output
-) -> Iterator[tuple[Interpreter, str, str]]:
-    """Interpreters to copy, best first, each with its provider and why it was chosen."""
-    for provider in request.providers:
-        if provider == "uv":
-            managed = ManagedBuilds(
-                uv=tools.program("uv"), env=request.env, directory=request.cache_dir / "runtimes"
-            )
-            found = _first_managed(managed, request)
-            if isinstance(found, Interpreter):
-                yield found, "uv", "a managed build, downloaded by uv"
-            else:
-                failures.append(found)
-                out.info(f"No managed build: {found.reason}")
-            continue
-        for series in request.series:
-            for interpreter in find_interpreters(series, request.env, requested=request.requested):
-                yield interpreter, "host", f"a copy of {interpreter.label} on the build machine"
+    early = EarlyCopy(offers, request.cache_dir / "runtimes" / "copied", build)
+    early.start()
+    return early
+
+
+def _from_host(early: EarlyCopy, home: Path, failures: list[ProviderFailure], out: Output) -> bool:
+    taken = early.take(home)
+    for each in early.passed_over:
+        failures.append(ProviderFailure("host", f"{each.label}: {each.reason}"))
+        out.info(f"Passed over {each.label}: {each.reason}")
+    if not taken:
         failures.append(ProviderFailure("host", "no suitable Python on the build machine"))
+    return taken
+
+
+def _from_managed(
+    request: RuntimeRequest,
+    home: Path,
+    tools: ToolBox,
+    failures: list[ProviderFailure],
+    out: Output,
+) -> bool:
+    directory = request.cache_dir / "runtimes"
+    managed = ManagedBuilds(uv=tools.program("uv"), env=request.env, directory=directory)
+    try:
+        found = _first_managed(managed, request)
+        if isinstance(found, ProviderFailure):
+            failures.append(found)
+            out.info(f"No managed build: {found.reason}")
+            return False
+        with files.publishing_dir(home) as temporary:
+            reason = "a managed build, downloaded by uv"
+            build_runtime(found, temporary, "uv", reason, tools, request.cache_dir)
+    except RuntimeBrokenError as err:
+        failures.append(ProviderFailure("uv", err.reason))
+        out.info(f"Passed over uv's managed build: {err.reason}")
+        return False
+    finally:
+        files.remove_tree(directory / "managed")
+    return True
 
 
 def _first_managed(
@@ -176,34 +201,6 @@ def available_versions(request: RuntimeRequest) -> Sequence[PythonVersion]:
     return sorted(versions, reverse=True)
 
 
-def _build(
-    interpreter: Interpreter, temporary: Path, provider: str, reason: str, tools: ToolBox
-) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    home = temporary / "python"
-    strip = shutil.which("strip", path="/usr/bin:/bin")
-    Relocator(
-        interpreter=interpreter,
-        target=home,
-        patchelf=tools.program("patchelf"),
-        strip=Path(strip) if strip else None,
-    ).run()
-    with ThreadPoolExecutor(1) as pool:
-        build_id = pool.submit(tree_digest, home)
-        prove(home, interpreter.version)
-    facts = {
-        "version": str(interpreter.version),
-        "provider": provider,
-        "reason": reason,
-        "build_id": build_id.result(),
-        "stamp": interpreter.stamp if provider == "host" else "",
-        "executable": str(interpreter.executable) if provider == "host" else "",
-        "stdlib": str(interpreter.stdlib) if provider == "host" else "",
-    }
-    files.write_atomically(temporary / "runtime.json", json.dumps(facts, sort_keys=True))
-
-
 def read_cached_runtime(home: Path) -> Runtime | None:
     """The runtime published at ``home``, unless the interpreter it came from was upgraded."""
     try:
@@ -222,37 +219,3 @@ def read_cached_runtime(home: Path) -> Runtime | None:
         reason=facts["reason"],
         copied_from=Path(facts["stdlib"]) if facts["stdlib"] else None,
     )
-
-
-def prove(home: Path, version: PythonVersion) -> None:
-    """Run the copy once; an interpreter that cannot import the basics is not delivered."""
-    command = Command(
-        argv=(str(home / "bin" / f"python{version.series}"), "-I", "-S", "-B", "-c", PROOF),
-        cwd=Path("/"),
-        env={"LC_ALL": "C.UTF-8"},
-        timeout=30,
-    )
-    try:
-        found, prefix = json.loads(capture(command))
-    except CommandFailedError as err:
-        raise RuntimeBrokenError(err.last_lines[-1] if err.last_lines else str(err)) from err
-    except CommandTimeoutError as err:
-        raise RuntimeBrokenError("it did not answer within 30 seconds") from err
-    if found != str(version) or Path(prefix) != home:
-        raise RuntimeBrokenError(f"the copy says it is Python {found} in {prefix}")
-
-
-def tree_digest(root: Path) -> str:
-    """sha256 over names, kinds and contents; the same tree gives the same digest anywhere."""
-    digest = hashlib.sha256()
-    for directory, names, filenames in os.walk(root):
-        names.sort()
-        for name in sorted(filenames):
-            path = Path(directory, name)
-            digest.update(f"{path.relative_to(root)}\0".encode())
-            if path.is_symlink():
-                digest.update(f"link {path.readlink()}\0".encode())
-            else:
-                with path.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

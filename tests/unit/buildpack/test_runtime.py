@@ -14,8 +14,9 @@ from buildpack.python_version import (
     VersionOrigin,
     read_known_versions,
 )
+from buildpack.runtime.build import tree_digest
 from buildpack.runtime.errors import PythonUnavailableError
-from buildpack.runtime.install import Runtime, RuntimeRequest, read_cached_runtime, tree_digest
+from buildpack.runtime.install import Runtime, RuntimeRequest, read_cached_runtime
 from buildpack.runtime.interpreter import find_interpreters, probe
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure, explain
 from buildpack.runtime.relocate import copy_tree, parse_ldd, same_length
