@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from buildpack.support.errors import UsageError, printable
+from buildpack.support.errors import UsageError
 from buildpack.version import __version__
 from runner.engine_choice import ABOUT, check_engine, determine_engine
 from runner.engines import ENGINE_NAMES
-from runner.engines.base import Limits
 from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.overview import overview
-from runner.session import OneOffRequest, StartRequest, run_formation, run_one_off
+from runner.requests import COMMANDS, DEFAULTS, one_off_request, start_request
+from runner.session import run_formation, run_one_off
 from runner.signals import InterruptedEarlyError
 
 HELP_WIDTH = 80  # fixed, so that the stored help text (runner/help.txt) is what click would print
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
-
-
-class SizeError(UsageError):
-    """A memory size that is none."""
-
-    id = "size"
-
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f"'{printable(text)}' is not a memory size",
-            resolution="Give a number with a unit, or none:\n\n    --memory 512M",
-        )
-
-
-def parse_size(text: str) -> int | None:
-    """Bytes from ``512M``; None from ``none``."""
-    if text == "none":
-        return None
-    found = re.fullmatch(r"([0-9]{1,12})([KMGT]?)i?B?", text, re.IGNORECASE)
-    size = int(found[1]) << 10 * " KMGT".index(found[2].upper() or " ") if found else 0
-    if size < 4 << 20:  # less than this no interpreter starts, and a bare number was bytes
-        raise SizeError(text)
-    return size
 
 
 class _SlugRun(click.Group):
@@ -71,14 +46,15 @@ def _shared_options(command: Decorated) -> Decorated:
         click.option("--env-file", "env_files", multiple=True, metavar="FILE",
                      type=click.Path(path_type=Path),
                      help="Set the config vars in FILE; --env beats it."),
-        click.option("--memory", default="512M", show_default=True, metavar="SIZE",
+        click.option("--memory", default=DEFAULTS["memory"], show_default=True, metavar="SIZE",
                      help="Memory of one container, or none."),
         click.option("--cpus", type=click.FloatRange(min=0.01), metavar="N",
                      help="Processors' worth of time for one container."),
-        click.option("--pids", type=click.IntRange(min=8), default=256, show_default=True,
-                     metavar="N", help="Processes and threads in one container."),
-        click.option("--stop-timeout", type=click.FloatRange(min=0, max=86400), default=30,
-                     show_default=True, metavar="SECONDS",
+        click.option("--pids", type=click.IntRange(min=8), default=DEFAULTS["pids"],
+                     show_default=True, metavar="N",
+                     help="Processes and threads in one container."),
+        click.option("--stop-timeout", type=click.FloatRange(min=0, max=86400),
+                     default=DEFAULTS["stop_timeout"], show_default=True, metavar="SECONDS",
                      help="From SIGTERM to SIGKILL."),
     )  # fmt: skip
     for option in reversed(options):
@@ -133,7 +109,7 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--boot-timeout",
     type=click.FloatRange(min=0.1, max=3600),
-    default=60,
+    default=DEFAULTS["boot_timeout"],
     show_default=True,
     metavar="SECONDS",
     help="How long a web container may take to listen on its PORT.",
@@ -152,7 +128,7 @@ def start(context: click.Context, /, **options: Any) -> None:
       slug-run web=2 worker=1
       slug-run web --env DEBUG=1 --env-file .env
     """  # fmt: skip
-    commands = tuple(sorted(cli.commands)) if context.meta.get("bare") else ()
+    commands = COMMANDS if context.meta.get("bare") else ()
     outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=commands))
     if outcome.reason:
         click.echo(outcome.reason, err=True)
@@ -205,66 +181,6 @@ def doctor(context: click.Context) -> None:
             click.echo(f"           {line}".rstrip())
         unfit = found if name == chosen.name else unfit
     context.exit(0 if unfit is None else int(unfit.exit_code))
-
-
-def start_request(
-    options: Mapping[str, Any],
-    env: Mapping[str, str],
-    cwd: Path,
-    *,
-    commands: Sequence[str] = (),
-) -> StartRequest:
-    """What the words after ``slug-run start`` ask for."""
-    return StartRequest(
-        **_shared(options, env, cwd),
-        words=options["types"],
-        count=options["count"],
-        concurrency=options["concurrency"],
-        port=options["port"],
-        bind=_parse_bind(options["bind"]),
-        boot_timeout=options["boot_timeout"],
-        exit_on_crash=options["exit_on_crash"],
-        prefix=not options["no_prefix"],
-        color=False if options["no_color"] else None,
-        commands=tuple(commands),
-    )
-
-
-def one_off_request(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> OneOffRequest:
-    """What the words after ``slug-run run`` ask for."""
-    return OneOffRequest(
-        **_shared(options, env, cwd),
-        words=options["words"],
-        quiet=options["quiet"],
-    )
-
-
-def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> dict[str, Any]:
-    limits = Limits(
-        memory=parse_size(options["memory"]),
-        cpus=options["cpus"],
-        pids=options["pids"],
-    )
-    return {
-        "slug_file": options["slug_file"],
-        "cwd": cwd,
-        "env": dict(env),
-        "assignments": options["assignments"],
-        "env_files": options["env_files"],
-        "engine": determine_engine(options["engine"], env),
-        "limits": limits,
-        "stop_timeout": options["stop_timeout"],
-    }
-
-
-def _parse_bind(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text))
-    except ValueError as err:
-        raise UsageError(
-            f"'{printable(text)}' is not an address to listen on",
-            resolution="Give an IP address:\n\n    --bind 0.0.0.0",
-        ) from err
 
 
 def run_cli(argv: Sequence[str]) -> int:

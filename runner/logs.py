@@ -79,6 +79,8 @@ def clean(text: str, *, color: bool) -> str:
 
     Colours stay where colour is wanted; they never run into the next line.
     """
+    if text.isprintable():
+        return text
     kept = re.sub(_ESCAPE, lambda found: _kept_escape(found[0], color=color), text)
     shown = re.sub(_CONTROL, lambda found: f"\\x{ord(found[0]):02x}", kept)
     return shown + RESET if color and "\x1b" in shown else shown

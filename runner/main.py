@@ -24,19 +24,19 @@ def _run(words: list[str]) -> int:
     import gc
 
     # Imports make much that is kept and nothing to collect; looking for it takes milliseconds.
-    gc.disable()
+    gc.set_threshold(50_000)
     from buildpack.support.errors import ExitCode, SlugkitError
 
     try:
-        from runner.cli import run_cli
+        from runner.plain_start import run_plainly
 
-        gc.enable()
-        return run_cli(words)
+        code = run_plainly(words)
+        return _run_click(words) if code is None else code
     except SlugkitError as err:
         _show(err)
         return int(err.exit_code)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as err:
+        return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except BrokenPipeError:
         return 141
     except Exception:
@@ -45,6 +45,12 @@ def _run(words: list[str]) -> int:
         traceback.print_exc()
         sys.stderr.write(f"\nInternal error\n{REPORT_BUGS}\n")
         return int(ExitCode.BUG)
+
+
+def _run_click(words: list[str]) -> int:
+    from runner.cli import run_cli
+
+    return run_cli(words)
 
 
 def _show(error: Exception) -> None:

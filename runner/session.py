@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from buildpack.support.env_file import read_env_file
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError
 from buildpack.support.output import Output, wants_color
-from runner.config_vars import merge_config_vars, parse_assignments
-from runner.engine_choice import EngineChoice, opened_engine
-from runner.engines.base import Address, EngineRequest, Limits
+from runner.engine_choice import opened_engine
+from runner.engines.base import Address, EngineRequest
 from runner.formation import (
     ContainerSpec,
     Formation,
@@ -31,53 +29,17 @@ from runner.front import (
     plan_front,
 )
 from runner.launch import CONTAINER_PORT, container_spec, one_off_command
-from runner.logs import LogWriter, clean
-from runner.policy import Outcome, Policy
 from runner.ports import choose_ports, ensure_port_free
 from runner.release import Release, create_release
+from runner.requests import OneOffRequest, RunRequest, StartRequest
 from runner.signals import StopSignals
-from runner.supervisor import Supervisor
 from slugc.procfile import ProcessType
 from slugc.slug import Slug, read_slug
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What both commands are asked: which slug, which config, which engine."""
-
-    slug_file: Path | None
-    cwd: Path
-    env: Mapping[str, str]
-    assignments: tuple[str, ...]
-    env_files: tuple[Path, ...]
-    engine: EngineChoice
-    limits: Limits
-    stop_timeout: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest(RunRequest):
-    """A formation to start and watch."""
-
-    words: tuple[str, ...]
-    count: str | None
-    concurrency: str | None
-    port: int | None
-    bind: str
-    boot_timeout: float
-    exit_on_crash: bool
-    prefix: bool
-    color: bool | None
-    commands: tuple[str, ...] = ()
-    """Words that would have been commands, for the nearest-match suggestion."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneOffRequest(RunRequest):
-    """One command to run."""
-
-    words: tuple[str, ...]
-    quiet: bool
+if TYPE_CHECKING:
+    # Imported for real where they are used: a container starts sooner without waiting for them.
+    from runner.logs import LogWriter
+    from runner.policy import Outcome, Policy
 
 
 class NoSlugError(SlugkitError):
@@ -153,6 +115,8 @@ def run_formation(request: StartRequest) -> Outcome:
             listen = Address(host=plan.bind, port=plan.port)
             front = stack.enter_context(Router(caddy, listen=listen))
         signals.hold()
+        from runner.supervisor import Supervisor
+
         supervisor = Supervisor(
             engine=engine,
             log=log,
@@ -194,9 +158,17 @@ def run_one_off(request: OneOffRequest) -> int:
 def prepare_release(request: RunRequest) -> Release:
     """The slug bound to the config that was given for this run."""
     slug: Slug = read_slug(find_slug(request.slug_file, request.cwd))
+    return create_release(slug, _given_config_vars(request))
+
+
+def _given_config_vars(request: RunRequest) -> Mapping[str, str]:
+    if not request.env_files and not request.assignments:
+        return {}
+    from buildpack.support.env_file import read_env_file
+    from runner.config_vars import merge_config_vars, parse_assignments
+
     files = [read_env_file(request.cwd / path) for path in request.env_files]
-    given = merge_config_vars(*files, parse_assignments(request.assignments), warn=_output().notice)
-    return create_release(slug, given)
+    return merge_config_vars(*files, parse_assignments(request.assignments), warn=_output().notice)
 
 
 def _engine_request(request: RunRequest, release: Release) -> EngineRequest:
@@ -227,6 +199,8 @@ def _web_ports(web: int, plan: FrontPlan, *, on_host: bool) -> tuple[int, ...]:
 
 
 def _policy(request: StartRequest, plan: FrontPlan) -> Policy:
+    from runner.policy import Policy
+
     return Policy(
         boot_timeout=request.boot_timeout,
         stop_timeout=request.stop_timeout,
@@ -238,6 +212,8 @@ def _policy(request: StartRequest, plan: FrontPlan) -> Policy:
 def _log_writer(
     request: StartRequest, specs: Sequence[ContainerSpec], signals: StopSignals
 ) -> LogWriter:
+    from runner.logs import LogWriter
+
     color = wants_color(sys.stdout, request.env) if request.color is None else request.color
     return LogWriter(
         descriptor=sys.stdout.fileno(),
@@ -281,6 +257,8 @@ def _identity(release: Release, engine: str) -> str:
 
 
 def _say(text: str) -> None:
+    from runner.logs import clean
+
     # Names and commands come from the slug, which may be anybody's.
     sys.stderr.write(f"{clean(text, color=False)}\n")
     sys.stderr.flush()

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode, UsageError
-from runner.cli import SizeError, cli, parse_size, run_cli
+from runner.cli import cli, run_cli
 from runner.engine_choice import NoEngineError, UnknownEngineError, determine_engine
 from runner.errors import EngineUnavailableError
 from runner.main import HELP_FILE, main
 from runner.overview import slug_overview, source_overview
+from runner.requests import SizeError, parse_size
 from runner.session import NoSlugError, SeveralSlugsError, find_slug
 from slugc.procfile import ProcessType
 

@@ -1,0 +1,164 @@
+"""What slug-run is asked: one value for each command, made from the words a person typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from buildpack.support.errors import UsageError, printable
+from runner.engine_choice import EngineChoice, determine_engine
+from runner.engines.base import Limits
+from runner.front import LOOPBACK
+
+# Words after slug-run that are no process type: cli.py has a command for each (tests compare).
+COMMANDS = ("engine", "run", "start")
+
+# What `start` does when nothing else is said, as click hands it over (tests compare).
+DEFAULTS: Mapping[str, Any] = {
+    "types": (),
+    "count": None,
+    "concurrency": None,
+    "port": None,
+    "bind": LOOPBACK,
+    "boot_timeout": 60,
+    "exit_on_crash": False,
+    "no_prefix": False,
+    "no_color": False,
+    "slug_file": None,
+    "engine": None,
+    "assignments": (),
+    "env_files": (),
+    "memory": "512M",
+    "cpus": None,
+    "pids": 256,
+    "stop_timeout": 30,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What both commands are asked: which slug, which config, which engine."""
+
+    slug_file: Path | None
+    cwd: Path
+    env: Mapping[str, str]
+    assignments: tuple[str, ...]
+    env_files: tuple[Path, ...]
+    engine: EngineChoice
+    limits: Limits
+    stop_timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest(RunRequest):
+    """A formation to start and watch."""
+
+    words: tuple[str, ...]
+    count: str | None
+    concurrency: str | None
+    port: int | None
+    bind: str
+    boot_timeout: float
+    exit_on_crash: bool
+    prefix: bool
+    color: bool | None
+    commands: tuple[str, ...] = ()
+    """Words that would have been commands, for the nearest-match suggestion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOffRequest(RunRequest):
+    """One command to run."""
+
+    words: tuple[str, ...]
+    quiet: bool
+
+
+class SizeError(UsageError):
+    """A memory size that is none."""
+
+    id = "size"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"'{printable(text)}' is not a memory size",
+            resolution="Give a number with a unit, or none:\n\n    --memory 512M",
+        )
+
+
+def parse_size(text: str) -> int | None:
+    """Bytes from ``512M``; None from ``none``."""
+    if text == "none":
+        return None
+    found = re.fullmatch(r"([0-9]{1,12})([KMGT]?)i?B?", text, re.IGNORECASE)
+    size = int(found[1]) << 10 * " KMGT".index(found[2].upper() or " ") if found else 0
+    if size < 4 << 20:  # less than this no interpreter starts, and a bare number was bytes
+        raise SizeError(text)
+    return size
+
+
+def start_request(
+    options: Mapping[str, Any],
+    env: Mapping[str, str],
+    cwd: Path,
+    *,
+    commands: Sequence[str] = (),
+) -> StartRequest:
+    """What the words after ``slug-run start`` ask for."""
+    return StartRequest(
+        **_shared(options, env, cwd),
+        words=options["types"],
+        count=options["count"],
+        concurrency=options["concurrency"],
+        port=options["port"],
+        bind=_parse_bind(options["bind"]),
+        boot_timeout=options["boot_timeout"],
+        exit_on_crash=options["exit_on_crash"],
+        prefix=not options["no_prefix"],
+        color=False if options["no_color"] else None,
+        commands=tuple(commands),
+    )
+
+
+def one_off_request(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> OneOffRequest:
+    """What the words after ``slug-run run`` ask for."""
+    return OneOffRequest(
+        **_shared(options, env, cwd),
+        words=options["words"],
+        quiet=options["quiet"],
+    )
+
+
+def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> dict[str, Any]:
+    limits = Limits(
+        memory=parse_size(options["memory"]),
+        cpus=options["cpus"],
+        pids=options["pids"],
+    )
+    return {
+        "slug_file": options["slug_file"],
+        "cwd": cwd,
+        "env": dict(env),
+        "assignments": options["assignments"],
+        "env_files": options["env_files"],
+        "engine": determine_engine(options["engine"], env),
+        "limits": limits,
+        "stop_timeout": options["stop_timeout"],
+    }
+
+
+def _parse_bind(text: str) -> str:
+    if text in {"localhost", LOOPBACK}:
+        return LOOPBACK
+    import ipaddress  # for who asks for another address only
+
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as err:
+        raise UsageError(
+            f"'{printable(text)}' is not an address to listen on",
+            resolution="Give an IP address:\n\n    --bind 0.0.0.0",
+        ) from err
