@@ -18,6 +18,7 @@ from buildpack.editable import make_editables_movable
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
 from buildpack.plan import BuildPlan
+from buildpack.restoring import previous_build_dir, restore_tree
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.output import Output
@@ -125,8 +126,12 @@ class _StandardLibrary(threading.Thread):
 
 
 def restore(request: DependencyRequest, venv_home: Path, build_dir: Path) -> Venv:
-    """Put runtime and virtualenv into the build directory, as hard links to the cache."""
-    files.link_tree(request.runtime.home, build_dir / ".heroku" / "python")
-    target = build_dir / ".heroku" / "venv"
-    files.link_tree(venv_home, target)
-    return Venv(root=target, version=request.runtime.version)
+    """Put runtime and virtualenv into the build directory; their files are the cache's own."""
+    heroku = Path(".heroku")
+    previous = previous_build_dir(request.env)
+    for source, place in (
+        (request.runtime.home, heroku / "python"),
+        (venv_home, heroku / "venv"),
+    ):
+        restore_tree(source, build_dir / place, previous=previous and previous / place)
+    return Venv(root=build_dir / heroku / "venv", version=request.runtime.version)

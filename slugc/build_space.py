@@ -4,6 +4,7 @@ ROOT/lock            held for a whole build; two builds of one app wait for each
 ROOT/work/           what a sandbox sees as its one writable directory
     build/ env/ home/ buildpacks/    made for one build
     cache/                           kept from build to build
+    previous/                        the tree that the last build left, if it succeeded
 ROOT/trash-*/        what earlier builds left, emptied behind the back of the person who waits
 ROOT/empty-*/        their directories, without a file: see EMPTY_KEPT
 """
@@ -14,7 +15,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from buildpack.support.files import LockTimeoutError, locked, remove_tree
 from slugc.privileges import hand_over
 
 FRESH = ("build", "env", "home", "buildpacks")
+PREVIOUS = "previous"
 LOCK_NOTICE_AFTER = 0.2  # seconds; then the person who waits is told what for
 
 EMPTY_KEPT = 8
@@ -85,6 +87,11 @@ class BuildSpace:
         return self.work_dir / "cache"
 
     @property
+    def previous_dir(self) -> Path:
+        """What the last build made of its build dir, for buildpacks to move parts out of."""
+        return self.work_dir / PREVIOUS
+
+    @property
     def env_dir(self) -> Path:
         return self.work_dir / "env"
 
@@ -120,10 +127,12 @@ def opened_space(
             _create(space)
         except OSError as err:
             raise BuildSpaceError(root, str(err)) from err
+        succeeded = False
         try:
             yield space
+            succeeded = True
         finally:
-            _set_aside(space, keep_cache=keep_cache)
+            _set_aside(space, keep_cache=keep_cache, keep_build=succeeded and keep_cache)
             _reap(space)
 
 
@@ -145,12 +154,23 @@ def _create(space: BuildSpace) -> None:
         hand_over(directory)
 
 
-def _set_aside(space: BuildSpace, *, keep_cache: bool) -> None:
-    """Rename, never delete: deleting 14,000 files costs half a second that nobody need wait."""
+def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False) -> None:
+    """Rename, never delete: deleting 14,000 files costs half a second that nobody need wait.
+
+    ``keep_build`` makes the build dir the previous one; what is left of that one goes.
+    """
     fading = [space.work_dir / name for name in FRESH] + [space.scratch_dir]
     if not keep_cache:
-        fading.append(space.cache_dir)
-    present = [path for path in fading if os.path.lexists(path)]
+        fading += [space.cache_dir, space.previous_dir]
+    if keep_build:
+        fading[fading.index(space.build_dir)] = space.previous_dir
+    _to_trash(space, fading)
+    if keep_build:
+        space.build_dir.rename(space.previous_dir)
+
+
+def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:
+    present = [path for path in paths if os.path.lexists(path)]
     if not present:
         return
     trash = space.root / f"trash-{os.getpid()}-{os.urandom(4).hex()}"

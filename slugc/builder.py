@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from slugc.aside import Aside
 from slugc.build_environment import build_environment, build_path, exposed_paths, pyenv_versions
 from slugc.build_log import counted, tell_result, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
@@ -185,8 +186,9 @@ def _compile(
         name = phases.detect(progress.line)
         progress.step(f"{name} app detected")
         phases.compile(progress.line)
+        report = Aside(phases.report) if sandbox.side_by_side else None
         release = phases.release(progress.line)  # the last buildpack's counts, as on Heroku
-        reported |= phases.report()
+        reported |= report.result() if report else phases.report()
         records.append(buildpack.record(name))
     python_version = reported.get("python_version")
     return Compiled(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -18,7 +18,7 @@ from buildpack.support.command import (
     CommandOutputError,
     CommandTimeoutError,
 )
-from slugc.build_space import BuildSpace
+from slugc.build_space import PREVIOUS, BuildSpace
 from slugc.buildpack_errors import (
     NotDetectedError,
     PhaseFailedError,
@@ -31,6 +31,9 @@ from slugc.sandbox.base import Sandbox, SandboxCommand
 DETECT_LIMIT = 60.0  # seconds; a detect that thinks longer hangs
 NOT_MINE = frozenset({1, 100})  # 1 in the classic API, 100 in the Cloud Native one
 MAX_PRINTED = 64 * 1024  # bytes of a buildpack release; a real one has a few hundred
+
+# An offer to every buildpack, see docs/slugc.md: the last build's tree, to move parts out of.
+PREVIOUS_BUILD_DIR = "PREVIOUS_BUILD_DIR"
 
 # Heroku's rule: what a buildpack leaves in a file named export is sourced before the next one.
 _AFTER_EXPORTS = 'until [ "$1" = -- ]; do . "$1"; shift; done; shift; exec "$@"'
@@ -79,7 +82,8 @@ class Phases:
     def compile(self, on_line: Callable[[str], None]) -> None:
         """Build the app in place, showing every line."""
         places = (self._inside("build"), self._inside("cache"), self._inside("env"))
-        command = self._command("compile", *places)
+        env = {**self.env, PREVIOUS_BUILD_DIR: str(self._inside(PREVIOUS))}
+        command = replace(self._command("compile", *places), env=env)
         try:
             self.sandbox.stream(command, on_line)
         except CommandFailedError as err:

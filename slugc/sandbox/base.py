@@ -60,13 +60,15 @@ class SandboxCommand:
 
 
 class Sandbox(Protocol):
-    """Runs phases one after the other over one work directory; leaves no process behind.
+    """Runs phases over one work directory; leaves no process behind.
 
     Both methods raise ``CommandFailedError`` and ``CommandTimeoutError`` of
     ``buildpack.support.command`` as those of the host do.
     """
 
     kind: ClassVar[SandboxKind]
+    side_by_side: ClassVar[bool]
+    """Whether a phase may be started while another runs."""
 
     @property
     def work_dir(self) -> PurePosixPath:

@@ -58,6 +58,7 @@ class DockerSandbox:
     """See ``slugc.sandbox.base.Sandbox``."""
 
     kind: ClassVar[SandboxKind] = SandboxKind.DOCKER
+    side_by_side: ClassVar[bool] = False
     work_dir = WORK_DIR
     home = HOME
     path = SYSTEM_PATH

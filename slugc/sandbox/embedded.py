@@ -7,9 +7,10 @@ capability. The network is the host's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -54,6 +55,7 @@ class EmbeddedSandbox:
     """Bubblewrap around every phase. Entering proves that it works here."""
 
     kind: ClassVar[SandboxKind] = SandboxKind.EMBEDDED
+    side_by_side: ClassVar[bool] = True
     work_dir = WORK_DIR
     home = HOME
 
@@ -61,7 +63,7 @@ class EmbeddedSandbox:
         self.path = request.path
         self._request = request
         self._system = system_arguments()
-        self._users: tuple[tuple[int, str], ...] = ()
+        self._users: dict[str, int] = {}
         self._filter = -1
 
     def stack(self) -> Stack:
@@ -76,7 +78,7 @@ class EmbeddedSandbox:
         except seccomp.SeccompError as err:
             problem = Problem(what=err.brief, fix=err.resolution)
             raise SandboxUnavailableError(self.kind, (problem,)) from err
-        self._users = tuple((_in_memory(text.encode()), seen) for seen, text in USERS.items())
+        self._users = {seen: _in_memory(text.encode()) for seen, text in USERS.items()}
         try:
             self._prove()
         except BaseException:
@@ -94,37 +96,37 @@ class EmbeddedSandbox:
         self._close()
 
     def _close(self) -> None:
-        for descriptor in self._lent:
-            os.close(descriptor)
-        self._users, self._filter = (), -1
+        for descriptor in (self._filter, *self._users.values()):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._users, self._filter = {}, -1
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
-        command.stream(self.host_command(phase), on_line)
+        with self.host_command(phase) as started:
+            command.stream(started, on_line)
 
     def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
-        return command.capture(self.host_command(phase), on_error_line=on_error_line)
+        with self.host_command(phase) as started:
+            return command.capture(started, on_error_line=on_error_line)
 
-    def host_command(self, phase: SandboxCommand) -> Command:
-        """``phase`` as this host starts it."""
-        prefix, walls = self._placed()
-        for descriptor in self._lent:
-            os.lseek(descriptor, 0, os.SEEK_SET)  # the phase before has read to the end
-        return Command(
-            argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, phase, system=self._system)),
-            cwd=Path("/"),
-            env=phase.env,
-            timeout=phase.timeout,
-            title=phase.title,
-            pass_fds=self._lent,
-        )
+    @contextlib.contextmanager
+    def host_command(self, phase: SandboxCommand) -> Iterator[Command]:
+        """``phase`` as this host starts it, for as long as it runs."""
+        with contextlib.ExitStack() as lent:
+            written = {seen: _reopened(held, lent) for seen, held in self._users.items()}
+            prefix, walls = self._placed(written, _reopened(self._filter, lent))
+            yield Command(
+                argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, phase, system=self._system)),
+                cwd=Path("/"),
+                env=phase.env,
+                timeout=phase.timeout,
+                title=phase.title,
+                pass_fds=tuple(held for held in (walls.filter, *written.values()) if held >= 0),
+            )
 
-    @property
-    def _lent(self) -> tuple[int, ...]:
-        """The open files that bubblewrap reads."""
-        held = (self._filter, *(descriptor for descriptor, _ in self._users))
-        return tuple(descriptor for descriptor in held if descriptor >= 0)
-
-    def _placed(self) -> tuple[tuple[str, ...], Walls]:
+    def _placed(
+        self, written: Mapping[str, int], seccomp_filter: int
+    ) -> tuple[tuple[str, ...], Walls]:
         """Where each source can be reached, and the prefix that makes it so."""
         sources = (self._request.work_dir, *self._request.exposed)
         uid = run_identity().uid
@@ -137,8 +139,8 @@ class EmbeddedSandbox:
             work_source=work,
             home_source=work / "home",
             exposed=tuple((place[path], path) for path in self._request.exposed),
-            written=self._users,
-            filter=self._filter,
+            written=tuple((descriptor, seen) for seen, descriptor in written.items()),
+            filter=seccomp_filter,
         )
         if not hidden:
             return (), walls
@@ -159,7 +161,7 @@ class EmbeddedSandbox:
         env = {"PATH": self.path}
         phase = SandboxCommand(argv=("true",), cwd=WORK_DIR, env=env, timeout=10)
         try:
-            command.capture(self.host_command(phase))
+            self.capture(phase, lambda _line: None)
         except CommandFailedError as err:
             return (explain_refusal("\n".join(err.last_lines)),)
         except CommandNotFoundError as err:
@@ -172,6 +174,15 @@ def _in_memory(content: bytes) -> int:
     descriptor = os.memfd_create("slugc", os.MFD_CLOEXEC)
     os.write(descriptor, content)
     return descriptor
+
+
+def _reopened(descriptor: int, lent: contextlib.ExitStack) -> int:
+    """The same file, to be read from its beginning by one phase, whoever else reads it now."""
+    if descriptor < 0:
+        return descriptor  # not entered: shown, never started
+    own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    lent.callback(os.close, own)
+    return own
 
 
 def missing_tools(path: str) -> tuple[Problem, ...]:

@@ -31,6 +31,7 @@ class NoSandbox:
     """Real paths, the host's processes and files in sight; root's rights are dropped even so."""
 
     kind: ClassVar[SandboxKind] = SandboxKind.NONE
+    side_by_side: ClassVar[bool] = False  # what one leaves running is told from what it found
 
     def __init__(self, request: SandboxRequest) -> None:
         self._request = request

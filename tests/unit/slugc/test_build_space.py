@@ -31,7 +31,7 @@ def test_directories_are_made_for_the_user_builds_run_as(tmp_path: Path) -> None
         assert list(space.build_dir.iterdir()) == []
 
 
-def test_the_cache_alone_outlives_a_build(tmp_path: Path) -> None:
+def test_cache_and_tree_outlive_a_build_that_succeeded(tmp_path: Path) -> None:
     root = tmp_path / "space"
     with opened_space(root, keep_cache=True, waiting=silent) as space:
         for directory in (space.build_dir, space.cache_dir, space.env_dir):
@@ -40,8 +40,30 @@ def test_the_cache_alone_outlives_a_build(tmp_path: Path) -> None:
 
     left = sorted(path.name for path in root.iterdir())
     assert [name.partition("-")[0] for name in left] == ["empty", "lock", "work"]
-    assert [path.name for path in (root / "work").iterdir()] == ["cache"]
+    assert sorted(path.name for path in (root / "work").iterdir()) == ["cache", "previous"]
     assert (root / "work" / "cache" / "x").read_text() == "x"
+    assert (root / "work" / "previous" / "x").read_text() == "x"
+
+
+def fail_once(root: Path) -> None:
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        (space.build_dir / "failed").touch()
+        raise ValueError("phase")
+
+
+def test_the_previous_tree_is_that_of_the_last_build_that_succeeded(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        (space.build_dir / "first").touch()
+    with pytest.raises(ValueError, match="phase"):
+        fail_once(root)
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        assert [path.name for path in space.previous_dir.iterdir()] == ["first"]
+        assert list(space.build_dir.iterdir()) == []
+        (space.build_dir / "second").touch()
+    wait_until_reaped(root)
+
+    assert [path.name for path in (root / "work" / "previous").iterdir()] == ["second"]
 
 
 def test_without_a_cache_nothing_outlives_a_build(tmp_path: Path) -> None:
@@ -75,10 +97,11 @@ def build_once(root: Path) -> None:
 
 def test_a_builds_files_are_deleted_at_once_and_its_directories_later(tmp_path: Path) -> None:
     build_once(tmp_path / "space")
+    build_once(tmp_path / "space")
 
-    (empty,) = (tmp_path / "space").glob("empty-*")
+    *_, empty = sorted((tmp_path / "space").glob("empty-*"), key=lambda path: path.stat().st_mtime)
     assert [path for path in empty.rglob("*") if path.is_symlink() or not path.is_dir()] == []
-    assert (empty / "build" / "pkg").is_dir()
+    assert (empty / "previous" / "pkg").is_dir()
 
 
 def wait_for_empties(root: Path, count: int) -> None:

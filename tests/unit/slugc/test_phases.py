@@ -31,6 +31,7 @@ class FakeSandbox:
     """Records what it is asked to run, and answers as told."""
 
     kind: ClassVar[SandboxKind] = SandboxKind.NONE
+    side_by_side: ClassVar[bool] = True
     answer: str = ""
     errors: tuple[str, ...] = ()
     failure: Exception | None = None

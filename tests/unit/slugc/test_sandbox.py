@@ -76,10 +76,9 @@ def test_no_value_of_the_environment_is_on_the_command_line(tmp_path: Path) -> N
     sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path))
     phase = SandboxCommand(argv=("true",), cwd=PHASE.cwd, env={"PATH": "/bin", "T": "canary"})
 
-    started = sandbox.host_command(phase)
-
-    assert "canary" not in " ".join(started.argv)
-    assert started.env == {"PATH": "/bin", "T": "canary"}
+    with sandbox.host_command(phase) as started:
+        assert "canary" not in " ".join(started.argv)
+        assert started.env == {"PATH": "/bin", "T": "canary"}
 
 
 def test_system_directories_merged_or_not_and_only_named_parts_of_etc(tmp_path: Path) -> None:
