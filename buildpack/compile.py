@@ -20,6 +20,7 @@ from buildpack.environment import (
     write_export,
     write_profile_d,
 )
+from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook
 from buildpack.plan import BuildPlan, plan_build
 from buildpack.python_version import read_known_versions, version_warnings
@@ -56,6 +57,13 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     plan = plan_build(app, choices, {**env, **config_vars})
     report_plan(plan, data)
 
+    head_start = HeadStart(
+        app=app,
+        dependencies=plan.dependencies,
+        cache_dir=dirs.cache_dir,
+        env=settings,
+        tools=tools,
+    )
     out.step("Installing Python" + (f" {plan.requested}" if plan.requested else ""))
     with data.timed("python_install_duration"):
         runtime, is_cached = install_runtime(
@@ -67,6 +75,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
             ),
             tools,
             out,
+            meanwhile=head_start.begin,
         )
     describe_runtime(plan, runtime, data, out, is_cached=is_cached)
 
@@ -83,7 +92,9 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     for change in facts.changes_since(read_last_facts(dirs.cache_dir)):
         out.info(f"Since the last build: {change}.")
     with data.timed("dependencies_install_duration"):
-        venv_home, is_cached = install_dependencies(request, facts, tools, out)
+        ready = head_start.finish(runtime, out.info)
+        venv_home, is_cached = install_dependencies(request, facts, tools, out, ready=ready)
+    head_start.discard()
     data.set("cache_status", "reused" if is_cached else "empty")
     if is_cached:
         out.info("Nothing has changed: using the packages of an earlier build.")

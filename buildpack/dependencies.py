@@ -48,9 +48,17 @@ class DependencyRequest:
 
 
 def install_dependencies(
-    request: DependencyRequest, facts: VenvFacts, tools: ToolBox, out: Output
+    request: DependencyRequest,
+    facts: VenvFacts,
+    tools: ToolBox,
+    out: Output,
+    *,
+    ready: Path | None = None,
 ) -> tuple[Path, bool]:
-    """The directory of the virtualenv, and whether it came from the cache."""
+    """The directory of the virtualenv, and whether it came from the cache.
+
+    ``ready`` is one whose packages are installed already: all that is missing is the rest.
+    """
     home = request.cache_dir / "venvs" / facts.key
     compiled = request.runtime.home.parent / "bytecode"
     if home.is_dir() and compiled.exists():
@@ -61,7 +69,7 @@ def install_dependencies(
     standard_library.start()
     try:
         if not home.is_dir():
-            _install(request, home, tools, out)
+            _install(request, home, tools, out, ready)
     finally:
         standard_library.join()
     standard_library.raise_failure()
@@ -75,30 +83,41 @@ def make_packaging_importable(tools: ToolBox) -> None:
         sys.path.append(path)
 
 
-def _install(request: DependencyRequest, home: Path, tools: ToolBox, out: Output) -> None:
+def _install(
+    request: DependencyRequest, home: Path, tools: ToolBox, out: Output, ready: Path | None
+) -> None:
     version = request.runtime.version
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
-        venv = create_venv(temporary / "venv", version, home=request.runtime.python.parent)
-        scratch = temporary / "scratch"
-        scratch.mkdir()
-        install = Install(
-            uv=tools.program("uv"),
-            venv=venv,
-            app_dir=request.app.root,
-            scratch_dir=scratch,
-            cache_dir=request.cache_dir,
-            env=request.env,
-            runtime=request.runtime,
-            tools=tools,
-        )
-        dependencies = request.plan.dependencies
-        load_installer(dependencies.manager).install(dependencies, install, out.info)
-        shutil.rmtree(scratch)
+        venv = Venv(root=temporary / "venv", version=version)
+        if ready:
+            ready.rename(venv.root)
+        else:
+            _fill(request, venv, tools, out)
         neutralize(venv)
         make_editables_movable(venv, request.build_dir)
         groups = distribution_groups(venv.site_packages)
         request.compiler().compile(venv.site_packages, groups)
+
+
+def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> None:
+    """Make the virtualenv and have the package manager install into it."""
+    create_venv(venv.root, venv.version, home=request.runtime.python.parent)
+    scratch = venv.root.parent / "scratch"
+    scratch.mkdir()
+    install = Install(
+        uv=tools.program("uv"),
+        venv=venv,
+        app_dir=request.app.root,
+        scratch_dir=scratch,
+        cache_dir=request.cache_dir,
+        env=request.env,
+        runtime=request.runtime,
+        tools=tools,
+    )
+    dependencies = request.plan.dependencies
+    load_installer(dependencies.manager).install(dependencies, install, out.info)
+    shutil.rmtree(scratch)
 
 
 class _StandardLibrary(threading.Thread):

@@ -69,6 +69,8 @@ class Install:
     env: Mapping[str, str]
     runtime: Runtime
     tools: ToolBox
+    may_build: bool = True
+    """Whether uv may bring what building a source distribution takes."""
 
     @property
     def uv_cache_dir(self) -> Path:

@@ -94,6 +94,7 @@ def uv_env(install: Install) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "SOURCE_DATE_EPOCH": "315532800",
+        **({} if install.may_build else {"UV_NO_BUILD_ISOLATION": "1"}),
     }
 
 

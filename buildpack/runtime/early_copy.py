@@ -6,6 +6,7 @@ nothing else could be done, so the copy is made in case there is none; if there 
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class EarlyCopy(threading.Thread):
         super().__init__(daemon=True)
         self._offers, self._place, self._build = offers, place, build
         self.passed_over: list[PassedOver] = []
+        self._first: queue.SimpleQueue[Interpreter | None] = queue.SimpleQueue()
         self._failure: Exception | None = None
 
     def run(self) -> None:
@@ -46,8 +48,15 @@ class EarlyCopy(threading.Thread):
                     return
         except Exception as err:
             self._failure = err
+        finally:
+            self._first.put(None)
+
+    def first(self) -> Interpreter | None:
+        """The interpreter that is copied first, as soon as it is known. To be called once."""
+        return self._first.get()
 
     def _copied(self, interpreter: Interpreter) -> bool:
+        self._first.put(interpreter)
         try:
             with files.publishing_dir(self._place) as temporary:
                 self._build(interpreter, temporary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,8 +91,17 @@ class RuntimeRequest:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def install_runtime(request: RuntimeRequest, tools: ToolBox, out: Output) -> tuple[Runtime, bool]:
-    """The runtime, and whether it came from the cache."""
+def install_runtime(
+    request: RuntimeRequest,
+    tools: ToolBox,
+    out: Output,
+    *,
+    meanwhile: Callable[[Interpreter], None] = lambda _interpreter: None,
+) -> tuple[Runtime, bool]:
+    """The runtime, and whether it came from the cache.
+
+    ``meanwhile`` is told which Python of the build machine is being copied, while it is.
+    """
     home = request.cache_dir / "runtimes" / request.key
     cached = read_cached_runtime(home)
     if cached:
@@ -104,7 +113,7 @@ def install_runtime(request: RuntimeRequest, tools: ToolBox, out: Output) -> tup
     early = _start_copying(request, tools) if "host" in request.providers else None
     try:
         made = any(
-            _from_host(early, home, failures, out)
+            _from_host(early, home, failures, out, meanwhile)
             if provider == "host" and early
             else _from_managed(request, home, tools, failures, out)
             for provider in request.providers
@@ -137,7 +146,15 @@ def _start_copying(request: RuntimeRequest, tools: ToolBox) -> EarlyCopy:
     return early
 
 
-def _from_host(early: EarlyCopy, home: Path, failures: list[ProviderFailure], out: Output) -> bool:
+def _from_host(
+    early: EarlyCopy,
+    home: Path,
+    failures: list[ProviderFailure],
+    out: Output,
+    meanwhile: Callable[[Interpreter], None],
+) -> bool:
+    if interpreter := early.first():
+        meanwhile(interpreter)
     taken = early.take(home)
     for each in early.passed_over:
         failures.append(ProviderFailure("host", f"{each.label}: {each.reason}"))

@@ -1,0 +1,130 @@
+"""Installs the app's packages while the Python they are for is still being copied.
+
+uv runs with the interpreter that is being copied: same version, same wheels. But nothing may be
+built with it, as what is built remembers where its Python was. So uv may not bring what builds need
+(it fails then), and where something was built all the same, all of it is thrown away. Whatever goes
+wrong here goes wrong again, and is told, when the packages are installed in earnest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildpack.app import App
+from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.package_manager import PackageManager
+from buildpack.runtime.install import Runtime
+from buildpack.runtime.interpreter import Interpreter
+from buildpack.support import files
+from buildpack.support.errors import SlugkitError
+from buildpack.tools import ToolBox
+from buildpack.venv import create_venv
+
+PROGRESS = ("Downloading", "Downloaded")
+
+
+@dataclass(slots=True, kw_only=True)
+class HeadStart:
+    """``begin`` it as soon as the interpreter is known, ``finish`` it before installing."""
+
+    app: App
+    dependencies: Dependencies
+    cache_dir: Path
+    env: Mapping[str, str]
+    tools: ToolBox
+    _thread: threading.Thread | None = field(default=None, init=False)
+    _lines: list[str] = field(default_factory=list, init=False)
+    _show: OnLine | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _version: str = field(default="", init=False)
+    """Of the Python whose packages are installed; empty until they are."""
+
+    @property
+    def _place(self) -> Path:
+        return self.cache_dir / "head-start"
+
+    @property
+    def _uv_cache(self) -> Path:
+        return self.cache_dir / "uv"
+
+    def begin(self, interpreter: Interpreter) -> None:
+        """Start in a thread, if uv is what installs and has not built anything before."""
+        is_uv = self.dependencies.requirements or self.dependencies.manager is PackageManager.PIP
+        if is_uv and not has_built(self._uv_cache):
+            self._thread = threading.Thread(target=self._run, args=(interpreter,), daemon=True)
+            self._thread.start()
+
+    def finish(self, runtime: Runtime, on_line: OnLine) -> Path | None:
+        """The virtualenv of the installed packages, if there is one for ``runtime``."""
+        if self._thread is None:
+            return None
+        with self._lock:
+            self._show = on_line
+            for line in filter(is_progress, self._lines):
+                on_line(line)
+        self._thread.join()
+        if has_built(self._uv_cache):
+            files.remove_tree(self._uv_cache)
+            return None
+        if self._version != str(runtime.version) or runtime.provider != "host":
+            return None
+        for line in self._lines:
+            if not is_progress(line):
+                on_line(line)
+        return self._place / "venv"
+
+    def discard(self) -> None:
+        """Remove what was not taken."""
+        if self._thread:
+            self._thread.join()
+            files.remove_tree(self._place)
+
+    def _run(self, interpreter: Interpreter) -> None:
+        try:
+            files.remove_tree(self._place)  # of a build that was killed
+            self._install(interpreter)
+        except (SlugkitError, OSError):
+            return  # What is wrong is told by installing in earnest.
+        self._version = str(interpreter.version)
+
+    def _install(self, interpreter: Interpreter) -> None:
+        from buildpack.installers.requirements import install
+
+        version, scratch = interpreter.version, self._place / "scratch"
+        scratch.mkdir(parents=True)
+        program = self._place / "python" / "bin" / f"python{version.series}"
+        program.parent.mkdir(parents=True)
+        program.symlink_to(interpreter.executable)
+        early = Install(
+            uv=self.tools.program("uv"),
+            venv=create_venv(self._place / "venv", version, home=interpreter.executable.parent),
+            app_dir=self.app.root,
+            scratch_dir=scratch,
+            cache_dir=self.cache_dir,
+            env=self.env,
+            runtime=Runtime(
+                home=self._place / "python", version=version, provider="", build_id="", reason=""
+            ),
+            tools=self.tools,
+            may_build=False,
+        )
+        install(self.dependencies, early, self._take)
+
+    def _take(self, line: str) -> None:
+        with self._lock:
+            self._lines.append(line)
+            if self._show and is_progress(line):
+                self._show(line)
+
+
+def is_progress(line: str) -> bool:
+    """A line that helps to wait, whatever comes of it."""
+    return line.strip().startswith(PROGRESS)
+
+
+def has_built(uv_cache: Path) -> bool:
+    """Whether uv keeps anything there that was made from a source distribution."""
+    return any(not path.name.startswith(".") for path in uv_cache.glob("sdists-*/*"))
