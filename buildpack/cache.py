@@ -44,14 +44,19 @@ def _written_since(tree: Path, since_ns: int) -> Iterable[Path]:
 
 
 def reap(cache_dir: Path) -> None:
-    """Delete what has not been used for longest, once the build is done."""
+    """Delete what has not been used for longest, and what a killed build left half done.
+
+    Called once the build is done, with the cache locked: nobody else is filling a directory.
+    """
     for kind, kept in KEPT.items():
         directory = cache_dir / kind
         if directory.is_dir():
+            names = sorted(os.listdir(directory))  # noqa: PTH208 - names, not paths
+            unfinished = [directory / name for name in names if name.startswith(".")]
             entries = sorted(
-                (e for e in directory.iterdir() if not e.name.startswith(".")),
-                key=lambda e: e.stat().st_mtime,
+                (directory / name for name in names if not name.startswith(".")),
+                key=lambda entry: entry.stat().st_mtime,
                 reverse=True,
             )
-            for entry in entries[kept:]:
+            for entry in (*unfinished, *entries[kept:]):
                 files.remove_tree(entry)

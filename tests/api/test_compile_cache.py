@@ -1,0 +1,159 @@
+"""The cache directory: shared, far away, missing or torn, it never makes a build wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.compiling import ROOT, build_env, compile_app, make_app, run_python, tree
+
+pytestmark = [pytest.mark.integration, pytest.mark.network]
+
+BASE = {"requirements.txt": "itsdangerous==2.2.0\n-r more.txt\n", "more.txt": "blinker==1.9.0\n"}
+INSTALLED = (
+    "import importlib.metadata as m; print(*sorted(d.name.lower() for d in m.distributions()))"
+)
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def cache(place: Path) -> Path:
+    """A cache that has seen one build of BASE."""
+    answer = compile_app(make_app(place / "first", **BASE), place / "shared")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return place / "shared"
+
+
+def log_of(app: Path, cache: Path, **env: str) -> str:
+    answer = compile_app(app, cache, **env)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def test_what_is_no_longer_required_is_gone_and_the_log_names_the_file(
+    cache: Path, place: Path
+) -> None:
+    app = make_app(place / "removed", **{**BASE, "more.txt": ""})
+    log = log_of(app, cache)
+    assert "Since the last build: more.txt changed." in log
+    assert run_python(app, "-c", INSTALLED).split() == ["itsdangerous"]
+    assert run_python(place / "first", "-c", INSTALLED).split() == ["blinker", "itsdangerous"]
+
+
+def test_what_is_installed_before_is_neither_fetched_nor_compiled_again(
+    cache: Path, place: Path
+) -> None:
+    app = make_app(place / "added", **{**BASE, "more.txt": "blinker==1.9.0\nmarkupsafe==3.0.3\n"})
+    before = {path.name for path in (cache / "bytecode").iterdir()}
+    log = log_of(app, cache)
+    added = {path.name for path in (cache / "bytecode").iterdir()} - before
+    assert "more.txt changed" in log
+    assert len(added) == 1, "only the new distribution is compiled"
+    assert run_python(app, "-c", INSTALLED).split() == ["blinker", "itsdangerous", "markupsafe"]
+
+
+def test_a_local_directory_that_is_installed_counts_as_an_input(cache: Path, place: Path) -> None:
+    files = {
+        "requirements.txt": "./lib\n",
+        "lib/pyproject.toml": '[project]\nname = "ours"\nversion = "1"\n'
+        '[tool.setuptools]\npy-modules = ["ours"]\n',
+    }
+    for word in ("one", "two"):
+        app = make_app(place / f"local-{word}", **files, **{"lib/ours.py": f"WORD = '{word}'\n"})
+        log = log_of(app, cache)
+        assert run_python(app, "-c", "import ours; print(ours.WORD)") == f"{word}\n"
+    assert "Since the last build: lib changed." in log
+
+
+def test_a_cache_on_another_filesystem_serves_as_well(cache: Path, place: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="slugkit-test-") as far:
+        assert Path(far).stat().st_dev != place.stat().st_dev
+        for name in ("far-one", "far-two"):
+            app = make_app(place / name, **BASE)
+            log_of(app, Path(far) / "cache")
+            assert run_python(app, "-c", INSTALLED).split() == ["blinker", "itsdangerous"]
+        report = json.loads((Path(far) / "cache" / "build-data" / "python.json").read_text())
+        assert report["cache_status"] == "reused"
+    assert tree(place / "far-one") == tree(place / "far-two")
+
+
+def test_two_builds_share_one_cache_at_once(place: Path) -> None:
+    apps = [
+        make_app(place / "pair-one", **BASE),
+        make_app(place / "pair-two", **{**BASE, "more.txt": ""}),
+    ]
+    running = [start(app, place / "pair-cache") for app in apps]
+    for process in running:
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+    assert run_python(apps[0], "-c", INSTALLED).split() == ["blinker", "itsdangerous"]
+    assert run_python(apps[1], "-c", INSTALLED).split() == ["itsdangerous"]
+
+
+def start(app: Path, cache: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(ROOT / "bin" / "compile"), str(app), str(cache)],
+        env=build_env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def moments() -> Iterator[float]:
+    """Seconds into a first build: the hook, tools, runtime, packages, bytecode, the end."""
+    yield from (0.1, 0.4, 0.8, 1.2, 1.6, 2.0, 2.6)
+
+
+def test_a_build_killed_at_any_moment_leaves_a_cache_that_works(cache: Path, place: Path) -> None:
+    torn = place / "torn"
+    for number, moment in enumerate(moments()):
+        app = make_app(place / f"killed-{number}", **BASE)
+        process = start(app, torn)
+        time.sleep(moment)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    app = make_app(place / "survivor", **BASE)
+    log_of(app, torn)
+    assert tree(app) == tree(place / "first")
+    ours = [path for kind in ("runtimes", "venvs", "bytecode") for path in (torn / kind).iterdir()]
+    assert [path.name for path in ours if path.name.startswith(".")] == []
+
+
+def test_an_ordinary_user_builds_from_a_checkout_nobody_may_write(place: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another user")
+    with tempfile.TemporaryDirectory(prefix="slugkit-user-") as directory:
+        home = Path(directory)
+        checkout = home / "buildpack"
+        for part in ("bin", "buildpack"):
+            shutil.copytree(
+                ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        subprocess.run(["chmod", "-R", "a-w,a+rX", str(checkout)], check=True, timeout=30)
+        app = make_app(home / "work" / "app", **BASE)
+        subprocess.run(
+            ["chown", "-R", f"{NOBODY}:{NOBODY}", str(home / "work")], check=True, timeout=30
+        )
+        home.chmod(0o755)
+        answer = subprocess.run(
+            [str(checkout / "bin" / "compile"), str(app), str(home / "work" / "cache")],
+            env={**build_env(), "HOME": str(home / "work"), "PATH": "/usr/bin:/bin"},
+            user=NOBODY, group=NOBODY, extra_groups=(), cwd="/",
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert run_python(app, "-c", INSTALLED).split() == ["blinker", "itsdangerous"]
+        assert not list(checkout.rglob("__pycache__"))
