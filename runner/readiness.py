@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import select
 import socket
 
 from runner.engines.base import Address, RunningContainer, ShowsListeners
-
-INTERVAL = 0.02  # seconds between two looks
 
 # Behind a port forwarder (slirp4netns, docker-proxy) a connection is accepted before the app
 # listens, and closed again at once when it does not. One that lives this long has reached it.
@@ -84,4 +81,6 @@ class ReadinessProbe:
 
 def is_reachable(listener: Address, port: int) -> bool:
     """Whether ``listener``, in a network of its own, takes connections from outside on ``port``."""
+    import ipaddress
+
     return listener.port == port and not ipaddress.ip_address(listener.host).is_loopback

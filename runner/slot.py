@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from runner.engines.base import Address, RunningContainer
 from runner.formation import ContainerSpec
 from runner.logs import LineSplitter
-from runner.readiness import ReadinessProbe
+
+if TYPE_CHECKING:
+    from runner.readiness import ReadinessProbe
 
 CHUNK = 64 * 1024
 MAX_DRAIN = 1024 * 1024  # the largest pipe Linux gives without privilege

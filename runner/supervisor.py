@@ -11,16 +11,19 @@ import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.engines.base import Address, ContainerEngine, Streams
 from runner.formation import WEB, ContainerSpec
-from runner.logs import LogWriter
 from runner.policy import STEADY, Front, Outcome, Policy, back_off
-from runner.readiness import INTERVAL, ReadinessProbe
 from runner.signals import StopSignals
 from runner.slot import ContainerState, Slot
 
+if TYPE_CHECKING:
+    from runner.logs import LogWriter
+
+LOOK_INTERVAL = 0.02
 PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too often
 PATIENT_INTERVAL = 0.25
 LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs milliseconds
@@ -121,6 +124,8 @@ class Supervisor:
         if slot.spec.port is None:
             self._mark_up(slot)
         else:
+            from runner.readiness import ReadinessProbe  # not before the container has started
+
             slot.probe = ReadinessProbe(slot.container, slot.spec.port)
             slot.due = now
 
@@ -151,7 +156,7 @@ class Supervisor:
         else:
             # Reading the kernel's table of listeners costs it milliseconds, which the app that is
             # booting needs more than we do: looking takes a fifth of a processor at most.
-            interval = INTERVAL if waited < PATIENT_AFTER else PATIENT_INTERVAL
+            interval = LOOK_INTERVAL if waited < PATIENT_AFTER else PATIENT_INTERVAL
             slot.due = now + max(interval, 4 * cost)
 
     def _mark_up(self, slot: Slot) -> None:

@@ -69,6 +69,11 @@ def host_addresses(fib_trie: str) -> tuple[str, ...]:
     return tuple(str(address) for address in sorted(found) if not address.is_loopback)
 
 
+def read_host_addresses() -> tuple[str, ...]:
+    """The machine's own IPv4 addresses as they are now, loopback apart."""
+    return host_addresses(Path("/proc/net/fib_trie").read_text())
+
+
 def choose_subnet(addresses: Iterable[str], routes: str) -> Subnet:
     """The first candidate the host neither lives in nor has a route into."""
     used = [ipaddress.IPv4Network(f"{address}/32") for address in addresses]

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildpack.support import seccomp
 from buildpack.support.command import Command, CommandFailedError, capture
 from runner.engines.embedded.rootfs import AppTree
 from runner.errors import EngineUnavailableError
@@ -71,18 +70,6 @@ def require(env: Mapping[str, str]) -> None:
     require_on(Machine(env=env, release=os.uname().release))
 
 
-def require_visible(env: Mapping[str, str]) -> None:
-    """The part of ``require`` that starts no program, for the path a person waits on.
-
-    Whoever goes on after it calls ``require`` when something fails: the programs' own refusal
-    stops a container as surely as a check, and the check then says what to do about it.
-    """
-    problems = _visible_problems(Machine(env=env, release=os.uname().release))
-    if problems:
-        require(env)
-        raise unavailable(problems)
-
-
 def require_on(machine: Machine) -> None:
     """The same for any machine; namespaces are tried only where nothing forbids them."""
     problems = find_problems(machine) or _try_namespaces(machine)
@@ -108,16 +95,13 @@ def unavailable(problems: tuple[Problem, ...]) -> EngineUnavailableError:
 
 def find_problems(machine: Machine) -> tuple[Problem, ...]:
     """Every problem that can be seen without starting anything but ``bwrap --version``."""
-    return (*_visible_problems(machine), *_old_bwrap(machine))
-
-
-def _visible_problems(machine: Machine) -> tuple[Problem, ...]:
     return (
         *_missing_programs(machine),
         *_forbidden_namespaces(machine),
         *_old_kernel(machine),
         *_no_tun(machine),
         *_no_seccomp(),
+        *_old_bwrap(machine),
     )
 
 
@@ -189,6 +173,8 @@ def _no_tun(machine: Machine) -> list[Problem]:
 
 
 def _no_seccomp() -> list[Problem]:
+    from buildpack.support import seccomp  # most starts have the filter from an earlier one
+
     if seccomp.has_library():
         return []
     return [Problem(found=f"{seccomp.LIBRARY} was not found.", remedy=_LIBSECCOMP)]

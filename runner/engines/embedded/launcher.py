@@ -7,6 +7,7 @@ import fcntl
 import os
 import select
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from buildpack.support.command import Command, Process, spawn
@@ -101,11 +102,19 @@ class Descriptors:
         return descriptor
 
 
-def launch(name: str, command: Command, *, streams: Streams, descriptors: Descriptors) -> Launched:
-    """Run the chain; returns when the app's command is about to begin."""
+def launch(
+    name: str,
+    command: Command,
+    *,
+    streams: Streams,
+    descriptors: Descriptors,
+    meanwhile: Callable[[], None],
+) -> Launched:
+    """Run the chain; returns when ``meanwhile`` has, and the app's command is about to begin."""
     chain = spawn(command, stdin=streams.stdin, stdout=streams.stdout, stderr=descriptors.errors)
     descriptors.close_writer()
     try:
+        meanwhile()
         is_ready = _await_ready(descriptors.ready)
     except BaseException:
         _end(chain)

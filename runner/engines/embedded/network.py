@@ -13,13 +13,16 @@ import select
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.engines.embedded.addresses import AddressesUsedUpError, Subnet
-from runner.engines.embedded.slirp import SlirpApi
 from runner.walls import LINK_LOCAL_RANGE
 from slugc.privileges import drop_prefix
+
+if TYPE_CHECKING:
+    from runner.engines.embedded.slirp import SlirpApi
 
 MTU = 65520  # the largest slirp4netns takes: fewer packets for the same bytes
 START_TIMEOUT = 10.0
@@ -90,12 +93,12 @@ class Network:
     ``await_bridge`` comes before the first container, ``await_way_out`` before its first port.
     """
 
-    def __init__(self, subnet: Subnet, *, socket: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, subnet: Subnet, *, env: Mapping[str, str]) -> None:
         self.subnet = subnet
-        self._socket, self._env = socket, env
+        self._env = env
         self._free = list(subnet.container_addresses)
         self._slirp: Starting | None = None
-        self.api = SlirpApi(socket)
+        self._api: SlirpApi | None = None
         self._reader, self._lifeline = os.pipe()
         try:
             self._holder = _start_holder(self._reader, env)
@@ -112,10 +115,20 @@ class Network:
         """
         return self._holder.process.pid
 
-    def await_bridge(self) -> None:
+    @property
+    def api(self) -> SlirpApi:
+        """How slirp4netns is asked, once ``await_way_out`` has returned."""
+        assert self._api is not None
+        return self._api
+
+    def await_bridge(self, socket: Path) -> None:
         """Return when containers can be plugged in; slirp4netns is then on its way."""
         self._holder.wait()
-        self._slirp = _start_slirp(self.subnet, self.pid, self._socket, self._reader, self._env)
+        self._slirp = _start_slirp(self.subnet, self.pid, socket, self._reader, self._env)
+        # While it starts: this imports what speaks its language.
+        from runner.engines.embedded.slirp import SlirpApi
+
+        self._api = SlirpApi(socket)
 
     def await_way_out(self) -> None:
         """Return when slirp4netns forwards and takes requests."""

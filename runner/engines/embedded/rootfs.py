@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.walls import CONTAINER_GID, CONTAINER_UID, CONTAINER_USER
+from slugc.privileges import hand_over
 
 # Top-level directories of programs and libraries: links where /usr is merged, else directories.
 SYSTEM_DIRS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -185,6 +186,14 @@ def write_hosts(etc: Path, containers: Iterable[tuple[str, str]]) -> None:
     temporary.write_text(hosts_text(containers))
     temporary.chmod(0o644)
     temporary.replace(etc / "hosts")
+
+
+def make_home(home: Path) -> Path:
+    """One container's private directories, of the user it will run as."""
+    for path in (home, home / "upper", home / "work", home / "app"):
+        path.mkdir(mode=0o755)
+        hand_over(path)
+    return home
 
 
 def app_tree(layers: Iterable[Path], home: Path, target: Path) -> AppTree:

@@ -9,6 +9,7 @@ import pytest
 
 from buildpack.support import seccomp
 from runner.engines.embedded import checks
+from runner.engines.embedded import engine as engine_module
 from runner.engines.embedded.checks import Machine, find_problems, unavailable
 from runner.errors import EngineUnavailableError
 
@@ -147,3 +148,7 @@ Or use another engine:
     slug-run --engine docker   containers by Docker, if it is installed
     slug-run --engine host     no isolation at all; for apps you trust"""
     )
+
+
+def test_the_programs_the_engine_looks_for_are_those_the_checks_know() -> None:
+    assert set(engine_module.PROGRAMS) == set(checks._PROGRAMS)
