@@ -1,0 +1,177 @@
+"""pylock.toml (PEP 751): installed by uv, which checks every hash in it.
+
+A file made from several groups or extras says which there are; those of its ``default-groups`` are
+installed, and those of the settings beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from buildpack.app import App
+from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.errors import InstallFailedError
+from buildpack.installers.local_sources import (
+    EXTRAS,
+    GROUPS,
+    check_local_paths,
+    choose,
+    test_choices,
+)
+from buildpack.installers.project_errors import (
+    Difference,
+    LockOutOfSyncError,
+    LockVersionError,
+    UnsupportedEnvironmentError,
+)
+from buildpack.installers.project_file import (
+    PYPROJECT,
+    Project,
+    Table,
+    normalized,
+    read_project,
+    read_toml,
+    strings,
+    table,
+    tables,
+    text_of,
+)
+from buildpack.installers.requirements import install_command
+from buildpack.installers.uv_run import lock_is_old, locked_env, run_uv, source_left_clean
+from buildpack.package_manager import PackageManager
+from buildpack.settings import BuildSettings
+
+LOCK = "pylock.toml"
+NAMED = re.compile(r"pylock\.[^.]+\.toml")
+LOCK_COMMAND = "uv export --format pylock.toml -o pylock.toml"
+COMMANDS = {
+    "uv": LOCK_COMMAND,
+    "pdm": "pdm lock",
+    "pip": "pip lock -r requirements.txt",
+}
+"""What writes the file again, by the tool that its ``created-by`` names."""
+
+
+def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+    """The lock file, compared with pyproject.toml where that lists dependencies too."""
+    name = lock_file(app, settings)
+    lock = read_toml(app, name, remedy=f"Write it again, for example:\n\n    {LOCK_COMMAND}")
+    command = COMMANDS.get(text_of(lock.get("created-by")), LOCK_COMMAND)
+    version = text_of(lock.get("lock-version"))
+    if version.partition(".")[0] != "1":
+        raise LockVersionError(name, version or "missing", "1", command)
+    packages = tables(lock.get("packages"))
+    paths = check_local_paths(app, settings, name, _local_paths(packages))
+    inputs = {name: app.read_bytes(name)}
+    limits = [(text_of(lock.get("requires-python")), f"{name} (requires-python)")]
+    if app.is_file(PYPROJECT):
+        project = read_project(app)
+        inputs[PYPROJECT] = app.read_bytes(PYPROJECT)
+        limits.append((project.requires_python, f"{PYPROJECT} (requires-python)"))
+        found = tuple(differences(packages, project)) if name == LOCK else ()
+        if found:
+            raise LockOutOfSyncError(name, PYPROJECT, found, command)
+    groups, extras = _choices(lock, name, settings)
+    return Dependencies(
+        manager=PackageManager.PYLOCK,
+        source=name,
+        inputs=inputs,
+        local_paths=paths,
+        options=(
+            *(word for group in groups for word in ("--group", group)),
+            *(word for extra in extras for word in ("--extra", extra)),
+        ),
+        requires_python=tuple(
+            PythonRequirement(specifier=specifier, origin=origin)
+            for specifier, origin in limits
+            if specifier
+        ),
+        facts={"groups": ",".join(groups), "extras": ",".join(extras)},
+    )
+
+
+def lock_file(app: App, settings: BuildSettings) -> str:
+    """The lock that SLUGKIT_REQUIREMENTS names, pylock.toml, or the only one with a name."""
+    for name in settings.requirements_files:
+        if name == LOCK or NAMED.fullmatch(name):
+            return name
+    named = sorted(name for name in app.names() if NAMED.fullmatch(name))
+    return named[0] if len(named) == 1 and not app.has(LOCK) else LOCK
+
+
+def _choices(
+    lock: Table, name: str, settings: BuildSettings
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    known_groups = strings(lock.get("dependency-groups"))
+    known_extras = strings(lock.get("extras"))
+    groups = choose(settings.groups, known_groups, setting=GROUPS, source=name)
+    extras = choose(settings.extras, known_extras, setting=EXTRAS, source=name)
+    groups += test_choices(known_groups, settings)
+    extras += test_choices(known_extras, settings)
+    if groups:
+        # A group that is asked for takes the place of the default ones: ask for those too.
+        groups = (*(normalized(x) for x in strings(lock.get("default-groups"))), *groups)
+    return tuple(dict.fromkeys(groups)), tuple(dict.fromkeys(extras))
+
+
+def _local_paths(packages: Sequence[Table]) -> Iterator[str]:
+    for package in packages:
+        for holder in (
+            table(package, "directory"),
+            table(package, "archive"),
+            table(package, "sdist"),
+            *tables(package.get("wheels")),
+        ):
+            if text_of(holder.get("path")):
+                yield text_of(holder.get("path"))
+
+
+def differences(packages: Sequence[Table], project: Project) -> Iterator[Difference]:
+    """Dependencies of pyproject.toml that the lock lacks, or has in a version they do not allow.
+
+    The format has no copy of what it was made from, so what was removed since is not seen.
+    """
+    if "dependencies" in project.dynamic:
+        return
+    from packaging.requirements import Requirement
+
+    locked: dict[str, list[str]] = {}
+    for package in packages:
+        versions = locked.setdefault(normalized(text_of(package.get("name"))), [])
+        versions.append(text_of(package.get("version")))
+    for text in project.dependencies:
+        requirement = Requirement(text)
+        name = normalized(requirement.name)
+        if name not in locked:
+            if requirement.marker is None:
+                yield Difference(name=name, locked="", wanted=text)
+            continue
+        versions = [version for version in locked[name] if version]
+        allowed = requirement.specifier
+        if versions and not any(allowed.contains(x, prereleases=True) for x in versions):
+            shown = ", ".join(f"{name}=={version}" for version in versions)
+            yield Difference(name=name, locked=shown, wanted=text)
+
+
+def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+    """``uv pip install`` from the lock file, which it checks against Python and platform."""
+    lock = dependencies.source
+    arguments = ("--preview-features", "pylock", *dependencies.options, "-r", lock)
+    command = install_command(install, arguments, title=f"uv pip install -r {lock}")
+    command = replace(command, env=locked_env(install))
+    try:
+        with source_left_clean(install.app_dir, dependencies):
+            run_uv(command, install, on_line, lock_error=lock_is_old(lock, PYPROJECT, LOCK_COMMAND))
+    except InstallFailedError as err:
+        if any("target environment is not supported by the lockfile" in x for x in err.lines):
+            environments = _environments(dependencies.inputs[lock])
+            raise UnsupportedEnvironmentError(lock, environments) from err
+        raise
+
+
+def _environments(content: bytes) -> tuple[str, ...]:
+    import tomllib
+
+    return strings(tomllib.loads(content.decode("utf-8-sig")).get("environments"))

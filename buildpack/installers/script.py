@@ -1,0 +1,189 @@
+"""One script with a ``# /// script`` block (PEP 723): what it says it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from buildpack.app import App
+from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.local_sources import (
+    EXTRAS,
+    GROUPS,
+    check_local_paths,
+    choose,
+    source_paths,
+)
+from buildpack.installers.project_errors import (
+    BrokenFileError,
+    InvalidProjectError,
+    LockOutOfSyncError,
+    LockVersionError,
+    RequiredUvVersionError,
+    SeveralScriptsError,
+)
+from buildpack.installers.project_file import (
+    POSITION,
+    Table,
+    requirement_problems,
+    specifier_problems,
+    strings,
+    table,
+    text_of,
+)
+from buildpack.installers.pyproject import limits
+from buildpack.installers.uv_lock import FORMAT, parse_uv_lock, script_differences
+from buildpack.installers.uv_run import (
+    lock_is_old,
+    locked_env,
+    own_settings_env,
+    run_uv,
+    source_left_clean,
+    sync_command,
+)
+from buildpack.package_manager import PackageManager, find_scripts
+from buildpack.settings import BuildSettings
+from buildpack.support.errors import SlugkitError
+
+BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+"""As the specification gives it."""
+
+REMEDY = (
+    "Correct the block. It looks like this:\n\n"
+    '    # /// script\n    # requires-python = ">=3.12"\n'
+    '    # dependencies = ["requests"]\n    # ///'
+)
+
+
+class NoScriptError(SlugkitError):
+    """The package manager "script" was chosen for an app without such a script."""
+
+    id = "package-manager::no-script"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No script of your app says what it needs",
+            details="SLUGKIT_PACKAGE_MANAGER is 'script'. No *.py in the app's directory has\n"
+            "a '# /// script' block (PEP 723).",
+            resolution="Write it with the script's dependencies, for example:\n\n"
+            "    uv add --script main.py requests",
+        )
+
+
+def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+    """The metadata of the one script, and of the lock beside it if it has one."""
+    name = _the_script(app, settings)
+    text = app.read_text(name)
+    metadata = parse_metadata(name, text)
+    _check(name, text, metadata)
+    for chosen, setting in ((settings.groups, GROUPS), (settings.extras, EXTRAS)):
+        choose(chosen, (), setting=setting, source=name)
+    uv = table(metadata, "tool", "uv")
+    paths = check_local_paths(app, settings, name, source_paths(uv))
+    lock = f"{name}.lock"
+    has_lock = app.is_file(lock)
+    if has_lock:
+        _check_lock(app, name, lock, metadata)
+    # Of the script, what counts is its block: another line of code is no other environment.
+    inputs = {name: _block(name, text).encode()}
+    return Dependencies(
+        manager=PackageManager.SCRIPT,
+        source=name,
+        inputs=inputs | ({lock: app.read_bytes(lock)} if has_lock else {}),
+        local_paths=paths,
+        options=("--locked",) if has_lock else (),
+        requires_python=limits(text_of(metadata.get("requires-python")), f"{name} (script block)"),
+        warnings=() if has_lock else (_not_locked(name),),
+        facts={"script": name},
+    )
+
+
+def _not_locked(name: str) -> str:
+    return (
+        f"{name} says which packages it needs, not all of their versions.\n\n"
+        "A later build may install newer ones. To keep those that work, commit a\n"
+        f"lock file:\n\n    uv lock --script {name}\n    git add {name}.lock"
+    )
+
+
+def _the_script(app: App, settings: BuildSettings) -> str:
+    found = find_scripts(app)
+    for name in settings.requirements_files:
+        if name in found:
+            return name
+    if not found:
+        raise NoScriptError
+    if len(found) > 1:
+        raise SeveralScriptsError(found)
+    return found[0]
+
+
+def _block(name: str, text: str) -> str:
+    """The text of the block, without the signs of comment. Raises where it is not one."""
+    found = [x for x in BLOCK.finditer(text.replace("\r\n", "\n")) if x["type"] == "script"]
+    if len(found) > 1:
+        raise BrokenFileError(name, 0, "it has more than one '# /// script' block.", REMEDY)
+    if not found:
+        line = next(n for n, x in enumerate(text.splitlines(), 1) if x.startswith("# /// script"))
+        reason = "this block has no end ('# ///'), or a line in it that is no comment."
+        raise BrokenFileError(name, line, reason, REMEDY)
+    lines = found[0]["content"].splitlines()
+    return "".join((x[2:] if x.startswith("# ") else x[1:]) + "\n" for x in lines)
+
+
+def parse_metadata(name: str, text: str) -> Table:
+    """The block as a table; raises with the script's own line."""
+    import tomllib
+
+    block = _block(name, text)
+    try:
+        return tomllib.loads(block)
+    except tomllib.TOMLDecodeError as err:
+        start = text.splitlines().index("# /// script") + 1
+        found = POSITION.search(str(err))
+        line = start + int(found[1]) if found and found[1] else start
+        reason = f"this is not TOML: {POSITION.sub('', str(err))}."
+        raise BrokenFileError(name, line, reason, REMEDY) from err
+
+
+def _check(name: str, text: str, metadata: Table) -> None:
+    from packaging.specifiers import SpecifierSet
+
+    from buildpack.tools import tool_versions
+
+    dependencies = metadata.get("dependencies", [])
+    problems = list(requirement_problems(name, text, strings(dependencies)))
+    if not isinstance(dependencies, list):
+        problems.append(f"{name}: dependencies is not an array of strings")
+    problems += specifier_problems(name, text, metadata.get("requires-python"))
+    if problems:
+        raise InvalidProjectError(name, problems)
+    wanted = text_of(table(metadata, "tool", "uv").get("required-version"))
+    ours = tool_versions()["uv"]
+    if wanted and not SpecifierSet(wanted).contains(ours):
+        raise RequiredUvVersionError(f"{name} (script block)", wanted, ours)
+
+
+def _check_lock(app: App, name: str, lock: str, metadata: Table) -> None:
+    command = f"uv lock --script {name}"
+    remedy = f"Write it again:\n\n    {command}"
+    found = parse_uv_lock(lock, app.read_text(lock), remedy=remedy)
+    if found.format != FORMAT:
+        raise LockVersionError(lock, str(found.format), str(FORMAT), command)
+    wanted = strings(metadata.get("dependencies"))
+    differing = script_differences(found, wanted, table(metadata, "tool", "uv"))
+    if differing:
+        raise LockOutOfSyncError(lock, name, differing, command)
+
+
+def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+    """``uv sync --script`` into the build's virtualenv: it alone reads all of the block."""
+    name = dependencies.source
+    is_locked = "--locked" in dependencies.options
+    base = locked_env(install) if is_locked else own_settings_env(install)
+    env = {**base, "VIRTUAL_ENV": str(install.venv.root)}
+    arguments = ("--script", name, "--active", *dependencies.options)
+    command = sync_command(install, arguments, env, title=f"uv sync --script {name}")
+    with source_left_clean(install.app_dir, dependencies):
+        error = lock_is_old(f"{name}.lock", name, f"uv lock --script {name}")
+        run_uv(command, install, on_line, lock_error=error)

@@ -1,0 +1,89 @@
+"""setup.py or setup.cfg alone: the app is a package, installed as ``pip install -e .`` would."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+from collections.abc import Mapping
+
+from buildpack.app import App
+from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.project_file import PYPROJECT
+from buildpack.installers.pyproject import SETUP_FILES, editable
+from buildpack.installers.requirements import install_requirements
+from buildpack.installers.uv_run import source_left_clean
+from buildpack.package_manager import PackageManager
+from buildpack.settings import BuildSettings
+
+NOT_LOCKED = (
+    "{source} says which packages your app needs, not in which versions.\n\n"
+    "A later build may install newer ones. To keep those that work, write them\n"
+    "down and commit the file, which is then installed instead:\n\n"
+    "    pip freeze --exclude-editable > requirements.txt\n    echo '-e .' >> requirements.txt"
+)
+
+
+def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+    """What can be told about the package without running its code."""
+    names = tuple(name for name in (*SETUP_FILES, PYPROJECT) if app.is_file(name))
+    source = names[0]
+    return Dependencies(
+        manager=PackageManager.SETUP_PY,
+        source=source,
+        inputs={name: app.read_bytes(name) for name in names},
+        local_paths=(".",),
+        options=editable(settings.extras),
+        requires_python=_requires_python(app, names),
+        warnings=(NOT_LOCKED.format(source=source),),
+        facts={"extras": ",".join(settings.extras)},
+    )
+
+
+def _requires_python(app: App, names: tuple[str, ...]) -> tuple[PythonRequirement, ...]:
+    readers = {"setup.py": python_of_setup_py, "setup.cfg": python_of_setup_cfg}
+    return tuple(
+        PythonRequirement(specifier=specifier, origin=f"{name} (python_requires)")
+        for name in names
+        if name in readers and (specifier := readers[name](app.read_text(name)))
+    )
+
+
+def python_of_setup_py(text: str) -> str:
+    """The literal ``python_requires`` of a call; "" where there is none, or it is computed."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return ""  # Python itself says so when the package is built, with file and line.
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    keywords = (keyword for call in calls for keyword in call.keywords)
+    values = (k.value for k in keywords if k.arg == "python_requires")
+    literals = (v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str))
+    return _specifier(next(literals, ""))
+
+
+def python_of_setup_cfg(text: str) -> str:
+    """``python_requires`` of [options]."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return ""  # setuptools says so when the package is built.
+    return _specifier(parser.get("options", "python_requires", fallback="").strip())
+
+
+def _specifier(text: str) -> str:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return ""  # As above: whoever builds it says it better.
+    return text
+
+
+def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+    """``uv pip install -e .``"""
+    arguments = dependencies.options
+    title = f"uv pip install {' '.join(arguments)}"
+    with source_left_clean(install.app_dir, dependencies):
+        install_requirements(install, on_line, arguments=arguments, title=title)

@@ -1,0 +1,140 @@
+"""uv.lock: installed by uv itself, after we have made sure that it is up to date.
+
+What is installed is what ``uv sync --locked --no-default-groups`` installs: the locked versions
+with their hashes, the project and the members of its workspace editable, as on a desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from buildpack.app import App
+from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
+from buildpack.installers.project_errors import (
+    LockOutOfSyncError,
+    LockVersionError,
+    RequiredUvVersionError,
+)
+from buildpack.installers.project_file import (
+    PYPROJECT,
+    Project,
+    read_project,
+    read_toml,
+    table,
+    text_of,
+)
+from buildpack.installers.uv_lock import FORMAT, UvLock, differences, parse_uv_lock
+from buildpack.installers.uv_run import (
+    lock_is_old,
+    locked_env,
+    run_uv,
+    source_left_clean,
+    sync_command,
+)
+from buildpack.package_manager import PackageManager
+from buildpack.settings import BuildSettings
+from buildpack.tools import tool_versions
+
+LOCK = "uv.lock"
+UV_TOML = "uv.toml"
+LOCK_COMMAND = "uv lock"
+TITLE = "uv sync --locked --no-default-groups"
+
+
+def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+    """The lock and the projects it was made from. Raises where they are not in step."""
+    root = read_project(app)
+    check_required_version(app, root)
+    lock = parse_uv_lock(LOCK, app.read_text(LOCK))
+    if lock.format != FORMAT:
+        raise LockVersionError(LOCK, str(lock.format), str(FORMAT), LOCK_COMMAND)
+    installed = (package.path for package in lock.local if package.kind != "virtual")
+    paths = check_local_paths(app, settings, LOCK, installed)
+    members = {".": root, **_members(app, lock)}
+    found = differences(lock, root, members)
+    if found:
+        raise LockOutOfSyncError(LOCK, PYPROJECT, found, LOCK_COMMAND)
+    groups = choose(settings.groups, root.groups, setting=GROUPS, source=PYPROJECT)
+    extras = choose(settings.extras, root.extras, setting=EXTRAS, source=PYPROJECT)
+    files = (*(member.file for member in members.values()), UV_TOML)
+    names = (LOCK, *(name for name in files if app.is_file(name)))
+    options = (("--no-default-groups",) if not settings.is_test else ()) + tuple(
+        word
+        for flag, chosen in (("--group", groups), ("--extra", extras))
+        for name in chosen
+        for word in (flag, name)
+    )
+    return Dependencies(
+        manager=PackageManager.UV,
+        source=LOCK,
+        inputs={
+            name: app.read_bytes(name)
+            for name in (*names, UV_TOML)
+            if name != UV_TOML or app.has(name)
+        },
+        local_paths=paths,
+        options=(_freshness(members), *options),
+        requires_python=tuple(_requires_python(lock, members)),
+        facts={"groups": ",".join(groups), "extras": ",".join(extras)},
+    )
+
+
+def _freshness(members: Mapping[str, Project]) -> str:
+    """Let uv check the lock too, except where its answer would depend on our Python.
+
+    Without any requires-python uv takes that of the Python at hand, and a lock made with another
+    one counts as old.
+    """
+    has_requirement = any(project.requires_python for project in members.values())
+    return "--locked" if has_requirement else "--frozen"
+
+
+def _members(app: App, lock: UvLock) -> Mapping[str, Project]:
+    """The projects of the workspace beside the root, by their path."""
+    return {
+        package.path: read_project(app, f"{package.path}/{PYPROJECT}")
+        for package in lock.local
+        if package.path != "." and app.is_file(f"{package.path}/{PYPROJECT}")
+    }
+
+
+def _requires_python(lock: UvLock, members: Mapping[str, Project]) -> Iterator[PythonRequirement]:
+    """Of the lock, which holds for all members together, and of each that says so itself."""
+    for project in members.values():
+        if project.requires_python:
+            origin = f"{project.file} (requires-python)"
+            yield PythonRequirement(specifier=project.requires_python, origin=origin)
+    if lock.requires_python:
+        specifier = lock.requires_python.replace(", ", ",")
+        yield PythonRequirement(specifier=specifier, origin=f"{LOCK} (requires-python)")
+
+
+def check_required_version(app: App, root: Project) -> None:
+    """Raise if the app wants another uv than ours."""
+    wanted, origin = text_of(root.uv.get("required-version")), f"{PYPROJECT} [tool.uv]"
+    if app.is_file(UV_TOML):  # uv reads one of the two: this one.
+        content = read_toml(app, UV_TOML, remedy="Correct the file, then build again.")
+        wanted, origin = text_of(table(content).get("required-version")), UV_TOML
+    if not wanted:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    ours = tool_versions()["uv"]
+    exact = wanted if wanted[0] in "<>=!~" else f"=={wanted}"
+    try:
+        is_ours = SpecifierSet(exact).contains(ours, prereleases=True)
+    except InvalidSpecifier:
+        is_ours = False
+    if not is_ours:
+        raise RequiredUvVersionError(origin, wanted, ours)
+
+
+def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+    """``uv sync`` into the build's virtualenv."""
+    env = {**locked_env(install), "UV_PROJECT_ENVIRONMENT": str(install.venv.root)}
+    # The Python is chosen already: .python-version must not make uv look for another.
+    arguments = ("--python", str(install.venv.python), *dependencies.options)
+    command = sync_command(install, arguments, env, title=TITLE)
+    with source_left_clean(install.app_dir, dependencies):
+        run_uv(command, install, on_line, lock_error=lock_is_old(LOCK, PYPROJECT, LOCK_COMMAND))
