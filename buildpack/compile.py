@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from buildpack.app import App
@@ -22,14 +23,16 @@ from buildpack.environment import (
 )
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook
+from buildpack.last_version import LastVersion, read_last_version, write_last_version
 from buildpack.plan import BuildPlan, plan_build
-from buildpack.python_version import read_known_versions, version_warnings
+from buildpack.python_version import VersionPolicy, default_series, read_policy
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
 from buildpack.settings import open_app, read_settings
 from buildpack.static_files import StaticFilesRequest, collect_static_step
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
+from buildpack.version_warnings import version_notices, version_warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,9 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
 
     run_hook_step("pre_compile", dirs, program_env, data, out)
 
-    plan = plan_build(app, choices, {**env, **config_vars})
+    policy = read_policy({**env, **config_vars}, datetime.now(UTC).date())
+    last = read_last_version(dirs.cache_dir)
+    plan = plan_build(app, choices, {**env, **config_vars}, policy, last)
     report_plan(plan, data)
 
     head_start = HeadStart(
@@ -64,12 +69,14 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         env=settings,
         tools=tools,
     )
-    out.step("Installing Python" + (f" {plan.requested}" if plan.requested else ""))
+    requested = plan.python.requested
+    out.step("Installing Python" + (f" {requested}" if requested else ""))
     with data.timed("python_install_duration"):
         runtime, is_cached = install_runtime(
             RuntimeRequest(
-                requested=plan.requested,
-                known=read_known_versions(),
+                requested=requested,
+                allowed=plan.python.allowed,
+                known=policy.known,
                 env=settings,
                 cache_dir=dirs.cache_dir,
             ),
@@ -77,7 +84,8 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
             out,
             meanwhile=head_start.begin,
         )
-    describe_runtime(plan, runtime, data, out, is_cached=is_cached)
+    describe_runtime(plan, runtime, policy, data, out)
+    say_version_messages(plan, runtime, policy, last, out)
 
     out.step(f"Installing the packages in {plan.dependencies.source}")
     request = DependencyRequest(
@@ -118,6 +126,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     if plan.has_hook("post_compile"):
         discard_if_written(dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
     write_last_facts(dirs.cache_dir, facts)
+    write_last_version(dirs.cache_dir, runtime.version, default_series(policy.known))
     reap(dirs.cache_dir)
 
 
@@ -143,26 +152,33 @@ def report_plan(plan: BuildPlan, data: BuildData) -> None:
     """The plan's part of the build data."""
     data.set("package_manager", plan.package_manager)
     data.set("uv_version", tool_versions()["uv"])
-    data.set("python_version_origin", plan.origin)
-    data.set("python_version_requested", str(plan.requested or "default"))
-    data.set("python_version_pinned", bool(plan.requested and plan.requested.patch is not None))
+    for name, value in plan.python.facts().items():
+        data.set(name, value)
 
 
 def describe_runtime(
-    plan: BuildPlan, runtime: Runtime, data: BuildData, out: Output, *, is_cached: bool
+    plan: BuildPlan, runtime: Runtime, policy: VersionPolicy, data: BuildData, out: Output
 ) -> None:
-    """Say which Python it became and why; warn where the choice will not last."""
-    known = read_known_versions()[runtime.version.series]
-    data.set("python_version", str(runtime.version))
-    data.set("python_version_major", runtime.version.series)
-    data.set("python_version_outdated", runtime.version < known.latest)
+    """Say which Python it became and why."""
+    version = runtime.version
+    data.set("python_version", str(version))
+    data.set("python_version_major", version.series)
+    data.set("python_version_outdated", version < policy.known[version.series].latest)
     data.set("python_provider", runtime.provider)
-    asked = (
-        f"{plan.origin} asks for {plan.requested}" if plan.requested else "the app asks for none"
-    )
-    again = ", as in the last build" if is_cached else ""
-    out.info(f"Using Python {runtime.version} ({asked}): {runtime.reason}{again}.")
-    if plan.requested is None:
-        out.info(f"To stay with it, run: echo {runtime.version.series} > .python-version")
-    for warning in version_warnings(plan.origin, runtime.version, known):
+    out.info(f"Using Python {version} ({plan.python.reason()}): {runtime.reason}.")
+    if plan.python.requested is None:
+        out.info(f"To stay with it, run: echo {version.series} > .python-version")
+
+
+def say_version_messages(
+    plan: BuildPlan,
+    runtime: Runtime,
+    policy: VersionPolicy,
+    last: LastVersion | None,
+    out: Output,
+) -> None:
+    """Warn where the choice will not last; say what has moved on since the last build."""
+    for notice in version_notices(plan.python, runtime.version, policy, last):
+        out.notice(notice)
+    for warning in version_warnings(plan.python, runtime.version, policy):
         out.warning(warning)

@@ -145,13 +145,17 @@ def run_report(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
 
 def run_plan(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     """``python3 -m buildpack plan DIR``: the plan as JSON, nothing done."""
+    from datetime import UTC, datetime
+
     from buildpack.plan import plan_build
+    from buildpack.python_version import read_policy
     from buildpack.settings import open_app, read_settings
 
     if len(args) != 1:
         raise UsageError("Usage: python3 -m buildpack plan DIR")
     settings = read_settings(env, {})
-    plan = plan_build(open_app(_directory(args[0], "DIR"), settings), settings, env)
+    app = open_app(_directory(args[0], "DIR"), settings)
+    plan = plan_build(app, settings, env, read_policy(env, datetime.now(UTC).date()))
     out.out.write(json.dumps(plan.as_json(), indent=2) + "\n")
     return 0
 

@@ -9,27 +9,21 @@ from buildpack.app import App
 from buildpack.checks import check_no_venv, check_reserved_directories
 from buildpack.installers import load_installer
 from buildpack.installers.base import Dependencies
+from buildpack.last_version import LastVersion
 from buildpack.package_manager import PackageManager, determine_package_manager
-from buildpack.python_version import (
-    RequestedPythonVersion,
-    VersionOrigin,
-    check_requested_version,
-    default_series,
-    read_known_versions,
-)
+from buildpack.python_version import VersionPolicy
 from buildpack.settings import BuildSettings
-from buildpack.version_file import (
-    read_requested_python_version,
-)
+from buildpack.version_resolver import Resolution, resolve_requested_version
+from buildpack.version_sources import read_version_sources
 
 HOOKS = ("pre_compile", "post_compile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """What will be done. ``requested`` is None when the app leaves the version to us."""
+    """What will be done."""
 
-    requested: RequestedPythonVersion | None
+    python: Resolution
     dependencies: Dependencies
     hooks: tuple[str, ...]
 
@@ -37,16 +31,11 @@ class BuildPlan:
     def package_manager(self) -> PackageManager:
         return self.dependencies.manager
 
-    @property
-    def origin(self) -> VersionOrigin:
-        return self.requested.origin if self.requested else VersionOrigin.DEFAULT
-
     def has_hook(self, name: str) -> bool:
         return name in self.hooks
 
     def as_json(self) -> Mapping[str, object]:
         """For ``python3 -m buildpack plan DIR``."""
-        default = default_series(read_known_versions())
         return {
             "hooks": list(self.hooks),
             "choices": dict(self.dependencies.facts),
@@ -57,24 +46,25 @@ class BuildPlan:
             "installer_options": list(self.dependencies.options),
             "package_manager": str(self.package_manager),
             "package_manager_file": self.dependencies.source,
-            "python_version": str(self.requested) if self.requested else f"{default} or older",
-            "python_version_origin": str(self.origin),
-            "requires_python": [
-                f"{limit.specifier} ({limit.origin})" for limit in self.dependencies.requires_python
-            ],
+            **self.python.as_json(),
         }
 
 
-def plan_build(app: App, settings: BuildSettings, env: Mapping[str, str]) -> BuildPlan:
+def plan_build(
+    app: App,
+    settings: BuildSettings,
+    env: Mapping[str, str],
+    policy: VersionPolicy,
+    last: LastVersion | None = None,
+) -> BuildPlan:
     """Read the app and decide. The order of the checks is the order a person would fix things."""
     check_reserved_directories(app)
     package_manager = determine_package_manager(app, settings)
     check_no_venv(app)
-    requested = read_requested_python_version(app)
-    if requested:
-        check_requested_version(requested, read_known_versions())
+    dependencies = load_installer(package_manager).read(app, settings, env)
+    sources = read_version_sources(app, dependencies, last, policy)
     return BuildPlan(
-        requested=requested,
-        dependencies=load_installer(package_manager).read(app, settings, env),
+        python=resolve_requested_version(sources, policy),
+        dependencies=dependencies,
         hooks=tuple(name for name in HOOKS if app.is_file(f"bin/{name}")),
     )

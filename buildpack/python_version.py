@@ -1,23 +1,28 @@
-"""Python versions: asked for, known, resolved; and whether what is asked for makes sense."""
+"""Python versions as values: asked for, allowed, known; and what the build's day makes of them."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from buildpack.support.errors import SlugkitError
+from buildpack.python_specifier import parse_specifier
 
 DATA_FILE = Path(__file__).parent / "data" / "python-versions.toml"
+ALLOW_EOL = "SLUGKIT_ALLOW_EOL_PYTHON"
 
 
 class VersionOrigin(StrEnum):
-    """Where the requested version was written."""
+    """What the choice of the version goes back to."""
 
     PYTHON_VERSION_FILE = ".python-version"
     RUNTIME_TXT = "runtime.txt"
+    LOCK_FILE = "lock file"
+    REQUIRES_PYTHON = "requires-python"
+    LAST_BUILD = "last build"
     DEFAULT = "default"
 
 
@@ -68,40 +73,91 @@ class RequestedPythonVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionSource:
+    """One place that says something about the Python version.
+
+    It asks for a version (``requested``), or limits it (``specifier``). ``has_mark`` is set for a
+    file that begins with a byte order mark.
+    """
+
+    origin: VersionOrigin
+    value: str
+    file: str = ""
+    line: int = 0
+    key: str = ""
+    requested: RequestedPythonVersion | None = None
+    specifier: str = ""
+    has_mark: bool = False
+
+    @property
+    def place(self) -> str:
+        """``pyproject.toml:5 (requires-python)``, as messages name it."""
+        place = f"{self.file or self.origin}:{self.line}" if self.line else self.file or self.origin
+        return f"{place} ({self.key})" if self.key else str(place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedVersions:
+    """Which versions would do: minor versions, the best first, within limits.
+
+    ``wanted`` is what to ask for, series by series: the series, or the newest patch of it that is
+    within the limits.
+    """
+
+    series: tuple[str, ...]
+    wanted: tuple[str, ...]
+    limits: tuple[str, ...] = ()
+
+    def accepts(self, version: PythonVersion) -> bool:
+        release = (version.major, version.minor, version.patch)
+        return version.series in self.series and all(
+            parse_specifier(limit)(release) for limit in self.limits
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownVersion:
-    """One minor version in the data file."""
+    """One minor version in the data file; both dates are the last day of something."""
 
     series: str
     status: VersionStatus
     latest: PythonVersion
-    end_of_life: str
+    end_of_life: date
+    refused_after: date
+    can_build: bool = True
+
+    def on(self, today: date) -> KnownVersion:
+        """The entry as it is ``today``: never milder than the data file."""
+        if self.status is VersionStatus.EOL or today > self.refused_after:
+            return replace(self, status=VersionStatus.EOL)
+        if today > self.end_of_life:
+            return replace(self, status=VersionStatus.ENDING)
+        return self
 
 
-class EndOfLifeVersionError(SlugkitError):
-    id = "python-version::eol"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPolicy:
+    """What is known on the day of the build, and whether the user takes the risk of an old one."""
 
-    def __init__(self, requested: RequestedPythonVersion, ended: str, oldest: str, newest: str):
-        self.requested, self.ended = requested, ended
-        super().__init__(
-            f"Python {requested.series} is no longer supported",
-            details=f"Your {requested.origin} asks for Python {requested}. It has had no\n"
-            f"security fixes since {ended}.",
-            resolution=f"Choose a version from {oldest} to {newest}. For example:\n\n"
-            f"    echo {newest} > .python-version",
-        )
+    known: Mapping[str, KnownVersion]
+    today: date
+    allows_eol: bool = False
+
+    def accepted(self) -> tuple[KnownVersion, ...]:
+        """What an app may ask for without any switch, newest first."""
+        return tuple(v for v in self.known.values() if v.status is not VersionStatus.EOL)
+
+    def refuses(self, entry: KnownVersion) -> bool:
+        if entry.status is not VersionStatus.EOL:
+            return False
+        return not (self.allows_eol and entry.can_build)
 
 
-class UnknownVersionError(SlugkitError):
-    id = "python-version::unknown"
-
-    def __init__(self, requested: RequestedPythonVersion, oldest: str, newest: str) -> None:
-        self.requested = requested
-        super().__init__(
-            f"Python {requested.series} is not a version we know",
-            details=f"Your {requested.origin} asks for Python {requested}.",
-            resolution=f"Choose a version from {oldest} to {newest}. For example:\n\n"
-            f"    echo {newest} > .python-version",
-        )
+def read_policy(env: Mapping[str, str], today: date) -> VersionPolicy:
+    """The data file as of ``today``; ``env`` is the build's environment with the config vars."""
+    known = {series: entry.on(today) for series, entry in read_known_versions().items()}
+    allows_eol = env.get(ALLOW_EOL, "") not in {"", "0"}
+    return VersionPolicy(known=known, today=today, allows_eol=allows_eol)
 
 
 def read_known_versions() -> Mapping[str, KnownVersion]:
@@ -113,6 +169,8 @@ def read_known_versions() -> Mapping[str, KnownVersion]:
             status=VersionStatus(entry["status"]),
             latest=parse_exact_version(entry["latest"]),
             end_of_life=entry["end_of_life"],
+            refused_after=entry["refused_after"],
+            can_build=entry.get("can_build", True),
         )
         for series, entry in table.items()
     }
@@ -127,38 +185,3 @@ def parse_exact_version(text: str) -> PythonVersion:
 def default_series(known: Mapping[str, KnownVersion]) -> str:
     """The newest minor version that is given to an app that did not ask."""
     return next(v.series for v in known.values() if v.status is VersionStatus.STABLE)
-
-
-def check_requested_version(
-    requested: RequestedPythonVersion, known: Mapping[str, KnownVersion]
-) -> KnownVersion:
-    """The data file's entry for the requested series; raises for one we refuse."""
-    accepted = [v.series for v in known.values() if v.status is not VersionStatus.EOL]
-    entry = known.get(requested.series)
-    newest = default_series(known)
-    if entry is not None and entry.status is VersionStatus.EOL:
-        raise EndOfLifeVersionError(requested, entry.end_of_life, accepted[-1], newest)
-    if entry is None and requested.major == 3 and requested.minor < 6:
-        raise EndOfLifeVersionError(requested, "before 2021", accepted[-1], newest)
-    if entry is None:
-        raise UnknownVersionError(requested, accepted[-1], accepted[0])
-    return entry
-
-
-def version_warnings(
-    origin: VersionOrigin, version: PythonVersion, known: KnownVersion
-) -> tuple[str, ...]:
-    """What will stop working later: said after the version is settled, never before an error."""
-    warnings = []
-    if origin is VersionOrigin.RUNTIME_TXT:
-        warnings.append(
-            "runtime.txt is deprecated\n\nWrite the version into .python-version instead:\n\n"
-            f"    echo {version.series} > .python-version\n    git rm runtime.txt"
-        )
-    if known.status is VersionStatus.ENDING:
-        warnings.append(
-            f"Python {version.series} gets no more security fixes\n\n"
-            f"They ended in {known.end_of_life}, and support for it ends soon. Choose a newer\n"
-            "version in .python-version."
-        )
-    return tuple(warnings)

@@ -1,4 +1,4 @@
-"""Reads .python-version (and runtime.txt): which Python the app asks for."""
+"""Reads .python-version and runtime.txt: which Python the app asks for."""
 
 from __future__ import annotations
 
@@ -9,159 +9,152 @@ from buildpack.app import App
 from buildpack.python_version import (
     RequestedPythonVersion,
     VersionOrigin,
+    VersionPolicy,
+    VersionSource,
     default_series,
-    read_known_versions,
 )
-from buildpack.support.errors import SlugkitError, printable
-
-MISSPELT_NAMES = (
-    "python-version",
-    "python_version",
-    ".python_version",
-    ".python-versions",
-    ".python-version.txt",
-    ".Python-version",
-    ".pythonversion",
-    ".python-version ",
-    " .python-version",
-    ".py-version",
-    ",python-version",
+from buildpack.version_file_errors import (
+    InvalidVersionError,
+    MisspeltVersionFileError,
+    MultipleVersionsError,
+    NoVersionInFileError,
+    VersionFileEncodingError,
 )
-"""Names people really gave the file; all of them would be ignored in silence otherwise."""
+from buildpack.version_hints import Slip, explain_slip
+
+VERSION = re.compile(r"(0|[1-9]\d?)\.(0|[1-9]\d?)(?:\.(0|[1-9]\d?))?", re.ASCII)
+
+MISSPELT_NAMES = frozenset(
+    {
+        # without the point, or with something else in its place
+        "python-version", "python_version", "pythonversion", "python.version",
+        ",python-version", "..python-version", "-python-version", "_python-version",
+        # another sign between the words, or none
+        ".python_version", ".pythonversion", ".python.version", ".python--version",
+        ".python version", "python version",
+        # more than one
+        ".python-versions", "python-versions", ".python_versions", "python_versions",
+        # an editor's ending
+        ".python-version.txt", "python-version.txt", ".python_version.txt", "python_version.txt",
+        ".python-version.text", ".python-version.md", ".python-version.rtf", ".python-version.",
+        # letters left out, doubled or swapped
+        ".pyhton-version", ".phyton-version", ".pyton-version", ".pthon-version",
+        ".pythn-version", ".pytohn-version", ".python-verison", ".python-vesion",
+        ".python-verion", ".python-verson", ".python-versoin", ".python-version-",
+        # shorter
+        ".py-version", "py-version", ".py_version",
+    }
+)  # fmt: skip
+"""Names that people give the file; all of them would be ignored in silence otherwise.
+
+Compared without regard to case and to blanks around them.
+"""
+
+UNICODE_MARKS = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
 
 
-class PythonVersionFileError(SlugkitError):
-    """.python-version or runtime.txt cannot be used."""
-
-    id = "python-version-file::invalid"
-
-
-class MisspeltVersionFileError(PythonVersionFileError):
-    id = "python-version-file::misspelt"
-
-    def __init__(self, found: str) -> None:
-        self.found = found
-        super().__init__(
-            "Your Python version file is not called .python-version",
-            details=f"Found: '{printable(found)}'",
-            resolution=f"Rename it:\n\n    git mv '{printable(found)}' .python-version",
-        )
+def read_version_files(app: App, policy: VersionPolicy) -> tuple[VersionSource, ...]:
+    """What .python-version and runtime.txt ask for. Raises for one that cannot be used."""
+    names = app.names()
+    origins = (VersionOrigin.PYTHON_VERSION_FILE, VersionOrigin.RUNTIME_TXT)
+    found = tuple(origin for origin in origins if origin in names)
+    misspelt = tuple(sorted(name for name in names if is_misspelt(name) and app.is_file(name)))
+    # As in Heroku's buildpack: whoever still has a runtime.txt has said which version is meant.
+    if misspelt and VersionOrigin.RUNTIME_TXT not in found:
+        raise MisspeltVersionFileError(misspelt, has_right_one=bool(found))
+    return tuple(parse_version_file(app.read_bytes(origin), origin, policy) for origin in found)
 
 
-class VersionFileEncodingError(PythonVersionFileError):
-    id = "python-version-file::invalid-encoding"
-
-    def __init__(self, name: str, encoding: str) -> None:
-        self.name, self.encoding = name, encoding
-        super().__init__(
-            f"Your {name} is not UTF-8 text",
-            details=f"It looks like {encoding}.",
-            resolution=f"Save it again as UTF-8, for example with:\n\n    echo 3.13 > {name}",
-        )
+def is_misspelt(name: str) -> bool:
+    """Whether ``name`` was meant to be .python-version and is not."""
+    plain = name.strip().lower()
+    return plain in MISSPELT_NAMES or (plain == ".python-version" and name != ".python-version")
 
 
-class NoVersionInFileError(PythonVersionFileError):
-    id = "python-version-file::no-version"
-
-    def __init__(self, name: str, example: str) -> None:
-        self.name = name
-        super().__init__(
-            f"No Python version was found in your {name}",
-            details="The file has no line that is not empty or a comment.",
-            resolution=f"Write the version you want into it:\n\n    echo {example} > {name}",
-        )
-
-
-class MultipleVersionsError(PythonVersionFileError):
-    id = "python-version-file::multiple-versions"
-
-    def __init__(self, name: str, lines: Mapping[int, str]) -> None:
-        self.name, self.lines = name, dict(lines)
-        listing = "\n".join(f"  line {n}: {printable(text)}" for n, text in lines.items())
-        super().__init__(
-            f"More than one Python version was found in your {name}",
-            details=listing,
-            resolution="Keep one of these lines and remove the others.",
-        )
-
-
-class InvalidVersionError(PythonVersionFileError):
-    id = "python-version-file::invalid-version"
-
-    def __init__(self, name: str, line: int, value: str, example: str) -> None:
-        self.name, self.line, self.value = name, line, value
-        prefix = "python-" if name == VersionOrigin.RUNTIME_TXT else ""
-        super().__init__(
-            f"The Python version in your {name} is not valid",
-            details=f"Line {line}: {printable(value)}",
-            resolution=f"It must be a number like {prefix}{example}, or with a patch release,\n"
-            f"like {prefix}{example}.1: no quotes, no 'v', no wildcards or ranges{_no(prefix)}.\n"
-            f"For example:\n\n    echo {prefix}{example} > {name}",
-        )
-
-
-def _no(prefix: str) -> str:
-    return "" if prefix else ",\nno 'python-' before it"
-
-
-class ConflictingVersionsError(PythonVersionFileError):
-    id = "python-version::conflict"
-
-    def __init__(self, first: RequestedPythonVersion, second: RequestedPythonVersion) -> None:
-        self.first, self.second = first, second
-        super().__init__(
-            "Your app asks for two different Python versions",
-            details=f"  {first.origin}: {first}\n  {second.origin}: {second}",
-            resolution="Keep .python-version and remove the other:\n\n    git rm runtime.txt",
-        )
-
-
-def parse_version_file(content: bytes, origin: VersionOrigin) -> RequestedPythonVersion:
+def parse_version_file(
+    content: bytes, origin: VersionOrigin, policy: VersionPolicy
+) -> VersionSource:
     """The one version in ``.python-version`` or ``runtime.txt``."""
-    example = default_series(read_known_versions())
-    text = _decode(content, origin)
-    stripped = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
-    lines = {number: line for number, line in stripped if line and not line.startswith("#")}
+    lines = _lines(_decode(content, origin, policy))
     if not lines:
-        raise NoVersionInFileError(origin, _prefixed(origin, example))
+        raise NoVersionInFileError(origin, default_series(policy.known))
     if len(lines) > 1:
-        raise MultipleVersionsError(origin, lines)
+        raise MultipleVersionsError(
+            origin, lines, {n: _slip(line, origin, policy) for n, line in lines.items()}
+        )
     ((number, line),) = lines.items()
-    prefix = "python-" if origin is VersionOrigin.RUNTIME_TXT else ""
-    match = re.fullmatch(rf"{prefix}(0|[1-9]\d?)\.(0|[1-9]\d?)(?:\.(0|[1-9]\d?))?", line, re.ASCII)
+    slip = _slip(line, origin, policy)
+    if slip:
+        raise InvalidVersionError(origin, number, line, slip)
+    return VersionSource(
+        origin=origin,
+        file=str(origin),
+        line=number,
+        value=line,
+        requested=parse_request(line.removeprefix(_prefix(origin)), origin),
+        has_mark=content.startswith(b"\xef\xbb\xbf"),
+    )
+
+
+def parse_request(text: str, origin: VersionOrigin) -> RequestedPythonVersion | None:
+    """``3.12`` or ``3.12.4`` as a value; None for anything else."""
+    match = VERSION.fullmatch(text)
     if match is None:
-        raise InvalidVersionError(origin, number, line, example)
+        return None
     major, minor, patch = match.groups()
     return RequestedPythonVersion(
         major=int(major), minor=int(minor), patch=int(patch) if patch else None, origin=origin
     )
 
 
-def _prefixed(origin: VersionOrigin, example: str) -> str:
-    return f"python-{example}" if origin is VersionOrigin.RUNTIME_TXT else example
+def _prefix(origin: VersionOrigin) -> str:
+    return "python-" if origin is VersionOrigin.RUNTIME_TXT else ""
 
 
-def _decode(content: bytes, name: str) -> str:
-    for mark in (b"\xff\xfe", b"\xfe\xff"):
-        if content.startswith(mark):
-            raise VersionFileEncodingError(name, "UTF-16")
-    try:
+def _lines(text: str) -> Mapping[int, str]:
+    stripped = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    return {number: line for number, line in stripped if line and not line.startswith("#")}
+
+
+def _slip(line: str, origin: VersionOrigin, policy: VersionPolicy) -> Slip | None:
+    prefix = _prefix(origin)
+    if line.startswith(prefix) and VERSION.fullmatch(line.removeprefix(prefix)):
+        return None
+    accepted = tuple(entry.series for entry in policy.accepted())
+    slip = explain_slip(
+        line.removeprefix(prefix), default=default_series(policy.known), accepted=accepted
+    )
+    if prefix and VERSION.fullmatch(line):
+        return Slip(kind=slip.kind, reason=f"It must begin with '{prefix}'.", version=line)
+    return slip
+
+
+def _decode(content: bytes, origin: VersionOrigin, policy: VersionPolicy) -> str:
+    encoding = _other_encoding(content)
+    if encoding is None:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise VersionFileEncodingError(name, "another encoding, such as Latin-1") from err
+    # What it says can mostly be read all the same, and then stands in the advice.
+    text = content.decode("latin-1" if encoding.startswith("neither") else encoding, "replace")
+    line = next(iter(_lines(text).values()), "").removeprefix(_prefix(origin))
+    request = parse_request(line, origin)
+    raise VersionFileEncodingError(origin, encoding, str(request or default_series(policy.known)))
 
 
-def read_requested_python_version(app: App) -> RequestedPythonVersion | None:
-    """What the app asks for, or None when it asks for nothing."""
-    names = app.names()
-    for name in MISSPELT_NAMES:
-        if name in names:
-            raise MisspeltVersionFileError(name)
-    requests = [
-        parse_version_file(app.read_bytes(origin), origin)
-        for origin in (VersionOrigin.PYTHON_VERSION_FILE, VersionOrigin.RUNTIME_TXT)
-        if origin in names
-    ]
-    if len(requests) == 2 and str(requests[0]) != str(requests[1]):
-        raise ConflictingVersionsError(*requests)
-    return requests[0] if requests else None
+def _other_encoding(content: bytes) -> str | None:
+    for mark, name in UNICODE_MARKS:
+        if content.startswith(mark):
+            return name
+    if len(content) > 2 and not content[1] and content[0]:
+        return "UTF-16LE"  # without a mark: every second byte of ASCII text is zero
+    if len(content) > 2 and not content[0] and content[1]:
+        return "UTF-16BE"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "neither UTF-8 nor UTF-16, perhaps Latin-1"
+    return None

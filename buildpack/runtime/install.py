@@ -11,6 +11,7 @@ from pathlib import Path
 
 from buildpack.python_version import (
     DATA_FILE,
+    AllowedVersions,
     KnownVersion,
     PythonVersion,
     RequestedPythonVersion,
@@ -60,6 +61,8 @@ class RuntimeRequest:
     known: Mapping[str, KnownVersion]
     env: Mapping[str, str]
     cache_dir: Path
+    allowed: AllowedVersions | None = None
+    """What the app's limits and its last build leave; None for every stable version."""
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -71,9 +74,23 @@ class RuntimeRequest:
     @property
     def series(self) -> tuple[str, ...]:
         """The minor versions that would do, the best first."""
+        if self.allowed:
+            return self.allowed.series
         if self.requested:
             return (self.requested.series,)
         return tuple(v.series for v in self.known.values() if v.status is VersionStatus.STABLE)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What to ask a provider for, the best first: minor versions or patch releases."""
+        if self.allowed:
+            return self.allowed.wanted
+        return (str(self.requested),) if self.requested else self.series
+
+    def accepts(self, version: PythonVersion) -> bool:
+        """Is it what was asked for, and within the limits?"""
+        is_asked = self.requested is None or self.requested.accepts(version)
+        return is_asked and (self.allowed is None or self.allowed.accepts(version))
 
     @property
     def key(self) -> str:
@@ -104,10 +121,11 @@ def install_runtime(
     """
     home = request.cache_dir / "runtimes" / request.key
     cached = read_cached_runtime(home)
-    if cached:
+    if cached and request.accepts(cached.version):
         return cached, True
     if home.exists():
-        files.remove_tree(home)  # Half-written, or made from an interpreter that has changed since.
+        # Half-written, of a version that will not do now, or of an interpreter that has changed.
+        files.remove_tree(home)
     tools.prefetch()
     failures: list[ProviderFailure] = []
     early = _start_copying(request, tools) if "host" in request.providers else None
@@ -135,6 +153,7 @@ def _start_copying(request: RuntimeRequest, tools: ToolBox) -> EarlyCopy:
         interpreter
         for series in request.series
         for interpreter in find_interpreters(series, request.env, requested=request.requested)
+        if request.accepts(interpreter.version)
     )
 
     def build(interpreter: Interpreter, temporary: Path) -> None:
@@ -195,12 +214,15 @@ def _first_managed(
     managed: ManagedBuilds, request: RuntimeRequest
 ) -> Interpreter | ProviderFailure:
     """The best managed build there is; only "no such version" is a reason to ask for another."""
-    wanted = [str(request.requested)] if request.requested else request.series
     failure = ProviderFailure("uv", "no version was asked for")
-    for version in wanted:
+    for version in request.wanted:
         found = managed.install(version)
         if isinstance(found, Interpreter):
-            return found
+            if request.accepts(found.version):
+                return found
+            found = ProviderFailure(
+                "uv", f"its {found.version} is outside the limits", is_unknown_version=True
+            )
         failure = found
         if not found.is_unknown_version:
             break

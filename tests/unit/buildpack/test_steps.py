@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ from buildpack.checks import (
 )
 from buildpack.hooks import HookFailedError, HookNotRunnableError, run_hook
 from buildpack.plan import plan_build
+from buildpack.python_version import read_policy
 from buildpack.release import default_process_types, release_yaml
 from buildpack.report import BuildData, read_build_data
 from buildpack.settings import BuildSettings
 from buildpack.support.output import Output
 
+POLICY = read_policy({}, date(2026, 11, 22))
 ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
 
 
@@ -128,7 +131,7 @@ def test_the_plan_is_every_decision_as_data(tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("rich\n")
     (tmp_path / ".python-version").write_text("3.12\n")
     hook(tmp_path, "#!/bin/sh\n")
-    assert plan_build(App(root=tmp_path), BuildSettings(), {}).as_json() == {
+    assert plan_build(App(root=tmp_path), BuildSettings(), {}, POLICY).as_json() == {
         "choices": {"requirements_files": "requirements.txt"},
         "dependencies": ["flask==3.1.3", "rich"],
         "files": ["more.txt", "requirements.txt"],
@@ -138,8 +141,9 @@ def test_the_plan_is_every_decision_as_data(tmp_path: Path) -> None:
         "package_manager": "pip",
         "package_manager_file": "requirements.txt",
         "python_version": "3.12",
+        "python_version_allowed": ["3.12"],
         "python_version_origin": ".python-version",
-        "requires_python": [],
+        "python_version_sources": [".python-version:1: 3.12"],
     }
 
 
@@ -147,7 +151,7 @@ def test_checks_come_in_the_order_a_person_would_fix_things(tmp_path: Path) -> N
     (tmp_path / ".heroku" / "python").mkdir(parents=True)
     (tmp_path / ".python-version").write_text("nonsense")
     with pytest.raises(ReservedDirectoryError):
-        plan_build(App(root=tmp_path), BuildSettings(), {})
+        plan_build(App(root=tmp_path), BuildSettings(), {}, POLICY)
 
 
 def built_app(root: Path, *programs: str, django: bool = False) -> Path:
