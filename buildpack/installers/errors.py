@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.urls import without_password
 
 
 def _wrap(text: str) -> str:
     return textwrap.fill(text, 70, break_long_words=False, break_on_hyphens=False)
+
+
+class MissingVariablesError(SlugkitError):
+    """Requirements name variables that have no value; no value is ever shown."""
+
+    id = "requirements::variable-missing"
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self.places = dict(places)
+        listing = "\n".join(f"  {place}: ${{{name}}}" for name, place in places.items())
+        example = next(iter(places))
+        super().__init__(
+            "Your requirements use config vars that are not set",
+            details=listing,
+            resolution=f"Set them as config vars of the app, such as {example}=value. Names are\n"
+            "upper case, in the form ${NAME}; pip and this buildpack expand no other.",
+        )
+
+
+class RequirementsFilesError(SlugkitError):
+    """SLUGKIT_REQUIREMENTS names files that the app does not have."""
+
+    id = "settings::requirements"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        listing = "\n".join(f"  {printable(name)}" for name in names)
+        super().__init__(
+            "Your app has not all requirements files it is told to install from",
+            details=f"There is no such file in your app:\n\n{listing}",
+            resolution="Add them, or correct SLUGKIT_REQUIREMENTS: file names from the app's\n"
+            "directory on, with spaces between them.",
+        )
 
 
 class NoMatchingDistributionError(SlugkitError):

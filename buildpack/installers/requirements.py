@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.installers.errors import InstallFailedError
+from buildpack.installers.errors import (
+    InstallFailedError,
+    MissingVariablesError,
+    RequirementsFilesError,
+)
 from buildpack.installers.failures import classify_failure
+from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
+from buildpack.installers.pip_syntax import (
+    VARIABLE,
+    expand,
+    link_directories,
+    option_problem,
+    secrets_in,
+    translate,
+    uv_arguments,
+    variable_names,
+)
+from buildpack.installers.requirement_notices import requirement_notices
+from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
-from buildpack.requirements_file import read_requirement_files
+from buildpack.requirements_file import (
+    RequirementFiles,
+    RequirementLine,
+    check_requirement_files,
+    read_requirement_files,
+    requirement_problem,
+    split_lines,
+)
 from buildpack.settings import BuildSettings
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
+from buildpack.support.output import redact
 from buildpack.tools import index_url
 
 REQUIREMENTS = "requirements.txt"
+TEST_REQUIREMENTS = "requirements-test.txt"
+FILES_FACT = "requirements files"
 TIME_LIMIT = 1800
 
 PASSED_ON = (
@@ -63,13 +91,19 @@ def installer_env(env: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
-def install_command(install: Install, arguments: Sequence[str], *, title: str) -> Command:
+def install_command(
+    install: Install,
+    arguments: Sequence[str],
+    *,
+    title: str,
+    env: Mapping[str, str] | None = None,
+) -> Command:
     """``uv pip install`` with ``arguments`` and the flags nobody should have to type."""
     words = ("pip", "install", "--python", str(install.venv.python), "--color", "never")
     return Command(
         argv=(str(install.uv), *words, "--no-compile-bytecode", *arguments),
         cwd=install.app_dir,
-        env=uv_env(install),
+        env=uv_env(install) if env is None else env,
         timeout=TIME_LIMIT,
         title=title,
     )
@@ -113,15 +147,23 @@ def install_requirements(
     *,
     arguments: Sequence[str] = ("-r", REQUIREMENTS),
     title: str = "uv pip install -r requirements.txt",
+    variables: Mapping[str, str] | None = None,
+    secrets: Sequence[str] = (),
 ) -> None:
-    """Run uv; what it prints goes to ``on_line``, what goes wrong is raised."""
-    command = install_command(install, arguments, title=title)
+    """Run uv; what it prints goes to ``on_line``, what goes wrong is raised.
+
+    ``variables`` are those that requirements name as ``${NAME}``; ``secrets`` are in no line.
+    """
+    env = {**(variables or {}), **uv_env(install)}
+    command = install_command(install, arguments, title=title, env=env)
+    scratch = f"{install.scratch_dir}/"
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        lines.append(line)
+        shown = redact(line.replace(scratch, ""), secrets)
+        lines.append(shown)
         if not line.startswith(("Using Python", "warning: `UV_", "Using CPython")):
-            on_line(line)
+            on_line(shown)
 
     try:
         stream(command, keep)
@@ -129,6 +171,10 @@ def install_requirements(
         raise classify_failure(lines, index_url(install.env), err.code) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
+    check_records(install.venv)
+    clean_direct_urls(install.venv)
+    for line in gpu_notice(install.venv).splitlines():
+        on_line(line)
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
@@ -136,28 +182,118 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     if dependencies.requirements:
         path = install.scratch_dir / REQUIREMENTS
         path.write_text(dependencies.requirements, "utf-8")
-        arguments: tuple[str, ...] = ("-r", str(path))
+        sources: tuple[str, ...] = ("-r", str(path))
     else:
-        names = dependencies.facts.get("requirements_files", REQUIREMENTS).split("\n")
-        arguments = tuple(word for name in names for word in ("-r", name))
+        sources = write_translated(dependencies, install)
+    text = "\n".join(_texts(dependencies).values())
+    variables = used_variables(text, install.env)
     install_requirements(
         install,
         on_line,
-        arguments=(*dependencies.options, *arguments),
+        arguments=(*dependencies.options, *sources),
         title=f"uv pip install -r {dependencies.source}",
+        variables=variables,
+        secrets=(*secrets_in(text), *url_secrets(text, variables)),
     )
 
 
+def write_translated(dependencies: Dependencies, install: Install) -> tuple[str, ...]:
+    """The app's files as uv understands them, beside each other as in the app; how to name them."""
+    for name, text in _texts(dependencies).items():
+        path = install.scratch_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        translated = translate(
+            split_lines(name, text),
+            install.env,
+            install.app_dir,
+            is_offline="--no-index" in dependencies.options,
+        )
+        path.write_text(translated, "utf-8")
+    names = dependencies.facts[FILES_FACT].split(",")
+    return tuple(word for name in names for word in ("-r", str(install.scratch_dir / name)))
+
+
+def used_variables(text: str, env: Mapping[str, str]) -> dict[str, str]:
+    """The variables that ``text`` names as ``${NAME}``, with their values."""
+    names = {match["name"] for match in VARIABLE.finditer(text)}
+    return {name: env[name] for name in sorted(names) if env.get(name)}
+
+
+def url_secrets(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Values that stand in URLs; a version number in a variable may be seen."""
+    in_urls = used_variables(
+        "\n".join(line for line in text.splitlines() if "://" in line or "@" in line), variables
+    )
+    nested = (secret for value in in_urls.values() for secret in secrets_in(value))
+    return (*in_urls.values(), *nested)
+
+
+def _texts(dependencies: Dependencies) -> Mapping[str, str]:
+    if dependencies.requirements:
+        return {"": dependencies.requirements}
+    return {
+        name: content.decode("utf-8-sig")
+        for name, content in dependencies.inputs.items()
+        if name != "pyproject.toml"
+    }
+
+
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
-    """The requirements files and everything they include."""
-    names = settings.requirements_files
+    """The requirements files and everything they include. Raises with all that is wrong."""
+    names = requirements_files(app, settings)
     found = read_requirement_files(app, *names)
+    check_lines(app, found, env)
+    vendored = read_vendored(app, found, env)
+    variables = variable_names(found.lines)
     return Dependencies(
         manager=PackageManager.PIP,
         source=names[0],
         inputs=found.contents,
-        listed=tuple(line.text for line in found.lines),
-        local_paths=found.local_paths(),
-        options=("--require-hashes",) if found.has_hashes() else (),
-        facts={"requirements_files": "\n".join(names)},
+        local_paths=(
+            *found.local_paths(),
+            *(path for path in link_directories(found.lines) if app.has(path)),
+            *((DIRECTORY,) if vendored.options else ()),
+        ),
+        options=(
+            *(("--require-hashes",) if found.has_hashes() else ()),
+            *vendored.options,
+            *uv_arguments(found.lines),
+        ),
+        warnings=tuple(filter(None, (*requirement_notices(found, env), vendored.warning))),
+        facts={
+            FILES_FACT: ",".join(names),
+            **{f"config var {name}": _fingerprint(env[name]) for name in sorted(variables)},
+        },
     )
+
+
+def check_lines(app: App, found: RequirementFiles, env: Mapping[str, str]) -> None:
+    """Raise with every line that cannot be followed, and with every variable that is not set."""
+
+    def options(line: RequirementLine) -> str:
+        return option_problem(line) if line.is_option else ""
+
+    def requirements(line: RequirementLine) -> str:
+        return "" if line.is_option else requirement_problem(expand(line.requirement, env))
+
+    names = variable_names(found.lines)
+    missing = {name: line for name, line in names.items() if not env.get(name)}
+    if missing:
+        raise MissingVariablesError({name: line.place for name, line in missing.items()})
+    check_requirement_files(app, found, options, requirements)
+
+
+def requirements_files(app: App, settings: BuildSettings) -> tuple[str, ...]:
+    """The files to install from; with the tests' own when it is they who are built for."""
+    names = settings.requirements_files
+    missing = tuple(n for n in names if n.startswith(("/", "..")) or not app.is_file(n))
+    if missing:
+        raise RequirementsFilesError(missing)
+    if settings.is_test and TEST_REQUIREMENTS not in names and app.is_file(TEST_REQUIREMENTS):
+        return (*names, TEST_REQUIREMENTS)
+    return names
+
+
+def _fingerprint(value: str) -> str:
+    # A word first: what stands before the space is shown when the value has changed.
+    return "set " + hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

@@ -9,11 +9,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from buildpack.app import App
 from buildpack.requirements_file import (
+    PLAIN,
     InvalidRequirementsError,
     RequirementFiles,
+    RequirementLine,
     UnhashedRequirementsError,
     check_requirement_files,
+    is_path,
     read_requirement_files,
+    requirement_problem,
     split_lines,
 )
 
@@ -24,8 +28,11 @@ def read(root: Path, **contents: str) -> RequirementFiles:
     return read_requirement_files(App(root=root))
 
 
-def check(found: RequirementFiles) -> None:
-    check_requirement_files(found, Requirement, InvalidRequirement)
+def check(root: Path, found: RequirementFiles) -> None:
+    def problem(line: RequirementLine) -> str:
+        return "" if line.is_option else requirement_problem(line.requirement)
+
+    check_requirement_files(App(root=root), found, problem)
 
 
 def test_lines_are_joined_at_a_backslash_and_keep_their_first_number() -> None:
@@ -63,7 +70,7 @@ def test_includes_that_cannot_be_followed_are_all_named(tmp_path: Path) -> None:
 def test_syntax_errors_are_reported_together_with_file_and_line(tmp_path: Path) -> None:
     found = read(tmp_path, requirements="flask==\nrich\n-r b.txt\n", b="<<<<<<< HEAD\ndjango 5\n")
     with pytest.raises(InvalidRequirementsError) as caught:
-        check(found)
+        check(tmp_path, found)
     where = [(p.file, p.number) for p in caught.value.problems]
     assert where == [("requirements.txt", 1), ("b.txt", 1), ("b.txt", 2)]
     assert caught.value.brief == "Your requirements have 3 lines that cannot be understood"
@@ -72,15 +79,68 @@ def test_syntax_errors_are_reported_together_with_file_and_line(tmp_path: Path) 
     )
 
 
-def test_options_urls_and_paths_are_left_to_the_installer(tmp_path: Path) -> None:
-    text = "-e .\n./local\n--index-url https://e.example\ngit+https://e.example/x\nx @ file:./y\n"
-    check(read(tmp_path, requirements=text))
+def test_urls_and_paths_that_exist_are_left_to_the_installer(tmp_path: Path) -> None:
+    for name in ("local", "lib", "y"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "x-1-py3-none-any.whl").touch()
+    text = "-e .\n./local\nlib/\nx-1-py3-none-any.whl\ngit+https://e.example/x\nx @ file:./y\n"
+    check(tmp_path, read(tmp_path, requirements=text))
+
+
+def test_paths_that_lead_nowhere_or_out_of_the_app_are_named(tmp_path: Path) -> None:
+    found = read(tmp_path, requirements="-e ./gone\n../up\nx @ file:///etc\nrich\n")
+    with pytest.raises(InvalidRequirementsError) as caught:
+        check(tmp_path, found)
+    assert [(p.number, p.message) for p in caught.value.problems] == [
+        (1, "There is no such file or directory in your app."),
+        (2, "This path is outside your app."),
+        (3, "This path is outside your app."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flask", "Flask.Ext_x-1", "flask==3.1.3", "flask == 3.1.3", "flask>=3,<4", "flask~=3.1",
+        "flask[async,dotenv]>=3", "flask==3.*", "a>=1;python_version<'3.9'",
+        'a==1 ; sys_platform == "win32"', "psycopg[binary] >= 3.1, != 3.2",
+    ],
+)  # fmt: skip
+def test_what_most_lines_look_like_is_read_without_packaging(text: str) -> None:
+    assert PLAIN.fullmatch(text)
+    assert requirement_problem(text) == ""
+    Requirement(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["flask==", "django 5", "flask,>=3", "==3", "a>=1;python_version", "a[", "-x", "~=3"]
+)
+def test_what_packaging_refuses_is_never_taken_for_plain(text: str) -> None:
+    with pytest.raises(InvalidRequirement):
+        Requirement(text)
+    assert requirement_problem(text) != ""
+
+
+@pytest.mark.parametrize("text", ["a===1.0", "a==1.0rc1", "a>=1; extra == 'x' and os_name=='nt'"])
+def test_unusual_requirements_are_understood_too(text: str) -> None:
+    assert not PLAIN.fullmatch(text)
+    assert requirement_problem(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(".", True), ("lib/", True), ("wh/x-1.whl", True), ("x.tar.gz", True), ("flask", False),
+     ("a @ https://e.example/a.whl", False), ("git+https://e.example/a", False),
+     ("a>=1; platform_machine=='x/y'", False)],
+)  # fmt: skip
+def test_pip_tells_a_path_by_a_slash_or_a_suffix(text: str, expected: bool) -> None:
+    assert is_path(text) is expected
 
 
 def test_unhashed_lines_among_hashed_ones_are_all_listed(tmp_path: Path) -> None:
     found = read(tmp_path, requirements="a==1 --hash=sha256:aa\nb==2\nc==3\n")
     with pytest.raises(UnhashedRequirementsError) as caught:
-        check(found)
+        check(tmp_path, found)
     assert caught.value.details == (
         "Other lines have one, so every line must. These have none:\n\n"
         "  requirements.txt:2: b==2\n  requirements.txt:3: c==3"
@@ -88,7 +148,7 @@ def test_unhashed_lines_among_hashed_ones_are_all_listed(tmp_path: Path) -> None
 
 
 def test_constraints_need_no_hash(tmp_path: Path) -> None:
-    check(read(tmp_path, requirements="a==1 --hash=sha256:aa\n-c c.txt\n", c="b==2\n"))
+    check(tmp_path, read(tmp_path, requirements="a==1 --hash=sha256:aa\n-c c.txt\n", c="b==2\n"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Looks at what uv has put into a virtualenv: is it honest, does it tell secrets, is it for GPUs?
+
+uv leaves out members of a wheel that lead out of the virtualenv, and says nothing; it compares
+nothing with RECORD. Both are found here, before anything reads those files.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import posixpath
+import re
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from buildpack.support import files
+from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.venv import Venv
+
+TO_ROOT = "lib/python/site-packages"
+"""As deep as site-packages is in a virtualenv; RECORD's names start there."""
+
+GPU_PACKAGE = re.compile(r"nvidia-.*|triton|torch|torchvision|torchaudio|tensorflow|jaxlib|cupy.*")
+GPU_NOTICE_FROM = 200 * 1024 * 1024
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+class HostileWheelError(SlugkitError):
+    """A wheel that is not what its own list of files says."""
+
+    exit_code = ExitCode.DATA
+    id = "install::hostile-wheel"
+
+    def __init__(self, package: str, problems: Sequence[str]) -> None:
+        self.package, self.problems = package, tuple(problems)
+        listing = "\n".join(f"  {problem}" for problem in problems[:10])
+        super().__init__(
+            f"The wheel of {package} is damaged or hostile",
+            details=f"Its list of files (RECORD) does not hold:\n\n{listing}",
+            resolution="Nothing of it was kept. Do not install this file anywhere before you know\n"
+            "who made it; use another version, or another index.",
+        )
+
+
+def check_records(venv: Venv) -> None:
+    """Every file a wheel lists is inside the virtualenv and has the size the list says.
+
+    The content is covered by the hash of the whole wheel, where the app gives one.
+    """
+    root = str(venv.site_packages)
+    for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")):
+        problems = [text for row in _rows(record) if (text := _problem(root, row))]
+        if problems:
+            name = record.parent.name.removesuffix(".dist-info").replace("-", " ")
+            raise HostileWheelError(name, problems)
+
+
+def _problem(root: str, row: Sequence[str]) -> str:
+    name = row[0]
+    is_plain = not name.startswith(("/", ".")) and "/.." not in name
+    if not is_plain:
+        place = posixpath.normpath(posixpath.join(TO_ROOT, name))
+        if name.startswith("/") or place == ".." or place.startswith("../"):
+            return f"{printable(name)} is outside the virtualenv"
+    if len(row) < 3 or not row[2].isdecimal():
+        return ""
+    try:
+        size = Path(root, name).lstat().st_size
+    except OSError:
+        return ""  # Listed and not there: untidy, as a number of honest wheels are.
+    return "" if size == int(row[2]) else f"{printable(name)} has {size} bytes instead of {row[2]}"
+
+
+def _rows(record: Path) -> Iterator[list[str]]:
+    text = record.read_text("utf-8", "surrogateescape")
+    return (row for row in csv.reader(io.StringIO(text)) if row)
+
+
+def clean_direct_urls(venv: Venv) -> None:
+    """Remove user names and passwords from what says where a package came from."""
+    for path in sorted(venv.site_packages.glob("*.dist-info/direct_url.json")):
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            url = found["url"]
+        except (ValueError, KeyError, TypeError):
+            continue  # Not ours to judge: nothing reads it at run time.
+        parts = urllib.parse.urlsplit(url)
+        if "@" not in parts.netloc or parts.netloc.startswith("git@"):
+            continue
+        host = parts.netloc.rpartition("@")[2]
+        found["url"] = urllib.parse.urlunsplit(parts._replace(netloc=host))
+        _replace_recorded(path, json.dumps(found, sort_keys=True).encode())
+
+
+def _replace_recorded(path: Path, content: bytes) -> None:
+    record = path.parent / "RECORD"
+    name = f"{path.parent.name}/{path.name}"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    rows = [
+        [name, f"sha256={digest}", str(len(content))] if row[0] == name else row
+        for row in _rows(record)
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    files.write_atomically(path, content)
+    files.write_atomically(record, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def gpu_notice(venv: Venv) -> str:
+    """Packages for graphics cards, and how to do without; '' where there are none of weight."""
+    sizes = {
+        name: size
+        for record in sorted(venv.site_packages.glob("*.dist-info/RECORD"))
+        if GPU_PACKAGE.fullmatch(name := _distribution_name(record))
+        and (size := sum(int(row[2]) for row in _rows(record) if row[2:] and row[2].isdecimal()))
+    }
+    total = sum(sizes.values())
+    if total < GPU_NOTICE_FROM or not any(name.startswith("nvidia-") for name in sizes):
+        return ""
+    listing = "\n".join(
+        f"  {size / 1e6:>7,.0f} MB  {name}"
+        for name, size in sorted(sizes.items(), key=lambda item: -item[1])[:10]
+    )
+    return (
+        f"{total / 1e6:,.0f} MB of your packages are for graphics cards\n\n{listing}\n\n"
+        "Containers have none. PyTorch without them is a tenth of the size; put this line\n"
+        f"first in requirements.txt:\n\n    --extra-index-url {CPU_INDEX}\n\n"
+        "and pin the version that ends in +cpu, such as torch==2.9.0+cpu."
+    )
+
+
+def _distribution_name(record: Path) -> str:
+    name = record.parent.name.removesuffix(".dist-info").rpartition("-")[0]
+    return name.replace("_", "-").lower()

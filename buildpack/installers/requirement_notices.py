@@ -1,0 +1,115 @@
+"""What is worth saying about requirements that are not wrong: before anything is installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from buildpack.installers.pip_syntax import ignored_options, own_options, shown_url
+from buildpack.requirements_file import RequirementFiles, RequirementLine, is_path, is_url
+from buildpack.support.errors import SlugkitError, printable
+
+SWITCH = "SLUGKIT_REQUIRE_PINNED"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SHOWN = 10
+
+
+class UnpinnedRequirementsError(SlugkitError):
+    """The app wants every requirement pinned, and some are not."""
+
+    id = "requirements::unpinned"
+
+    def __init__(self, lines: Sequence[RequirementLine]) -> None:
+        self.lines = tuple(lines)
+        listing = "\n".join(f"  {x.place}: {printable(x.requirement)}" for x in lines)
+        super().__init__(
+            "Some of your requirements are not pinned to one version",
+            details=f"{SWITCH} is set, so every line needs '==' and a version. These have none:"
+            f"\n\n{listing}",
+            resolution="Write all versions down, those of indirect dependencies too:\n\n"
+            "    pip-compile --generate-hashes requirements.in",
+        )
+
+
+def requirement_notices(found: RequirementFiles, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Every notice, in the order of what they cost when missed."""
+    loose = unpinned(found)
+    if loose and env.get(SWITCH, "") not in {"", "0"}:
+        raise UnpinnedRequirementsError(loose)
+    notices = (index_notice(found), unpinned_notice(loose, found), ignored_notice(found))
+    return tuple(notice for notice in notices if notice)
+
+
+def unpinned(found: RequirementFiles) -> tuple[RequirementLine, ...]:
+    """Requirements whose version another build may choose differently."""
+    pinned_elsewhere = {
+        _name(line)
+        for line in found.lines
+        if line.file in found.constraint_files and _is_pinned(line)
+    }
+    return tuple(
+        line
+        for line in found.wanted()
+        if not line.is_option and not _is_pinned(line) and _name(line) not in pinned_elsewhere
+    )
+
+
+def unpinned_notice(loose: Sequence[RequirementLine], found: RequirementFiles) -> str:
+    """How many requirements are free, and which; '' when none is."""
+    if not loose:
+        return ""
+    total = len(found.wanted())
+    names = ", ".join(printable(line.requirement) for line in loose[:SHOWN])
+    more = f" and {len(loose) - SHOWN} more" if len(loose) > SHOWN else ""
+    are = "is" if len(loose) == 1 else "are"
+    return (
+        f"{len(loose)} of your {total} requirements {are} not pinned to one version\n\n"
+        f"  {names}{more}\n\n"
+        "The next build without a cache may install other versions than this one. To fix them:\n"
+        "pip-compile --generate-hashes. To make this an error, set "
+        f"{SWITCH}=1."
+    )
+
+
+def index_notice(found: RequirementFiles) -> str:
+    """Indexes that the files themselves add: honoured as pip does, and named."""
+    extra = [
+        (line, value)
+        for line, name, value in own_options(found.lines)
+        if name == "--extra-index-url"
+    ]
+    if not extra:
+        return ""
+    listing = "\n".join(f"  {line.place}: {printable(shown_url(value))}" for line, value in extra)
+    return (
+        f"Your requirements add a package index\n\n{listing}\n\n"
+        "The best version of a package is taken from any of the indexes, as pip does. Who can\n"
+        "publish your private package's name on another of them, with a higher version, has\n"
+        "their code in your app ('dependency confusion'). Hashes rule that out; so does one\n"
+        "--index-url that holds everything."
+    )
+
+
+def ignored_notice(found: RequirementFiles) -> str:
+    """Options of pip that change nothing here."""
+    ignored = tuple(ignored_options(found.lines))
+    if not ignored:
+        return ""
+    listing = "\n".join(f"  {line.place}: {printable(name)}" for line, name in ignored)
+    return (
+        f"Some options in your requirements have no effect here\n\n{listing}\n\n"
+        "Packages are installed by uv, which has no such options."
+    )
+
+
+def _is_pinned(line: RequirementLine) -> bool:
+    text = line.requirement
+    if is_url(text) or is_path(text) or " @ " in text:
+        return True
+    specifier = text.partition(";")[0]
+    return "===" in specifier or ("==" in specifier and "*" not in specifier)
+
+
+def _name(line: RequirementLine) -> str:
+    match = NAME.match(line.requirement)
+    return re.sub(r"[-_.]+", "-", match[0]).lower() if match else ""
