@@ -17,7 +17,7 @@ A bundle is, for each .pyc, its name, a NUL, its length in decimal, a NUL, its b
 """
 
 # Imports only what the bare interpreter has loaded already: pathlib would change its state.
-# ruff: noqa: PTH102, PTH105, PTH108, PTH120, PTH123, SIM115
+# ruff: noqa: PTH102, PTH105, PTH108, PTH120, PTH123, SIM105, SIM115
 
 import _imp
 import gc
@@ -159,7 +159,10 @@ def write(path: str, content: bytes) -> None:
     try:
         file = open(temporary, "wb")
     except FileNotFoundError:
-        os.mkdir(os.path.dirname(path))
+        try:
+            os.mkdir(os.path.dirname(path))
+        except FileExistsError:
+            pass  # by another child: a large package is cut into several groups
         file = open(temporary, "wb")
     with file:
         file.write(content)

@@ -256,3 +256,33 @@ def test_site_packages_are_no_part_of_the_standard_library(tmp_path: Path) -> No
 def test_bundles_read_back() -> None:
     bundle = b"a.pyc\x003\x00a\x00bb.pyc\x000\x00"
     assert list(read_bundle(bundle)) == [(b"a.pyc", b"a\x00b"), (b"b.pyc", b"")]
+
+
+def test_two_groups_of_one_directory_may_meet_in_making_its_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("compile_pyc", bytecode.COMPILER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    mkdir = os.mkdir
+
+    def made_by_another(path: str) -> None:
+        mkdir(path)
+        mkdir(path)
+
+    monkeypatch.setattr(module.os, "mkdir", made_by_another)
+    module.write(f"{tmp_path}/__pycache__/x.pyc", b"x")
+    assert (tmp_path / "__pycache__" / "x.pyc").read_bytes() == b"x"
+
+
+def test_whether_a_standard_library_was_compiled_is_seen(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    for name in ("os.cpython-310.pyc", "os.cpython-314.pyc", "os.cpython-313.opt-1.pyc"):
+        (cache / name).touch()
+    assert not bytecode.has_bytecode(tmp_path)
+    (cache / "os.cpython-313.pyc").touch()
+    assert bytecode.has_bytecode(tmp_path)
+    assert not bytecode.has_bytecode(cache)
