@@ -55,6 +55,8 @@ class BuildDirLostError(SlugkitError):
 
 def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
     """Turn a source into one slug file, which appears whole or not at all."""
+    from slugc.archive.limits import DEFAULT_LIMITS
+    from slugc.early_packing import EarlyPacker
     from slugc.slug_writer import write_slug
 
     started = time.monotonic()
@@ -67,7 +69,9 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         source = _stage(request, space, progress)
         _write_env_dir(space.env_dir, request.config_vars)
         buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
-        compiled = _compile(request, space, chosen.sandbox, buildpacks, source, progress)
+        store = Store(request.data_dir / "store")
+        with EarlyPacker(space.build_dir, store, request.format, DEFAULT_LIMITS) as early:
+            compiled = _compile(request, space, chosen.sandbox, buildpacks, source, progress)
         _require_build_dir(space.build_dir)
         process_types = _discover_process_types(request, space, compiled, progress)
         _prune(space, progress)
@@ -84,7 +88,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
                 python_version=compiled.python_version,
                 commit=source.commit,
             ),
-            store=Store(request.data_dir / "store"),
+            store=store,
             format=request.format,
         )
     built = BuiltSlug(
@@ -93,7 +97,8 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         unchanged=written.unchanged,
         duration=time.monotonic() - started,
     )
-    tell_result(built, written.reused, progress)
+    reused = tuple(name for name in written.reused if name not in early.packed)
+    tell_result(built, reused, progress)
     return built
 
 
