@@ -109,10 +109,11 @@ class AllowedVersions:
     limits: tuple[str, ...] = ()
 
     def accepts(self, version: PythonVersion) -> bool:
+        return version.series in self.series and self.is_within_limits(version)
+
+    def is_within_limits(self, version: PythonVersion) -> bool:
         release = (version.major, version.minor, version.patch)
-        return version.series in self.series and all(
-            parse_specifier(limit)(release) for limit in self.limits
-        )
+        return all(parse_specifier(limit)(release) for limit in self.limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildpack.python_version import PythonVersion, RequestedPythonVersion
+from buildpack.python_version import PythonVersion, RequestedPythonVersion, VersionOrigin
 from buildpack.runtime.managed import ProviderFailure
 from buildpack.support.errors import SlugkitError, printable
 
@@ -45,16 +45,33 @@ class PythonUnavailableError(SlugkitError):
         failures: Sequence[ProviderFailure],
         available: Sequence[PythonVersion],
         series: Sequence[str],
+        *,
+        limits: Sequence[str] = (),
+        newest: PythonVersion | None = None,
     ) -> None:
         self.requested, self.failures = requested, tuple(failures)
-        self.available = tuple(available)
-        wanted = f"Python {requested}" if requested else f"Python {series[-1]} to {series[0]}"
+        self.available, self.limits = tuple(available), tuple(limits)
+        span = series[0] if len(series) == 1 else f"{series[-1]} to {series[0]}"
         asked = "\n".join(f"  {failure.provider}: {failure.reason}" for failure in failures)
         super().__init__(
-            f"{wanted} is not available here",
-            details=f"These were asked for it:\n\n{asked}",
+            f"Python {requested or span} is not available here",
+            details=f"These were asked for it:\n\n{asked}{_limits(limits)}"
+            f"{_newest(requested, newest)}",
             resolution=_advice(requested, available),
         )
+
+
+def _limits(limits: Sequence[str]) -> str:
+    return (
+        f"\n\nIt must also be within the limits of your app: {', '.join(limits)}" if limits else ""
+    )
+
+
+def _newest(requested: RequestedPythonVersion | None, newest: PythonVersion | None) -> str:
+    """Only whoever named a patch release may have named one that does not exist."""
+    if requested is None or requested.patch is None or newest is None:
+        return ""
+    return f"\n\nThe newest release of Python {newest.series} that we know is {newest}."
 
 
 def _advice(requested: RequestedPythonVersion | None, available: Sequence[PythonVersion]) -> str:
@@ -66,17 +83,32 @@ def _advice(requested: RequestedPythonVersion | None, available: Sequence[Python
         return f"No other Python was found on the build machine either.\n{install}"
     ordered = sorted(available, key=lambda v: _distance(v, requested))
     listing = ", ".join(str(version) for version in ordered)
-    return (
-        f"The build machine has: {listing}\n\n"
-        f"To use the nearest, write it into .python-version:\n\n"
-        f"    echo {ordered[0]} > .python-version\n\n{install}"
+    nearest = ordered[0]
+    has_series = requested is not None and requested.series == nearest.series
+    advice = (
+        f"To get the newest patch release of Python {nearest.series} that can be had, name none:"
+        if has_series
+        else "To use the nearest, name it instead:"
     )
+    return (
+        f"The build machine has: {listing}\n\n{advice}\n\n"
+        f"{how_to_ask(requested, nearest.series)}\n\n{install}"
+    )
+
+
+def how_to_ask(requested: RequestedPythonVersion | None, series: str) -> str:
+    """The lines that ask for ``series`` where the app asked for something else."""
+    match requested and requested.origin:
+        case VersionOrigin.LOCK_FILE:
+            return f'    python_version = "{series}" in your Pipfile, then: pipenv lock'
+        case VersionOrigin.RUNTIME_TXT:
+            return f"    echo {series} > .python-version\n    git rm runtime.txt"
+    return f"    echo {series} > .python-version"
 
 
 def _distance(version: PythonVersion, requested: RequestedPythonVersion | None) -> tuple[int, int]:
     if requested is None:
         return (0, -version.minor)
-    return (
-        abs(version.minor - requested.minor),
-        abs(version.patch - (requested.patch or 0)),
-    )
+    # Without a patch the newest was meant.
+    patch = 99 if requested.patch is None else requested.patch
+    return (abs(version.minor - requested.minor), abs(version.patch - patch))

@@ -141,7 +141,12 @@ def install_runtime(
             early.discard()
     if not made:
         raise PythonUnavailableError(
-            request.requested, failures, available_versions(request), request.series
+            request.requested,
+            failures,
+            available_versions(request),
+            request.series,
+            limits=request.allowed.limits if request.allowed else (),
+            newest=request.known[request.series[0]].latest,
         )
     runtime = read_cached_runtime(home)
     assert runtime is not None
@@ -230,12 +235,13 @@ def _first_managed(
 
 
 def available_versions(request: RuntimeRequest) -> Sequence[PythonVersion]:
-    """What the build machine could offer instead, newest first."""
+    """What the build machine could offer instead, within the app's limits, newest first."""
     accepted = (v.series for v in request.known.values() if v.status is not VersionStatus.EOL)
     versions = {
         interpreter.version
         for series in accepted
         for interpreter in find_interpreters(series, request.env, requested=None)
+        if request.allowed is None or request.allowed.is_within_limits(interpreter.version)
     }
     return sorted(versions, reverse=True)
 

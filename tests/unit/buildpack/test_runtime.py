@@ -9,14 +9,21 @@ from pathlib import Path
 import pytest
 
 from buildpack.python_version import (
+    AllowedVersions,
     PythonVersion,
     RequestedPythonVersion,
     VersionOrigin,
+    parse_exact_version,
     read_known_versions,
 )
 from buildpack.runtime.build import tree_digest
 from buildpack.runtime.errors import PythonUnavailableError
-from buildpack.runtime.install import Runtime, RuntimeRequest, read_cached_runtime
+from buildpack.runtime.install import (
+    Runtime,
+    RuntimeRequest,
+    available_versions,
+    read_cached_runtime,
+)
 from buildpack.runtime.interpreter import find_interpreters, probe
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure, explain
 from buildpack.runtime.relocate import copy_tree, parse_ldd, same_length
@@ -230,17 +237,62 @@ def test_uv_is_told_to_give_up_soon_and_where_its_mirror_is(tmp_path: Path) -> N
 def test_an_unavailable_version_names_the_nearest() -> None:
     versions = [PythonVersion(major=3, minor=m, patch=p) for m, p in ((13, 0), (11, 7), (11, 2))]
     error = PythonUnavailableError(
-        asked(11, 3), [ProviderFailure("uv", "no network")], versions, ("3.11",)
+        asked(11, 3),
+        [ProviderFailure("uv", "no network")],
+        versions,
+        ("3.11",),
+        newest=PythonVersion(major=3, minor=11, patch=18),
     )
     assert error.text() == (
         "Python 3.11.3 is not available here\n\n"
         "These were asked for it:\n\n  uv: no network\n\n"
+        "The newest release of Python 3.11 that we know is 3.11.18.\n\n"
         "The build machine has: 3.11.2, 3.11.7, 3.13.0\n\n"
-        "To use the nearest, write it into .python-version:\n\n"
-        "    echo 3.11.2 > .python-version\n\n"
+        "To get the newest patch release of Python 3.11 that can be had, name none:\n\n"
+        "    echo 3.11 > .python-version\n\n"
         "Install it on the build machine (for example with pyenv), or let\n"
         "uv download it (see UV_PYTHON_INSTALL_MIRROR for a mirror)."
     )
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        (VersionOrigin.PYTHON_VERSION_FILE, "    echo 3.13 > .python-version"),
+        (VersionOrigin.RUNTIME_TXT, "    echo 3.13 > .python-version\n    git rm runtime.txt"),
+        (VersionOrigin.LOCK_FILE, '    python_version = "3.13" in your Pipfile, then: pipenv lock'),
+    ],
+)
+def test_another_version_is_asked_for_where_the_first_was(origin: VersionOrigin, line: str) -> None:
+    wanted = RequestedPythonVersion(major=3, minor=12, patch=None, origin=origin)
+    nearest = PythonVersion(major=3, minor=13, patch=0)
+    error = PythonUnavailableError(wanted, [], [nearest], ("3.12",), limits=(">=3.12.4",))
+    assert f"To use the nearest, name it instead:\n\n{line}\n\n" in error.resolution
+    assert "It must also be within the limits of your app: >=3.12.4" in error.details
+
+
+def limited(tmp_path: Path, *limits: str, series: tuple[str, ...], **env: str) -> RuntimeRequest:
+    allowed = AllowedVersions(series=series, wanted=series, limits=limits)
+    known = read_known_versions()
+    return RuntimeRequest(requested=None, allowed=allowed, known=known, env=env, cache_dir=tmp_path)
+
+
+def test_limits_choose_among_the_machines_interpreters(tmp_path: Path) -> None:
+    series = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    own = ".".join(str(part) for part in sys.version_info[:3])
+    env = {"PATH": str(Path(os.path.realpath(sys.executable)).parent)}
+    version = parse_exact_version(own)
+    within = limited(tmp_path, f">={own}", series=("3.99", series), **env)
+    outside = limited(tmp_path, f"!={own}", series=(series,), **env)
+    assert (within.series, within.wanted) == (("3.99", series), ("3.99", series))
+    assert (within.accepts(version), outside.accepts(version)) == (True, False)
+    assert version in available_versions(within)
+    assert version not in available_versions(outside)
+
+
+def test_limits_leave_the_key_of_the_cached_runtime_alone(tmp_path: Path) -> None:
+    """What the first build chose is found by the second, which asks for the last build's."""
+    assert limited(tmp_path, series=("3.13",)).key == request(tmp_path, asks=None).key
 
 
 @pytest.mark.parametrize("asks", [None, asked(12)])
