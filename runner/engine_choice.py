@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
+from buildpack.support.values import value
 from runner.engines import ENGINE_NAMES, engine_factory
 from runner.engines.base import ContainerEngine, EngineRequest
 from runner.errors import EngineUnavailableError
@@ -62,7 +62,7 @@ def _found(error: EngineUnavailableError) -> str:
     return f"{error.brief}:\n{problems}\n" + "\n".join(error.remedies)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EngineChoice:
     """The engine's name and whether a person asked for it."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from buildpack.support.errors import UsageError, printable
+from buildpack.support.values import value
 from slugc.procfile import ProcessType
 
 MAX_PER_TYPE = 100  # more on one machine is a slip of the keyboard, not a plan
@@ -15,7 +15,7 @@ RELEASE = ProcessType("release")
 WEB = ProcessType("web")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ContainerSpec:
     """One container to start. ``argv`` is complete: it sources profiles and runs the command.
 
@@ -34,7 +34,7 @@ class ContainerSpec:
         return f"{self.process_type}.{self.ordinal}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Formation:
     """The wanted quantity of each process type, in the order they were named."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 
 DEFAULT_PORT = 5000
 LOOPBACK = "127.0.0.1"
@@ -31,7 +31,7 @@ class FrontKind(StrEnum):
     ADDRESSES = "addresses"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FrontPlan:
     """Where requests come in. ``url`` is None when there is no single place."""
 

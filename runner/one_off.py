@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from buildpack.support.values import value
 from runner.engines.base import ContainerEngine, RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.pump import Pump
@@ -20,7 +21,7 @@ CTRL_C = b"\x03"
 FORCE_PRESSES, FORCE_WITHIN = 4, 1.0  # heroku run: four Ctrl-C in a second end a deaf program
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OwnStreams:
     """Our side: the descriptors slug-run was started with. ``stdin`` None: it was closed."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from buildpack.support.values import value
 from runner.engines.base import Address
 
 BACK_OFF_LIMIT = 60.0
@@ -28,7 +28,7 @@ class Front(Protocol):
         """Look after itself; what came of it, as log lines."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Policy:
     """How patient the supervisor is."""
 
@@ -39,7 +39,7 @@ class Policy:
     """The port of this machine that a lone web container gets without a router."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
     """How a run ended. ``reason`` is empty when the person watching asked for it."""
 

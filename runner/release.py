@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from buildpack.support.values import value
 from slugc.slug import Slug
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Release:
     """What a container is started from."""
 

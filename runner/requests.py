@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from buildpack.support.errors import UsageError, printable
+from buildpack.support.values import value
 from runner.engine_choice import EngineChoice, determine_engine
 from runner.engines.base import Limits
 from runner.front import LOOPBACK
@@ -38,7 +38,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunRequest:
     """What both commands are asked: which slug, which config, which engine."""
 
@@ -52,7 +52,7 @@ class RunRequest:
     stop_timeout: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StartRequest(RunRequest):
     """A formation to start and watch."""
 
@@ -69,7 +69,7 @@ class StartRequest(RunRequest):
     """Words that would have been commands, for the nearest-match suggestion."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OneOffRequest(RunRequest):
     """One command to run."""
 

@@ -8,15 +8,15 @@ comes with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
+from buildpack.support.values import value
 from runner.formation import ContainerSpec
 from runner.release import Release
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Limits:
     """What one container may use. ``None`` means no limit of ours."""
 
@@ -28,7 +28,7 @@ class Limits:
     """processes and threads"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Address:
     """Where the machine that runs the engine reaches a container's PORT."""
 
@@ -39,7 +39,7 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Streams:
     """File descriptors for a container's standard streams; the engine leaves them open.
 
@@ -124,7 +124,7 @@ class ContainerEngine(Protocol):
         None lets the engine choose where ``spec.port`` is reached. Raises PortInUseError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EngineRequest:
     """What an engine is made from. ``notify`` takes one line for the person watching."""
 

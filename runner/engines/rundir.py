@@ -11,11 +11,11 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import locked, remove_tree
+from buildpack.support.values import value
 from slugc.privileges import hand_over, let_through
 
 # sockaddr_un holds 108 bytes with the final NUL
@@ -38,7 +38,7 @@ class RunDirError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunDir:
     """One run's directories: ``root`` on disk for file systems, ``sockets`` with a short path."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 
 # The first that the host does not use itself. 10.0.2.0/24 is slirp's own default, and also what
 # VirtualBox and QEMU give their guests.
@@ -29,7 +29,7 @@ class AddressesUsedUpError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Subnet:
     """The addresses of one app's network."""
 

@@ -7,10 +7,10 @@ file descriptor (--args), because it holds the environment, and command lines ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 from runner.engines.embedded.rootfs import SystemDir
 from runner.walls import (
     CONTAINER_GID,
@@ -38,7 +38,7 @@ class EnvironmentValueError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Walls:
     """What all containers of a run share, found out once."""
 
@@ -49,7 +49,7 @@ class Walls:
     masked_dirs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sandbox:
     """What is one container's own."""
 
@@ -154,8 +154,8 @@ def _writable(sandbox: Sandbox) -> tuple[str, ...]:
 
 def _environment(env: Mapping[str, str]) -> tuple[str, ...]:
     found = ["--clearenv"]
-    for name, value in sorted(env.items()):
-        if not name or "=" in name or "\0" in name or "\0" in value:
+    for name, text in sorted(env.items()):
+        if not name or "=" in name or "\0" in name or "\0" in text:
             raise EnvironmentValueError(name)
-        found += ("--setenv", name, value)
+        found += ("--setenv", name, text)
     return tuple(found)

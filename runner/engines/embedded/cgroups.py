@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from buildpack.support.values import value
 from runner.engines.base import Limits
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -20,7 +20,7 @@ PARENT = "slugkit"
 _CPU_PERIOD = 100_000  # microseconds; the kernel's and Docker's default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Hierarchies:
     """Where groups may be made: ``v2`` for all controllers at once, else one directory each."""
 
@@ -38,7 +38,7 @@ class Hierarchies:
         return (self.v2,) if self.v2 is not None else tuple(self.v1.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Cgroup:
     """One container's groups: a directory for each controller, all the same one in v2."""
 
@@ -168,8 +168,8 @@ def create_cgroup(hierarchies: Hierarchies, run_id: str, name: str, limits: Limi
         for path in dirs.values():
             path.mkdir(parents=True)
         cgroup = Cgroup(dirs=dirs, is_v2=False)
-    for path, value in limit_files(cgroup, limits):
-        path.write_text(value)
+    for path, text in limit_files(cgroup, limits):
+        path.write_text(text)
     return cgroup
 
 

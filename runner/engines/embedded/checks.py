@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, capture
+from buildpack.support.values import value
 from runner.engines.embedded.rootfs import AppTree
 from runner.errors import EngineUnavailableError
 from slugc.privileges import drop_prefix
@@ -40,7 +40,7 @@ OTHER_ENGINES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """One thing that is missing or forbidden, and the package or command that changes it."""
 
@@ -48,7 +48,7 @@ class Problem:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Machine:
     """Where the checks look; tests give them another machine."""
 

@@ -8,10 +8,10 @@ import os
 import select
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 from runner.engines.base import Streams
 from runner.engines.embedded.processes import children, descendants
 from runner.engines.embedded.starter import READY
@@ -49,7 +49,7 @@ class MemoryTooLowError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Launched:
     """Both ends of the chain, each with a descriptor that becomes readable when it ends.
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 from runner.walls import CONTAINER_GID, CONTAINER_UID, CONTAINER_USER
 from slugc.privileges import hand_over
 
@@ -79,7 +79,7 @@ class LayerPathError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SystemDir:
     """One top-level directory: bound from the host, or a link as on the host."""
 
@@ -87,7 +87,7 @@ class SystemDir:
     link: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AppTree:
     """The overlay that becomes /app. Paths are relative to ``base``, so they need no escaping."""
 

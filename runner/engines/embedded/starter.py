@@ -14,9 +14,9 @@ A pure function from values to that argument list.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support.values import value
 from runner.engines.base import Limits
 from runner.engines.embedded.cgroups import Cgroup
 from runner.engines.embedded.rootfs import AppTree
@@ -53,7 +53,7 @@ exec "$@"
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Plug:
     """How the container joins the app's network."""
 
@@ -62,7 +62,7 @@ class Plug:
     commands: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Start:
     """Everything the chain is made from."""
 

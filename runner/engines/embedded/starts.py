@@ -6,12 +6,12 @@ import contextlib
 import os
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.command import Command
 from buildpack.support.files import remove_tree
+from buildpack.support.values import value
 from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded import addresses, bwrap, cgroups, network, rootfs, starter
 from runner.engines.embedded.launcher import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runner.engines.embedded.container import EmbeddedContainer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ground:
     """What a run has set up once, for all of its containers."""
 
