@@ -1,13 +1,38 @@
-"""What must not be in an app's source: directories we make ourselves."""
+"""What must not be in an app's source: directories we make ourselves.
+
+The stack is not judged. Heroku refuses names it has no Python for; ours comes as a build for any
+glibc, or from the machine itself, and a Python that does not run there is its own error.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from buildpack.app import App
 from buildpack.support.errors import SlugkitError, printable
 
 RESERVED = (".heroku/python", ".heroku/venv")
+
+PROFILE = ".profile.d/python.sh"
+OUR_MARK = b"# Written by the Python buildpack."
+"""How the profile script begins that a finished build leaves."""
+
+
+class DuplicateBuildpackError(SlugkitError):
+    """This buildpack has been here already: it is listed twice, or the directory is a built app."""
+
+    id = "checks::duplicate-python-buildpack"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Python buildpack has already built this app",
+            details=f"Found the Python it installs ({', '.join(RESERVED)})\n"
+            f"and the {PROFILE} that it writes.",
+            resolution="If your app has a list of buildpacks, keep the Python buildpack in it\n"
+            "once. If this directory is what an earlier build left, build from the app's\n"
+            f"source instead, or first run:\n\n    rm -r {' '.join(RESERVED)}",
+        )
 
 
 class ReservedDirectoryError(SlugkitError):
@@ -46,11 +71,23 @@ class VenvInSourceError(SlugkitError):
 
 def check_reserved_directories(app: App) -> None:
     """Raise if the app has what the build is about to make."""
-    for name in RESERVED:
-        path = app.root / name
-        if path.is_symlink() or path.exists():
-            below = sorted(os.listdir(path))[:20] if path.is_dir() else []  # noqa: PTH208
-            raise ReservedDirectoryError(name, (name, *(f"{name}/{entry}" for entry in below)))
+    found = [name for name in RESERVED if os.path.lexists(app.root / name)]
+    if len(found) == len(RESERVED) and _is_our_profile(app):
+        raise DuplicateBuildpackError
+    for name in found:
+        raise ReservedDirectoryError(name, (name, *_below(app.root / name)))
+
+
+def _below(path: Path) -> list[str]:
+    """Names two levels down, as far as a message should go."""
+    if not path.is_dir():
+        return []
+    entries = sorted(f"{path.name}/{entry}" for entry in os.listdir(path))  # noqa: PTH208
+    return [f".heroku/{entry}" for entry in entries[:20]]
+
+
+def _is_our_profile(app: App) -> bool:
+    return app.is_file(PROFILE) and app.read_bytes(PROFILE).startswith(OUR_MARK)
 
 
 def check_no_venv(app: App) -> None:

@@ -1,112 +1,91 @@
-"""Environments: what ENV_DIR says, what the app's programs see, what a container starts with."""
+"""Environments: what installers and the app's programs see, what a container starts with."""
 
 from __future__ import annotations
 
 import os
-import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.config_vars import (
+    ConfigVarsError,
+    UnsafeConfigVarsError,
+    is_for_run_time,
+    read_env_dir,
+    visible_at_build,
+)
+from buildpack.secrets import secret_values
 from buildpack.support import files
-from buildpack.support.errors import SlugkitError, printable
 
-REFUSED_NAMES = frozenset(
-    {
-        # Which programs and libraries the build itself runs.
-        "PATH",
-        "LD_PRELOAD",
-        "LD_LIBRARY_PATH",
-        "LD_AUDIT",
-        "BASH_ENV",
-        "ENV",
-        "IFS",
-        # Which headers and libraries a compiler finds.
-        "CPATH",
-        "CPPATH",
-        "LIBRARY_PATH",
-        # Which standard library our Python finds.
-        "PYTHONHOME",
-        "VIRTUAL_ENV",
-        # What the buildpack API itself sets.
-        "BUILD_DIR",
-        "CACHE_DIR",
-        "ENV_DIR",
-    }
-)
-"""Config vars with these names stay for run time; the build never sees them."""
-
-INSTALL_NAMES = re.compile(
-    r"(PIP|UV)_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST"
-    r"|INSECURE_HOST|KEYRING_PROVIDER|EXCLUDE_NEWER|REQUIRE_HASHES)|UV_INDEX_\w+_(USERNAME|PASSWORD)"
-)
-"""Config vars that reach the installer: where packages come from, and nothing else."""
+__all__ = [
+    "ConfigVarsError",
+    "UnsafeConfigVarsError",
+    "app_env",
+    "install_settings",
+    "read_env_dir",
+    "secret_values",
+    "visible_at_build",
+    "write_export",
+    "write_profile_d",
+]
 
 PROFILE_SCRIPT = Path(__file__).parent / "data" / "profile.sh"
 
-
-class ConfigVarsError(SlugkitError):
-    """ENV_DIR is there and cannot be read."""
-
-    id = "env-dir::unreadable"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(
-            "The app's config vars cannot be read",
-            details=f"{printable(str(path))}: {reason}",
-            resolution="ENV_DIR is a directory with one readable file for each config var.",
-        )
-
-
-def read_env_dir(env_dir: Path | None) -> Mapping[str, str]:
-    """The app's config vars: one file each, its name the name, its content the value."""
-    if env_dir is None or not env_dir.is_dir():
-        return {}
-    config_vars: dict[str, str] = {}
-    try:
-        for path in sorted(env_dir.iterdir()):
-            if path.is_file() and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", path.name):
-                config_vars[path.name] = path.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as err:
-        raise ConfigVarsError(Path(err.filename or env_dir), err.strerror or str(err)) from err
-    return {name: value for name, value in config_vars.items() if "\0" not in value}
-
-
-def visible_at_build(config_vars: Mapping[str, str]) -> dict[str, str]:
-    """The config vars that hooks and collectstatic may see."""
-    return {name: value for name, value in config_vars.items() if name not in REFUSED_NAMES}
-
-
-SECRET_NAMES = re.compile(r"SECRET|PASSW|TOKEN|PRIVATE|CREDENTIAL|(^|_)(API_?|ACCESS_?)?KEY($|_)")
-PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
-
-
-def secret_values(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Values that must not reach a log: of telling names, and passwords inside URLs."""
-    secrets = {value for name, value in env.items() if SECRET_NAMES.search(name.upper())}
-    for value in env.values():
-        secrets.update(PASSWORD_IN_URL.findall(value))
-    # The longest first, so that a secret inside another leaves nothing of it behind.
-    return tuple(sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True))
+INHERITED_NAMES = (
+    # Who and where we are.
+    "HOME",
+    "TMPDIR",
+    "STACK",
+    "SOURCE_VERSION",
+    "SOURCE_DATE_EPOCH",
+    "CI",
+    # How to reach the network from here: NLTK data, a hook that downloads.
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    *(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")),
+    *(f"{kind}_proxy" for kind in ("http", "https", "all", "no")),
+)
+"""What the app's programs have from the build machine; config vars of these names win."""
 
 
 def install_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> dict[str, str]:
-    """The build machine's environment, with the app's own index settings on top."""
-    own = {name: value for name, value in config_vars.items() if INSTALL_NAMES.fullmatch(name)}
-    return {**env, **own}
+    """What installers and tools see: the build machine's environment, config vars on top.
+
+    Every config var is there, as requirements may name it (``${TOKEN}``) and a package's build
+    script may want it, but for those a build must not see. What an earlier buildpack or the
+    machine has set of that kind is dropped as well, apart from PATH and what says where we are.
+    """
+    machine = {name: value for name, value in env.items() if not _is_inherited_danger(name)}
+    return {**machine, **visible_at_build(config_vars)}
+
+
+def _is_inherited_danger(name: str) -> bool:
+    return name in {"PYTHONPATH", "BASH_ENV", "ENV"} or (
+        is_for_run_time(name) and name not in KEPT_OF_THE_MACHINE
+    )
+
+
+KEPT_OF_THE_MACHINE = frozenset(
+    {"PATH", "HOME", "TMPDIR", "PWD", "LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH"}
+)
+"""The machine's own, or an earlier buildpack's: a compiler finds libraries by them."""
 
 
 def app_env(
-    env: Mapping[str, str], config_vars: Mapping[str, str], build_dir: Path
+    env: Mapping[str, str], config_vars: Mapping[str, str], prefix: Path
 ) -> dict[str, str]:
-    """What a program of the app sees during the build: config vars, our Python first on PATH."""
-    inherited = ("HOME", "TMPDIR", "STACK", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    """What a program of the app sees during the build: config vars, our Python first on PATH.
+
+    ``prefix`` is the directory that holds python/ and venv/.
+    """
     path = env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     return {
-        **{name: env[name] for name in inherited if name in env},
+        **{name: env[name] for name in INHERITED_NAMES if name in env},
         "LANG": env.get("LANG") or "C.UTF-8",
         **visible_at_build(config_vars),
-        "PATH": f"{build_dir}/.heroku/venv/bin:{build_dir}/.heroku/python/bin:{path}",
+        "PATH": f"{prefix}/venv/bin:{prefix}/python/bin:{path}",
         "PYTHONUNBUFFERED": "1",
         # Bytecode written now would carry times and the build path into the slug.
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -121,8 +100,26 @@ def write_profile_d(build_dir: Path) -> None:
     files.write_atomically(target, PROFILE_SCRIPT.read_bytes())
 
 
+def export_script(build_dir: Path) -> str:
+    """What the next buildpack of this build should have in its environment; sourced by bash.
+
+    To source it twice changes nothing: the one who drives the buildpacks may.
+    """
+    heroku = build_dir / ".heroku"
+    lines = ["# Written by the Python buildpack, for the buildpacks that come after it."]
+    for directory in (heroku / "python" / "bin", heroku / "venv" / "bin"):
+        path = shlex.quote(str(directory))
+        lines.append(f'case ":$PATH:" in *:{path}:*) ;; *) export PATH={path}:"$PATH" ;; esac')
+    lines.append("export PYTHONUNBUFFERED=true")
+    lines.append('export LANG="${LANG:-C.UTF-8}"')
+    if (heroku / "nltk_data").is_dir():
+        nltk_data = shlex.quote(str(heroku / "nltk_data"))
+        lines.append(f'[ -n "${{NLTK_DATA:-}}" ] || export NLTK_DATA={nltk_data}')
+    return "\n".join([*lines, ""])
+
+
 def write_export(buildpack_dir: Path, build_dir: Path) -> bool:
-    """What the next buildpack of this build should have in its environment.
+    """Leave ``export_script`` where whoever drives the buildpacks looks for it; says whether.
 
     Slug compilers give every build a copy of the buildpack to write this into. A checkout that
     somebody works in, or the copy inside an installed slugc, is shared by builds: not touched.
@@ -130,7 +127,5 @@ def write_export(buildpack_dir: Path, build_dir: Path) -> bool:
     is_shared = (buildpack_dir / ".git").exists() or buildpack_dir.name == "_buildpack"
     if is_shared or not os.access(buildpack_dir, os.W_OK):
         return False
-    heroku = f"{build_dir}/.heroku"
-    content = f'export PATH="{heroku}/venv/bin:{heroku}/python/bin:$PATH"\n'
-    files.write_atomically(buildpack_dir / "export", content)
+    files.write_atomically(buildpack_dir / "export", export_script(build_dir))
     return True

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import SlugkitError, printable
+
+LONGEST_FIRST_LINE = 256
+"""As the kernel reads it (BINPRM_BUF_SIZE)."""
 
 
 class HookFailedError(SlugkitError):
@@ -16,9 +21,10 @@ class HookFailedError(SlugkitError):
 
     def __init__(self, name: str, code: int) -> None:
         self.name, self.code = name, code
+        self.reason_id = f"hooks::{name}"
         super().__init__(
             f"Your {name} script failed",
-            details=f"bin/{name} ended with exit code {code}. Its output is above.",
+            details=f"bin/{name} {how_it_ended(code)}. Its output is above.",
             resolution="Correct the script, or remove it from your app if you do not need it.",
         )
 
@@ -28,14 +34,39 @@ class HookNotRunnableError(SlugkitError):
 
     id = "hooks::not-runnable"
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
         super().__init__(
             f"Your {name} script cannot be run",
-            details=f"bin/{name} does not start with a line that names its interpreter,\n"
-            "or that interpreter is not there (a line that ends in CRLF is a common cause).",
-            resolution="Make this its first line:\n\n    #!/usr/bin/env bash",
+            details=f"bin/{name} cannot be started: {reason}.",
+            resolution="Make this its first line, with a plain line end:\n\n"
+            "    #!/usr/bin/env bash",
         )
+
+
+def how_it_ended(code: int) -> str:
+    """The end of a program in words; a negative code is the signal that killed it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def hook_argv(script: Path, on_line: Callable[[str], None]) -> tuple[str, ...]:
+    """The program to start: the script itself, or bash where it does not say who reads it.
+
+    A script without a ``#!`` line runs on Heroku, as bash takes it for one of its own.
+    """
+    with script.open("rb") as file:
+        beginning = file.read(LONGEST_FIRST_LINE)
+    if beginning.startswith(b"#!") or b"\0" in beginning:
+        return (str(script),)
+    name = f"bin/{script.name}"
+    on_line(f"{name} has no '#!' line: running it with bash. Better make its first line")
+    on_line("#!/usr/bin/env bash")
+    return ("bash", str(script))
 
 
 def run_hook(
@@ -45,12 +76,30 @@ def run_hook(
     script = build_dir / "bin" / name
     if not script.is_file():
         return False
-    script.chmod(script.stat().st_mode | 0o111)
-    command = Command(argv=(str(script),), cwd=build_dir, env=env, title=f"bin/{name}")
     try:
-        stream(command, on_line)
+        if not os.access(script, os.X_OK):
+            script.chmod(script.stat().st_mode | 0o111)
+        argv = hook_argv(script, on_line)
+        stream(Command(argv=argv, cwd=build_dir, env=env, title=f"bin/{name}"), on_line)
     except CommandFailedError as err:
         raise HookFailedError(name, err.code) from err
     except (OSError, CommandNotFoundError) as err:
-        raise HookNotRunnableError(name) from err
+        raise HookNotRunnableError(name, _why_not(script, err)) from err
     return True
+
+
+def _why_not(script: Path, err: Exception) -> str:
+    """What the first line says, where that is the reason; what the system says otherwise."""
+    try:
+        with script.open("rb") as file:
+            first_line, newline, _ = file.read(LONGEST_FIRST_LINE).partition(b"\n")
+    except OSError:
+        first_line, newline = b"", b""
+    if isinstance(err, CommandNotFoundError) and first_line.startswith(b"#!"):
+        if newline and first_line.endswith(b"\r"):
+            return "its first line ends in CRLF, as Windows writes it"
+        interpreter = first_line[2:].strip().partition(b" ")[0]
+        return f"there is no '{printable(interpreter)}', which its first line names"
+    if isinstance(err, OSError) and err.strerror:
+        return f"the system says: {err.strerror.lower()}"
+    return f"there is no {getattr(err, 'program', 'program')} to run it with"

@@ -1,8 +1,7 @@
-"""hooks, checks, plan, release, report, cache and app: the smaller steps of a build."""
+"""checks, plan, cache and app: the smaller steps of a build."""
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import date
 from pathlib import Path
@@ -13,60 +12,24 @@ from buildpack.app import App, UnreadableFileError
 from buildpack.app_digest import path_digest
 from buildpack.cache import KEPT, discard_if_written, reap
 from buildpack.checks import (
+    DuplicateBuildpackError,
     ReservedDirectoryError,
     VenvInSourceError,
     check_no_venv,
     check_reserved_directories,
 )
-from buildpack.hooks import HookFailedError, HookNotRunnableError, run_hook
+from buildpack.environment import write_profile_d
 from buildpack.plan import plan_build
 from buildpack.python_version import read_policy
-from buildpack.release import default_process_types, release_yaml
-from buildpack.report import BuildData, read_build_data
 from buildpack.settings import BuildSettings
 from buildpack.support.output import Output
 
 POLICY = read_policy({}, date(2026, 11, 22))
-ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
 
 
-def hook(root: Path, text: str) -> Path:
+def hook(root: Path, text: str) -> None:
     (root / "bin").mkdir(exist_ok=True)
-    script = root / "bin" / "pre_compile"
-    script.write_text(text)
-    return script
-
-
-def test_a_hook_runs_in_the_build_dir_with_config_vars_even_without_its_mode(
-    tmp_path: Path,
-) -> None:
-    hook(tmp_path, '#!/bin/sh\npwd\necho "$GREETING"\n')
-    lines: list[str] = []
-    assert run_hook("pre_compile", tmp_path, ENV, lines.append)
-    assert lines == [str(tmp_path), "hello"]
-
-
-def test_no_hook_is_no_error(tmp_path: Path) -> None:
-    assert not run_hook("pre_compile", tmp_path, ENV, print)
-
-
-def test_a_failing_hook_is_named_with_its_code(tmp_path: Path) -> None:
-    hook(tmp_path, "#!/bin/sh\nexit 7\n")
-    with pytest.raises(HookFailedError) as caught:
-        run_hook("pre_compile", tmp_path, ENV, lambda line: None)
-    assert caught.value.text() == (
-        "Your pre_compile script failed\n\n"
-        "bin/pre_compile ended with exit code 7. Its output is above.\n\n"
-        "Correct the script, or remove it from your app if you do not need it."
-    )
-
-
-@pytest.mark.parametrize("text", ["echo no first line\n", "#!/no/such/shell\n", "#!/bin/sh\r\n"])
-def test_a_hook_that_cannot_start_says_how_to_begin_it(text: str, tmp_path: Path) -> None:
-    hook(tmp_path, text)
-    with pytest.raises(HookNotRunnableError) as caught:
-        run_hook("pre_compile", tmp_path, ENV, lambda line: None)
-    assert "Make this its first line:\n\n    #!/usr/bin/env bash" in caught.value.text()
+    (root / "bin" / "pre_compile").write_text(text)
 
 
 @pytest.mark.parametrize("name", [".heroku/python", ".heroku/venv"])
@@ -76,6 +39,34 @@ def test_a_python_in_the_source_is_refused(name: str, tmp_path: Path) -> None:
         check_reserved_directories(App(root=tmp_path))
     assert caught.value.listing == (name, f"{name}/bin")
     assert f"git rm -r --cached {name}" in caught.value.resolution
+
+
+def test_two_runs_of_the_buildpack_are_told_from_a_python_in_the_source(tmp_path: Path) -> None:
+    for name in (".heroku/python", ".heroku/venv", ".profile.d"):
+        (tmp_path / name).mkdir(parents=True)
+    write_profile_d(tmp_path)
+    with pytest.raises(DuplicateBuildpackError) as caught:
+        check_reserved_directories(App(root=tmp_path))
+    assert caught.value.id == "checks::duplicate-python-buildpack"
+    assert caught.value.text() == (
+        "The Python buildpack has already built this app\n\n"
+        "Found the Python it installs (.heroku/python, .heroku/venv)\n"
+        "and the .profile.d/python.sh that it writes.\n\n"
+        "If your app has a list of buildpacks, keep the Python buildpack in it\n"
+        "once. If this directory is what an earlier build left, build from the app's\n"
+        "source instead, or first run:\n\n    rm -r .heroku/python .heroku/venv"
+    )
+    (tmp_path / ".profile.d" / "python.sh").write_text("export PATH=/mine\n")
+    with pytest.raises(ReservedDirectoryError):
+        check_reserved_directories(App(root=tmp_path))
+
+
+def test_a_dangling_link_where_python_goes_is_refused_as_well(tmp_path: Path) -> None:
+    (tmp_path / ".heroku").mkdir()
+    (tmp_path / ".heroku" / "python").symlink_to("/app/.heroku/python")
+    with pytest.raises(ReservedDirectoryError) as caught:
+        check_reserved_directories(App(root=tmp_path))
+    assert caught.value.listing == (".heroku/python",)
 
 
 def test_any_virtual_environment_in_the_root_is_refused(tmp_path: Path) -> None:
@@ -152,72 +143,6 @@ def test_checks_come_in_the_order_a_person_would_fix_things(tmp_path: Path) -> N
     (tmp_path / ".python-version").write_text("nonsense")
     with pytest.raises(ReservedDirectoryError):
         plan_build(App(root=tmp_path), BuildSettings(), {}, POLICY)
-
-
-def built_app(root: Path, *programs: str, django: bool = False) -> Path:
-    venv = root / ".heroku" / "venv"
-    (venv / "bin").mkdir(parents=True)
-    for name in programs:
-        (venv / "bin" / name).touch()
-    site_packages = venv / "lib" / "python3.13" / "site-packages"
-    site_packages.mkdir(parents=True)
-    if django:
-        (site_packages / "django").mkdir()
-        (site_packages / "django" / "__init__.py").touch()
-        (root / "manage.py").touch()
-    return root
-
-
-def test_django_with_gunicorn_runs_its_wsgi_module(tmp_path: Path) -> None:
-    root = built_app(tmp_path, "gunicorn", django=True)
-    (root / "mysite").mkdir()
-    (root / "mysite" / "wsgi.py").touch()
-    assert default_process_types(root) == {"web": "gunicorn --bind 0.0.0.0:$PORT mysite.wsgi"}
-
-
-@pytest.mark.parametrize(
-    ("program", "source", "command"),
-    [
-        ("gunicorn", "app = Flask(__name__)\n", "gunicorn --bind 0.0.0.0:$PORT main:app"),
-        ("gunicorn", "site: Flask = flask.Flask('x')\n", "gunicorn --bind 0.0.0.0:$PORT main:site"),
-        ("uvicorn", "api = FastAPI()\n", "uvicorn --host 0.0.0.0 --port $PORT main:api"),
-    ],
-)
-def test_flask_and_fastapi_run_the_object_they_define(
-    program: str, source: str, command: str, tmp_path: Path
-) -> None:
-    root = built_app(tmp_path, program)
-    (root / "main.py").write_text(source)
-    assert default_process_types(root) == {"web": command}
-
-
-def test_without_a_server_or_a_build_there_is_no_default(tmp_path: Path) -> None:
-    (tmp_path / "main.py").write_text("app = Flask(__name__)\n")
-    assert default_process_types(tmp_path) == {}
-    assert default_process_types(built_app(tmp_path)) == {}
-
-
-def test_release_is_yaml() -> None:
-    assert release_yaml({}) == "--- {}\n"
-    assert release_yaml({"web": 'run "x"'}) == (
-        '---\ndefault_process_types:\n  web: "run \\"x\\""\n'
-    )
-
-
-def test_build_data_is_sorted_cut_and_keeps_the_last_one(tmp_path: Path) -> None:
-    assert read_build_data(tmp_path) == "{}\n"
-    data = BuildData()
-    data.set("python_version", "3.13.0")
-    data.set("failure_detail", "x" * 500)
-    with data.timed("b_duration"):
-        pass
-    data.save(tmp_path)
-    found = json.loads(read_build_data(tmp_path))
-    assert list(found) == ["b_duration", "failure_detail", "python_version", "total_duration"]
-    assert len(found["failure_detail"]) == 200
-    BuildData().save(tmp_path)
-    previous = json.loads((tmp_path / "build-data" / "python-prev.json").read_text())
-    assert previous["python_version"] == "3.13.0"
 
 
 def shared_file(tmp_path: Path) -> tuple[Path, Path]:

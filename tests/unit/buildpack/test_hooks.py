@@ -1,0 +1,121 @@
+"""hooks: bin/pre_compile and bin/post_compile run as on Heroku; what stops them is said."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from buildpack.hooks import HookFailedError, HookNotRunnableError, how_it_ended, run_hook
+
+ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
+
+
+def hook(root: Path, content: str | bytes) -> Path:
+    (root / "bin").mkdir(exist_ok=True)
+    script = root / "bin" / "pre_compile"
+    script.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return script
+
+
+def run(root: Path) -> list[str]:
+    lines: list[str] = []
+    assert run_hook("pre_compile", root, ENV, lines.append)
+    return lines
+
+
+def test_a_hook_runs_in_the_build_dir_with_config_vars_even_without_its_mode(
+    tmp_path: Path,
+) -> None:
+    script = hook(tmp_path, '#!/bin/sh\npwd\necho "$GREETING"\n')
+    assert run(tmp_path) == [str(tmp_path), "hello"]
+    assert stat.S_IMODE(script.stat().st_mode) & 0o111 == 0o111
+
+
+def test_no_hook_is_no_error(tmp_path: Path) -> None:
+    assert not run_hook("pre_compile", tmp_path, ENV, print)
+    (tmp_path / "bin" / "pre_compile").mkdir(parents=True)
+    assert not run_hook("pre_compile", tmp_path, ENV, print)
+
+
+def test_a_program_of_the_app_called_like_one_of_the_system_is_not_taken_for_it(
+    tmp_path: Path,
+) -> None:
+    hook(tmp_path, "#!/bin/sh\necho text | cat\n")
+    for place in (tmp_path, tmp_path / "bin"):
+        (place / "cat").write_text("#!/bin/sh\necho trap\n")
+        (place / "cat").chmod(0o755)
+    assert run(tmp_path) == ["text"]
+
+
+def test_a_hook_without_a_first_line_runs_with_bash_and_is_told_how_to_begin(
+    tmp_path: Path,
+) -> None:
+    hook(tmp_path, '[[ "$GREETING" == h* ]] && echo "bash ${BASH_VERSION:+it is}"\n')
+    assert run(tmp_path) == [
+        "bin/pre_compile has no '#!' line: running it with bash. Better make its first line",
+        "#!/usr/bin/env bash",
+        "bash it is",
+    ]
+
+
+def test_what_a_hook_prints_on_stderr_is_shown_in_its_place(tmp_path: Path) -> None:
+    hook(tmp_path, "#!/bin/sh\necho one\necho two >&2\necho three\n")
+    assert run(tmp_path) == ["one", "two", "three"]
+
+
+def test_a_failing_hook_is_named_with_its_code(tmp_path: Path) -> None:
+    hook(tmp_path, "#!/bin/sh\nexit 7\n")
+    with pytest.raises(HookFailedError) as caught:
+        run(tmp_path)
+    assert caught.value.reason_id == "hooks::pre_compile"
+    assert caught.value.text() == (
+        "Your pre_compile script failed\n\n"
+        "bin/pre_compile ended with exit code 7. Its output is above.\n\n"
+        "Correct the script, or remove it from your app if you do not need it."
+    )
+
+
+def test_a_hook_that_was_killed_names_the_signal(tmp_path: Path) -> None:
+    hook(tmp_path, "#!/bin/sh\nkill -KILL $$\n")
+    with pytest.raises(HookFailedError) as caught:
+        run(tmp_path)
+    assert caught.value.details == "bin/pre_compile was killed by SIGKILL. Its output is above."
+    assert how_it_ended(-200) == "was killed by signal 200"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("#!/no/such/shell -e\n", "there is no '/no/such/shell', which its first line names"),
+        ("#!/bin/sh\r\necho\r\n", "its first line ends in CRLF, as Windows writes it"),
+        (b"\x7fELF\0\0\0", "the system says: exec format error"),
+    ],
+)
+def test_a_hook_that_cannot_start_says_why_and_how_to_begin_it(
+    content: str | bytes, reason: str, tmp_path: Path
+) -> None:
+    hook(tmp_path, content)
+    with pytest.raises(HookNotRunnableError) as caught:
+        run(tmp_path)
+    assert caught.value.text() == (
+        "Your pre_compile script cannot be run\n\n"
+        f"bin/pre_compile cannot be started: {reason}.\n\n"
+        "Make this its first line, with a plain line end:\n\n    #!/usr/bin/env bash"
+    )
+
+
+def test_a_hook_we_may_not_make_executable_is_an_error_of_ours_to_explain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    hook(tmp_path, "#!/bin/sh\n").chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(HookNotRunnableError) as caught:
+        run(tmp_path)
+    assert caught.value.reason == "the system says: operation not permitted"
