@@ -15,6 +15,7 @@ LINKING_BACKENDS: Mapping[str, tuple[str, ...]] = {
     "flit_core.buildapi": ("flit", "external-data"),
     "hatchling.build": ("hatch", "build"),
     "pdm.backend": ("pdm", "build"),
+    "uv_build": ("uv", "build-backend"),
 }
 """Build backends whose editable wheel is a link to the sources, and the table under [tool] by
 which an app may have them do more. Others may compile, or list every package by name."""
@@ -83,7 +84,7 @@ def _metadata_files(app: App, directory: str) -> Iterator[str]:
 def _names(app: App, directory: str) -> list[str]:
     top = App(root=app.root / directory).names()
     below = App(root=app.root / directory / "src").names() if "src" in top else frozenset()
-    return sorted([*top, *(f"src/{name}" for name in below)])
+    return sorted(x for x in (*top, *(f"src/{x}" for x in below)) if not x.startswith("."))
 
 
 def _table(app: App, name: str) -> Table:

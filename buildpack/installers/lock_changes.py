@@ -78,17 +78,21 @@ def find_changes(
     by_name: dict[str, list[Dependency]] = {}
     for one in wanted:
         by_name.setdefault(one.name, []).append(one)
-    changes = []
+    changes: list[Difference] = []
+    unsure: list[Difference] = []
     for name, group in sorted(by_name.items()):
         versions = locked.get(name, ())
         unmet = [one.shown for one in group if not any(one.accepts(x) for x in versions)]
         if unmet:
             shown = ", ".join(dict.fromkeys(unmet))
-            changes.append(Difference(name=name, wanted=shown, locked=_shown(name, versions)))
+            difference = Difference(name=name, wanted=shown, locked=_shown(name, versions))
+            # One whose marker no environment of the app fulfils is rightly not in the lock.
+            is_sure = versions or not all(one.marker for one in group)
+            (changes if is_sure else unsure).append(difference)
     for name in sorted(set(asked_for) - set(by_name)):
         shown = _shown(name, locked.get(name, ())) or name
         changes.append(Difference(name=name, wanted="", locked=shown))
-    return tuple(changes)
+    return tuple(changes or unsure)
 
 
 def _shown(name: str, versions: Sequence[str]) -> str:

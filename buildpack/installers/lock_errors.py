@@ -56,11 +56,11 @@ class ProjectNotInstallableError(SlugkitError):
 
     id = "install::project-not-installable"
 
-    def __init__(self, name: str, looked_for: Sequence[str], found: str) -> None:
+    def __init__(self, name: str, looked_for: Sequence[str]) -> None:
         self.name, self.looked_for = name, tuple(looked_for)
         super().__init__(
             "Your app cannot be installed as a package",
-            details=f"pyproject.toml calls it '{printable(name)}'. {found}Looked for:\n\n"
+            details=f"pyproject.toml calls it '{printable(name)}'. Looked for:\n\n"
             + "\n".join(f"  {place}" for place in looked_for),
             resolution="If your app is a program and no package, say so in pyproject.toml:\n\n"
             "    [tool.poetry]\n    package-mode = false\n\n"
@@ -81,4 +81,34 @@ class MissingVariableError(SlugkitError):
             f"{lock} needs config vars that are not set",
             details=f"A URL in it has a place for:\n\n{listing}",
             resolution=f"Set {' and '.join(names)}, then build again.",
+        )
+
+
+class MissingProjectFileError(SlugkitError):
+    """A lock file without the file it was made from."""
+
+    id = "package-manager::missing-project-file"
+
+    def __init__(self, lock: str, wanted: str) -> None:
+        self.lock, self.wanted = lock, wanted
+        super().__init__(
+            f"Your app has {lock}, but no {wanted}",
+            details=f"{wanted} says which of the packages in {lock} are wanted. It is\n"
+            "missing, or .gitignore or .slugignore leaves it out.",
+            resolution=f"Commit {wanted} too.",
+        )
+
+
+class PdmWorkspaceError(SlugkitError):
+    """A PDM workspace: several projects that only PDM knows how to put together."""
+
+    id = "install::pdm-workspace"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your app is a PDM workspace",
+            details="pyproject.toml has a table [tool.pdm.workspace]. Which of its members\n"
+            "are installed, and in which versions, only PDM itself can say.",
+            resolution="Let PDM write what to install, and commit it instead of pdm.lock:\n\n"
+            "    pdm export --prod -o requirements.txt",
         )

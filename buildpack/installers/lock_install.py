@@ -19,6 +19,7 @@ INDEX_SETTINGS = frozenset(
      "PIP_EXTRA_INDEX_URL"}
 )  # fmt: skip
 EXTRA_OPTION = "--extra-index-url "
+EXTRA_SETTING = "UV_EXTRA_INDEX_URL"
 TRUST_OPTION = "--trusted-host "
 FOR_GIT = frozenset(
     {"PATH", "HOME", "TMPDIR", "NETRC", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTP_PROXY",
@@ -47,7 +48,7 @@ def split_sections(text: str) -> Iterator[Section]:
         ]
         settings = {
             "UV_DEFAULT_INDEX": _values(lines, INDEX_OPTION),
-            "UV_EXTRA_INDEX_URL": _values(lines, EXTRA_OPTION),
+            EXTRA_SETTING: _values(lines, EXTRA_OPTION),
             "UV_INSECURE_HOST": _values(lines, TRUST_OPTION),
         }
         if packages:
@@ -76,10 +77,14 @@ def install_lock(dependencies: Dependencies, install: Install, on_line: OnLine) 
 
 
 def section_env(section: Section, env: Mapping[str, str]) -> dict[str, str]:
-    """The build's environment, with the section's index instead of the build's."""
-    if "UV_DEFAULT_INDEX" not in section.settings:
-        return dict(env)
-    return {k: v for k, v in env.items() if k not in INDEX_SETTINGS} | dict(section.settings)
+    """The build's environment, with the section's index instead of the build's or beside it."""
+    if "UV_DEFAULT_INDEX" in section.settings:
+        return {k: v for k, v in env.items() if k not in INDEX_SETTINGS} | dict(section.settings)
+    found = dict(env) | {k: v for k, v in section.settings.items() if k != EXTRA_SETTING}
+    names = (EXTRA_SETTING, "PIP_EXTRA_INDEX_URL")
+    before = next((env[name] for name in names if env.get(name)), "")
+    extra = f"{section.settings.get(EXTRA_SETTING, '')} {before}".strip()
+    return {**found, EXTRA_SETTING: extra} if extra else found
 
 
 def _check_out(line: str, install: Install, on_line: OnLine) -> str:

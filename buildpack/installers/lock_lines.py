@@ -60,18 +60,24 @@ class LockedPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageIndex:
-    """A package index an app names itself. Its URL may hold ``${NAME}`` of a config var."""
+    """A package index an app names itself; without a URL, what is asked beside the build's.
+
+    Its URLs may hold ``${NAME}`` of a config var.
+    """
 
     url: str
     extra_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
     is_trusted_blindly: bool = False
 
     def lines(self) -> Iterable[str]:
         """The options that stand before the packages that come from here."""
-        yield f"{INDEX_OPTION}{self.url}"
+        if self.url:
+            yield f"{INDEX_OPTION}{self.url}"
         yield from (f"--extra-index-url {url}" for url in self.extra_urls)
         if self.is_trusted_blindly:
             yield f"--trusted-host {urllib.parse.urlsplit(self.url).hostname}"
+        yield from (f"--find-links {place}" for place in self.find_links)
 
 
 def normal_target(target: str) -> str:

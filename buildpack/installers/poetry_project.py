@@ -97,12 +97,10 @@ class PoetryProject:
                 entries = standard[name]
                 yield from (parse_dependency(text) for text in strings(entries))
                 yield from self._included(entries, "include-group")
-        tables_of = [
-            x for name, x in table(self.poetry, "group").items() if normalized(name) == group
-        ]
-        tables_of += (
-            [{"dependencies": self.poetry.get("dev-dependencies")}] if group == "dev" else []
-        )
+        groups = table(self.poetry, "group")
+        tables_of = [groups[name] for name in groups if normalized(name) == group]
+        if group == "dev":
+            tables_of.append({"dependencies": self.poetry.get("dev-dependencies")})
         for found in map(table, tables_of):
             for name, value in table(found, "dependencies").items():
                 yield from read_dependency(name, value)
