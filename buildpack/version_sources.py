@@ -21,7 +21,7 @@ from buildpack.version_file import parse_request, read_version_files
 
 PYPROJECT = "pyproject.toml"
 REQUIRES = "requires-python"
-AT_LINE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+AT_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def read_version_sources(
@@ -134,13 +134,15 @@ def parse_toml(name: str, text: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as err:
-        what = str(err)
-        match = AT_LINE.search(what)
-        line = int(match[1]) if match and match[1] else len(text.splitlines()) or 1
-        column = int(match[2]) if match and match[2] else 1
-        reason = AT_LINE.sub("", what)
-        shown = (*text.splitlines(), "")[line - 1] if line <= len(text.splitlines()) else ""
-        raise InvalidTomlError(name, Problem(line=line, column=column, what=reason), shown) from err
+        lines = text.splitlines() or [""]
+        match = AT_PLACE.search(str(err))
+        if match and match[1]:
+            line, column = int(match[1]), int(match[2])
+        else:
+            line, column = len(lines), len(lines[-1]) + 1  # it ends too early
+        problem = Problem(line=line, column=column, what=AT_PLACE.sub("", str(err)))
+        shown = lines[line - 1] if line <= len(lines) else ""
+        raise InvalidTomlError(name, problem, shown) from err
 
 
 def find_toml_key(text: str, dotted: str) -> int:
