@@ -84,7 +84,8 @@ def option_problem(line: RequirementLine) -> str:
 def own_options(lines: Iterable[RequirementLine]) -> Iterator[tuple[RequirementLine, str, str]]:
     """Every option on a line of its own: the line, the long name, the value."""
     for line in lines:
-        if line.is_option and not EDITABLE.fullmatch(line.text):
+        is_other = EDITABLE.fullmatch(line.text) or INCLUDE.fullmatch(line.text)
+        if line.is_option and not is_other:
             for name, value in parse_options(line.text):
                 yield line, name, value
 

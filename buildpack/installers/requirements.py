@@ -179,27 +179,31 @@ def install_requirements(
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install what was read: the app's own files, or the requirements a lock was turned into."""
+    # Imported here: that module reads this one's settings of uv.
+    from buildpack.installers.uv_run import source_left_clean
+
     if dependencies.requirements:
         path = install.scratch_dir / REQUIREMENTS
         path.write_text(dependencies.requirements, "utf-8")
         sources: tuple[str, ...] = ("-r", str(path))
     else:
         sources = write_translated(dependencies, install)
-    text = "\n".join(_texts(dependencies).values())
+    text = "\n".join(requirement_texts(dependencies).values())
     variables = used_variables(text, install.env)
-    install_requirements(
-        install,
-        on_line,
-        arguments=(*dependencies.options, *sources),
-        title=f"uv pip install -r {dependencies.source}",
-        variables=variables,
-        secrets=(*secrets_in(text), *url_secrets(text, variables)),
-    )
+    with source_left_clean(install.app_dir, dependencies):
+        install_requirements(
+            install,
+            on_line,
+            arguments=(*dependencies.options, *sources),
+            title=f"uv pip install -r {dependencies.source}",
+            variables=variables,
+            secrets=(*secrets_in(text), *url_secrets(text, variables)),
+        )
 
 
 def write_translated(dependencies: Dependencies, install: Install) -> tuple[str, ...]:
     """The app's files as uv understands them, beside each other as in the app; how to name them."""
-    for name, text in _texts(dependencies).items():
+    for name, text in requirement_texts(dependencies).items():
         path = install.scratch_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         translated = translate(
@@ -228,13 +232,14 @@ def url_secrets(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
     return (*in_urls.values(), *nested)
 
 
-def _texts(dependencies: Dependencies) -> Mapping[str, str]:
+def requirement_texts(dependencies: Dependencies) -> Mapping[str, str]:
+    """What the app's requirements files say, by name."""
     if dependencies.requirements:
         return {"": dependencies.requirements}
     return {
         name: content.decode("utf-8-sig")
         for name, content in dependencies.inputs.items()
-        if name != "pyproject.toml"
+        if not name.startswith("[")
     }
 
 
@@ -262,7 +267,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         warnings=tuple(filter(None, (*requirement_notices(found, env), vendored.warning))),
         facts={
             FILES_FACT: ",".join(names),
-            **{f"config var {name}": _fingerprint(env[name]) for name in sorted(variables)},
+            **{f"config var {name}": fingerprint(env[name]) for name in sorted(variables)},
         },
     )
 
@@ -294,6 +299,7 @@ def requirements_files(app: App, settings: BuildSettings) -> tuple[str, ...]:
     return names
 
 
-def _fingerprint(value: str) -> str:
+def fingerprint(value: str) -> str:
+    """A secret as it may stand in the facts of a build."""
     # A word first: what stands before the space is shown when the value has changed.
     return "set " + hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,242 @@
+"""requirements.in: resolved by pip-tools into a hashed lock, which is kept, offered and installed.
+
+The same inputs give the same lock for as long as the cache lives: file contents, settings of
+pip-tools, index, Python series, platform. There is no other way to an upgrade than to change one of
+them, to clear the cache, or to commit a lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from buildpack.app import App
+from buildpack.app_digest import path_digest
+from buildpack.cache_key import DECIDING_SETTINGS
+from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.errors import PipCompileError
+from buildpack.installers.pip_compile import (
+    LOCKED_TOOL,
+    CompileSettings,
+    compile_command,
+    ensure_pip_tools,
+    portable,
+    read_compile_settings,
+    tool_version,
+)
+from buildpack.installers.pip_syntax import (
+    link_directories,
+    own_options,
+    secrets_in,
+    uv_arguments,
+    variable_names,
+)
+from buildpack.installers.requirement_notices import index_notice
+from buildpack.installers.requirements import (
+    FILES_FACT,
+    check_lines,
+    fingerprint,
+    install_requirements,
+    installer_env,
+    requirement_texts,
+    url_secrets,
+    used_variables,
+    write_translated,
+)
+from buildpack.installers.vendored import DIRECTORY, read_vendored
+from buildpack.package_manager import PackageManager
+from buildpack.requirements_file import (
+    RequirementLine,
+    read_requirement_files,
+    split_lines,
+)
+from buildpack.settings import BuildSettings
+from buildpack.support import files
+from buildpack.support.command import CommandFailedError, CommandTimeoutError, stream
+from buildpack.support.output import redact
+
+SOURCE = "requirements.in"
+TEST_SOURCES = ("requirements-test.in", "requirements-test.txt")
+SETTINGS = "[tool.pip-tools]"
+"""The app's settings of pip-tools among the inputs: a table of a file, not the whole of it."""
+
+
+def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
+    """requirements.in, what it includes and constrains, and [tool.pip-tools]."""
+    for_tests = [name for name in TEST_SOURCES if settings.is_test and app.is_file(name)]
+    sources = (SOURCE, *for_tests[:1])
+    compile_settings = read_compile_settings(app)
+    found = read_requirement_files(app, *sources)
+    check_lines(app, found, env)
+    constraints = {
+        name: app.read_bytes(name)
+        for name in compile_settings.words("constraint")
+        if app.is_file(name)
+    }
+    vendored = read_vendored(app, found, env)
+    return Dependencies(
+        manager=PackageManager.PIP_TOOLS,
+        source=SOURCE,
+        inputs={**found.contents, **constraints, SETTINGS: compile_settings.text.encode()},
+        local_paths=(
+            *found.local_paths(),
+            *(path for path in link_directories(found.lines) if app.has(path)),
+            *((DIRECTORY,) if vendored.options else ()),
+        ),
+        options=vendored.options,
+        warnings=tuple(filter(None, (index_notice(found), vendored.warning))),
+        facts={
+            FILES_FACT: ",".join(sources),
+            "pip-tools": tool_version(),
+            **{f"config var {n}": fingerprint(env[n]) for n in sorted(variable_names(found.lines))},
+        },
+    )
+
+
+def option_lines(dependencies: Dependencies) -> tuple[str, ...]:
+    """Where packages come from, as the app's own files and settings say: not part of a lock."""
+    settings = tomllib.loads(dependencies.inputs[SETTINGS].decode())["tool"]["pip-tools"]
+    lines = [
+        line
+        for name, text in requirement_texts(dependencies).items()
+        for line in split_lines(name, text)
+    ]
+    own = (f"{name} {value}".rstrip() for _, name, value in own_options(lines))
+    return (*CompileSettings(table=settings).option_lines(), *own)
+
+
+def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
+    """Resolve, unless a lock of the same inputs is there, and install exactly the lock."""
+    home = install.cache_dir / "locks" / lock_key(dependencies, install)
+    lock = home / "requirements.txt"
+    if lock.is_file():
+        on_line("Nothing has changed in what requirements.in asks for: using its last lock.")
+    else:
+        text = _header(install) + _compile(dependencies, install, on_line)
+        files.write_atomically(lock, text)
+        for line in _offer(text, str(lock)):
+            on_line(line)
+    install_lock(dependencies, install, lock.read_text("utf-8"), on_line)
+
+
+def lock_key(dependencies: Dependencies, install: Install) -> str:
+    """Names the lock by everything that decides what is in it."""
+    settings = installer_env(install.env)
+    facts = {
+        "files": {name: _digest(content) for name, content in dependencies.inputs.items()},
+        "local": {path: path_digest(install.app_dir, path) for path in dependencies.local_paths},
+        "facts": dict(dependencies.facts),
+        "options": list(dependencies.options),
+        "index": {n: _digest(settings[n].encode()) for n in DECIDING_SETTINGS if n in settings},
+        "platform": [install.runtime.version.series, platform.machine(), platform.libc_ver()[1]],
+        "tool": _digest(LOCKED_TOOL.read_bytes()),
+    }
+    return _digest(json.dumps(facts, sort_keys=True).encode())[:16]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> str:
+    # Imported here: that module reads this package's settings of uv, and both need each other.
+    from buildpack.installers.uv_run import source_left_clean
+
+    text = "\n".join(requirement_texts(dependencies).values())
+    variables = used_variables(text, install.env)
+    secrets = (*secrets_in(text), *url_secrets(text, variables))
+    sources = dependencies.facts[FILES_FACT].split(",")
+    (install.scratch_dir / "pip-tools.toml").write_bytes(dependencies.inputs[SETTINGS])
+    venv = ensure_pip_tools(install)
+    command = compile_command(install, venv, sources, dependencies.options, variables)
+    on_line(command.shown)
+    lines: list[str] = []
+    try:
+        with source_left_clean(install.app_dir, dependencies):
+            stream(command, lambda line: lines.append(redact(line, secrets)))
+    except CommandTimeoutError as err:
+        raise PipCompileError(("pip-compile took longer than 30 minutes",), 124) from err
+    except CommandFailedError as err:
+        _explain(dependencies, install, secrets)
+        raise PipCompileError(without_traceback(lines), err.code) from err
+    locked = (install.scratch_dir / "locked.txt").read_text("utf-8")
+    return portable(locked, install.app_dir, variables)
+
+
+def _explain(dependencies: Dependencies, install: Install, secrets: tuple[str, ...]) -> None:
+    """pip says "no matching distribution" also of an index that is down; uv tells them apart."""
+    arguments = ("--dry-run", *dependencies.options, *write_translated(dependencies, install))
+    text = "\n".join(requirement_texts(dependencies).values())
+    install_requirements(
+        install,
+        lambda line: None,
+        arguments=arguments,
+        variables=used_variables(text, install.env),
+        secrets=secrets,
+    )
+
+
+def without_traceback(lines: list[str]) -> tuple[str, ...]:
+    """What pip-compile said to people: its log, and the last line of a traceback."""
+    said = [line for line in lines if line.strip() and not line.startswith((" ", "Traceback"))]
+    return tuple(said[-12:])
+
+
+def install_lock(dependencies: Dependencies, install: Install, text: str, on_line: OnLine) -> None:
+    """Install a lock: every hash is required, or nothing but what is listed."""
+    # Imported here for the same reason as above.
+    from buildpack.installers.uv_run import source_left_clean
+
+    places = option_lines(dependencies)
+    options = tuple(RequirementLine(file=SOURCE, number=0, text=line) for line in places)
+    content = "".join(f"{line}\n" for line in places) + text
+    locked = replace(
+        dependencies,
+        inputs={"requirements.txt": content.encode()},
+        facts={FILES_FACT: "requirements.txt"},
+    )
+    unhashed = [
+        line
+        for line in split_lines("requirements.txt", text)
+        if not line.has_hash and (line.is_editable or not line.is_option)
+    ]
+    # A checkout or directory has no hash to check; then nothing that is not listed comes along.
+    strictness = "--no-deps" if unhashed else "--require-hashes"
+    variables = used_variables(content, install.env)
+    with source_left_clean(install.app_dir, dependencies):
+        install_requirements(
+            install,
+            on_line,
+            arguments=(
+                strictness,
+                *dependencies.options,
+                *uv_arguments(options),
+                *write_translated(locked, install),
+            ),
+            title="uv pip install --require-hashes -r requirements.txt",
+            variables=variables,
+            secrets=(*secrets_in(content), *url_secrets(content, variables)),
+        )
+
+
+def _header(install: Install) -> str:
+    place = f"Python {install.runtime.version.series} on Linux {platform.machine()}"
+    return (
+        f"# Locked by pip-tools {tool_version()} for {place}:\n"
+        f"#\n#    pip-compile --generate-hashes --allow-unsafe {SOURCE}\n#\n"
+    )
+
+
+def _offer(text: str, path: str) -> tuple[str, ...]:
+    count = sum(1 for line in split_lines("", text) if not line.is_option or line.is_editable)
+    return (
+        f"Resolved {SOURCE} to {count} packages. To have exactly these in every build, commit the",
+        "lock as requirements.txt. It is in the cache:",
+        f"    {path}",
+        "or make it yourself:",
+        f"    pip-compile --generate-hashes --allow-unsafe -o requirements.txt {SOURCE}",
+    )
