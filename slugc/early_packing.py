@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,8 +25,9 @@ from slugc.slug import SlugFormat
 from slugc.store import Store
 
 FIRST_LOOK = 0.5  # seconds; a build in which nothing has changed is over by then
-PAUSE = 0.06
+PAUSE = 0.05
 SHARE = 3  # of our time, looking takes at most one part in so many
+STILL = 0.1  # seconds in which a layer must not have changed
 ATTEMPTS = 2  # for each layer: a tree that keeps changing is left to the end
 LOWEST = 19  # as in nice(1)
 
@@ -42,7 +43,6 @@ class EarlyPacker(threading.Thread):
         self._tree, self._store, self._format, self._limits = tree, store, format, limits
         self._over = threading.Event()
         self._attempts: dict[str, int] = {}
-        self._done: dict[str, LayerPlan] = {}
         self.packed: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -60,31 +60,33 @@ class EarlyPacker(threading.Thread):
 
     def run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
-        before: Mapping[str, LayerPlan] = {}
         pause = FIRST_LOOK
         while not self._over.wait(pause):
             started = time.monotonic()
-            plans = self._look()
+            plans = self._look() if self._has_more() else ()
             pause = max(PAUSE, SHARE * (time.monotonic() - started))
-            for name, plan in plans.items():
-                if plan == before.get(name) and not self._over.is_set():
+            for plan in plans:
+                if not self._over.is_set() and is_still(plan):
                     self._pack(plan)
-            before = plans
 
-    def _look(self) -> Mapping[str, LayerPlan]:
+    def _has_more(self) -> bool:
+        """Whether a layer is there that was not packed yet: that is seen without a scan."""
+        return any(
+            os.path.lexists(self._tree / directory)
+            for name, directories in LAYER_DIRECTORIES
+            if self._attempts.get(name, 0) < ATTEMPTS
+            for directory in directories
+        )
+
+    def _look(self) -> Sequence[LayerPlan]:
         """The layers there are by now; none while they change under our eyes."""
-        roots = (self._tree / name for _, names in LAYER_DIRECTORIES for name in names)
-        if not any(os.path.lexists(root) for root in roots):
-            return {}
         try:
             plans = plan_layers(scan_tree(self._tree, self._limits))
         except (OSError, SlugkitError):
-            return {}  # Whatever is wrong with the tree is said when it is packed in earnest.
-        return {plan.name: plan for plan in plans if plan.name != APP}
+            return ()  # Whatever is wrong with the tree is said when it is packed in earnest.
+        return [p for p in plans if p.name != APP and self._attempts.get(p.name, 0) < ATTEMPTS]
 
     def _pack(self, plan: LayerPlan) -> None:
-        if plan == self._done.get(plan.name) or self._attempts.get(plan.name, 0) == ATTEMPTS:
-            return
         self._attempts[plan.name] = self._attempts.get(plan.name, 0) + 1
         try:
             check_links(plan.entries)
@@ -92,6 +94,12 @@ class EarlyPacker(threading.Thread):
             frame = ensure_frame(self._store, self._tree, plan, self._format)
         except (OSError, SlugkitError):
             return  # As above.
-        self._done[plan.name] = plan
+        self._attempts[plan.name] = ATTEMPTS
         if not frame.reused:
             self.packed.add(plan.name)
+
+
+def is_still(plan: LayerPlan) -> bool:
+    """Whether nobody has touched the layer's files for a moment; ctime tells of links too."""
+    newest = max((entry.changed for entry in plan.entries), default=0)
+    return time.time_ns() - newest > STILL * 1e9

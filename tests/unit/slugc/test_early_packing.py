@@ -9,7 +9,9 @@ import pytest
 
 from slugc import early_packing
 from slugc.archive.limits import DEFAULT_LIMITS
-from slugc.early_packing import EarlyPacker
+from slugc.archive.scan import scan_tree
+from slugc.early_packing import EarlyPacker, is_still
+from slugc.layers import plan_layers
 from slugc.slug import SlugFacts, SlugFormat
 from slugc.slug_writer import write_slug
 from slugc.stack import Stack
@@ -31,6 +33,7 @@ FACTS = SlugFacts(
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(early_packing, "FIRST_LOOK", 0.0)
     monkeypatch.setattr(early_packing, "PAUSE", 0.001)
+    monkeypatch.setattr(early_packing, "STILL", 0.02)
 
 
 @pytest.fixture
@@ -85,16 +88,27 @@ def test_the_slug_is_the_same_with_and_without(tree: Path, store: Store, tmp_pat
 def test_the_app_itself_is_left_to_the_end(tmp_path: Path, store: Store) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "app.py").write_bytes(b"app")
-    assert watch(tmp_path / "app", store, seconds=0.05) == set()
+    assert watch(tmp_path / "app", store, seconds=0.2) == set()
 
 
 def test_a_tree_that_cannot_be_packed_is_none_of_its_business(tree: Path, store: Store) -> None:
     (tree / ".heroku" / "python" / "bad").symlink_to("/etc/passwd")
-    assert watch(tree, store, seconds=0.05) == set()
+    assert watch(tree, store, seconds=0.2) == set()
 
 
 def test_a_link_in_the_place_of_the_tree_is_not_followed(
     tree: Path, store: Store, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(tree)
-    assert watch(tmp_path / "link", store, seconds=0.05) == set()
+    assert watch(tmp_path / "link", store, seconds=0.2) == set()
+
+
+def test_a_layer_is_still_when_nothing_in_it_has_changed_for_a_moment(tree: Path) -> None:
+    (plan, _) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
+    deadline = time.monotonic() + 20
+    while not is_still(plan) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert is_still(plan)
+    (tree / ".heroku" / "python" / "bin" / "python").write_bytes(b"now")
+    (changed, _) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
+    assert changed.entries != plan.entries
