@@ -17,10 +17,10 @@ HEROKU_FILE = ".heroku/python-version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastVersion:
-    """The minor version of the last build, and what apps that asked for nothing got then."""
+    """The minor version of the last build, and what was the default when the app first had it."""
 
     series: str
-    default: str = ""
+    default: str
 
 
 def read_last_version(cache_dir: Path) -> LastVersion | None:
@@ -33,7 +33,7 @@ def read_last_version(cache_dir: Path) -> LastVersion | None:
     except OSError:
         return None  # As for almost every app: there is none.
     match = re.fullmatch(r"(?:python-)?(3\.\d{1,2})\.\d{1,2}", text.strip(), re.ASCII)
-    return LastVersion(series=match[1]) if match else None
+    return LastVersion(series=match[1], default=match[1]) if match else None
 
 
 def _read_own(file: Path) -> LastVersion | None:
@@ -47,6 +47,13 @@ def _read_own(file: Path) -> LastVersion | None:
 
 
 def write_last_version(cache_dir: Path, version: PythonVersion, default: str) -> None:
-    """Remember what a successful build used; ``default`` is today's default series."""
+    """Remember what a successful build used; ``default`` is today's default series.
+
+    As long as the app stays with one series, the default of its first build with it is kept: so
+    that every build can tell that the default has moved on.
+    """
+    last = read_last_version(cache_dir)
+    if last is not None and last.series == version.series:
+        default = last.default
     facts = {"series": version.series, "default": default}
     files.write_atomically(cache_dir / FILE, json.dumps(facts, sort_keys=True))

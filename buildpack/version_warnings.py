@@ -42,14 +42,13 @@ def version_notices(
 ) -> tuple[str, ...]:
     """What changed, or did not, since the last build."""
     default = default_series(policy.known)
-    last_default = last.default if last else ""
     notices = [
         f"Python {series} of the last build is not used any more\n\n"
         f"{place} does not allow it now. This build uses Python {version.series}."
         for series, place in resolution.passed_over.items()
     ]
-    moved_on = last_default != "" and default not in {last_default, version.series}
-    if resolution.origin is VersionOrigin.LAST_BUILD and moved_on:
+    stays = resolution.origin is VersionOrigin.LAST_BUILD
+    if stays and last and default not in {last.default, version.series}:
         notices.append(
             f"Your app stays with Python {version.series}, as in its last build\n\n"
             f"Apps that say nothing get Python {default} now. To move to it, or to stay where\n"

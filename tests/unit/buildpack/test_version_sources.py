@@ -74,7 +74,7 @@ def test_every_source_is_read_in_the_order_in_which_it_counts(tmp_path: Path) ->
             "runtime.txt": "python-3.12\n",
             "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.11"\n',
         },
-        LastVersion(series="3.11"),
+        LastVersion(series="3.11", default="3.11"),
     )
     assert [f"{source.place}: {source.value}" for source in found] == [
         ".python-version:2: 3.12",
@@ -203,6 +203,14 @@ def test_the_last_build_is_remembered_as_a_minor_version(tmp_path: Path) -> None
     assert read_last_version(tmp_path) == LastVersion(series="3.12", default="3.14")
 
 
+def test_the_default_is_that_of_the_first_build_with_this_version(tmp_path: Path) -> None:
+    for minor, default in ((12, "3.13"), (12, "3.14")):
+        write_last_version(tmp_path, PythonVersion(major=3, minor=minor, patch=4), default)
+    assert read_last_version(tmp_path) == LastVersion(series="3.12", default="3.13")
+    write_last_version(tmp_path, PythonVersion(major=3, minor=14, patch=0), "3.14")
+    assert read_last_version(tmp_path) == LastVersion(series="3.14", default="3.14")
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"series": "x", "default": ""}', "\udc80"])
 def test_what_is_no_memory_of_ours_is_none(content: str, tmp_path: Path) -> None:
     (tmp_path / "last-python.json").write_text(content, errors="surrogateescape")
@@ -217,4 +225,6 @@ def test_an_app_that_comes_from_heroku_keeps_its_version(
 ) -> None:
     (tmp_path / ".heroku").mkdir()
     (tmp_path / ".heroku" / "python-version").write_text(content)
-    assert read_last_version(tmp_path) == (LastVersion(series=series) if series else None)
+    assert read_last_version(tmp_path) == (
+        LastVersion(series=series, default=series) if series else None
+    )
