@@ -1,4 +1,4 @@
-"""Maps detect|compile|release|report|test-compile|plan to functions and exit codes.
+"""Maps detect|compile|release|report|test-compile|build|plan to functions and exit codes.
 
 This file is parsed by whatever ``python3`` is, so it stays free of new syntax and says clearly
 when that Python is too old. ``detect`` imports nothing but os and sys: it must stay within three
@@ -37,7 +37,9 @@ if __name__ == "__main__":
     here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
     root = os.path.dirname(here)  # noqa: PTH120
     sys.path.insert(0, root)
-    if sys.argv[1:2] == ["detect"]:
+    if sys.argv[1:2] == ["detect"] and os.environ.get("CNB_BUILD_PLAN_PATH"):
+        from buildpack.cnb.detect import main
+    elif sys.argv[1:2] == ["detect"]:
         from buildpack.detect import main
     else:
         from buildpack.main import main

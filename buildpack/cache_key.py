@@ -55,6 +55,10 @@ class VenvFacts:
         text = json.dumps(self.facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def plus(self, more: Mapping[str, str]) -> VenvFacts:
+        """These facts and some more."""
+        return VenvFacts(facts={**self.facts, **more})
+
     def changes_since(self, earlier: Mapping[str, str]) -> tuple[str, ...]:
         """What differs from ``earlier`` facts, each a phrase for the log; () for a first build."""
         if not earlier:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buildpack.app import App
+from buildpack.app_dir import write_app_dir
 from buildpack.cache import discard_if_written, reap
 from buildpack.cache_key import read_last_facts, write_last_facts
 from buildpack.dependencies import DependencyRequest, install_dependencies, restore
@@ -24,6 +25,7 @@ from buildpack.environment import (
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook
 from buildpack.last_version import LastVersion, read_last_version, write_last_version
+from buildpack.packaging_finder import make_packaging_importable
 from buildpack.plan import BuildPlan, plan_build
 from buildpack.python_version import VersionPolicy, default_series, read_policy
 from buildpack.report import BuildData
@@ -32,30 +34,50 @@ from buildpack.settings import open_app, read_settings
 from buildpack.static_files import StaticFilesRequest, collect_static_step
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
+from buildpack.venv import Venv
 from buildpack.version_warnings import version_notices, version_warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildDirs:
-    """The classic API's three arguments, and where this buildpack is."""
+    """The classic API's three arguments, and where this buildpack is.
+
+    ``layers_dir`` is that of a Cloud Native Buildpack, where runtime and virtualenv go then.
+    """
 
     build_dir: Path
     cache_dir: Path
     env_dir: Path | None
     buildpack_dir: Path
+    layers_dir: Path | None = None
+
+    @property
+    def prefix(self) -> Path:
+        """The directory that python/ and venv/ are put into."""
+        return self.layers_dir or self.build_dir / ".heroku"
 
 
-def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltApp:
+    """What became of it."""
+
+    app: App
+    runtime: Runtime
+    venv: Venv
+
+
+def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output) -> BuiltApp:
     """Turn the app in ``build_dir`` into a runnable tree, in place."""
     config_vars = read_env_dir(dirs.env_dir)
     choices = read_settings(env, config_vars)
     app = open_app(dirs.build_dir, choices)
     out.secrets = secret_values({**env, **config_vars})
     settings = install_settings(env, config_vars)
-    program_env = app_env(env, config_vars, dirs.build_dir)
+    program_env = app_env(env, config_vars, dirs.prefix)
     tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
+    make_packaging_importable(tools)
 
-    run_hook_step("pre_compile", dirs, program_env, data, out)
+    run_hook_step("pre_compile", app, dirs, program_env, data, out)
 
     policy = read_policy({**env, **config_vars}, datetime.now(UTC).date())
     last = read_last_version(dirs.cache_dir)
@@ -91,6 +113,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     request = DependencyRequest(
         app=app,
         build_dir=dirs.build_dir,
+        prefix=dirs.prefix,
         plan=plan,
         runtime=runtime,
         cache_dir=dirs.cache_dir,
@@ -107,10 +130,10 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     if is_cached:
         out.info("Nothing has changed: using the packages of an earlier build.")
     with data.timed("cache_restore_duration"):
-        venv = restore(request, venv_home, dirs.build_dir)
+        venv = restore(request, venv_home)
 
     static_files = StaticFilesRequest(
-        build_dir=dirs.build_dir,
+        build_dir=app.root,
         cache_dir=dirs.cache_dir,
         venv=venv,
         venv_name=venv_home.parent.name,
@@ -119,22 +142,25 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     )
     collect_static_step(static_files, data, out)
 
-    write_profile_d(dirs.build_dir)
-    write_export(dirs.buildpack_dir, dirs.build_dir)
+    if dirs.layers_dir is None:
+        write_profile_d(dirs.build_dir)
+        write_app_dir(dirs.build_dir, choices.app_dir)
+        write_export(dirs.buildpack_dir, dirs.build_dir)
     before_hook = time.time_ns()
-    run_hook_step("post_compile", dirs, program_env, data, out)
+    run_hook_step("post_compile", app, dirs, program_env, data, out)
     if plan.has_hook("post_compile"):
         discard_if_written(dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
     write_last_facts(dirs.cache_dir, facts)
     write_last_version(dirs.cache_dir, runtime.version, default_series(policy.known))
     reap(dirs.cache_dir)
+    return BuiltApp(app=app, runtime=runtime, venv=venv)
 
 
 def run_hook_step(
-    name: str, dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output
+    name: str, app: App, dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output
 ) -> None:
     """Run one of the app's hooks, if it has it."""
-    if not App(root=dirs.build_dir).is_file(f"bin/{name}"):
+    if not app.is_file(f"bin/{name}"):
         return
     out.step(f"Running bin/{name}")
     data.set(f"{name}_hook", True)
@@ -145,7 +171,7 @@ def run_hook_step(
         "ENV_DIR": str(dirs.env_dir or ""),
     }
     with data.timed(f"{name}_hook_duration"):
-        run_hook(name, dirs.build_dir, hook_env, out.info)
+        run_hook(name, app.root, hook_env, out.info)
 
 
 def report_plan(plan: BuildPlan, data: BuildData) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ class DependencyRequest:
 
     app: App
     build_dir: Path
+    prefix: Path
     plan: BuildPlan
     runtime: Runtime
     cache_dir: Path
@@ -39,7 +39,13 @@ class DependencyRequest:
 
     def facts(self) -> VenvFacts:
         """What decides the virtualenv."""
-        return venv_facts(self.app, self.runtime, self.plan.dependencies, self.env)
+        facts = venv_facts(self.app, self.runtime, self.plan.dependencies, self.env)
+        return facts.plus({"the way to the app": self.way_to_app()})
+
+    def way_to_app(self) -> str:
+        """From site-packages to the app's source; it is the same wherever both are moved to."""
+        venv = Venv(root=self.prefix / "venv", version=self.runtime.version)
+        return os.path.relpath(self.build_dir, venv.site_packages)
 
     def compiler(self) -> BytecodeCompiler:
         return BytecodeCompiler(
@@ -64,7 +70,6 @@ def install_dependencies(
     if home.is_dir() and compiled.exists():
         mark_used(home)
         return home / "venv", True
-    make_packaging_importable(tools)
     standard_library = _StandardLibrary(request.compiler(), request.runtime, compiled)
     standard_library.start()
     try:
@@ -74,13 +79,6 @@ def install_dependencies(
         standard_library.join()
     standard_library.raise_failure()
     return home / "venv", False
-
-
-def make_packaging_importable(tools: ToolBox) -> None:
-    """Installers read versions and markers with ``packaging``, a build tool like any other."""
-    path = str(tools.ensure("packaging"))
-    if path not in sys.path:
-        sys.path.append(path)
 
 
 def _install(
@@ -95,7 +93,7 @@ def _install(
         else:
             _fill(request, venv, tools, out)
         neutralize(venv)
-        make_editables_movable(venv, request.build_dir)
+        make_editables_movable(venv, request.build_dir, request.way_to_app())
         groups = distribution_groups(venv.site_packages)
         request.compiler().compile(venv.site_packages, groups)
 
@@ -144,13 +142,12 @@ class _StandardLibrary(threading.Thread):
             raise self.failure
 
 
-def restore(request: DependencyRequest, venv_home: Path, build_dir: Path) -> Venv:
-    """Put runtime and virtualenv into the build directory; their files are the cache's own."""
-    heroku = Path(".heroku")
+def restore(request: DependencyRequest, venv_home: Path) -> Venv:
+    """Put runtime and virtualenv where the app has them; their files are the cache's own."""
     previous = previous_build_dir(request.env)
-    for source, place in (
-        (request.runtime.home, heroku / "python"),
-        (venv_home, heroku / "venv"),
-    ):
-        restore_tree(source, build_dir / place, previous=previous and previous / place)
-    return Venv(root=build_dir / heroku / "venv", version=request.runtime.version)
+    for source, name in ((request.runtime.home, "python"), (venv_home, "venv")):
+        target = request.prefix / name
+        is_below = target.is_relative_to(request.build_dir)
+        place = target.relative_to(request.build_dir) if is_below else None
+        restore_tree(source, target, previous=previous / place if previous and place else None)
+    return Venv(root=request.prefix / "venv", version=request.runtime.version)

@@ -8,31 +8,31 @@ from pathlib import Path
 from buildpack.support import files
 from buildpack.venv import Venv
 
-UP_TO_APP = "../../../../.."
-"""From .heroku/venv/lib/python3.X/site-packages to the app's root."""
 
+def make_editables_movable(venv: Venv, build_dir: Path, way_to_app: str) -> None:
+    """Rewrite every .pth file and every setuptools finder that names ``build_dir``.
 
-def make_editables_movable(venv: Venv, build_dir: Path) -> None:
-    """Rewrite every .pth file and every setuptools finder that names ``build_dir``."""
+    ``way_to_app`` leads from site-packages to where ``build_dir``'s content is when it runs.
+    """
     root = str(build_dir)
     for pth in sorted(venv.site_packages.glob("*.pth")):
         text = pth.read_text("utf-8")
         if root in text:
-            files.write_atomically(pth, relative_pth(text, root))
+            files.write_atomically(pth, relative_pth(text, root, way_to_app))
     for finder in sorted(venv.site_packages.glob("__editable__*_finder.py")):
         text = finder.read_text("utf-8")
         if root in text:
-            files.write_atomically(finder, relative_finder(text, root))
+            files.write_atomically(finder, relative_finder(text, root, way_to_app))
 
 
-def relative_pth(text: str, root: str) -> str:
+def relative_pth(text: str, root: str, way_to_app: str) -> str:
     """``site`` takes a relative line from the directory the file is in."""
     pattern = re.compile(rf"^{re.escape(root)}(?=/|$)", re.MULTILINE)
-    return pattern.sub(UP_TO_APP, text)
+    return pattern.sub(lambda _: way_to_app, text)
 
 
-def relative_finder(text: str, root: str) -> str:
+def relative_finder(text: str, root: str, way_to_app: str) -> str:
     """String literals below ``root`` become expressions that start from the file itself."""
-    here = f"__import__('os').path.normpath(__file__ + '/../{UP_TO_APP}')"
+    here = f"__import__('os').path.normpath(__file__ + '/../{way_to_app}')"
     pattern = re.compile(rf"(['\"]){re.escape(root)}((?:/[^'\"]*)?)\1")
     return pattern.sub(lambda match: f"{here} + {match[2]!r}", text)

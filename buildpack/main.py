@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.support.errors import SlugkitError, UsageError
 from buildpack.support.output import Output, wants_color
+
+if TYPE_CHECKING:
+    from buildpack.report import BuildData
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
@@ -48,6 +52,7 @@ def _phase(argv: Sequence[str]) -> Phase:
         "release": run_release,
         "report": run_report,
         "test-compile": run_test_compile,
+        "build": run_build,
         "plan": run_plan,
     }
     name = argv[0] if argv else ""
@@ -75,6 +80,34 @@ def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int
 def _compile(
     build_dir: Path, cache_dir: Path, env_dir: Path | None, env: Mapping[str, str], out: Output
 ) -> int:
+    _prepare(cache_dir)
+    from buildpack.compile import BuildDirs, compile_app
+
+    dirs = BuildDirs(build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT)
+
+    def compile_it(data: BuildData) -> None:
+        compile_app(dirs, env, data, out)
+
+    _recorded(cache_dir, compile_it)
+    return 0
+
+
+def run_build(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+    """``bin/build LAYERS_DIR PLATFORM_DIR BUILD_PLAN``: the build of a CNB lifecycle."""
+    from buildpack.cnb.dirs import read_dirs
+
+    dirs = read_dirs(args, env, Path.cwd(), ROOT)
+    _prepare(dirs.cache_dir)
+    from buildpack.cnb.build import build_app
+
+    def build_it(data: BuildData) -> None:
+        build_app(dirs, env, data, out)
+
+    _recorded(dirs.cache_dir, build_it)
+    return 0
+
+
+def _prepare(cache_dir: Path) -> None:
     os.umask(0o022)  # What is built is read by other users, whatever the builder's own files are.
     cache_dir.mkdir(parents=True, exist_ok=True)
     if not _has_own_bytecode():
@@ -82,15 +115,17 @@ def _compile(
         # would take longer than a whole build in which nothing has changed.
         sys.pycache_prefix = str(cache_dir / "buildpack-bytecode")
         sys.dont_write_bytecode = False
-    from buildpack.compile import BuildDirs, compile_app
+
+
+def _recorded(cache_dir: Path, build: Callable[[BuildData], None]) -> None:
+    """Run ``build`` with the cache to itself; what happened is kept, also after a failure."""
     from buildpack.report import BuildData
     from buildpack.support.files import locked
 
-    dirs = BuildDirs(build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT)
     data = BuildData()
     try:
         with locked(cache_dir / "lock"):
-            compile_app(dirs, env, data, out)
+            build(data)
     except SlugkitError as err:
         data.set("failure_reason", getattr(err, "reason_id", err.id))
         data.set("failure_detail", err.brief)
@@ -101,7 +136,6 @@ def _compile(
         raise
     finally:
         data.save(cache_dir)
-    return 0
 
 
 def _has_own_bytecode() -> bool:
@@ -118,15 +152,21 @@ def _has_own_bytecode() -> bool:
 
 
 def run_test_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
-    """``bin/test-compile``: as compile, without static files."""
-    return run_compile(args, {**env, "DISABLE_COLLECTSTATIC": "1", "LANG": "C.UTF-8"}, out)
+    """``bin/test-compile``: as compile, with what tests need and without static files."""
+    ours = {
+        "INSTALL_TEST": "1",
+        "DISABLE_COLLECTSTATIC": "1",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+    }
+    return run_compile(args, {**env, **ours}, out)
 
 
 def run_release(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
-    """``bin/release BUILD_DIR``: YAML on standard output."""
+    """``bin/release BUILD_DIR``: YAML on standard output. herokuish adds the cache directory."""
     from buildpack.release import default_process_types, release_yaml
 
-    if len(args) != 1:
+    if not 1 <= len(args) <= 2:
         raise UsageError("Usage: bin/release BUILD_DIR")
     build_dir = _directory(args[0], "BUILD_DIR")
     out.out.write(release_yaml(default_process_types(build_dir)))
@@ -145,17 +185,22 @@ def run_report(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
 
 def run_plan(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     """``python3 -m buildpack plan DIR``: the plan as JSON, nothing done."""
+    import tempfile
     from datetime import UTC, datetime
 
+    from buildpack.packaging_finder import make_packaging_importable
     from buildpack.plan import plan_build
     from buildpack.python_version import read_policy
     from buildpack.settings import open_app, read_settings
+    from buildpack.tools import ToolBox
 
     if len(args) != 1:
         raise UsageError("Usage: python3 -m buildpack plan DIR")
     settings = read_settings(env, {})
     app = open_app(_directory(args[0], "DIR"), settings)
-    plan = plan_build(app, settings, env, read_policy(env, datetime.now(UTC).date()))
+    with tempfile.TemporaryDirectory(prefix="slugkit-plan-") as directory:
+        make_packaging_importable(ToolBox(directory=Path(directory), env=env))
+        plan = plan_build(app, settings, env, read_policy(env, datetime.now(UTC).date()))
     out.out.write(json.dumps(plan.as_json(), indent=2) + "\n")
     return 0
 

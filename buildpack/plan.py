@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from buildpack.app import App
@@ -34,13 +34,16 @@ class BuildPlan:
     def has_hook(self, name: str) -> bool:
         return name in self.hooks
 
+    def listed(self) -> Sequence[str]:
+        """What will be installed: as the app wrote it, or as its lock was read."""
+        return self.dependencies.listed or self.dependencies.requirements.splitlines()
+
     def as_json(self) -> Mapping[str, object]:
         """For ``python3 -m buildpack plan DIR``."""
         return {
             "hooks": list(self.hooks),
             "choices": dict(self.dependencies.facts),
-            "dependencies": list(self.dependencies.listed)
-            or self.dependencies.requirements.splitlines(),
+            "dependencies": [line.partition(" --hash=")[0] for line in self.listed()],
             "files": sorted(self.dependencies.inputs),
             "installed_paths": list(self.dependencies.local_paths),
             "installer_options": list(self.dependencies.options),

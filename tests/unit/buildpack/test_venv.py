@@ -66,14 +66,14 @@ def test_neutralize_never_writes_into_a_hard_linked_record(tmp_path: Path) -> No
 
 
 def test_a_pth_below_the_app_becomes_relative_and_others_stay() -> None:
-    assert relative_pth("/build\n/build/src\n/builder/x\nimport y\n", "/build") == (
+    assert relative_pth("/build\n/build/src\n/builder/x\nimport y\n", "/build", "../../../../..") == (
         "../../../../..\n../../../../../src\n/builder/x\nimport y\n"
     )
 
 
 def test_a_setuptools_finder_finds_the_moved_app(tmp_path: Path) -> None:
     text = "MAPPING: dict[str, str] = {'pkg': '/build/src/pkg', 'other': '/builder/x'}\n"
-    rewritten = relative_finder(text, "/build")
+    rewritten = relative_finder(text, "/build", "../../../../..")
     assert "'/build/" not in rewritten
     site_packages = tmp_path / ".heroku/venv/lib/python3.13/site-packages"
     namespace: dict[str, object] = {"__file__": str(site_packages / "__editable___x_finder.py")}
@@ -85,5 +85,5 @@ def test_editables_are_rewritten_on_disk(tmp_path: Path) -> None:
     venv = venv_at(tmp_path)
     pth = venv.site_packages / "__editable__.x.pth"
     pth.write_text("/build/src\n")
-    make_editables_movable(venv, Path("/build"))
+    make_editables_movable(venv, Path("/build"), "../../../../..")
     assert pth.read_text() == "../../../../../src\n"

@@ -1,0 +1,48 @@
+"""An app in a subdirectory of its source: what compile chose, release and containers know later."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildpack.support import files
+from buildpack.support.procfile import read_procfile
+
+NOTE = Path(".heroku") / "app-dir"
+PROFILE = Path(".profile.d") / "python-app-dir.sh"
+
+
+def write_app_dir(build_dir: Path, app_dir: str) -> None:
+    """Note where the app is; for containers, where its modules are imported from.
+
+    The script sorts before python.sh, which leaves a PYTHONPATH alone that is set.
+    """
+    if app_dir:
+        files.write_atomically(build_dir / NOTE, app_dir + "\n")
+        place = f"$HOME/{_in_double_quotes(app_dir)}"
+        line = f'export PYTHONPATH="${{PYTHONPATH-{place}}}"\n'
+        files.write_atomically(build_dir / PROFILE, line)
+
+
+def read_app_dir(build_dir: Path) -> str:
+    """Where the app is in a built tree: "" for its root."""
+    try:
+        return (build_dir / NOTE).read_text("utf-8").removesuffix("\n")
+    except FileNotFoundError:
+        return ""
+
+
+def process_types_of(build_dir: Path, app_dir: str) -> Mapping[str, str]:
+    """The process types of the Procfile in ``app_dir``, to be run from the root."""
+    found = read_procfile(build_dir / app_dir) if app_dir else None
+    return {name: run_in(app_dir, command) for name, command in (found or {}).items()}
+
+
+def run_in(app_dir: str, command: str) -> str:
+    """``command`` as it is written where it is run from the root of the source."""
+    return f"cd {shlex.quote(app_dir)} && {command}" if app_dir else command
+
+
+def _in_double_quotes(text: str) -> str:
+    return "".join(f"\\{c}" if c in '"$`\\' else c for c in text)
