@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 
 # An id that systemd documents as unused (its "unused" range starts at 1879048192) and no
 # distribution hands out: https://systemd.io/UIDS-GIDS/. So nothing else on the machine is owned
@@ -24,7 +24,7 @@ RUN_GID = RUN_UID
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Identity:
     """A user and a group, as the kernel knows them."""
 

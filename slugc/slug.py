@@ -7,9 +7,9 @@ This file is what the runner imports, so it loads in a few milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support.values import value
 from slugc.procfile import ProcessType
 from slugc.slug_errors import (
     NotASlugError,
@@ -44,7 +44,7 @@ __all__ = [
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildpackRecord:
     """A buildpack that took part in the build, exactly enough to find it again."""
 
@@ -54,7 +54,7 @@ class BuildpackRecord:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Layer:
     """A part of the tree that changes on its own, and where its frame lies in the slug.
 
@@ -69,7 +69,7 @@ class Layer:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SlugFacts:
     """What the compiler knows about an app before it is packed."""
 
@@ -83,7 +83,7 @@ class SlugFacts:
     commit: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SlugMetadata(SlugFacts):
     """Everything a slug says about itself. ``checksum`` identifies the slug."""
 
@@ -92,7 +92,7 @@ class SlugMetadata(SlugFacts):
     schema: int = SCHEMA
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Slug:
     """One slug file and what it says about itself."""
 

@@ -7,11 +7,12 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.values import value
 from slugc.json_fields import Fields
 from slugc.procfile import ProcessType, is_process_type
 from slugc.slug import SCHEMA, BuildpackRecord, Layer, SlugFacts, SlugMetadata
@@ -36,7 +37,7 @@ TAIL = 64 * 1024  # an index is 2 to 5 KiB; what does not fit into the first rea
 MAX_INDEX = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Index:
     """The index as it lies in the file. ``frames_end`` is where the layers' frames stop."""
 

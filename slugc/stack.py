@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 
 OS_RELEASE_FILES = (Path("/etc/os-release"), Path("/usr/lib/os-release"))  # os-release(5)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stack:
     """A distribution release on an architecture: ``debian-12``, glibc 2.36, x86_64."""
 

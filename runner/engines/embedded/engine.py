@@ -7,7 +7,6 @@ their part: together they take the longest.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from buildpack.support.command import CommandNotFoundError
 from buildpack.support.errors import SlugkitError
-from runner.engines import rundir
 from runner.engines.base import EngineRequest, Streams
 from runner.engines.embedded import addresses, network
 from runner.formation import ContainerSpec
@@ -76,6 +74,8 @@ class EmbeddedEngine:
         with contextlib.ExitStack() as undo:
             self._network = self._begin_network()
             undo.callback(self._network.close)
+            from runner.engines import rundir  # while the bridge is being made, as in _prepare
+
             self._home = data_dir(env)
             self._run = rundir.create_run_dir(self._home, env, engine=self.name)
             undo.callback(self._run.remove)
@@ -114,6 +114,9 @@ class EmbeddedEngine:
 
     def _prepare(self, undo: contextlib.ExitStack) -> Starts:
         """All that containers share. The bridge is made meanwhile, then slirp4netns starts."""
+        import shutil
+
+        from runner.engines import rundir
         from runner.engines.embedded import cgroups
         from runner.engines.embedded.starts import Ground, Starts
 

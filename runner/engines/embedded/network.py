@@ -98,7 +98,7 @@ class Network:
         self._env = env
         self._free = list(subnet.container_addresses)
         self._slirp: Starting | None = None
-        self._api: SlirpApi | None = None
+        self._socket: Path | None = None
         self._reader, self._lifeline = os.pipe()
         try:
             self._holder = _start_holder(self._reader, env)
@@ -118,17 +118,17 @@ class Network:
     @property
     def api(self) -> SlirpApi:
         """How slirp4netns is asked, once ``await_way_out`` has returned."""
-        assert self._api is not None
-        return self._api
+        # Not before a container is on its way: this imports what speaks its language.
+        from runner.engines.embedded.slirp import SlirpApi
+
+        assert self._socket is not None
+        return SlirpApi(self._socket)
 
     def await_bridge(self, socket: Path) -> None:
         """Return when containers can be plugged in; slirp4netns is then on its way."""
         self._holder.wait()
         self._slirp = _start_slirp(self.subnet, self.pid, socket, self._reader, self._env)
-        # While it starts: this imports what speaks its language.
-        from runner.engines.embedded.slirp import SlirpApi
-
-        self._api = SlirpApi(socket)
+        self._socket = socket
 
     def await_way_out(self) -> None:
         """Return when slirp4netns forwards and takes requests."""
