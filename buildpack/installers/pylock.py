@@ -20,6 +20,7 @@ from buildpack.installers.local_sources import (
     choose,
     test_choices,
 )
+from buildpack.installers.lock_changes import parse_dependency
 from buildpack.installers.project_errors import (
     Difference,
     LockOutOfSyncError,
@@ -135,24 +136,21 @@ def differences(packages: Sequence[Table], project: Project) -> Iterator[Differe
     """
     if "dependencies" in project.dynamic:
         return
-    from packaging.requirements import Requirement
-
     locked: dict[str, list[str]] = {}
     for package in packages:
         versions = locked.setdefault(normalized(text_of(package.get("name"))), [])
         versions.append(text_of(package.get("version")))
     for text in project.dependencies:
-        requirement = Requirement(text)
-        name = normalized(requirement.name)
-        if name not in locked:
-            if requirement.marker is None:
-                yield Difference(name=name, locked="", wanted=text)
+        wanted = parse_dependency(text)
+        if wanted.name not in locked:
+            if not wanted.marker:
+                yield Difference(name=wanted.name, locked="", wanted=text)
             continue
-        versions = [version for version in locked[name] if version]
-        allowed = requirement.specifier
-        if versions and not any(allowed.contains(x, prereleases=True) for x in versions):
-            shown = ", ".join(f"{name}=={version}" for version in versions)
-            yield Difference(name=name, locked=shown, wanted=text)
+        versions = [version for version in locked[wanted.name] if version]
+        is_exact = wanted.alternatives[0].replace(" ", "") in {f"=={x}" for x in versions}
+        if versions and not is_exact and not any(wanted.accepts(x) for x in versions):
+            shown = ", ".join(f"{wanted.name}=={version}" for version in versions)
+            yield Difference(name=wanted.name, locked=shown, wanted=text)
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:

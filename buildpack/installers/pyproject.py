@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import (
     EXTRAS,
     GROUPS,
@@ -53,14 +54,14 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     groups = choose(settings.groups, project.groups, setting=GROUPS, source=PYPROJECT)
     groups = tuple(dict.fromkeys((*groups, *test_choices(project.groups, settings))))
     extras = _extras(project, settings)
-    own = (".",) if _is_installed(project) else ()
-    paths = check_local_paths(app, settings, PYPROJECT, (*own, *source_paths(project.uv)))
+    paths = check_local_paths(app, settings, PYPROJECT, source_paths(project.uv))
+    linked = editable_inputs(app, (".",) if _is_installed(project) else ())
     names = (PYPROJECT, *(name for name in (UV_TOML, *SETUP_FILES) if app.is_file(name)))
     return Dependencies(
         manager=PackageManager.PYPROJECT,
         source=PYPROJECT,
-        inputs={name: app.read_bytes(name) for name in names},
-        local_paths=paths,
+        inputs={**linked.files, **{name: app.read_bytes(name) for name in names}},
+        local_paths=(*linked.directories, *paths),
         options=_arguments(project, groups, extras),
         requires_python=limits(project.requires_python, f"{PYPROJECT} (requires-python)"),
         warnings=() if is_pinned(project) else (NOT_LOCKED,),

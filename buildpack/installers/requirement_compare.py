@@ -6,6 +6,7 @@ the two cannot be compared, they count as equal: a tool of its own has the last 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -94,13 +95,8 @@ def _same(one: list[Wish], other: list[Wish], requires_python: str) -> bool:
 
 
 def _same_text(one: Wish, other: Wish) -> bool:
-    if one.marker == other.marker:
-        return True
-    if not one.marker or not other.marker:
-        return False
-    from packaging.markers import Marker
-
-    return str(Marker(one.marker)) == str(Marker(other.marker))
+    first, second = (re.sub(r"\s+", "", x.marker).replace('"', "'") for x in (one, other))
+    return first == second
 
 
 def _same_places(wish: Wish, one: list[Wish], other: list[Wish], requires_python: str) -> bool:
@@ -121,8 +117,6 @@ def _any_true(markers: list[str], environment: dict[str, str]) -> bool:
 
 
 def _extras_in(markers: Iterable[str]) -> tuple[str, ...]:
-    import re
-
     found = {name for marker in markers for name in re.findall(r"extra == ['\"]([^'\"]+)", marker)}
     return ("", *sorted(found))
 
@@ -149,8 +143,12 @@ def _environments(requires_python: str, extras: tuple[str, ...]) -> Iterator[dic
 
 
 def _same_specifier(one: str, other: str) -> bool:
-    if one == other:
+    if _clauses(one) == _clauses(other):
         return True
     from packaging.specifiers import SpecifierSet
 
     return SpecifierSet(one) == SpecifierSet(other)
+
+
+def _clauses(specifier: str) -> frozenset[str]:
+    return frozenset(re.sub(r"\s+", "", specifier).split(","))

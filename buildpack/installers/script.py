@@ -33,6 +33,7 @@ from buildpack.installers.project_file import (
 )
 from buildpack.installers.pyproject import limits
 from buildpack.installers.uv_lock import FORMAT, parse_uv_lock, script_differences
+from buildpack.installers.uv_project import accepts_our_uv
 from buildpack.installers.uv_run import (
     lock_is_old,
     locked_env,
@@ -44,6 +45,7 @@ from buildpack.installers.uv_run import (
 from buildpack.package_manager import PackageManager, find_scripts
 from buildpack.settings import BuildSettings
 from buildpack.support.errors import SlugkitError
+from buildpack.tools import tool_versions
 
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 """As the specification gives it."""
@@ -147,10 +149,6 @@ def parse_metadata(name: str, text: str) -> Table:
 
 
 def _check(name: str, text: str, metadata: Table) -> None:
-    from packaging.specifiers import SpecifierSet
-
-    from buildpack.tools import tool_versions
-
     dependencies = metadata.get("dependencies", [])
     problems = list(requirement_problems(name, text, strings(dependencies)))
     if not isinstance(dependencies, list):
@@ -159,9 +157,8 @@ def _check(name: str, text: str, metadata: Table) -> None:
     if problems:
         raise InvalidProjectError(name, problems)
     wanted = text_of(table(metadata, "tool", "uv").get("required-version"))
-    ours = tool_versions()["uv"]
-    if wanted and not SpecifierSet(wanted).contains(ours):
-        raise RequiredUvVersionError(f"{name} (script block)", wanted, ours)
+    if wanted and not accepts_our_uv(wanted):
+        raise RequiredUvVersionError(f"{name} (script block)", wanted, tool_versions()["uv"])
 
 
 def _check_lock(app: App, name: str, lock: str, metadata: Table) -> None:

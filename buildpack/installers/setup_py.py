@@ -13,6 +13,7 @@ from buildpack.installers.pyproject import SETUP_FILES, editable
 from buildpack.installers.requirements import install_requirements
 from buildpack.installers.uv_run import source_left_clean
 from buildpack.package_manager import PackageManager
+from buildpack.python_specifier import SpecifierError, parse_specifier
 from buildpack.settings import BuildSettings
 
 NOT_LOCKED = (
@@ -72,11 +73,9 @@ def python_of_setup_cfg(text: str) -> str:
 
 
 def _specifier(text: str) -> str:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
     try:
-        SpecifierSet(text)
-    except InvalidSpecifier:
+        parse_specifier(text)
+    except SpecifierError:
         return ""  # As above: whoever builds it says it better.
     return text
 

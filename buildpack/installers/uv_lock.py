@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from buildpack.installers.lock_changes import parse_dependency
 from buildpack.installers.project_errors import Difference
 from buildpack.installers.project_file import (
     Project,
@@ -27,10 +28,12 @@ from buildpack.installers.project_file import (
     text_of,
 )
 from buildpack.installers.requirement_compare import Wish, compare, source_of
+from buildpack.python_specifier import parse_specifier
 
 REMEDY = "Write it again:\n\n    uv lock"
 PACKAGE = "\n[[package]]\n"
 LOCAL_KINDS = ("editable", "virtual", "directory", "path")
+LOCAL_SOURCES = tuple(f"source = {{ {kind} = " for kind in LOCAL_KINDS)
 FORMAT = 1
 
 
@@ -86,8 +89,9 @@ def parse_uv_lock(name: str, text: str, *, remedy: str = REMEDY) -> UvLock:
 
 
 def _is_local(part: str) -> bool:
-    source = next((x for x in part.split("\n") if x.startswith("source = ")), "")
-    return any(f"{{ {kind} = " in source for kind in LOCAL_KINDS)
+    """Does the source of this package, three lines below its name, lie in the app?"""
+    start = part.find("source = ")
+    return part.startswith(LOCAL_SOURCES, start) if start >= 0 else False
 
 
 def _local(package: Table) -> LocalPackage:
@@ -125,16 +129,14 @@ def _difference(name: str, locked: str, wanted: str) -> Difference:
 
 
 def _python_differences(lock: UvLock, root: Project) -> Iterator[Difference]:
-    from packaging.specifiers import SpecifierSet
-
-    wanted = root.requires_python
-    if not wanted or SpecifierSet(wanted) == SpecifierSet(lock.requires_python):
+    wanted, locked = root.requires_python, lock.requires_python
+    if not wanted or wanted.replace(" ", "") == locked.replace(" ", ""):
         return
-    one, other = SpecifierSet(wanted), SpecifierSet(lock.requires_python)
-    # uv writes some specifiers another way: only those that admit other versions differ.
-    versions = [f"3.{minor}.{patch}" for minor in range(6, 18) for patch in (0, 1, 5, 99)]
-    if list(one.filter(versions)) != list(other.filter(versions)):
-        yield _difference("requires-python", lock.requires_python, wanted)
+    # uv may write a specifier another way: only what admits other versions differs.
+    versions = [(3, minor, patch) for minor in range(6, 18) for patch in (0, 1, 5, 99)]
+    one, other = parse_specifier(wanted), parse_specifier(locked)
+    if [one(x) for x in versions] != [other(x) for x in versions]:
+        yield _difference("requires-python", locked, wanted)
 
 
 def _package_differences(
@@ -212,27 +214,24 @@ def _list(value: object) -> Sequence[object]:
 def _wishes(
     requirements: Sequence[str], project: Project, root: Project, *, extra: str
 ) -> Iterator[Wish]:
-    from packaging.requirements import Requirement
-
     for text in requirements:
-        requirement = Requirement(text)
-        marker = str(requirement.marker or "")
+        dependency = parse_dependency(text)
+        marker = dependency.marker
         if extra:
             condition = f"extra == '{extra}'"
             marker = f"({marker}) and {condition}" if marker else condition
-        name = normalized(requirement.name)
-        source = _source(name, requirement.url, project, root)
+        source = _source(dependency.name, dependency.source, project, root)
         has_versions = source == "registry"
         yield Wish(
-            name=name,
-            extras=frozenset(normalized(x) for x in requirement.extras),
-            specifier=str(requirement.specifier) if has_versions else "",
+            name=dependency.name,
+            extras=frozenset(dependency.extras),
+            specifier=dependency.alternatives[0] if has_versions else "",
             source=source,
             marker=marker,
         )
 
 
-def _source(name: str, url: str | None, project: Project, root: Project) -> str:
+def _source(name: str, url: str, project: Project, root: Project) -> str:
     if url:
         return "git" if url.startswith("git+") else "local" if url.startswith("file:") else "url"
     for uv in (project.uv, root.uv):

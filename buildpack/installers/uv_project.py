@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
 from buildpack.installers.project_errors import (
     LockOutOfSyncError,
@@ -33,6 +34,8 @@ from buildpack.installers.uv_run import (
     sync_command,
 )
 from buildpack.package_manager import PackageManager
+from buildpack.python_specifier import SpecifierError, parse_specifier
+from buildpack.python_version import parse_exact_version
 from buildpack.settings import BuildSettings
 from buildpack.tools import tool_versions
 
@@ -49,7 +52,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     lock = parse_uv_lock(LOCK, app.read_text(LOCK))
     if lock.format != FORMAT:
         raise LockVersionError(LOCK, str(lock.format), str(FORMAT), LOCK_COMMAND)
-    installed = (package.path for package in lock.local if package.kind != "virtual")
+    installed = {package.path: package for package in lock.local if package.kind != "virtual"}
     paths = check_local_paths(app, settings, LOCK, installed)
     members = {".": root, **_members(app, lock)}
     found = differences(lock, root, members)
@@ -57,6 +60,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         raise LockOutOfSyncError(LOCK, PYPROJECT, found, LOCK_COMMAND)
     groups = choose(settings.groups, root.groups, setting=GROUPS, source=PYPROJECT)
     extras = choose(settings.extras, root.extras, setting=EXTRAS, source=PYPROJECT)
+    linked = editable_inputs(app, (x for x in paths if installed[x].kind == "editable"))
     files = (*(member.file for member in members.values()), UV_TOML)
     names = (LOCK, *(name for name in files if app.is_file(name)))
     options = (("--no-default-groups",) if not settings.is_test else ()) + tuple(
@@ -68,12 +72,8 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     return Dependencies(
         manager=PackageManager.UV,
         source=LOCK,
-        inputs={
-            name: app.read_bytes(name)
-            for name in (*names, UV_TOML)
-            if name != UV_TOML or app.has(name)
-        },
-        local_paths=paths,
+        inputs={**linked.files, **{name: app.read_bytes(name) for name in names}},
+        local_paths=(*linked.directories, *(x for x in paths if installed[x].kind != "editable")),
         options=(_freshness(members), *options),
         requires_python=tuple(_requires_python(lock, members)),
         facts={"groups": ",".join(groups), "extras": ",".join(extras)},
@@ -118,16 +118,18 @@ def check_required_version(app: App, root: Project) -> None:
         wanted, origin = text_of(table(content).get("required-version")), UV_TOML
     if not wanted:
         return
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    if not accepts_our_uv(wanted):
+        raise RequiredUvVersionError(origin, wanted, tool_versions()["uv"])
 
-    ours = tool_versions()["uv"]
+
+def accepts_our_uv(wanted: str) -> bool:
+    """Does a required-version admit the uv that is pinned here?"""
     exact = wanted if wanted[0] in "<>=!~" else f"=={wanted}"
+    ours = parse_exact_version(tool_versions()["uv"])
     try:
-        is_ours = SpecifierSet(exact).contains(ours, prereleases=True)
-    except InvalidSpecifier:
-        is_ours = False
-    if not is_ours:
-        raise RequiredUvVersionError(origin, wanted, ours)
+        return parse_specifier(exact)((ours.major, ours.minor, ours.patch))
+    except SpecifierError:
+        return False
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:

@@ -1,0 +1,416 @@
+"""uv.lock, pylock.toml, pyproject.toml, setup.py and scripts: what is installed is what the tool
+of that file installs, and it works wherever the app is moved to.
+
+Lock files name the host of an index, so uv makes them when the tests run, from pinned inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from buildpack.app import App
+from buildpack.installers import load_installer
+from buildpack.installers.base import Install
+from buildpack.installers.errors import InstallFailedError
+from buildpack.installers.project_errors import UnsupportedEnvironmentError, UvLockOutOfSyncError
+from buildpack.package_manager import determine_package_manager
+from buildpack.python_version import PythonVersion
+from buildpack.runtime.install import Runtime
+from buildpack.settings import BuildSettings
+from buildpack.support.errors import SlugkitError
+from buildpack.tools import ToolBox
+from buildpack.venv import Venv, create_venv
+from tests.api.compiling import ROOT, build_env, compile_app
+
+pytestmark = [pytest.mark.integration, pytest.mark.network]
+
+FIXTURES = ROOT / "fixtures"
+PYTHON = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+PIP = "pip==26.3"
+LIST = """
+import importlib.metadata as m, json, sysconfig
+found = m.distributions(path=[sysconfig.get_path("purelib")])
+print(json.dumps([[d.name, d.version, d.read_text("direct_url.json")] for d in found]))
+"""
+
+
+@pytest.fixture(scope="session")
+def tools_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tools")
+
+
+@pytest.fixture
+def tools(tools_dir: Path) -> ToolBox:
+    return ToolBox(directory=tools_dir, env=build_env())
+
+
+@pytest.fixture
+def workspace(tools_dir: Path, tools: ToolBox, tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, tools_dir / "uv-cache", tools)
+
+
+class Workspace:
+    """An app in a temporary directory, and virtualenvs to install it into."""
+
+    def __init__(self, root: Path, uv_cache: Path, tools: ToolBox) -> None:
+        self.root, self.uv_cache, self.tools = root, uv_cache, tools
+        self.app_dir = root / "app"
+
+    def uv(self, *words: str, cwd: Path | None = None, **env: str) -> str:
+        """uv as a person would run it on a desk: with this machine's network, nothing of ours."""
+        names = ("SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "UV_DEFAULT_INDEX")
+        desk = {name: os.environ[name] for name in names if name in os.environ}
+        done = subprocess.run(
+            (self.tools.program("uv"), *words),
+            cwd=cwd or self.app_dir,
+            env={
+                "HOME": str(self.root),
+                "PATH": "/usr/bin:/bin",
+                "UV_CACHE_DIR": str(self.uv_cache),
+                "UV_PYTHON": str(PYTHON),
+                "UV_PYTHON_DOWNLOADS": "never",
+                **desk,
+                **env,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def copy(self, name: str) -> Mapping[str, list[str]]:
+        """The fixture, with its lock file if it says how that is made."""
+        shutil.copytree(FIXTURES / name, self.app_dir)
+        story_file = self.app_dir / "story.toml"
+        story = tomllib.loads(story_file.read_text()) if story_file.exists() else {}
+        if story:
+            self.uv(*story["lock"][1:])
+            if "-o" in story["lock"]:
+                (self.app_dir / "uv.lock").unlink()
+        return story
+
+    def write(self, **texts: str) -> None:
+        self.app_dir.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (self.app_dir / name.replace("__", ".")).write_text(text)
+
+    def install(self, settings: BuildSettings | None = None, **env: str) -> Venv:
+        """As the buildpack does, without what it does to every virtualenv afterwards."""
+        app, chosen = App(root=self.app_dir), settings or BuildSettings()
+        installer = load_installer(determine_package_manager(app, chosen))
+        dependencies = installer.read(app, chosen, {})
+        where = self.root / "ours"
+        (where / "scratch").mkdir(parents=True)
+        version = _this_version()
+        home = where / "python"
+        home.symlink_to(PYTHON.parent.parent)
+        venv = create_venv(where / "venv", version, home=PYTHON.parent)
+        runtime = Runtime(home=home, version=version, provider="host", build_id="x", reason="x")
+        lines: list[str] = []
+        installer.install(
+            dependencies,
+            Install(
+                uv=self.tools.program("uv"),
+                venv=venv,
+                app_dir=self.app_dir,
+                scratch_dir=where / "scratch",
+                cache_dir=self.uv_cache.parent,
+                env={**build_env(), **env},
+                runtime=runtime,
+                tools=self.tools,
+            ),
+            lines.append,
+        )
+        return venv
+
+    def pip(self, *words: str) -> Path:
+        """A virtualenv that pip filled, started from another one."""
+        self.uv("venv", "-q", str(self.root / "pip"), cwd=self.root)
+        self.uv("pip", "install", "-q", "--python", str(self.root / "pip"), PIP, cwd=self.root)
+        self.uv("venv", "-q", str(self.root / "theirs"), cwd=self.root)
+        python = self.root / "theirs" / "bin" / "python"
+        argv = (self.root / "pip/bin/python", "-m", "pip", "--python", python, "install", "-q")
+        env = {**build_env(), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        done = subprocess.run(
+            (*argv, *words), cwd=self.app_dir, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return python
+
+    def uv_sync(self, *words: str) -> Path:
+        theirs = self.root / "theirs"
+        self.uv("sync", "-q", *words, UV_PROJECT_ENVIRONMENT=str(theirs))
+        return theirs / "bin" / "python"
+
+
+def _this_version() -> PythonVersion:
+    major, minor, patch = sys.version_info[:3]
+    return PythonVersion(major=major, minor=minor, patch=patch)
+
+
+def distributions(python: Path) -> list[tuple[str, str, object]]:
+    """Name, version and direct_url.json of all that is installed."""
+    done = subprocess.run((python, "-I", "-c", LIST), capture_output=True, check=True, timeout=30)
+    found = json.loads(done.stdout)
+    return sorted((name.lower(), version, url and json.loads(url)) for name, version, url in found)
+
+
+def names(found: Sequence[tuple[str, str, object]]) -> list[str]:
+    return [f"{name}=={version}" for name, version, _ in found]
+
+
+@pytest.mark.parametrize("name", ["uv_basic", "uv_workspace"])
+def test_a_uv_project_gets_what_uv_sync_installs(name: str, workspace: Workspace) -> None:
+    story = workspace.copy(name)
+    ours = distributions(workspace.install().python)
+    assert names(ours) == story["installed"]
+    assert ours == distributions(workspace.uv_sync("--locked", "--no-default-groups"))
+
+
+def test_groups_and_extras_are_those_that_uv_sync_would_add(workspace: Workspace) -> None:
+    workspace.copy("uv_basic")
+    chosen = BuildSettings(groups=("docs",), extras=("cli",))
+    ours = distributions(workspace.install(chosen).python)
+    words = ("--locked", "--no-default-groups", "--group", "docs", "--extra", "cli")
+    assert ours == distributions(workspace.uv_sync(*words))
+    assert "tomli==2.2.1" in names(ours)
+
+
+def test_a_build_for_tests_has_the_default_groups(workspace: Workspace) -> None:
+    workspace.copy("uv_basic")
+    ours = distributions(workspace.install(BuildSettings(is_test=True)).python)
+    assert ours == distributions(workspace.uv_sync("--locked"))
+    assert "iniconfig==2.1.0" in names(ours)
+
+
+def test_a_git_dependency_is_installed_at_the_locked_commit(workspace: Workspace) -> None:
+    repository = workspace.root / "repository"
+    shutil.copytree(FIXTURES / "uv_workspace" / "libs" / "greeting", repository)
+    for words in (
+        ("init", "-q", "-b", "main"),
+        ("add", "."),
+        ("-c", "user.name=x", "-c", "user.email=x@y.example", "commit", "-q", "-m", "x"),
+    ):
+        subprocess.run(("git", *words), cwd=repository, check=True)
+    url = f"git+file://{repository}"
+    workspace.write(
+        pyproject__toml='[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        f'dependencies = ["greeting @ {url}"]\n'
+    )
+    workspace.uv("lock")
+    ours = distributions(workspace.install().python)
+    assert ours == distributions(workspace.uv_sync("--locked"))
+    assert "vcs_info" in json.dumps(ours)
+
+
+def test_pips_index_settings_do_not_make_a_uv_lock_look_stale(workspace: Workspace) -> None:
+    workspace.copy("uv_basic")
+    venv = workspace.install(
+        PIP_INDEX_URL="https://no-such-host.invalid/simple", PIP_FIND_LINKS="/nowhere"
+    )
+    assert names(distributions(venv.python)) == ["idna==3.10", "six==1.17.0"]
+
+
+def test_a_python_version_file_does_not_make_uv_look_for_another_python(
+    workspace: Workspace,
+) -> None:
+    workspace.copy("uv_basic")
+    (workspace.app_dir / ".python-version").write_text("3.10.1\n")
+    venv = workspace.install()
+    assert names(distributions(venv.python)) == ["idna==3.10", "six==1.17.0"]
+    assert str(venv.python.readlink()).startswith("../../python/bin/python3.")
+
+
+def test_what_only_uv_sees_is_an_error_of_ours_too(workspace: Workspace) -> None:
+    workspace.copy("uv_basic")
+    file = workspace.app_dir / "pyproject.toml"
+    file.write_text(file.read_text() + '[tool.uv]\nresolution = "lowest"\n')
+    with pytest.raises(UvLockOutOfSyncError) as raised:
+        workspace.install()
+    assert raised.value.text().startswith("uv.lock does not match pyproject.toml\n\n")
+    assert "    uv lock\n    git add uv.lock" in raised.value.text()
+
+
+def test_a_lock_of_an_app_without_requires_python_installs_with_an_older_python_too(
+    workspace: Workspace,
+) -> None:
+    workspace.write(
+        pyproject__toml='[project]\nname = "app"\nversion = "1"\ndependencies = ["idna==3.10"]\n'
+    )
+    workspace.uv("lock")
+    lock = workspace.app_dir / "uv.lock"
+    minor = f'">=3.{sys.version_info.minor}"'
+    assert f"requires-python = {minor}" in lock.read_text()
+    lock.write_text(lock.read_text().replace(minor, '">=3.9"', 1))
+    assert names(distributions(workspace.install().python)) == ["idna==3.10"]
+
+
+def test_a_pylock_gets_what_pip_installs_from_it(workspace: Workspace) -> None:
+    story = workspace.copy("pylock_basic")
+    ours = distributions(workspace.install().python)
+    assert names(ours) == story["installed"]
+    assert [x[:2] for x in ours] == [
+        x[:2] for x in distributions(workspace.pip("-r", "pylock.toml"))
+    ]
+
+
+GROUPS = """
+lock-version = "1.0"
+created-by = "test"
+requires-python = ">=3.10"
+extras = ["cli"]
+dependency-groups = ["dev", "docs"]
+default-groups = ["docs"]
+"""
+MARKERS = {
+    "idna": "",
+    "click": "'cli' in extras",
+    "iniconfig": "'dev' in dependency_groups",
+    "tomli": "'docs' in dependency_groups",
+    "six": "sys_platform == 'win32'",
+}
+
+
+def pylock_with_groups(workspace: Workspace) -> str:
+    """The lock of uv_basic, with the markers that no tool here writes yet."""
+    workspace.copy("uv_basic")
+    (workspace.app_dir / "uv.lock").unlink()
+    words = ("--format", "pylock.toml", "--all-groups", "--all-extras", "--no-emit-project")
+    text = workspace.uv("export", "-q", *words)
+    (workspace.app_dir / "uv.lock").unlink()
+    _, *packages = text.split("[[packages]]\n")
+    parts = [GROUPS]
+    for package in packages:
+        name = package.split('"')[1]
+        lines = [x for x in package.splitlines() if not x.startswith("marker = ")]
+        if MARKERS.get(name):
+            lines.insert(1, f'marker = "{MARKERS[name]}"')
+        parts.append("[[packages]]\n" + "\n".join(lines) + "\n")
+    for name in ("story.toml", "pyproject.toml"):
+        (workspace.app_dir / name).unlink()
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (BuildSettings(), ["idna", "tomli"]),
+        (BuildSettings(groups=("dev",)), ["idna", "iniconfig", "tomli"]),
+        (BuildSettings(extras=("cli",)), ["click", "idna", "tomli"]),
+        (BuildSettings(is_test=True), ["idna", "iniconfig", "tomli"]),
+    ],
+)
+def test_a_pylocks_groups_and_extras_are_installed_by_choice(
+    settings: BuildSettings, expected: list[str], workspace: Workspace
+) -> None:
+    text = pylock_with_groups(workspace)
+    (workspace.app_dir / "pylock.toml").write_text(text)
+    found = distributions(workspace.install(settings).python)
+    assert [name for name, _, _ in found if name != "colorama"] == expected
+
+
+def test_a_pylock_for_another_system_is_refused(workspace: Workspace) -> None:
+    text = pylock_with_groups(workspace)
+    text = text.replace("extras =", "environments = [\"sys_platform == 'win32'\"]\nextras =", 1)
+    (workspace.app_dir / "pylock.toml").write_text(text)
+    with pytest.raises(UnsupportedEnvironmentError) as raised:
+        workspace.install()
+    assert raised.value.text() == (
+        "pylock.toml was not made for this system\n\n"
+        "It holds for these environments, and this is none of them:\n\n"
+        "  sys_platform == 'win32'\n\n"
+        "Make the lock file for Linux and the Python version of your app as\n"
+        "well, and commit it."
+    )
+
+
+def test_a_wrong_hash_in_a_pylock_stops_the_build(workspace: Workspace) -> None:
+    workspace.copy("pylock_basic")
+    lock = workspace.app_dir / "pylock.toml"
+    packages = tomllib.loads(lock.read_text())["packages"]
+    six = next(package for package in packages if package["name"] == "six")
+    digest = six["wheels"][0]["hashes"]["sha256"]
+    lock.write_text(lock.read_text().replace(digest, "0" * 64))
+    with pytest.raises(SlugkitError) as raised:
+        workspace.install()
+    assert raised.value.id == "install::hash-mismatch"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (BuildSettings(), ("-e", ".")),
+        (BuildSettings(extras=("search",)), ("-e", ".[search]")),
+        (BuildSettings(is_test=True), ("-e", ".", "--group", "test")),
+    ],
+)
+def test_a_pyproject_gets_what_pip_installs(
+    settings: BuildSettings, words: tuple[str, ...], workspace: Workspace
+) -> None:
+    workspace.copy("pyproject_only")
+    ours = distributions(workspace.install(settings).python)
+    assert ours == distributions(workspace.pip(*words))
+
+
+def test_a_setup_py_gets_what_pip_installs_and_leaves_no_trace_in_the_source(
+    workspace: Workspace,
+) -> None:
+    workspace.copy("setup_py_only")
+    before = sorted(workspace.app_dir.rglob("*"))
+    venv = workspace.install(BuildSettings(extras=("colour",)))
+    assert sorted(workspace.app_dir.rglob("*")) == before
+    assert distributions(venv.python) == distributions(workspace.pip("-e", ".[colour]"))
+
+
+def test_a_script_gets_what_pip_installs_for_it(workspace: Workspace) -> None:
+    workspace.copy("script_pep723")
+    ours = distributions(workspace.install().python)
+    assert ours == distributions(workspace.pip("--requirements-from-script", "greet.py"))
+
+
+def test_a_scripts_own_settings_of_uv_and_its_lock_count(workspace: Workspace) -> None:
+    workspace.write(
+        run__py='# /// script\n# requires-python = ">=3.10"\n# dependencies = ["idna"]\n'
+        '# [tool.uv]\n# exclude-newer = "2024-11-01T00:00:00Z"\n# ///\n'
+    )
+    workspace.uv("lock", "--script", "run.py")
+    assert (workspace.app_dir / "run.py.lock").exists()
+    assert names(distributions(workspace.install().python)) == ["idna==3.10"]
+
+
+def test_a_source_that_cannot_be_built_says_why(workspace: Workspace) -> None:
+    workspace.write(setup__py="raise SystemExit('no such header')\n")
+    with pytest.raises(InstallFailedError) as raised:
+        workspace.install()
+    assert "no such header" in raised.value.text()
+
+
+def test_editable_packages_work_from_a_tree_that_was_moved_and_is_only_read(
+    workspace: Workspace,
+) -> None:
+    workspace.copy("uv_workspace")
+    done = compile_app(workspace.app_dir, workspace.root / "cache")
+    assert done.returncode == 0, done.stdout + done.stderr
+    moved = workspace.root / "elsewhere" / "app"
+    moved.parent.mkdir()
+    workspace.app_dir.rename(moved)
+    subprocess.run(("chmod", "-R", "a-w", str(moved)), check=True)
+    before = sorted(str(path) for path in moved.rglob("*"))
+    script = "import shop, prices; print(shop.offer('Ann'), prices.__file__)"
+    argv = (moved / ".heroku/venv/bin/python", "-B", "-c", script)
+    answer = subprocess.run(argv, cwd="/", env={}, capture_output=True, check=True, text=True)
+    where = moved / "packages/prices/src/prices/__init__.py"
+    assert answer.stdout == f"Hello Ann: 3.20 {where}\n"
+    assert sorted(str(path) for path in moved.rglob("*")) == before
+    subprocess.run(("chmod", "-R", "u+w", str(moved)), check=True)
