@@ -53,7 +53,19 @@ MISSPELT_REQUIREMENTS = (
 ADVICE_FILES = ("requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", "Pipfile.lock")
 """What we look for one level down, to say "your app is in that directory"."""
 
+NOT_AN_APP = frozenset(
+    (".git", ".heroku", ".tox", ".venv", "node_modules", "site-packages", "venv")
+)
+
 SHOWN_ENTRIES = 40
+
+APP_DIR = "SLUGKIT_APP_DIR"
+"""Where in the source the app is; an environment variable here, as detect sees no config vars."""
+
+SCRIPT_MARK = b"# /// script"
+"""The first line of a script's own requirements (PEP 723)."""
+
+LONGEST_PREAMBLE = 65536
 
 
 def find_evidence(names: "Sequence[str]") -> "tuple[str, ...]":
@@ -79,13 +91,60 @@ def list_root(build_dir: str, names: "Sequence[str]") -> "list[str]":
 
 
 def find_deeper(build_dir: str, names: "Sequence[str]") -> "list[str]":
-    """Project files one directory down, as relative paths."""
+    """Project files one or two directories down, as relative paths, the shallowest first."""
     deeper = []
-    for name in sorted(names):
-        for wanted in ADVICE_FILES:
-            if os.path.isfile("/".join((build_dir, name, wanted))):  # noqa: PTH113
-                deeper.append(visible(name) + "/" + wanted)
+    level = [name for name in sorted(names) if name not in NOT_AN_APP][:200]
+    for _ in range(2):
+        below = []
+        for directory in level:
+            path = build_dir + "/" + directory
+            found = subdirectories_and_files(path)
+            deeper += [visible(directory) + "/" + name for name in ADVICE_FILES if name in found]
+            below += [directory + "/" + name for name in found if name not in NOT_AN_APP]
+        level = below[:200]
     return deeper
+
+
+def subdirectories_and_files(path: str) -> "list[str]":
+    """What a directory holds; nothing for a file, or for one we may not read."""
+    try:
+        return sorted(os.listdir(path))  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def find_other_evidence(build_dir: str, names: "Sequence[str]") -> "tuple[str, ...]":
+    """What takes a closer look, when no name in the list above was there.
+
+    A named lock file (PEP 751), the file that SLUGKIT_REQUIREMENTS names, a script that carries
+    its own requirements (PEP 723).
+    """
+    found = [name for name in names if name.startswith("pylock.") and name.endswith(".toml")]
+    for name in os.environ.get("SLUGKIT_REQUIREMENTS", "").replace(",", " ").split():
+        if os.path.isfile(build_dir + "/" + name):  # noqa: PTH113
+            found.append(name)
+    if not found:
+        scripts = [name for name in sorted(names) if name.endswith(".py")]
+        found = [name for name in scripts if is_script(build_dir + "/" + name)]
+    return tuple(found)
+
+
+def is_script(path: str) -> bool:
+    """Does a Python file say what it needs? Never waits for a named pipe."""
+    if not os.path.isfile(path):  # noqa: PTH113
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return any(line.rstrip() == SCRIPT_MARK for line in file.readlines(LONGEST_PREAMBLE))
+    except OSError:
+        return False
+
+
+def find_near_misses(names: "Sequence[str]") -> "list[tuple[str, str]]":
+    """Names that differ from a project file's only in capitals: what it is, and should be."""
+    right = {name.lower(): name for name in PROJECT_FILES}
+    wrong = [name for name in sorted(names) if name not in PROJECT_FILES]
+    return [(name, right[name.lower()]) for name in wrong if name.lower() in right]
 
 
 def failure_message(build_dir: str, names: "Sequence[str]") -> str:
@@ -102,9 +161,12 @@ def failure_message(build_dir: str, names: "Sequence[str]") -> str:
     ]
     lines += ["  " + entry for entry in list_root(build_dir, names)]
     deeper = find_deeper(build_dir, names)
+    for name, right in find_near_misses(names):
+        lines += ["", "Found " + visible(name) + ", which has another spelling. Rename it:", ""]
+        lines += ["    git mv " + visible(name) + " " + right]
     if deeper:
-        lines += ["", "Found " + deeper[0] + ": if that is your app, build the"]
-        lines += ["directory '" + deeper[0].rpartition("/")[0] + "' instead."]
+        lines += ["", "Found " + deeper[0] + ". If your app is in that directory, set:", ""]
+        lines += ["    " + APP_DIR + "=" + deeper[0].rpartition("/")[0]]
     lines += [
         "",
         "If the app has one of these files, check that:",
@@ -126,7 +188,11 @@ def main(argv: "Sequence[str]") -> int:
     if len(argv) != 2:
         sys.stderr.write(" !     Error: Usage: bin/detect BUILD_DIR\n")
         return 1
-    build_dir = argv[1]
+    app_dir = os.environ.get(APP_DIR, "").strip().strip("/")
+    build_dir = argv[1] + "/" + app_dir if app_dir else argv[1]
+    if ".." in app_dir.split("/"):
+        sys.stderr.write(" !     Error: " + APP_DIR + " leads out of the source.\n")
+        return 1
     try:
         names = os.listdir(build_dir)  # noqa: PTH208 - pathlib would cost more than the whole phase
     except OSError as err:
@@ -138,8 +204,10 @@ def main(argv: "Sequence[str]") -> int:
             + reason
             + ".\n"
         )
+        if app_dir:
+            sys.stderr.write(" !     It is what " + APP_DIR + " names.\n")
         return 1
-    if find_evidence(names):
+    if find_evidence(names) or find_other_evidence(build_dir, names):
         sys.stdout.write("Python\n")
         return 0
     sys.stderr.write("\n" + failure_message(build_dir, names) + "\n")

@@ -3,67 +3,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from buildpack.django_errors import CollectstaticError
+from buildpack.django_failures import SWITCH, explain_failure
+from buildpack.secrets import is_secret_name
 from buildpack.support.command import Command, CommandFailedError, stream
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import printable
 from buildpack.venv import Venv
 
 DEEPEST = 3
-SWITCH = "DISABLE_COLLECTSTATIC"
 SWITCH_FILE = ".heroku/collectstatic_disabled"
+DEBUG_SWITCH = "DEBUG_COLLECTSTATIC"
 
-FAILURE_CLASSES = (
-    ("SyntaxError", "collectstatic-syntax-error", "There is a syntax error in your code."),
-    (
-        "ImproperlyConfigured",
-        "collectstatic-improper-configuration",
-        "Django's settings are not complete: often STATIC_ROOT, or a config var\nthat is not set.",
-    ),
-    (
-        "The CSS file",
-        "collectstatic-fancy-references",
-        "A CSS file refers to a file that does not exist.",
-    ),
-    ("OSError", "collectstatic-missing-file", "A file or directory is missing."),
-    ("FileNotFoundError", "collectstatic-missing-file", "A file or directory is missing."),
-)
-"""What the output holds, the id in reports, and what it means; first match wins."""
+UNKNOWN_COMMAND = "Unknown command: 'collectstatic'"
+NO_SETTINGS = "No Django settings specified."
 
-
-class CollectstaticError(SlugkitError):
-    """collectstatic failed; the class of failure is in ``reason_id``."""
-
-    id = "collectstatic-other"
-
-    def __init__(self, manage_py: str, lines: tuple[str, ...], code: int) -> None:
-        self.manage_py, self.code = manage_py, code
-        text = "\n".join(lines)
-        matches = ((i, m) for sign, i, m in FAILURE_CLASSES if sign in text)
-        self.reason_id, meaning = next(matches, (self.id, "The reason is in its output above."))
-        last = next((line for line in reversed(lines) if line.strip()), "")
-        super().__init__(
-            "Django's static files could not be collected",
-            details=f"'python {manage_py} collectstatic --noinput' ended with exit code {code}:\n"
-            f"\n    {last.strip()}\n\n{meaning}",
-            resolution="Run the same command on your computer to see it fail. If your app has\n"
-            f"no static files of its own, set the config var {SWITCH}=1.",
-        )
+__all__ = [
+    "SWITCH",
+    "CollectstaticError",
+    "collect_static_files",
+    "find_manage_py",
+    "has_django",
+    "reason_to_skip",
+]
 
 
 def find_manage_py(build_dir: Path) -> str | None:
-    """The shallowest manage.py, at most three levels down; a regular file, not a link."""
+    """The shallowest manage.py, at most three levels down; a link to a file counts."""
     level = [build_dir]
     for _ in range(DEEPEST):
         below: list[Path] = []
         for directory in level:
             candidate = directory / "manage.py"
-            if candidate.is_file() and not candidate.is_symlink():
+            if candidate.is_file():
                 return str(candidate.relative_to(build_dir))
             below += _subdirectories(directory)
         level = below
     return None
+
+
+NOT_THE_APP = frozenset({".heroku", ".git", "node_modules", "site-packages"})
 
 
 def _subdirectories(directory: Path) -> list[Path]:
@@ -72,7 +53,7 @@ def _subdirectories(directory: Path) -> list[Path]:
             names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
     except PermissionError:
         return []  # find(1) passes over these as well; reading them is the app check's business.
-    return [directory / name for name in sorted(names) if name not in {".heroku", ".git"}]
+    return [directory / name for name in sorted(names) if name not in NOT_THE_APP]
 
 
 def has_django(venv: Venv) -> bool:
@@ -96,32 +77,59 @@ def reason_to_skip(build_dir: Path, venv: Venv, switch: str) -> tuple[str | None
     return manage_py, ""
 
 
-def collectstatic_command(build_dir: Path, manage_py: str, env: Mapping[str, str]) -> Command:
+def collectstatic_command(
+    build_dir: Path, python: Path, manage_py: str, env: Mapping[str, str]
+) -> Command:
     """``python manage.py collectstatic --noinput``, as a person would run it."""
-    python = str(build_dir / ".heroku" / "venv" / "bin" / "python")
     return Command(
-        argv=(python, manage_py, "collectstatic", "--noinput", "--traceback"),
+        argv=(str(python), manage_py, "collectstatic", "--noinput", "--traceback"),
         cwd=build_dir,
         env={"PYTHONPATH": ".", **env},
         title=f"python {manage_py} collectstatic --noinput",
     )
 
 
-def collect_static_files(
-    build_dir: Path, manage_py: str, env: Mapping[str, str], on_line: Callable[[str], None]
-) -> bool:
+def collect_static_files(command: Command, manage_py: str, on_line: Callable[[str], None]) -> bool:
     """Run it; False when the app has not enabled Django's staticfiles at all."""
     lines: list[str] = []
 
     def show(line: str) -> None:
         lines.append(line)
-        if "Unknown command: 'collectstatic'" not in line:
+        if UNKNOWN_COMMAND not in line and not line.startswith("Type 'manage.py help'"):
             on_line(line)
 
     try:
-        stream(collectstatic_command(build_dir, manage_py, env), show)
+        stream(command, show)
     except CommandFailedError as err:
-        if any("Unknown command: 'collectstatic'" in line for line in lines):
+        if is_not_enabled(lines):
             return False
-        raise CollectstaticError(manage_py, tuple(lines), err.code) from err
+        for line in debug_lines(command.env):
+            on_line(line)
+        failure = explain_failure(lines, str(command.cwd), command.env)
+        raise CollectstaticError(manage_py, failure, err.code) from err
     return True
+
+
+def is_not_enabled(lines: list[str]) -> bool:
+    """Django does not know the command, and knows its settings: staticfiles is not an app of it."""
+    text = "\n".join(lines)
+    return UNKNOWN_COMMAND in text and NO_SETTINGS not in text
+
+
+SHOWN_VALUES = frozenset({"DJANGO_SETTINGS_MODULE", "DEBUG", "HOME", "LANG", "PATH", "STACK"})
+
+
+def debug_lines(env: Mapping[str, str]) -> Iterator[str]:
+    """What DEBUG_COLLECTSTATIC adds after a failure: the environment, and not one secret of it.
+
+    A log is read by many, so only values that cannot be secret are shown; of the others, their
+    length tells whether they are set and not empty.
+    """
+    if env.get(DEBUG_SWITCH, "") in {"", "0"}:
+        return
+    yield ""
+    yield f"{DEBUG_SWITCH}: the environment of collectstatic"
+    for name, value in sorted(env.items()):
+        is_open = name in SHOWN_VALUES or name.startswith("PYTHON")
+        shown = printable(value, limit=400) if is_open and not is_secret_name(name) else ""
+        yield f"  {name}={shown}" if shown else f"  {name} ({len(value)} characters)"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildpack.django import collect_static_files, reason_to_skip
+from buildpack.django import collect_static_files, collectstatic_command, reason_to_skip
 from buildpack.report import BuildData
 from buildpack.static_cache import snapshot, static_cache
 from buildpack.support.output import Output
@@ -16,7 +16,7 @@ from buildpack.venv import Venv
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticFilesRequest:
     """Everything that decides what collectstatic does. ``venv_name`` names its exact packages,
-    ``switch`` is the value of DISABLE_COLLECTSTATIC."""
+    ``build_dir`` is the app's own directory, ``switch`` the value of DISABLE_COLLECTSTATIC."""
 
     build_dir: Path
     cache_dir: Path
@@ -53,7 +53,8 @@ def _collect(request: StaticFilesRequest, manage_py: str, out: Output) -> None:
         out.info(f"Nothing has changed: using {restored} files collected in an earlier build.")
         return
     before = snapshot(request.build_dir)
-    enabled = collect_static_files(request.build_dir, manage_py, request.env, out.info)
+    command = collectstatic_command(request.build_dir, request.venv.python, manage_py, request.env)
+    enabled = collect_static_files(command, manage_py, out.info)
     if enabled:
         kept.save(before)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from buildpack.detect import (
     MISSPELT_REQUIREMENTS,
     PROJECT_FILES,
     failure_message,
+    find_deeper,
     find_evidence,
+    find_near_misses,
     main,
 )
 
@@ -40,8 +43,11 @@ def test_a_file_in_a_subdirectory_is_no_evidence_but_is_mentioned(
     assert main(["detect", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "Found backend/requirements.txt: if that is your app, build the" in captured.err
-    assert "directory 'backend' instead." in captured.err
+    assert (
+        " !     Found backend/requirements.txt. If your app is in that directory, set:\n"
+        " !\n"
+        " !         SLUGKIT_APP_DIR=backend\n"
+    ) in captured.err
 
 
 def test_failure_message_whole(tmp_path: Path) -> None:
@@ -93,3 +99,73 @@ def test_a_missing_directory_is_named(capsys: pytest.CaptureFixture[str]) -> Non
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detect"]) == 1
     assert capsys.readouterr().err == " !     Error: Usage: bin/detect BUILD_DIR\n"
+
+
+def test_what_is_two_directories_down_is_mentioned_and_packages_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    for directory in ("services/api", "node_modules/gyp", "a/b/c"):
+        (tmp_path / directory).mkdir(parents=True)
+        (tmp_path / directory / "pyproject.toml").touch()
+    assert find_deeper(str(tmp_path), sorted(p.name for p in tmp_path.iterdir())) == [
+        "services/api/pyproject.toml"
+    ]
+
+
+def test_a_name_that_differs_in_capitals_gets_its_right_one(tmp_path: Path) -> None:
+    assert find_near_misses(["pipfile", "Main.py", "app.py"]) == [
+        ("Main.py", "main.py"),
+        ("pipfile", "Pipfile"),
+    ]
+    assert " !         git mv pipfile Pipfile\n" in failure_message(str(tmp_path), ["pipfile"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("pylock.prod.toml", "", 0),
+        ("tool.py", "#!/usr/bin/env python\n# /// script\n# dependencies = []\n# ///\n", 0),
+        ("tool.py", "import os\nprint('# /// script')\n", 1),
+        ("tool.txt", "# /// script\n", 1),
+    ],
+)
+def test_what_takes_a_closer_look(name: str, content: str, expected: int, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    assert main(["detect", str(tmp_path)]) == expected
+
+
+def test_a_named_pipe_with_a_script_s_name_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tool.py")
+    assert main(["detect", str(tmp_path)]) == 1
+
+
+def test_other_requirements_files_count_where_the_setting_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "prod.txt").touch()
+    assert main(["detect", str(tmp_path)]) == 1
+    monkeypatch.setenv("SLUGKIT_REQUIREMENTS", "deploy/prod.txt")
+    assert main(["detect", str(tmp_path)]) == 0
+
+
+def test_an_app_in_a_subdirectory_is_found_where_the_setting_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "services" / "api").mkdir(parents=True)
+    (tmp_path / "services" / "api" / "uv.lock").touch()
+    monkeypatch.setenv("SLUGKIT_APP_DIR", "services/api/")
+    assert main(["detect", str(tmp_path)]) == 0
+    monkeypatch.setenv("SLUGKIT_APP_DIR", "services/web")
+    assert main(["detect", str(tmp_path)]) == 1
+    assert " !     It is what SLUGKIT_APP_DIR names.\n" in capsys.readouterr().err
+    monkeypatch.setenv("SLUGKIT_APP_DIR", "../elsewhere")
+    assert main(["detect", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == " !     Error: SLUGKIT_APP_DIR leads out of the source.\n"
+
+
+def test_an_empty_setting_means_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "requirements.txt").touch()
+    for value in ("", " ", ".", "./"):
+        monkeypatch.setenv("SLUGKIT_APP_DIR", value)
+        assert main(["detect", str(tmp_path)]) == 0
