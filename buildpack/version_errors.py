@@ -50,7 +50,7 @@ class EndOfLifeVersionError(SlugkitError):
             f"To build with it all the same, at your own risk, set the config var\n{ALLOW_EOL}=1."
             if entry.can_build
             else f"{ALLOW_EOL} does not help here: Python {entry.series} is too old\n"
-            "for the tools that install packages."
+            "for the steps of a build."
         )
         super().__init__(
             f"Python {entry.series} is no longer supported",

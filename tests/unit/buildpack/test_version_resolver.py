@@ -183,7 +183,7 @@ def test_no_switch_brings_back_what_nothing_installs_for() -> None:
             resolve(file("2.7"), policy=policy)
         assert caught.value.resolution == (
             f"{CHOICES}\n\nSLUGKIT_ALLOW_EOL_PYTHON does not help here: Python 2.7 is too old\n"
-            "for the tools that install packages."
+            "for the steps of a build."
         )
 
 
@@ -194,7 +194,7 @@ def test_limits_that_leave_only_old_versions_say_so() -> None:
     assert caught.value.details.startswith(
         "pyproject.toml:3 (requires-python) allows Python <3.10.\n"
     )
-    assert resolve(limit("<3.10"), policy=DARING).allowed.series == ("3.9", "3.8")
+    assert resolve(limit("<3.10"), policy=DARING).allowed.series == ("3.9", "3.8", "3.7")
 
 
 def test_the_last_builds_version_is_not_used_beyond_its_time() -> None:
