@@ -25,13 +25,16 @@ from buildpack.environment import (
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook
 from buildpack.last_version import LastVersion, read_last_version, write_last_version
+from buildpack.nltk import NltkRequest, nltk_step
 from buildpack.packaging_finder import make_packaging_importable
 from buildpack.plan import BuildPlan, plan_build
 from buildpack.python_version import VersionPolicy, default_series, read_policy
+from buildpack.release import web_process_step
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
 from buildpack.settings import open_app, read_settings
 from buildpack.static_files import StaticFilesRequest, collect_static_step
+from buildpack.summary import summary_step
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox, tool_versions
 from buildpack.venv import Venv
@@ -71,7 +74,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     config_vars = read_env_dir(dirs.env_dir)
     choices = read_settings(env, config_vars)
     app = open_app(dirs.build_dir, choices)
-    out.secrets = secret_values({**env, **config_vars})
+    out.secrets = data.secrets = secret_values({**env, **config_vars})
     settings = install_settings(env, config_vars)
     program_env = app_env(env, config_vars, dirs.prefix)
     tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
@@ -140,12 +143,9 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         switch=config_vars.get(SWITCH) or env.get(SWITCH, ""),
         env=program_env,
     )
-    collect_static_step(static_files, data, out)
+    run_framework_steps(app, static_files, data, out)
 
-    if dirs.layers_dir is None:
-        write_profile_d(dirs.build_dir)
-        write_app_dir(dirs.build_dir, choices.app_dir)
-        write_export(dirs.buildpack_dir, dirs.build_dir)
+    write_launch_files(dirs, choices.app_dir)
     before_hook = time.time_ns()
     run_hook_step("post_compile", app, dirs, program_env, data, out)
     if plan.has_hook("post_compile"):
@@ -153,7 +153,32 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     write_last_facts(dirs.cache_dir, facts)
     write_last_version(dirs.cache_dir, runtime.version, default_series(policy.known))
     reap(dirs.cache_dir)
+    say_the_end(dirs, venv, venv_home, data, out)
     return BuiltApp(app=app, runtime=runtime, venv=venv)
+
+
+def run_framework_steps(
+    app: App, static_files: StaticFilesRequest, data: BuildData, out: Output
+) -> None:
+    """What NLTK and Django want of a build, in the app that has them."""
+    cache_dir, venv, env = static_files.cache_dir, static_files.venv, static_files.env
+    nltk_step(NltkRequest(app=app, venv=venv, cache_dir=cache_dir, env=env), data, out)
+    collect_static_step(static_files, data, out)
+
+
+def write_launch_files(dirs: BuildDirs, app_dir: str) -> None:
+    """What containers source before they start, and the next buildpack of this build."""
+    if dirs.layers_dir is None:
+        write_profile_d(dirs.build_dir)
+        write_app_dir(dirs.build_dir, app_dir)
+        write_export(dirs.buildpack_dir, dirs.build_dir)
+
+
+def say_the_end(dirs: BuildDirs, venv: Venv, venv_home: Path, data: BuildData, out: Output) -> None:
+    """What was built, when it is there: the default web process, sizes, times."""
+    if dirs.layers_dir is None:
+        web_process_step(dirs.build_dir, data, out)
+    summary_step(venv, venv_home.parent, data, time.monotonic() - data.started, out)
 
 
 def run_hook_step(

@@ -6,28 +6,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from buildpack.django_errors import CollectstaticError
-from buildpack.django_failures import SWITCH, explain_failure
 from buildpack.secrets import is_secret_name
 from buildpack.support.command import Command, CommandFailedError, stream
 from buildpack.support.errors import printable
 from buildpack.venv import Venv
 
 DEEPEST = 3
+SWITCH = "DISABLE_COLLECTSTATIC"
 SWITCH_FILE = ".heroku/collectstatic_disabled"
 DEBUG_SWITCH = "DEBUG_COLLECTSTATIC"
 
 UNKNOWN_COMMAND = "Unknown command: 'collectstatic'"
 NO_SETTINGS = "No Django settings specified."
-
-__all__ = [
-    "SWITCH",
-    "CollectstaticError",
-    "collect_static_files",
-    "find_manage_py",
-    "has_django",
-    "reason_to_skip",
-]
 
 
 def find_manage_py(build_dir: Path) -> str | None:
@@ -103,6 +93,10 @@ def collect_static_files(command: Command, manage_py: str, on_line: Callable[[st
     except CommandFailedError as err:
         if is_not_enabled(lines):
             return False
+        # Thirty regular expressions that only a failure needs.
+        from buildpack.django_errors import CollectstaticError
+        from buildpack.django_failures import explain_failure
+
         for line in debug_lines(command.env):
             on_line(line)
         failure = explain_failure(lines, str(command.cwd), command.env)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from buildpack.django_failures import OTHER, SWITCH, Failure
+from buildpack.django import SWITCH
+from buildpack.django_failures import OTHER, Failure
 from buildpack.hooks import how_it_ended
 from buildpack.support.errors import SlugkitError, printable
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from buildpack.django import SWITCH
 from buildpack.support.errors import printable
 
 SYNTAX = "collectstatic-syntax-error"
@@ -17,8 +18,6 @@ CONFIGURATION = "collectstatic-improper-configuration"
 REFERENCES = "collectstatic-fancy-references"
 MISSING_FILE = "collectstatic-missing-file"
 OTHER = "collectstatic-other"
-
-SWITCH = "DISABLE_COLLECTSTATIC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

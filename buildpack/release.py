@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.app_dir import process_types_of, read_app_dir
-from buildpack.frameworks import WebProcess, find_venv, find_web_process
 from buildpack.report import BuildData
 from buildpack.support.output import Output
+
+if TYPE_CHECKING:
+    from buildpack.frameworks import WebProcess
 
 
 def default_web_process(build_dir: Path, app_dir: str = "") -> WebProcess | None:
     """The web process we suggest; None for an app with a Procfile, which says all there is."""
     if any((directory / "Procfile").exists() for directory in (build_dir, build_dir / app_dir)):
         return None
+    from buildpack.frameworks import find_venv, find_web_process
+
     venv = find_venv(build_dir)
     return find_web_process(build_dir, venv, app_dir) if venv else None
 
@@ -33,9 +38,9 @@ def default_process_types(build_dir: Path) -> Mapping[str, str]:
     return {"web": found.command} if found else {}
 
 
-def web_process_step(build_dir: Path, app_dir: str, data: BuildData, out: Output) -> None:
+def web_process_step(build_dir: Path, data: BuildData, out: Output) -> None:
     """Show during the build what ``bin/release`` will say."""
-    found = default_web_process(build_dir, app_dir)
+    found = default_web_process(build_dir, read_app_dir(build_dir))
     if found is None:
         return
     data.set("default_web_process", found.command)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from buildpack.django import (
-    CollectstaticError,
     collect_static_files,
     collectstatic_command,
     find_manage_py,
     reason_to_skip,
 )
+from buildpack.django_errors import CollectstaticError
 from buildpack.python_version import PythonVersion
 from buildpack.support.command import Command
 from buildpack.venv import Venv

@@ -259,7 +259,7 @@ def test_without_a_build_there_is_no_default(tmp_path: Path) -> None:
 def test_the_build_shows_what_release_will_say(tmp_path: Path) -> None:
     root = built_app(tmp_path, "flask", "gunicorn", app=FLASK + "app = Flask('x')\n")
     out, data = io.StringIO(), BuildData()
-    web_process_step(root, "", data, Output(out=out))
+    web_process_step(root, data, Output(out=out))
     assert out.getvalue() == (
         "-----> Default web process (Flask in app.py, and no Procfile)\n"
         f"       web: {GUNICORN} app:app\n"
