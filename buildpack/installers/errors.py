@@ -5,11 +5,21 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from buildpack.installers.network_errors import (
+    GitError,
+    IndexAccessError,
+    IndexTlsError,
+    IndexUnreachableError,
+    ProxyError,
+)
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.urls import without_password
 
+__all__ = ["GitError", "IndexAccessError", "IndexTlsError", "IndexUnreachableError", "ProxyError"]
 
-def _wrap(text: str) -> str:
+
+def wrapped(text: str) -> str:
+    """A paragraph at the width of messages."""
     return textwrap.fill(text, 70, break_long_words=False, break_on_hyphens=False)
 
 
@@ -55,7 +65,7 @@ class NoMatchingDistributionError(SlugkitError):
         self.package, self.explanation = package, explanation
         super().__init__(
             f"No package on the index matches '{package}'",
-            details=_wrap(explanation),
+            details=wrapped(explanation),
             resolution="Check its name and version in your requirements. If the package\n"
             "is private, set PIP_EXTRA_INDEX_URL to the index that has it.",
         )
@@ -70,7 +80,7 @@ class VersionConflictError(SlugkitError):
         self.explanation = explanation
         super().__init__(
             "Your requirements cannot be installed together",
-            details=_wrap(explanation),
+            details=wrapped(explanation),
             resolution="Loosen or change one of the versions named above.",
         )
 
@@ -91,38 +101,6 @@ class HashMismatchError(SlugkitError):
         )
 
 
-class IndexUnreachableError(SlugkitError):
-    """The package index does not answer, which says nothing about the packages."""
-
-    id = "install::index-unreachable"
-
-    def __init__(self, index: str, reason: str) -> None:
-        self.index, self.reason = without_password(index), reason
-        super().__init__(
-            "The package index cannot be reached",
-            details=f"{self.index}: {reason}.",
-            resolution="Your requirements may be fine. Check the network and any proxy\n"
-            "settings of the build machine, then build again. To use another\n"
-            "index, set PIP_INDEX_URL.",
-        )
-
-
-class IndexAccessError(SlugkitError):
-    """The package index wants to know who is asking."""
-
-    id = "install::index-access"
-
-    def __init__(self, index: str, status: str) -> None:
-        self.index, self.status = without_password(index), status
-        super().__init__(
-            "The package index refused access",
-            details=f"{self.index} answered with HTTP status {status}.",
-            resolution="Give the user name and password in the index's URL, in the\n"
-            "config var PIP_INDEX_URL or PIP_EXTRA_INDEX_URL:\n\n"
-            "    PIP_EXTRA_INDEX_URL=https://USER:PASSWORD@index.example.com/simple",
-        )
-
-
 class InstallFailedError(SlugkitError):
     """uv failed in a way we have no better words for: most often, a source build."""
 
@@ -137,48 +115,67 @@ class InstallFailedError(SlugkitError):
         )
 
 
-class PipToolsSettingsError(SlugkitError):
-    """[tool.pip-tools] cannot be read."""
-
-    id = "pip-tools::settings"
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.name, self.reason = name, reason
-        super().__init__(
-            f"The settings of pip-tools in {name} cannot be read",
-            details=f"{name}: {printable(reason, limit=200)}",
-            resolution="Correct the file. Settings are those of pip-compile, such as:\n\n"
-            "    [tool.pip-tools]\n    strip-extras = true",
-        )
-
-
-class PipToolsUnavailableError(SlugkitError):
-    """The pinned pip-tools could not be installed: nothing is known about the app yet."""
+class BrokenDownloadError(SlugkitError):
+    """What arrived is no whole file; it says nothing about hashes."""
 
     exit_code = ExitCode.TRY_AGAIN
-    id = "install::tool-bootstrap"
+    id = "install::broken-download"
 
-    def __init__(self, version: str, index: str, reason: str) -> None:
-        self.version, self.index, self.reason = version, without_password(index), reason
+    def __init__(self, package: str, reason: str) -> None:
+        self.package, self.reason = package, reason
         super().__init__(
-            f"Could not install pip-tools {version}, which resolves your requirements.in",
-            details=f"Package index: {self.index}\n\n{reason}",
-            resolution="Check that the index can be reached and has pip-tools. Or do without:\n"
-            "run this on your machine, and commit requirements.txt:\n\n"
-            "    pip-compile --generate-hashes --allow-unsafe requirements.in",
+            f"The file of {package} did not arrive whole",
+            details=reason,
+            resolution="It was cut short on its way, or it is damaged on the index. Build\n"
+            "again; if it happens again, look at what is between the build machine\n"
+            "and the index, then at the file itself.",
         )
 
 
-class PipCompileError(SlugkitError):
-    """pip-compile failed, and uv found nothing wrong with the same requirements."""
+class MissingFileError(SlugkitError):
+    """The index, or a requirement, names a file that is not there."""
 
-    id = "pip-tools::failed"
+    exit_code = ExitCode.DATA
+    id = "install::file-gone"
 
-    def __init__(self, lines: Sequence[str], code: int) -> None:
-        self.lines, self.code = tuple(lines), code
+    def __init__(self, url: str) -> None:
+        self.url = without_password(url)
         super().__init__(
-            "pip-tools could not resolve your requirements.in",
-            details="\n".join(printable(line, limit=300) for line in lines),
-            resolution=f"pip-compile ended with exit code {code}; its last lines are above.\n"
-            "Try the same on your machine:\n\n    pip-compile --generate-hashes requirements.in",
+            "A file that should be downloaded does not exist",
+            details=f"{self.url} answered 'not found' (HTTP 404).",
+            resolution="If it is in your requirements, correct the URL. If the index named\n"
+            "it, its pages are out of date; another version may be there.",
+        )
+
+
+class DiskFullError(SlugkitError):
+    """There was no room for what should be installed."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "install::disk-full"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            "The disk is full",
+            details="There was no room to write" + (f" {where}." if where else "."),
+            resolution="Make room on the build machine, or clear the build cache. Large packages\n"
+            "(torch, tensorflow) have smaller builds without graphics cards.",
+        )
+
+
+class OutOfMemoryError(SlugkitError):
+    """The kernel ended a build or the installer itself."""
+
+    exit_code = ExitCode.TRY_AGAIN
+    id = "install::killed"
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        super().__init__(
+            f"The build of {package} was killed" if package else "The installation was killed",
+            details="It ended with signal 9 (SIGKILL). Most often the machine, or the limit of\n"
+            "the build, had no memory left.",
+            resolution="Use a version that has a wheel for this Python, which needs no\n"
+            "compiler, or give the build more memory.",
         )

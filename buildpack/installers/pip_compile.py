@@ -13,7 +13,7 @@ from pathlib import Path
 
 from buildpack.app import App
 from buildpack.installers.base import Install
-from buildpack.installers.errors import PipToolsSettingsError, PipToolsUnavailableError
+from buildpack.installers.pip_tools_errors import PipToolsSettingsError, PipToolsUnavailableError
 from buildpack.installers.requirements import install_requirements, installer_env, uv_env
 from buildpack.support import files
 from buildpack.support.command import Command

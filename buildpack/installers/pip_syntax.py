@@ -12,8 +12,8 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from buildpack.installers.variables import expand
 from buildpack.requirements_file import EDITABLE, INCLUDE, RequirementLine, is_path
-from buildpack.support.urls import without_password
 
 WITH_VALUE = {
     "-i": "--index-url",
@@ -34,9 +34,6 @@ NO_EFFECT = frozenset({"--use-feature", "--prefer-binary"})
 INDEX_OPTIONS = frozenset({"--index-url", "--extra-index-url", "--find-links", "--no-index"})
 PER_REQUIREMENT = re.compile(r"\s--?(?!hash\b)(?P<name>[A-Za-z][A-Za-z-]*)")
 HASH = re.compile(r"--hash[=\s]\s*(?P<hash>[A-Za-z0-9]+:[A-Fa-f0-9]+)")
-VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
-"""The only form pip expands: ``$NAME`` and lower case stay as they are."""
-
 CHECKOUT = re.compile(r"(?P<scheme>git|hg|svn|bzr)\+")
 
 
@@ -189,38 +186,3 @@ def _expanded(text: str, variables: Mapping[str, str]) -> str:
     if "://" in text or " @ " in text or is_path(text):
         return text
     return expand(text, variables)
-
-
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """``text`` with ``${NAME}`` filled in, as pip does; a name without a value stays."""
-    return VARIABLE.sub(lambda match: variables.get(match["name"]) or match[0], text)
-
-
-def variable_names(lines: Iterable[RequirementLine]) -> Mapping[str, RequirementLine]:
-    """Every ``${NAME}`` the lines use, with the first line that does."""
-    found: dict[str, RequirementLine] = {}
-    for line in lines:
-        for match in VARIABLE.finditer(line.text):
-            found.setdefault(match["name"], line)
-    return found
-
-
-URL_PASSWORD = re.compile(r"://(?P<userinfo>[^/\s@]+)@")
-
-
-def secrets_in(text: str) -> tuple[str, ...]:
-    """Passwords and tokens written out in URLs; user names of ssh are none."""
-    found: set[str] = set()
-    for match in URL_PASSWORD.finditer(text):
-        user, colon, password = match["userinfo"].partition(":")
-        secret = password if colon else user
-        if not VARIABLE.search(secret) and secret not in {"", "git", "x-oauth-basic"}:
-            found.add(secret)
-        if password == "x-oauth-basic":  # noqa: S105 - GitHub's way to say "the user is a token"
-            found.add(user)
-    return tuple(sorted(found, key=len, reverse=True))
-
-
-def shown_url(url: str) -> str:
-    """An index as it may stand in a log."""
-    return without_password(url)

@@ -18,7 +18,6 @@ from buildpack.app import App
 from buildpack.app_digest import path_digest
 from buildpack.cache_key import DECIDING_SETTINGS
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.installers.errors import PipCompileError
 from buildpack.installers.pip_compile import (
     LOCKED_TOOL,
     CompileSettings,
@@ -31,21 +30,24 @@ from buildpack.installers.pip_compile import (
 from buildpack.installers.pip_syntax import (
     link_directories,
     own_options,
-    secrets_in,
     uv_arguments,
-    variable_names,
 )
+from buildpack.installers.pip_tools_errors import PipCompileError
 from buildpack.installers.requirement_notices import index_notice
 from buildpack.installers.requirements import (
     FILES_FACT,
     check_lines,
-    fingerprint,
     install_requirements,
     installer_env,
     requirement_texts,
+    write_translated,
+)
+from buildpack.installers.variables import (
+    fingerprint,
+    secrets_in,
     url_secrets,
     used_variables,
-    write_translated,
+    variable_names,
 )
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager

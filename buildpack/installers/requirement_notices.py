@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from buildpack.installers.pip_syntax import ignored_options, own_options, shown_url
+from buildpack.installers.pip_syntax import ignored_options, own_options
 from buildpack.requirements_file import RequirementFiles, RequirementLine, is_path, is_url
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.urls import without_password
 
 SWITCH = "SLUGKIT_REQUIRE_PINNED"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -80,7 +81,9 @@ def index_notice(found: RequirementFiles) -> str:
     ]
     if not extra:
         return ""
-    listing = "\n".join(f"  {line.place}: {printable(shown_url(value))}" for line, value in extra)
+    listing = "\n".join(
+        f"  {line.place}: {printable(without_password(value))}" for line, value in extra
+    )
     return (
         f"Your requirements add a package index\n\n{listing}\n\n"
         "The best version of a package is taken from any of the indexes, as pip does. Who can\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -16,16 +15,20 @@ from buildpack.installers.errors import (
 from buildpack.installers.failures import classify_failure
 from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
 from buildpack.installers.pip_syntax import (
-    VARIABLE,
-    expand,
     link_directories,
     option_problem,
-    secrets_in,
     translate,
     uv_arguments,
-    variable_names,
 )
 from buildpack.installers.requirement_notices import requirement_notices
+from buildpack.installers.variables import (
+    expand,
+    fingerprint,
+    secrets_in,
+    url_secrets,
+    used_variables,
+    variable_names,
+)
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
 from buildpack.requirements_file import (
@@ -168,7 +171,13 @@ def install_requirements(
     try:
         stream(command, keep)
     except CommandFailedError as err:
-        raise classify_failure(lines, index_url(install.env), err.code) from err
+        raise classify_failure(
+            lines,
+            index_url(install.env),
+            err.code,
+            python=str(install.venv.version),
+            env=install.env,
+        ) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
     check_records(install.venv)
@@ -215,21 +224,6 @@ def write_translated(dependencies: Dependencies, install: Install) -> tuple[str,
         path.write_text(translated, "utf-8")
     names = dependencies.facts[FILES_FACT].split(",")
     return tuple(word for name in names for word in ("-r", str(install.scratch_dir / name)))
-
-
-def used_variables(text: str, env: Mapping[str, str]) -> dict[str, str]:
-    """The variables that ``text`` names as ``${NAME}``, with their values."""
-    names = {match["name"] for match in VARIABLE.finditer(text)}
-    return {name: env[name] for name in sorted(names) if env.get(name)}
-
-
-def url_secrets(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Values that stand in URLs; a version number in a variable may be seen."""
-    in_urls = used_variables(
-        "\n".join(line for line in text.splitlines() if "://" in line or "@" in line), variables
-    )
-    nested = (secret for value in in_urls.values() for secret in secrets_in(value))
-    return (*in_urls.values(), *nested)
 
 
 def requirement_texts(dependencies: Dependencies) -> Mapping[str, str]:
@@ -297,9 +291,3 @@ def requirements_files(app: App, settings: BuildSettings) -> tuple[str, ...]:
     if settings.is_test and TEST_REQUIREMENTS not in names and app.is_file(TEST_REQUIREMENTS):
         return (*names, TEST_REQUIREMENTS)
     return names
-
-
-def fingerprint(value: str) -> str:
-    """A secret as it may stand in the facts of a build."""
-    # A word first: what stands before the space is shown when the value has changed.
-    return "set " + hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
