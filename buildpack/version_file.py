@@ -22,7 +22,7 @@ from buildpack.version_file_errors import (
 )
 from buildpack.version_hints import Slip, explain_slip
 
-VERSION = re.compile(r"(0|[1-9]\d?)\.(0|[1-9]\d?)(?:\.(0|[1-9]\d?))?", re.ASCII)
+VERSION = re.compile(r"(0|[1-9]\d{0,3})\.(0|[1-9]\d{0,3})(?:\.(0|[1-9]\d{0,3}))?", re.ASCII)
 
 MISSPELT_NAMES = frozenset(
     {

@@ -41,6 +41,7 @@ def refused(content: bytes | str, origin: VersionOrigin = FILE) -> PythonVersion
         (b"3.13.1\n", "3.13.1", 1),
         (b"# why\r\n\r\n  3.12 \r\n", "3.12", 3),
         (b"\t3.12\t", "3.12", 1),
+        (b"3.12.999", "3.12.999", 1),  # well-formed: that it does not exist is said later
         ("\u00a03.12\u2003\n", "3.12", 1),  # blanks of Unicode, as editors paste them
     ],
 )
