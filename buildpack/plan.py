@@ -50,6 +50,9 @@ class BuildPlan:
             "package_manager": str(self.package_manager),
             "package_manager_file": self.dependencies.source,
             **self.python.as_json(),
+            "requires_python": [
+                f"{limit.specifier} ({limit.origin})" for limit in self.dependencies.requires_python
+            ],
         }
 
 

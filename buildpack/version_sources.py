@@ -97,7 +97,7 @@ def dependency_limits(dependencies: Dependencies) -> Iterator[VersionSource]:
         yield VersionSource(
             origin=VersionOrigin.REQUIRES_PYTHON,
             file=file,
-            line=find_toml_key(content, key) if key else 0,
+            line=find_toml_key(content, key) or find_text(content, limit.specifier),
             key=key,
             value=limit.specifier,
             specifier=limit.specifier,
@@ -156,6 +156,15 @@ def find_toml_key(text: str, dotted: str) -> int:
         if pair and [*table, *_key_parts(pair[1])] == wanted:
             return number
     return 0
+
+
+def find_text(content: str, text: str) -> int:
+    """The first line with ``text``: for setup.py and the comments of a script; 0 if there is none.
+
+    A limit that was translated, such as Poetry's "^3.11", is not found so.
+    """
+    lines = enumerate(content.splitlines(), 1)
+    return next((number for number, line in lines if text and text in line), 0)
 
 
 def _key_parts(text: str) -> list[str]:

@@ -135,6 +135,7 @@ def test_the_plan_is_every_decision_as_data(tmp_path: Path) -> None:
         "python_version_allowed": ["3.12"],
         "python_version_origin": ".python-version",
         "python_version_sources": [".python-version:1: 3.12"],
+        "requires_python": [],
     }
 
 

@@ -85,6 +85,22 @@ def test_every_source_is_read_in_the_order_in_which_it_counts(tmp_path: Path) ->
     ]
 
 
+def test_a_limit_in_a_script_or_in_setup_py_has_its_line_too(tmp_path: Path) -> None:
+    script = b'#!/usr/bin/env python3\n# /// script\n# requires-python = ">=3.12"\n# ///\n'
+    inputs = {"greet.py": script, "setup.py": b"setup(python_requires='>=3.10')\n"}
+    limits = (
+        PythonRequirement(specifier=">=3.12", origin="greet.py (script block)"),
+        PythonRequirement(specifier=">=3.10", origin="setup.py (python_requires)"),
+        PythonRequirement(specifier=">=3.11,<4", origin="poetry.lock"),
+    )
+    found = read(tmp_path, dependencies(*limits, inputs=inputs))
+    assert [source.place for source in found] == [
+        "greet.py:3 (script block)",
+        "setup.py:1 (python_requires)",
+        "poetry.lock",
+    ]
+
+
 def test_nothing_said_is_no_source(tmp_path: Path) -> None:
     assert read(tmp_path, dependencies(), {"pyproject.toml": "[tool.black]\n"}) == ()
 
