@@ -16,10 +16,12 @@ from buildpack.python_version import (
 from buildpack.support.errors import Problem, SlugkitError, printable
 
 
-def choices(policy: VersionPolicy) -> str:
-    """Which versions may be asked for, and the command that asks for the default."""
+def choices(source: VersionSource, policy: VersionPolicy) -> str:
+    """Which versions may be asked for, and how, where ``source`` is."""
     accepted = policy.accepted()
     default = default_series(policy.known)
+    if source.specifier:
+        return f"Let it allow a version from {accepted[-1].series} to {accepted[0].series}."
     return (
         f"Choose a version from {accepted[-1].series} to {accepted[0].series}. For example:\n\n"
         f"    echo {default} > .python-version"
@@ -55,7 +57,7 @@ class EndOfLifeVersionError(SlugkitError):
         super().__init__(
             f"Python {entry.series} is no longer supported",
             details=f"{asks(source)}\n{ended}",
-            resolution=f"{choices(policy)}\n\n{switch}",
+            resolution=f"{choices(source, policy)}\n\n{switch}",
         )
 
 
@@ -74,7 +76,7 @@ class UnknownVersionError(SlugkitError):
         super().__init__(
             f"Python {printable(asked)} is not a version we know",
             details=f"{asks(source)}\n{newer}",
-            resolution=choices(policy),
+            resolution=choices(source, policy),
         )
 
 
@@ -126,10 +128,10 @@ class NoVersionSatisfiesError(SlugkitError):
     def __init__(self, limits: Sequence[VersionSource], policy: VersionPolicy) -> None:
         self.limits = tuple(limits)
         listing = "\n".join(f"  {s.place}: {printable(s.value)}" for s in limits)
-        known = ", ".join(str(entry.latest) for entry in policy.accepted())
+        known = "\n".join(f"  {entry.latest}" for entry in policy.accepted())
         super().__init__(
             "No supported Python satisfies what your app requires",
-            details=f"{listing}\n\nThe newest releases we know are {known}.",
+            details=f"{listing}\n\nThe newest releases we know:\n\n{known}",
             resolution="Change the limit, so that one of these is within it.",
         )
 

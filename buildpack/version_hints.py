@@ -126,8 +126,9 @@ def _clean(value: str) -> tuple[str, list[str]]:
 
 
 def _nearest(text: str, kind: SlipKind, default: str, accepted: Sequence[str]) -> str:
-    if _allows(text, default):
-        return default
+    within = [series for series in (default, *accepted) if _allows(text, series)]
+    if within:
+        return within[0]
     found = re.search(NUMBER, text, re.ASCII) or re.search(r"(\d),?(\d+)()", text, re.ASCII)
     if not found:
         return default

@@ -92,15 +92,16 @@ def _outdated(resolution: Resolution, version: PythonVersion, entry: KnownVersio
         source = resolution.limits[0]
     return (
         f"Python {version} is not the newest patch release\n\n"
-        f"{source.place} asks for {source.value}; the newest is {entry.latest}. Patch\n"
-        f"releases correct errors and close security holes. {how_to_float(source, version.series)}"
+        f"{source.place}: {source.value}\n\n"
+        f"The newest is {entry.latest}. Patch releases correct errors and close\n"
+        f"security holes. {how_to_float(source, version.series)}"
     )
 
 
 def how_to_float(source: VersionSource, series: str) -> str:
     """How to get every new patch release from now on, where the version was written."""
     if source.specifier:
-        return f"Let {source.key or 'requires-python'} allow every patch release of {series}."
+        return f"Allow every patch release of {series} there."
     if source.origin is VersionOrigin.LOCK_FILE:
         return (
             "To get each new one, have\n"

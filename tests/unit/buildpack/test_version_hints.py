@@ -25,7 +25,7 @@ def slip(value: str) -> Slip:
         ("3.12.*", "3.12", "no wildcard"),
         ("3.12.x", "3.12", "no wildcard"),
         (">=3.12", "3.14", "A range belongs into\nrequires-python in pyproject.toml."),
-        (">=3.12,<3.13", "3.12", "not a range"),
+        (">=3.11,<3.13", "3.12", "not a range"),
         ("~=3.11.2", "3.11", "not a range"),
         ("^3.11", "3.11", "not a range"),
         ("==3.12", "3.12", "not a range"),

@@ -159,8 +159,8 @@ def test_a_limit_that_no_python_satisfies() -> None:
     assert caught.value.text() == (
         "No supported Python satisfies what your app requires\n\n"
         "  pyproject.toml:3 (requires-python): >=3.16\n\n"
-        "The newest releases we know are "
-        "3.15.2, 3.14.10, 3.13.18, 3.12.16, 3.11.18, 3.10.22.\n\n"
+        "The newest releases we know:\n\n"
+        "  3.15.2\n  3.14.10\n  3.13.18\n  3.12.16\n  3.11.18\n  3.10.22\n\n"
         "Change the limit, so that one of these is within it."
     )
 
@@ -194,6 +194,7 @@ def test_limits_that_leave_only_old_versions_say_so() -> None:
     assert caught.value.details.startswith(
         "pyproject.toml:3 (requires-python) allows Python <3.10.\n"
     )
+    assert caught.value.resolution == f"Let it allow a version from 3.10 to 3.15.\n\n{SWITCH}"
     assert resolve(limit("<3.10"), policy=DARING).allowed.series == ("3.9", "3.8", "3.7")
 
 

@@ -108,8 +108,9 @@ def test_a_byte_order_mark_is_warned_about() -> None:
 def test_an_old_patch_release_is_told_from_the_newest() -> None:
     assert warned("3.12.1", file("3.12.1")) == [
         "Python 3.12.1 is not the newest patch release\n\n"
-        ".python-version:1 asks for 3.12.1; the newest is 3.12.16. Patch\n"
-        "releases correct errors and close security holes. To get each new one:\n\n"
+        ".python-version:1: 3.12.1\n\n"
+        "The newest is 3.12.16. Patch releases correct errors and close\n"
+        "security holes. To get each new one:\n\n"
         "    echo 3.12 > .python-version"
     ]
 
@@ -123,14 +124,14 @@ def test_an_old_patch_release_is_told_from_the_newest() -> None:
             'python_version = "3.12" and no python_full_version in your Pipfile, then run:\n\n'
             "    pipenv lock",
         ),
-        (limit("==3.12.1"), "Let requires-python allow every patch release of 3.12."),
+        (limit("==3.12.1"), "Allow every patch release of 3.12 there."),
         (runtime("3.12.1"), "To get each new one:\n\n    echo 3.12 > .python-version"),
     ],
 )
 def test_how_to_get_new_patch_releases_depends_on_where_the_old_one_is_written(
     source: VersionSource, advice: str
 ) -> None:
-    assert warned("3.12.1", source)[-1].endswith(f"close security holes. {advice}")
+    assert warned("3.12.1", source)[-1].endswith(f"close\nsecurity holes. {advice}")
 
 
 def test_a_version_without_fixes_is_used_in_its_time_of_grace() -> None:
