@@ -5,6 +5,7 @@ ROOT/work/           what a sandbox sees as its one writable directory
     build/ env/ home/ buildpacks/    made for one build
     cache/                           kept from build to build
     previous/                        the tree that the last build left, if it succeeded
+ROOT/seals/          what the last build packed (layer_memory.py)
 ROOT/trash-*/        what earlier builds left, emptied behind the back of the person who waits
 ROOT/empty-*/        their directories, without a file: see EMPTY_KEPT
 """
@@ -100,6 +101,11 @@ class BuildSpace:
         return self.work_dir / "buildpacks"
 
     @property
+    def seals_dir(self) -> Path:
+        """What we know of the layers of the last build; no sandbox sees it."""
+        return self.root / "seals"
+
+    @property
     def scratch_dir(self) -> Path:
         """Where a tarball or a repository is unpacked; no sandbox sees it."""
         return self.root / "scratch"
@@ -161,7 +167,7 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False)
     """
     fading = [space.work_dir / name for name in FRESH] + [space.scratch_dir]
     if not keep_cache:
-        fading += [space.cache_dir, space.previous_dir]
+        fading += [space.cache_dir, space.previous_dir, space.seals_dir]
     if keep_build:
         fading[fading.index(space.build_dir)] = space.previous_dir
     _to_trash(space, fading)

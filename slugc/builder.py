@@ -6,9 +6,10 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from slugc.aside import Aside
@@ -26,8 +27,12 @@ from slugc.pruning import prune_built_tree
 from slugc.sandbox import ChosenSandbox, enter_sandbox
 from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest
 from slugc.slug import BuildpackRecord, SlugFacts
-from slugc.source import StagedSource, stage_source
+from slugc.source import SourceKind, StagedSource, stage_source
 from slugc.store import Store
+
+if TYPE_CHECKING:
+    from slugc.early_packing import EarlyPacker
+    from slugc.preparation import Preparation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,27 +60,25 @@ class BuildDirLostError(SlugkitError):
 
 def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
     """Turn a source into one slug file, which appears whole or not at all."""
-    from slugc.archive.limits import DEFAULT_LIMITS
-    from slugc.early_packing import EarlyPacker
-    from slugc.slug_writer import write_slug
-
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(
             opened_space(request.space_root, keep_cache=request.keep_cache, waiting=progress.info)
         )
-        chosen = enter_sandbox(stack, request.sandbox, _sandbox_request(request, space))
-        progress.step(_first_line(request, chosen))
-        source = _stage(request, space, progress)
+        chosen, source = _enter_and_stage(request, space, stack, progress)
+        tell_source(source.staged, progress)
         _write_env_dir(space.env_dir, request.config_vars)
         buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
         store = Store(request.data_dir / "store")
-        with EarlyPacker(space.build_dir, store, request.format, DEFAULT_LIMITS) as early:
+        with _preparing(request, space, store) as preparing:
             compiled = _compile(request, space, chosen.sandbox, buildpacks, source, progress)
         _require_build_dir(space.build_dir)
         process_types = _discover_process_types(request, space, compiled, progress)
         _prune(space, progress)
         progress.step("Packing the slug")
+        prepared, early = preparing.result()
+        from slugc.slug_writer import write_slug
+
         written = write_slug(
             space.build_dir,
             request.output,
@@ -90,6 +93,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             ),
             store=store,
             format=request.format,
+            prepared=prepared,
         )
     built = BuiltSlug(
         slug=written.slug,
@@ -111,21 +115,76 @@ def _sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest
     )
 
 
+def _enter_and_stage(
+    request: BuildRequest, space: BuildSpace, stack: contextlib.ExitStack, progress: Progress
+) -> tuple[ChosenSandbox, StagedSource]:
+    """Prove the sandbox while the source is copied: one waits for programs, the other computes.
+
+    One after the other where the copy forks (a tarball is unpacked without root's rights) or the
+    sandbox takes long to enter and must be left again.
+    """
+
+    def enter() -> ChosenSandbox:
+        return enter_sandbox(stack, request.sandbox, _sandbox_request(request, space))
+
+    at_once = (
+        request.source.kind is SourceKind.DIRECTORY and request.sandbox is not SandboxKind.DOCKER
+    )
+    if not at_once:
+        chosen = enter()
+        progress.step(_first_line(request, chosen))
+        return chosen, _stage(request, space)
+    entering = Aside(enter)
+    try:
+        source = _stage(request, space)
+    finally:
+        chosen = entering.result()
+        progress.step(_first_line(request, chosen))
+    return chosen, source
+
+
+@contextlib.contextmanager
+def _preparing(
+    request: BuildRequest, space: BuildSpace, store: Store
+) -> Iterator[Aside[tuple[Preparation, EarlyPacker]]]:
+    """Make packing ready, and pack what can be packed, while build code runs."""
+    preparing = Aside(lambda: _prepare(request, space, store))
+    try:
+        yield preparing
+    finally:
+        preparing.result()[1].finish()
+
+
+def _prepare(
+    request: BuildRequest, space: BuildSpace, store: Store
+) -> tuple[Preparation, EarlyPacker]:
+    """Here and not above is where the modules that packing needs are imported."""
+    import yaml  # noqa: F401  # parse_release needs it
+
+    from slugc import slug_writer  # noqa: F401
+    from slugc.archive.limits import DEFAULT_LIMITS
+    from slugc.early_packing import EarlyPacker
+    from slugc.preparation import prepare_packing
+
+    prepared = prepare_packing(request.output, space.seals_dir, store, request.format)
+    early = EarlyPacker(space.build_dir, store, request.format, DEFAULT_LIMITS)
+    early.start()
+    return prepared, early
+
+
 def _first_line(request: BuildRequest, chosen: ChosenSandbox) -> str:
     stack = chosen.sandbox.stack().id
     return f"Building {request.app} (sandbox: {chosen.shown}, stack: {stack})"
 
 
-def _stage(request: BuildRequest, space: BuildSpace, progress: Progress) -> StagedSource:
-    source = stage_source(
+def _stage(request: BuildRequest, space: BuildSpace) -> StagedSource:
+    return stage_source(
         request.source,
         space.build_dir,
         scratch=space.scratch_dir / "source",
         env=request.env,
         ours=frozenset({request.data_dir, request.space_root}),
     )
-    tell_source(source.staged, progress)
-    return source
 
 
 def _write_env_dir(env_dir: Path, config_vars: Mapping[str, str]) -> None:

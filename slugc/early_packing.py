@@ -55,6 +55,10 @@ class EarlyPacker(threading.Thread):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait for what it had begun, and begin nothing more."""
         self._over.set()
         self.join()
 

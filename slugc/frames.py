@@ -46,16 +46,20 @@ def ensure_frame(
     format: SlugFormat,  # noqa: A002  # the word it is known by
 ) -> Frame:
     """Find the layer's frame by its tree's signature, or pack it."""
-    salt = f"{PACKER} {MODIFIED} {codec_version(format)}"
-    signature = tree_signature(tree, plan.entries, salt=salt)
+    signature = tree_signature(tree, plan.entries, salt=frame_salt(format))
     if signature is not None:
         known = _known_layer(store, signature, plan.name)
-        if known is not None and _is_whole(store.frame_file(known.diff_id, format.suffix), known):
+        if known is not None and is_whole(store.frame_file(known.diff_id, format.suffix), known):
             return Frame(layer=known, reused=True)
     layer = _pack(store, tree, plan, format)
     if signature is not None:
         _note(store.signature_file(signature), layer)
     return Frame(layer=layer, reused=False)
+
+
+def frame_salt(format: SlugFormat) -> str:  # noqa: A002  # as above
+    """What decides a frame's bytes beside the tree."""
+    return f"{PACKER} {MODIFIED} {codec_version(format)}"
 
 
 def _known_layer(store: Store, signature: str, name: str) -> Layer | None:
@@ -65,20 +69,24 @@ def _known_layer(store: Store, signature: str, name: str) -> Layer | None:
     except FileNotFoundError:
         return None
     try:
-        fields = Fields(json.loads(content), error=NoteIllegibleError)
-        return Layer(
-            name=name,
-            diff_id=fields.digest("diff_id"),
-            digest=fields.digest("digest"),
-            size=fields.number("size"),
-            uncompressed_size=fields.number("uncompressed_size"),
-            offset=0,
-        )
+        return noted_layer(Fields(json.loads(content), error=NoteIllegibleError), name)
     except (ValueError, NoteIllegibleError):
         return None  # the layer is packed again and noted anew
 
 
-def _is_whole(file: Path, layer: Layer) -> bool:
+def noted_layer(fields: Fields, name: str) -> Layer:
+    """The layer a note tells of, by that name."""
+    return Layer(
+        name=name,
+        diff_id=fields.digest("diff_id"),
+        digest=fields.digest("digest"),
+        size=fields.number("size"),
+        uncompressed_size=fields.number("uncompressed_size"),
+        offset=0,
+    )
+
+
+def is_whole(file: Path, layer: Layer) -> bool:
     """Whether the frame in the store is there and as noted. 60 MB cost a twentieth of a second."""
     try:
         with file.open("rb") as frame:

@@ -43,12 +43,18 @@ LAYER_DIRECTORIES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+LAYER_NAMES = (*(name for name, _ in LAYER_DIRECTORIES), APP)
+"""Every layer there can be, lowest first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
     """One layer to be: its entries in packing order, with the directories that lead to them."""
 
     name: str
     entries: tuple[Entry, ...]
+    roots: tuple[TreePath, ...] = ()
+    """the directories that are this layer's own; none for the app"""
 
 
 def plan_layers(entries: Iterable[Entry]) -> tuple[LayerPlan, ...]:
@@ -59,6 +65,7 @@ def plan_layers(entries: Iterable[Entry]) -> tuple[LayerPlan, ...]:
     roots = _layer_roots()
     found: dict[str, list[Entry]] = {name: [] for name, _ in LAYER_DIRECTORIES}
     found[APP] = []
+    tops: dict[str, list[TreePath]] = {name: [] for name in found}
     parents: dict[TreePath, Entry] = {}
     layer, below = APP, 0
     for entry in entries:
@@ -69,10 +76,11 @@ def plan_layers(entries: Iterable[Entry]) -> tuple[LayerPlan, ...]:
             parents[path] = entry
             if path in roots:
                 layer, below = roots[path], len(path)
+                tops[layer].append(path)
                 _add_parents(found[layer], path, parents)
         found[layer].append(entry)
     return tuple(
-        LayerPlan(name=name, entries=tuple(members))
+        LayerPlan(name=name, entries=tuple(members), roots=tuple(tops[name]))
         for name, members in found.items()
         if members or name == APP
     )

@@ -97,3 +97,14 @@ class SlugDamagedError(SlugkitError):
             details="\n".join(found),
             resolution=_REBUILD,
         )
+
+
+UNUSABLE = (
+    NotASlugError,
+    SlugDamagedError,
+    SlugIndexError,
+    SlugMissingError,
+    SlugSchemaError,
+    SlugTruncatedError,
+)
+"""Every way in which a file is no slug that can be used."""

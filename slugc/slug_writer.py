@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.files import publishing
+from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
-from slugc.archive.scan import TreeTooLargeError, biggest, check_links, scan_tree
-from slugc.frames import ensure_frame
-from slugc.layers import plan_layers
-from slugc.slug import Layer, Slug, SlugFacts, SlugFormat, read_slug, verify_slug
-from slugc.slug_errors import (
-    NotASlugError,
-    SlugDamagedError,
-    SlugIndexError,
-    SlugMissingError,
-    SlugSchemaError,
-    SlugTruncatedError,
-)
+from slugc.archive.scan import Entry, TreeTooLargeError, biggest, check_links, scan_tree
+from slugc.draft import Draft, copy_frame, give_name
+from slugc.frames import Frame, ensure_frame
+from slugc.layer_memory import KnownLayer, LayerMemory, file_identity
+from slugc.layers import LAYER_NAMES, plan_layers
+from slugc.preparation import Preparation, Present, find_present
+from slugc.slug import Layer, Slug, SlugFacts, SlugFormat
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index, parse_index
 from slugc.store import Store
@@ -54,7 +52,7 @@ class WrittenSlug:
     reused: tuple[str, ...]
 
 
-def write_slug(
+def write_slug(  # noqa: PLR0913  # all but the first four may be left out
     tree: Path,
     output: Path,
     *,
@@ -62,28 +60,63 @@ def write_slug(
     store: Store,
     format: SlugFormat = SlugFormat.ZSTD,  # noqa: A002  # the word it is known by
     limits: Limits = DEFAULT_LIMITS,
+    prepared: Preparation | None = None,
 ) -> WrittenSlug:
     """Pack ``tree`` into the slug ``output``, which appears whole or not at all.
 
     The same tree and facts give the same bytes, whatever its path, its times and its owner.
+    ``prepared`` knows what the last build packed, and is told what this one does.
     """
     store.create()
-    plans = plan_layers(scan_tree(tree, limits))
-    for plan in plans:
-        check_links(plan.entries)
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        frames = tuple(pool.map(lambda plan: ensure_frame(store, tree, plan, format), plans))
+    frames = _frames(tree, store, format, limits, prepared.memory if prepared else None)
     layers = _placed(tuple(frame.layer for frame in frames))
     packed = sum(layer.size for layer in layers)
     if packed > limits.packed:
-        entries = (entry for plan in plans for entry in plan.entries)
-        raise TreeTooLargeError("packed bytes", limits.packed, packed, biggest(entries))
+        largest = biggest(scan_tree(tree, limits))
+        raise TreeTooLargeError("packed bytes", limits.packed, packed, largest)
     slug = _slug(output, facts, layers, format)
-    unchanged = _is_there(slug)
+    unchanged = _is_there(slug, prepared.present if prepared else None)
     if not unchanged:
-        _publish(slug, facts, store)
+        _publish(slug, facts, store, prepared.draft if prepared else None)
     reused = tuple(frame.layer.name for frame in frames if frame.reused)
     return WrittenSlug(slug=slug, unchanged=unchanged, reused=reused)
+
+
+def _frames(
+    tree: Path,
+    store: Store,
+    format: SlugFormat,  # noqa: A002  # as above
+    limits: Limits,
+    memory: LayerMemory | None,
+) -> tuple[Frame, ...]:
+    """The frame of every layer, lowest first: known from the last build, or found by a scan."""
+    begun = time.time_ns()
+    known = memory.unchanged(tree) if memory else {}
+    entries = scan_tree(tree, limits, without=_roots(known))
+    if _too_large(known, entries, limits):
+        known, entries = {}, scan_tree(tree, limits)  # which says what is too large
+    plans = plan_layers(entries)
+    for plan in plans:
+        check_links(plan.entries)
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        packed = tuple(pool.map(lambda plan: ensure_frame(store, tree, plan, format), plans))
+    for plan, frame in zip(plans, packed, strict=True):
+        if memory and plan.roots:
+            memory.note(plan, frame.layer, scanned=begun)
+    found = {frame.layer.name: frame for frame in packed}
+    found |= {name: Frame(layer=layer.layer, reused=True) for name, layer in known.items()}
+    return tuple(found[name] for name in LAYER_NAMES if name in found)
+
+
+def _roots(known: Mapping[str, KnownLayer]) -> frozenset[TreePath]:
+    return frozenset().union(*(layer.roots for layer in known.values()))
+
+
+def _too_large(known: Mapping[str, KnownLayer], entries: Sequence[Entry], limits: Limits) -> bool:
+    """Whether what is known and what was scanned pass the limits together."""
+    count = len(entries) + sum(layer.entries for layer in known.values())
+    size = sum(entry.size for entry in entries) + sum(layer.size for layer in known.values())
+    return count > limits.entries or size > limits.unpacked
 
 
 def _placed(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -106,45 +139,32 @@ def _slug(
     return Slug(archive=output, metadata=metadata, format=format)
 
 
-def _is_there(slug: Slug) -> bool:
+def _is_there(slug: Slug, present: Present | None) -> bool:
     """Whether the output file is this very slug, to the last byte."""
-    try:
-        found = read_slug(slug.archive)
-        if found.format is not slug.format or found.metadata != slug.metadata:
-            return False
-        verify_slug(found)
-    except (
-        NotASlugError,
-        SlugDamagedError,
-        SlugIndexError,
-        SlugMissingError,
-        SlugSchemaError,
-        SlugTruncatedError,
-    ):
+    if present is None or present.identity != file_identity(slug.archive):
+        present = find_present(slug.archive)
+    if present is None:
         return False
-    return True
+    return present.slug.format is slug.format and present.slug.metadata == slug.metadata
 
 
-def _publish(slug: Slug, facts: SlugFacts, store: Store) -> None:
+def _publish(slug: Slug, facts: SlugFacts, store: Store, draft: Draft | None) -> None:
     index = encode_index(facts, slug.metadata.layers)
+    end = end_of(slug.format) + encode_trailer(slug.format, index)
     try:
+        if draft is not None and draft.begins(slug.metadata.layers):
+            layers = slug.metadata.layers[len(draft.digests) :]
+            _append(draft.descriptor, layers, end, slug, store)
+            give_name(draft.descriptor, slug.archive)
+            return
         with publishing(slug.archive) as temporary, temporary.open("xb", buffering=0) as out:
-            for layer in slug.metadata.layers:
-                _copy(store.frame_file(layer.diff_id, slug.format.suffix), out.fileno(), layer)
-            out.write(end_of(slug.format) + encode_trailer(slug.format, index))
+            _append(out.fileno(), slug.metadata.layers, end, slug, store)
     except OSError as err:
         raise SlugNotWrittenError(slug.archive, err.strerror or str(err)) from err
 
 
-def _copy(frame: Path, out: int, layer: Layer) -> None:
-    """Append a frame without its bytes passing through us."""
-    source = os.open(frame, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        left = layer.size
-        while left:
-            copied = os.sendfile(out, source, None, left)
-            if not copied:
-                raise OSError(f"the frame {frame.name} in the store is cut short")
-            left -= copied
-    finally:
-        os.close(source)
+def _append(out: int, layers: Iterable[Layer], end: bytes, slug: Slug, store: Store) -> None:
+    for layer in layers:
+        copy_frame(store.frame_file(layer.diff_id, slug.format.suffix), out, layer)
+    while end:
+        end = end[os.write(out, end) :]

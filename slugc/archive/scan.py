@@ -22,7 +22,7 @@ _SHOWN = 20
 
 
 class Entry(NamedTuple):
-    """One entry of a tree. Directories have no numbers: what they hold says it all."""
+    """One entry of a tree. Of what is no file only inode and ctime count: the rest says it all."""
 
     path: TreePath
     kind: MemberKind
@@ -89,9 +89,14 @@ class TreeTooLargeError(SlugkitError):
         )
 
 
-def scan_tree(root: Path, limits: Limits) -> tuple[Entry, ...]:
-    """Every entry below ``root``, directories before what they hold, names in byte order."""
-    scanner = _Scanner(limits)
+def scan_tree(
+    root: Path, limits: Limits, *, without: frozenset[TreePath] = frozenset()
+) -> tuple[Entry, ...]:
+    """Every entry below ``root``, directories before what they hold, names in byte order.
+
+    The directories ``without`` are passed over with all they hold.
+    """
+    scanner = _Scanner(limits, without)
     descriptor = os.open(root, _DIRECTORY)
     try:
         scanner.walk(descriptor, ())
@@ -140,8 +145,9 @@ def biggest(entries: Iterable[Entry], count: int = 10) -> tuple[tuple[bytes, int
 class _Scanner:
     """The walk, and what it found wrong on the way."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, without: frozenset[TreePath]) -> None:
         self._limits = limits
+        self._without = without
         self.entries: list[Entry] = []
         self.refusals: list[Refusal] = []
         self.unreadable: list[bytes] = []
@@ -154,11 +160,10 @@ class _Scanner:
             if reason := path_refusal(path, self._limits):
                 self.refusals.append(Refusal(name=b"/".join(path), reason=reason))
             elif entry.is_dir(follow_symlinks=False):
-                self.entries.append(Entry(path, MemberKind.DIRECTORY))
-                self._below(directory, path)
+                if path not in self._without:
+                    self._below(directory, path)
             elif entry.is_symlink():
-                target = os.readlink(name, dir_fd=directory)
-                self.entries.append(Entry(path, MemberKind.SYMLINK, target))
+                self._link(path, entry.stat(follow_symlinks=False), directory)
             else:
                 self._file(path, entry.stat(follow_symlinks=False))
 
@@ -169,9 +174,15 @@ class _Scanner:
             self.unreadable.append(b"/".join(path))
             return
         try:
+            found = os.fstat(below)  # before its names are read: see buildpack.support.seals
+            self.entries.append(_unsized(path, MemberKind.DIRECTORY, found))
             self.walk(below, path)
         finally:
             os.close(below)
+
+    def _link(self, path: TreePath, found: os.stat_result, directory: int) -> None:
+        target = os.readlink(path[-1], dir_fd=directory)
+        self.entries.append(_unsized(path, MemberKind.SYMLINK, found, target))
 
     def _file(self, path: TreePath, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
@@ -190,6 +201,10 @@ class _Scanner:
                 changed=found.st_ctime_ns,
             )
         )
+
+
+def _unsized(path: TreePath, kind: MemberKind, found: os.stat_result, target: bytes = b"") -> Entry:
+    return Entry(path, kind, target, inode=found.st_ino, changed=found.st_ctime_ns)
 
 
 _SPECIAL: Mapping[int, str] = {
