@@ -198,7 +198,7 @@ def _from_managed(
     directory = request.cache_dir / "runtimes"
     managed = ManagedBuilds(uv=tools.program("uv"), env=request.env, directory=directory)
     try:
-        found = _first_managed(managed, request)
+        found = first_managed(managed, request)
         if isinstance(found, ProviderFailure):
             failures.append(found)
             out.info(f"No managed build: {found.reason}")
@@ -215,9 +215,7 @@ def _from_managed(
     return True
 
 
-def _first_managed(
-    managed: ManagedBuilds, request: RuntimeRequest
-) -> Interpreter | ProviderFailure:
+def first_managed(managed: ManagedBuilds, request: RuntimeRequest) -> Interpreter | ProviderFailure:
     """The best managed build there is; only "no such version" is a reason to ask for another."""
     failure = ProviderFailure("uv", "no version was asked for")
     for version in request.wanted:

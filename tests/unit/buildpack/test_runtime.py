@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,9 +24,10 @@ from buildpack.runtime.install import (
     Runtime,
     RuntimeRequest,
     available_versions,
+    first_managed,
     read_cached_runtime,
 )
-from buildpack.runtime.interpreter import find_interpreters, probe
+from buildpack.runtime.interpreter import Interpreter, find_interpreters, probe
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure, explain
 from buildpack.runtime.relocate import copy_tree, parse_ldd, same_length
 from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata, rewrite_variables
@@ -288,6 +291,35 @@ def test_limits_choose_among_the_machines_interpreters(tmp_path: Path) -> None:
     assert (within.accepts(version), outside.accepts(version)) == (True, False)
     assert version in available_versions(within)
     assert version not in available_versions(outside)
+
+
+class Downloads(ManagedBuilds):
+    """Managed builds of the given versions; remembers what it was asked for."""
+
+    asked_for: ClassVar[list[str]] = []
+
+    def install(self, wanted: str) -> Interpreter | ProviderFailure:
+        self.asked_for.append(wanted)
+        own = probe(Path(os.path.realpath(sys.executable)), "managed")
+        assert own is not None
+        version = wanted if wanted.count(".") == 2 else f"{wanted}.9"
+        return replace(own, version=parse_exact_version(version))
+
+
+def test_a_managed_build_outside_the_limits_is_passed_over(tmp_path: Path) -> None:
+    Downloads.asked_for.clear()
+    managed = Downloads(uv=Path("/uv"), env={}, directory=tmp_path)
+    allowed = AllowedVersions(
+        series=("3.13", "3.12"), wanted=("3.13", "3.12.4"), limits=("<3.13.9", "!=3.12.9")
+    )
+    wanted = replace(request(tmp_path, asks=None), allowed=allowed)
+    found = first_managed(managed, wanted)
+    assert isinstance(found, Interpreter)
+    assert (str(found.version), Downloads.asked_for) == ("3.12.4", ["3.13", "3.12.4"])
+    only = AllowedVersions(series=("3.13",), wanted=("3.13",), limits=("<3.13.9",))
+    refused = first_managed(managed, replace(wanted, allowed=only))
+    assert isinstance(refused, ProviderFailure)
+    assert refused.reason == "its 3.13.9 is outside the limits"
 
 
 def test_limits_leave_the_key_of_the_cached_runtime_alone(tmp_path: Path) -> None:
