@@ -12,7 +12,12 @@ from buildpack.app import App
 from buildpack.app_dir import write_app_dir
 from buildpack.cache import discard_if_written, reap
 from buildpack.cache_key import read_last_facts, write_last_facts
-from buildpack.dependencies import DependencyRequest, install_dependencies, restore
+from buildpack.dependencies import (
+    DependencyRequest,
+    install_dependencies,
+    restore,
+    restore_runtime,
+)
 from buildpack.django import SWITCH
 from buildpack.environment import (
     app_env,
@@ -127,13 +132,14 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         out.info(f"Since the last build: {change}.")
     with data.timed("dependencies_install_duration"):
         ready = head_start.finish(runtime, out.info)
+        has_runtime = ready is not None and restore_runtime(request)
         venv_home, is_cached = install_dependencies(request, facts, tools, out, ready=ready)
     head_start.discard()
     data.set("cache_status", "reused" if is_cached else "empty")
     if is_cached:
         out.info("Nothing has changed: using the packages of an earlier build.")
     with data.timed("cache_restore_duration"):
-        venv = restore(request, venv_home)
+        venv = restore(request, venv_home, has_runtime=has_runtime)
 
     static_files = StaticFilesRequest(
         build_dir=app.root,

@@ -66,7 +66,7 @@ def install_dependencies(
     ``ready`` is one whose packages are installed already: all that is missing is the rest.
     """
     home = request.cache_dir / "venvs" / facts.key
-    compiled = request.runtime.home.parent / "bytecode"
+    compiled = request.runtime.compiled
     if home.is_dir() and compiled.exists():
         mark_used(home)
         return home / "venv", True
@@ -142,12 +142,27 @@ class _StandardLibrary(threading.Thread):
             raise self.failure
 
 
-def restore(request: DependencyRequest, venv_home: Path) -> Venv:
-    """Put runtime and virtualenv where the app has them; their files are the cache's own."""
+def restore_runtime(request: DependencyRequest) -> bool:
+    """Put the runtime where the app has it, if it is complete: who waits for it need not wait."""
+    if request.runtime.compiled.exists():
+        _restore(request, request.runtime.home, "python")
+        return True
+    return False
+
+
+def restore(request: DependencyRequest, venv_home: Path, *, has_runtime: bool) -> Venv:
+    """Put the virtualenv where the app has it, and the runtime if that was not done before."""
+    if not has_runtime:
+        _restore(request, request.runtime.home, "python")
+    root = _restore(request, venv_home, "venv")
+    return Venv(root=root, version=request.runtime.version)
+
+
+def _restore(request: DependencyRequest, source: Path, name: str) -> Path:
+    """Give the app the files of a tree in the cache; they stay the cache's own."""
     previous = previous_build_dir(request.env)
-    for source, name in ((request.runtime.home, "python"), (venv_home, "venv")):
-        target = request.prefix / name
-        is_below = target.is_relative_to(request.build_dir)
-        place = target.relative_to(request.build_dir) if is_below else None
-        restore_tree(source, target, previous=previous / place if previous and place else None)
-    return Venv(root=request.prefix / "venv", version=request.runtime.version)
+    target = request.prefix / name
+    is_below = target.is_relative_to(request.build_dir)
+    place = target.relative_to(request.build_dir) if is_below else None
+    restore_tree(source, target, previous=previous / place if previous and place else None)
+    return target

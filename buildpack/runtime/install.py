@@ -18,7 +18,7 @@ from buildpack.python_version import (
     VersionStatus,
     parse_exact_version,
 )
-from buildpack.runtime.build import build_runtime
+from buildpack.runtime.build import COMPILED, build_runtime
 from buildpack.runtime.early_copy import EarlyCopy
 from buildpack.runtime.errors import (
     PythonUnavailableError,
@@ -51,6 +51,11 @@ class Runtime:
     @property
     def python(self) -> Path:
         return self.home / "bin" / f"python{self.version.series}"
+
+    @property
+    def compiled(self) -> Path:
+        """Is there when the standard library is compiled."""
+        return self.home.parent / COMPILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
