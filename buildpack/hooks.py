@@ -61,6 +61,10 @@ def hook_argv(script: Path, on_line: Callable[[str], None]) -> tuple[str, ...]:
     """
     with script.open("rb") as file:
         beginning = file.read(LONGEST_FIRST_LINE)
+    first_line, newline, _ = beginning.partition(b"\n")
+    if first_line.startswith(b"#!") and newline and first_line.endswith(b"\r"):
+        # Said before it is tried: through env(1) it starts, and fails with words of env's.
+        raise HookNotRunnableError(script.name, "its first line ends in CRLF, as Windows writes it")
     if beginning.startswith(b"#!") or b"\0" in beginning:
         return (str(script),)
     name = f"bin/{script.name}"
@@ -92,12 +96,10 @@ def _why_not(script: Path, err: Exception) -> str:
     """What the first line says, where that is the reason; what the system says otherwise."""
     try:
         with script.open("rb") as file:
-            first_line, newline, _ = file.read(LONGEST_FIRST_LINE).partition(b"\n")
+            first_line = file.read(LONGEST_FIRST_LINE).partition(b"\n")[0]
     except OSError:
-        first_line, newline = b"", b""
+        first_line = b""
     if isinstance(err, CommandNotFoundError) and first_line.startswith(b"#!"):
-        if newline and first_line.endswith(b"\r"):
-            return "its first line ends in CRLF, as Windows writes it"
         interpreter = first_line[2:].strip().partition(b" ")[0]
         return f"there is no '{printable(interpreter)}', which its first line names"
     if isinstance(err, OSError) and err.strerror:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,9 @@ NLTK_FILE = "nltk.txt"
 INDEX_SETTING = "NLTK_DOWNLOAD_URL"
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TIME_LIMIT = 900
-ERROR_SIGN = "[nltk_data] Error"
+SIGN = "[nltk_data]"
+ERROR_SIGN = f"{SIGN} Error"
+CONTINUED = f"{SIGN}     "
 UNKNOWN = re.compile(r"Package '?([A-Za-z0-9._-]+)'? not found in index")
 
 
@@ -125,7 +128,8 @@ def nltk_step(request: NltkRequest, data: BuildData, out: Output) -> None:
             out.info("Nothing has changed: using the data of an earlier build.")
         else:
             _download(request, names, home, out)
-        files.link_tree(home, request.data_dir)
+        # Copies: NLTK refuses to open a file that has a second name (a hard link).
+        shutil.copytree(home, request.data_dir, symlinks=True, copy_function=shutil.copy)
 
 
 def _home(request: NltkRequest, names: tuple[str, ...]) -> Path:
@@ -163,13 +167,31 @@ def _download(request: NltkRequest, names: tuple[str, ...], home: Path, out: Out
             raise NltkDownloadError(said) from err
         # The downloader ends with 0 whatever happens: only its words tell.
         check_downloader_output(lines)
+        # Archives come readable by nobody else, and the app runs as somebody else.
+        for path in temporary.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def check_downloader_output(lines: list[str]) -> None:
+def check_downloader_output(lines: Sequence[str]) -> None:
     """Raise if the downloader said that something went wrong: names first, then the network."""
-    unknown = tuple(name for line in lines for name in UNKNOWN.findall(line))
+    errors = tuple(_errors(lines))
+    unknown = tuple(name for error in errors for name in UNKNOWN.findall(error))
     if unknown:
         raise NltkPackageError(unknown)
-    errors = tuple(line for line in lines if line.startswith(ERROR_SIGN))
     if errors:
         raise NltkDownloadError(errors[-3:])
+
+
+def _errors(lines: Sequence[str]) -> list[str]:
+    """Its complaints, each in one piece: it breaks long lines and begins them with its name."""
+    errors: list[str] = []
+    is_open = False
+    for line in lines:
+        if line.startswith(ERROR_SIGN):
+            errors.append(line.removeprefix(SIGN).strip())
+            is_open = True
+        elif is_open and line.startswith(CONTINUED):
+            errors[-1] += f" {line.removeprefix(SIGN).strip()}"
+        else:
+            is_open = False
+    return errors

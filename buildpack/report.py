@@ -47,6 +47,7 @@ KEYS = {
     "python_version_origin": "the file that decided",
     "python_version_outdated": "whether a newer patch is known",
     "python_version_pinned": "whether a patch was asked for",
+    "python_version_sources": "each of them with what it asks for",
     "python_version_requested": "as asked for, or default",
     "setuptools_version": "as used by this build, where it was",
     "total_duration": "seconds",

@@ -91,6 +91,7 @@ def test_a_hook_that_was_killed_names_the_signal(tmp_path: Path) -> None:
     [
         ("#!/no/such/shell -e\n", "there is no '/no/such/shell', which its first line names"),
         ("#!/bin/sh\r\necho\r\n", "its first line ends in CRLF, as Windows writes it"),
+        ("#!/usr/bin/env bash\r\necho\r\n", "its first line ends in CRLF, as Windows writes it"),
         (b"\x7fELF\0\0\0", "the system says: exec format error"),
     ],
 )

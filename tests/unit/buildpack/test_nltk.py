@@ -116,7 +116,10 @@ def test_a_file_without_names_is_said_to_have_none(tmp_path: Path) -> None:
 def test_a_package_nltk_does_not_have_is_told_from_a_network_that_fails() -> None:
     with pytest.raises(NltkPackageError) as unknown:
         check_downloader_output(
-            ["[nltk_data] Error loading stopwordz: Package 'stopwordz' not found in index"]
+            [
+                "[nltk_data] Error loading stopwordz: Package 'stopwordz' not",
+                "[nltk_data]     found in index",
+            ]
         )
     assert unknown.value.names == ("stopwordz",)
     assert "Not in NLTK's index:\n\n  stopwordz" in unknown.value.details
@@ -125,7 +128,7 @@ def test_a_package_nltk_does_not_have_is_told_from_a_network_that_fails() -> Non
     assert network.value.text() == (
         "NLTK's data could not be downloaded\n\n"
         "The NLTK downloader said:\n\n"
-        "    [nltk_data] Error loading punkt: <urlopen error timed out>\n\n"
+        "    Error loading punkt: <urlopen error timed out>\n\n"
         "If its server cannot be reached, build again later. A copy of the\n"
         "index on a server of yours is used if the config var NLTK_DOWNLOAD_URL\n"
         "is its URL. Or commit the data to your app, remove nltk.txt, and set\n"
