@@ -66,7 +66,7 @@ def _problem(root: str, row: Sequence[str]) -> str:
         place = posixpath.normpath(posixpath.join(TO_ROOT, name))
         if name.startswith("/") or place == ".." or place.startswith("../"):
             return f"{printable(name)} is outside the virtualenv"
-    if len(row) < 3 or not row[2].isdecimal():
+    if len(row) < 3 or not row[2].isdecimal() or name.endswith(".dist-info/RECORD"):
         return ""
     try:
         size = Path(root, name).lstat().st_size

@@ -18,6 +18,7 @@ from buildpack.app import App
 from buildpack.app_digest import path_digest
 from buildpack.cache_key import DECIDING_SETTINGS
 from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.given import Given, given_by
 from buildpack.installers.pip_compile import (
     LOCKED_TOOL,
     CompileSettings,
@@ -42,13 +43,7 @@ from buildpack.installers.requirements import (
     requirement_texts,
     write_translated,
 )
-from buildpack.installers.variables import (
-    fingerprint,
-    secrets_in,
-    url_secrets,
-    used_variables,
-    variable_names,
-)
+from buildpack.installers.variables import fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
 from buildpack.requirements_file import (
@@ -148,38 +143,29 @@ def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> s
     # Imported here: that module reads this package's settings of uv, and both need each other.
     from buildpack.installers.uv_run import source_left_clean
 
-    text = "\n".join(requirement_texts(dependencies).values())
-    variables = used_variables(text, install.env)
-    secrets = (*secrets_in(text), *url_secrets(text, variables))
+    given = given_by(requirement_texts(dependencies), install.env)
     sources = dependencies.facts[FILES_FACT].split(",")
     (install.scratch_dir / "pip-tools.toml").write_bytes(dependencies.inputs[SETTINGS])
     venv = ensure_pip_tools(install)
-    command = compile_command(install, venv, sources, dependencies.options, variables)
+    command = compile_command(install, venv, sources, dependencies.options, given.variables)
     on_line(command.shown)
     lines: list[str] = []
     try:
         with source_left_clean(install.app_dir, dependencies):
-            stream(command, lambda line: lines.append(redact(line, secrets)))
+            stream(command, lambda line: lines.append(redact(line, given.secrets)))
     except CommandTimeoutError as err:
         raise PipCompileError(("pip-compile took longer than 30 minutes",), 124) from err
     except CommandFailedError as err:
-        _explain(dependencies, install, secrets)
+        _explain(dependencies, install, given)
         raise PipCompileError(without_traceback(lines), err.code) from err
     locked = (install.scratch_dir / "locked.txt").read_text("utf-8")
-    return portable(locked, install.app_dir, variables)
+    return portable(locked, install.app_dir, given.variables)
 
 
-def _explain(dependencies: Dependencies, install: Install, secrets: tuple[str, ...]) -> None:
+def _explain(dependencies: Dependencies, install: Install, given: Given) -> None:
     """pip says "no matching distribution" also of an index that is down; uv tells them apart."""
     arguments = ("--dry-run", *dependencies.options, *write_translated(dependencies, install))
-    text = "\n".join(requirement_texts(dependencies).values())
-    install_requirements(
-        install,
-        lambda line: None,
-        arguments=arguments,
-        variables=used_variables(text, install.env),
-        secrets=secrets,
-    )
+    install_requirements(install, lambda line: None, arguments=arguments, given=given)
 
 
 def without_traceback(lines: list[str]) -> tuple[str, ...]:
@@ -208,7 +194,6 @@ def install_lock(dependencies: Dependencies, install: Install, text: str, on_lin
     ]
     # A checkout or directory has no hash to check; then nothing that is not listed comes along.
     strictness = "--no-deps" if unhashed else "--require-hashes"
-    variables = used_variables(content, install.env)
     with source_left_clean(install.app_dir, dependencies):
         install_requirements(
             install,
@@ -220,8 +205,7 @@ def install_lock(dependencies: Dependencies, install: Install, text: str, on_lin
                 *write_translated(locked, install),
             ),
             title="uv pip install --require-hashes -r requirements.txt",
-            variables=variables,
-            secrets=(*secrets_in(content), *url_secrets(content, variables)),
+            given=given_by({"": content}, install.env),
         )
 
 

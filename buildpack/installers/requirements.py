@@ -13,6 +13,8 @@ from buildpack.installers.errors import (
     RequirementsFilesError,
 )
 from buildpack.installers.failures import classify_failure
+from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
+from buildpack.installers.index_probe import indexes_of, probed
 from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
 from buildpack.installers.pip_syntax import (
     link_directories,
@@ -21,14 +23,7 @@ from buildpack.installers.pip_syntax import (
     uv_arguments,
 )
 from buildpack.installers.requirement_notices import requirement_notices
-from buildpack.installers.variables import (
-    expand,
-    fingerprint,
-    secrets_in,
-    url_secrets,
-    used_variables,
-    variable_names,
-)
+from buildpack.installers.variables import expand, fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
 from buildpack.requirements_file import (
@@ -150,20 +145,19 @@ def install_requirements(
     *,
     arguments: Sequence[str] = ("-r", REQUIREMENTS),
     title: str = "uv pip install -r requirements.txt",
-    variables: Mapping[str, str] | None = None,
-    secrets: Sequence[str] = (),
+    given: Given = NOTHING_GIVEN,
 ) -> None:
     """Run uv; what it prints goes to ``on_line``, what goes wrong is raised.
 
-    ``variables`` are those that requirements name as ``${NAME}``; ``secrets`` are in no line.
+    Nothing that is secret in ``given`` is in any line.
     """
-    env = {**(variables or {}), **uv_env(install)}
+    env = {**given.variables, **uv_env(install)}
     command = install_command(install, arguments, title=title, env=env)
     scratch = f"{install.scratch_dir}/"
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        shown = redact(line.replace(scratch, ""), secrets)
+        shown = redact(line.replace(scratch, ""), given.secrets)
         lines.append(shown)
         if not line.startswith(("Using Python", "warning: `UV_", "Using CPython")):
             on_line(shown)
@@ -171,13 +165,14 @@ def install_requirements(
     try:
         stream(command, keep)
     except CommandFailedError as err:
-        raise classify_failure(
+        error = classify_failure(
             lines,
             index_url(install.env),
             err.code,
             python=str(install.venv.version),
             env=install.env,
-        ) from err
+        )
+        raise probed(error, indexes_of(uv_env(install), given.indexes)) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
     check_records(install.venv)
@@ -197,16 +192,13 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
         sources: tuple[str, ...] = ("-r", str(path))
     else:
         sources = write_translated(dependencies, install)
-    text = "\n".join(requirement_texts(dependencies).values())
-    variables = used_variables(text, install.env)
     with source_left_clean(install.app_dir, dependencies):
         install_requirements(
             install,
             on_line,
             arguments=(*dependencies.options, *sources),
             title=f"uv pip install -r {dependencies.source}",
-            variables=variables,
-            secrets=(*secrets_in(text), *url_secrets(text, variables)),
+            given=given_by(requirement_texts(dependencies), install.env),
         )
 
 

@@ -156,7 +156,7 @@ def serving(directory: Path) -> Iterator[FakeIndex]:
             with suppress(ConnectionError):  # uv hangs up on an answer that comes too late
                 if self.command == "GET":
                     self.wfile.write(found.body)
-            self.close_connection = True
+            self.close_connection = length != len(found.body)  # cut short: nothing may follow
 
         do_HEAD = do_GET  # noqa: N815 - the name http.server looks for
 

@@ -1,0 +1,37 @@
+"""What requirements bring along: variables to fill in, secrets to hide, indexes to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buildpack.installers.pip_syntax import own_options
+from buildpack.installers.variables import expand, secrets_in, url_secrets, used_variables
+from buildpack.requirements_file import split_lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """``variables`` by name, with their values; ``secrets`` are in no line that anybody reads."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+
+
+NOTHING_GIVEN = Given()
+
+
+def given_by(texts: Mapping[str, str], env: Mapping[str, str]) -> Given:
+    """What the files ``texts``, by name, bring along."""
+    text = "\n".join(texts.values())
+    variables = used_variables(text, env)
+    lines = [line for name, content in texts.items() for line in split_lines(name, content)]
+    named = {"--index-url", "--extra-index-url"}
+    return Given(
+        variables=variables,
+        secrets=(*secrets_in(text), *url_secrets(text, variables)),
+        indexes=tuple(
+            expand(value, variables) for _, name, value in own_options(lines) if name in named
+        ),
+    )
