@@ -64,7 +64,7 @@ class EndOfLifeVersionError(SlugkitError):
 class UnknownVersionError(SlugkitError):
     """Not released, or newer than this buildpack."""
 
-    id = "python-version::unknown"
+    id = "python-version::unknown-major"
 
     def __init__(self, source: VersionSource, policy: VersionPolicy) -> None:
         self.source = source

@@ -22,7 +22,7 @@ class PythonVersionFileError(SlugkitError):
 class MisspeltVersionFileError(PythonVersionFileError):
     """The file is there, under a name that no tool reads."""
 
-    id = "python-version-file::misspelt"
+    id = "python-version-file::misspelled"
 
     def __init__(self, found: Sequence[str], *, has_right_one: bool = False) -> None:
         self.found, self.has_right_one = tuple(found), has_right_one

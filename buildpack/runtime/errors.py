@@ -51,6 +51,8 @@ class PythonUnavailableError(SlugkitError):
     ) -> None:
         self.requested, self.failures = requested, tuple(failures)
         self.available, self.limits = tuple(available), tuple(limits)
+        if requested and requested.patch is not None:
+            self.reason_id = "python-version::unknown-patch"
         span = series[0] if len(series) == 1 else f"{series[-1]} to {series[0]}"
         asked = "\n".join(f"  {failure.provider}: {failure.reason}" for failure in failures)
         super().__init__(

@@ -246,6 +246,7 @@ def test_an_unavailable_version_names_the_nearest() -> None:
         ("3.11",),
         newest=PythonVersion(major=3, minor=11, patch=18),
     )
+    assert error.reason_id == "python-version::unknown-patch"
     assert error.text() == (
         "Python 3.11.3 is not available here\n\n"
         "These were asked for it:\n\n  uv: no network\n\n"
