@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from buildpack.installers.lock_changes import Dependency, find_changes
 from buildpack.installers.lock_errors import InexactLockError, UnexplainedLockError
@@ -60,7 +60,16 @@ def find_differences(project: PdmProject, lock: Table) -> Sequence[Difference]:
         needed |= {x.name for x in _needs(package)}
     groups = locked_groups(project, lock)
     wanted = [dependency for group in groups for dependency in project.dependencies(group)]
-    return find_changes(wanted, versions, set(versions) - needed)
+    changes = find_changes(wanted, versions, set(versions) - needed)
+    return [*_python_change(project, lock), *changes]
+
+
+def _python_change(project: PdmProject, lock: Table) -> Iterator[Difference]:
+    wanted = text_of(project.project.get("requires-python"))
+    targets = tables(table(lock, "metadata").get("targets"))
+    locked = {text_of(target.get("requires_python")) for target in targets}
+    if wanted and len(locked) == 1 and wanted not in locked:
+        yield Difference(name="Python", wanted=f"Python {wanted}", locked=f"Python {locked.pop()}")
 
 
 def locked_groups(project: PdmProject, lock: Table) -> Sequence[str]:

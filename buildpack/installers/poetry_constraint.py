@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 PIECE = re.compile(
-    r"(?P<operator>\^|~=|~|===?|=|!=|<=|>=|<|>)?\s*v?(?P<version>[0-9][\w.+!-]*(?:\.\*)?|\*)"
+    r"(?P<operator>\^|~=|~|===?|=|!=|<=|>=|<|>)?\s*v?(?P<version>[0-9][\w+!-]*(?:\.[\w+!-]+)*(?:\.\*)?|\*)"
 )
 
 
