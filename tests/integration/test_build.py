@@ -74,6 +74,7 @@ def test_what_a_phase_sees_and_what_it_cannot_do(
         "env:HTTPS_PROXY=http://proxy:3128",
         "env:PIP_INDEX_URL=https://index/simple",
         "env:SLUGKIT_FLAG=1",
+        "env:PREVIOUS_BUILD_DIR=/tmp/slugc/previous",
     }
     assert {"config=s3cret value", "mode=600", "users=2"} <= set(seen)
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(seen)
