@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.errors import InstallFailedError
 from buildpack.installers.local_sources import (
     EXTRAS,
@@ -40,7 +41,7 @@ from buildpack.installers.project_file import (
     text_of,
 )
 from buildpack.installers.requirements import install_command
-from buildpack.installers.uv_run import lock_is_old, locked_env, run_uv, source_left_clean
+from buildpack.installers.uv_run import lock_is_old, locked_env, run_uv
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
 
@@ -160,7 +161,7 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     command = install_command(install, arguments, title=f"uv pip install -r {lock}")
     command = replace(command, env=locked_env(install))
     try:
-        with source_left_clean(install.app_dir, dependencies):
+        with building_in_place(dependencies, install):
             run_uv(command, install, on_line, lock_error=lock_is_old(lock, PYPROJECT, LOCK_COMMAND))
     except InstallFailedError as err:
         if any("target environment is not supported by the lockfile" in x for x in err.lines):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import (
     EXTRAS,
@@ -26,7 +27,6 @@ from buildpack.installers.uv_run import (
     locked_env,
     own_settings_env,
     run_uv,
-    source_left_clean,
 )
 from buildpack.package_manager import MissingLockError, PackageManager
 from buildpack.settings import BuildSettings
@@ -116,5 +116,5 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     env = locked_env(install) if speaks_uv else own_settings_env(install)
     title = f"uv pip install {' '.join(dependencies.options)}"
     command = replace(install_command(install, dependencies.options, title=title), env=env)
-    with source_left_clean(install.app_dir, dependencies):
+    with building_in_place(dependencies, install):
         run_uv(command, install, on_line, lock_error=lock_is_old("uv.lock", PYPROJECT, "uv lock"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.local_sources import (
     EXTRAS,
     GROUPS,
@@ -39,7 +40,6 @@ from buildpack.installers.uv_run import (
     locked_env,
     own_settings_env,
     run_uv,
-    source_left_clean,
     sync_command,
 )
 from buildpack.package_manager import PackageManager, find_scripts
@@ -181,6 +181,6 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     env = {**base, "VIRTUAL_ENV": str(install.venv.root)}
     arguments = ("--script", name, "--active", *dependencies.options)
     command = sync_command(install, arguments, env, title=f"uv sync --script {name}")
-    with source_left_clean(install.app_dir, dependencies):
+    with building_in_place(dependencies, install):
         error = lock_is_old(f"{name}.lock", name, f"uv lock --script {name}")
         run_uv(command, install, on_line, lock_error=error)

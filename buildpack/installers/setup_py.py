@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.project_file import PYPROJECT
 from buildpack.installers.pyproject import SETUP_FILES, editable
 from buildpack.installers.requirements import install_requirements
-from buildpack.installers.uv_run import source_left_clean
 from buildpack.package_manager import PackageManager
 from buildpack.python_specifier import SpecifierError, parse_specifier
 from buildpack.settings import BuildSettings
@@ -84,5 +84,5 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     """``uv pip install -e .``"""
     arguments = dependencies.options
     title = f"uv pip install {' '.join(arguments)}"
-    with source_left_clean(install.app_dir, dependencies):
+    with building_in_place(dependencies, install):
         install_requirements(install, on_line, arguments=arguments, title=title)

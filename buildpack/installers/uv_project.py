@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
 from buildpack.installers.project_errors import (
@@ -30,7 +31,6 @@ from buildpack.installers.uv_run import (
     lock_is_old,
     locked_env,
     run_uv,
-    source_left_clean,
     sync_command,
 )
 from buildpack.package_manager import PackageManager
@@ -138,5 +138,5 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     # The Python is chosen already: .python-version must not make uv look for another.
     arguments = ("--python", str(install.venv.python), *dependencies.options)
     command = sync_command(install, arguments, env, title=TITLE)
-    with source_left_clean(install.app_dir, dependencies):
+    with building_in_place(dependencies, install):
         run_uv(command, install, on_line, lock_error=lock_is_old(LOCK, PYPROJECT, LOCK_COMMAND))

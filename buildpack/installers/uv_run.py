@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
-from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.base import Install, OnLine
 from buildpack.installers.errors import InstallFailedError
 from buildpack.installers.failures import classify_failure
 from buildpack.installers.project_errors import (
@@ -18,7 +16,6 @@ from buildpack.installers.project_errors import (
 from buildpack.installers.requirements import FROM_PIP, TIME_LIMIT, uv_env
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import SlugkitError
-from buildpack.support.files import remove_tree
 from buildpack.tools import index_url, tool_versions
 
 RESOLVING = frozenset(
@@ -112,25 +109,3 @@ def classify_uv_failure(
 def lock_is_old(lock: str, source: str, command: str) -> Callable[[], SlugkitError]:
     """For ``run_uv``: uv found what our own comparison does not see."""
     return lambda: UvLockOutOfSyncError(lock, source, command)
-
-
-@contextmanager
-def source_left_clean(app_dir: Path, dependencies: Dependencies) -> Iterator[None]:
-    """Remove what setuptools writes beside the source it builds.
-
-    A later build takes the environment from the cache and builds nothing: with and without the
-    cache, the app's directory must be the same.
-    """
-    places = [app_dir / path for path in dependencies.local_paths if (app_dir / path).is_dir()]
-    before = {path for place in places for path in _leftovers(place)}
-    try:
-        yield
-    finally:
-        for place in places:
-            for path in set(_leftovers(place)) - before:
-                remove_tree(path)
-
-
-def _leftovers(place: Path) -> Iterator[Path]:
-    for pattern in ("*.egg-info", "*/*.egg-info", "build"):
-        yield from (path for path in place.glob(pattern) if path.is_dir())

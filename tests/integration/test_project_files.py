@@ -20,6 +20,7 @@ import pytest
 from buildpack.app import App
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
+from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.installers.errors import InstallFailedError
 from buildpack.installers.project_errors import UnsupportedEnvironmentError, UvLockOutOfSyncError
 from buildpack.package_manager import determine_package_manager
@@ -414,3 +415,28 @@ def test_editable_packages_work_from_a_tree_that_was_moved_and_is_only_read(
     assert answer.stdout == f"Hello Ann: 3.20 {where}\n"
     assert sorted(str(path) for path in moved.rglob("*")) == before
     subprocess.run(("chmod", "-R", "u+w", str(moved)), check=True)
+
+
+EXTENSION = """
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_x", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit__x(void) { return PyModule_Create(&module); }
+"""
+
+
+def test_a_module_compiled_into_the_source_is_kept_for_builds_that_compile_nothing(
+    workspace: Workspace,
+) -> None:
+    workspace.write(
+        setup__py="from setuptools import Extension, setup\n"
+        "setup(name='x', py_modules=[], ext_modules=[Extension('_x', ['x.c'])])\n",
+        x__c=EXTENSION,
+    )
+    venv = workspace.install()
+    compiled = next(workspace.app_dir.glob("_x.*.so"))
+    content = compiled.read_bytes()
+    compiled.unlink()
+    restore_built_in_place(venv.root.parent, workspace.app_dir)
+    assert compiled.read_bytes() == content
+    names_left = sorted(path.name for path in workspace.app_dir.iterdir())
+    assert names_left == [compiled.name, "setup.py", "x.c"]
