@@ -16,6 +16,7 @@ from buildpack.cache_key import VenvFacts, venv_facts
 from buildpack.editable import make_editables_movable
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
+from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
 from buildpack.restoring import previous_build_dir, restore_tree
 from buildpack.runtime.install import Runtime
@@ -155,6 +156,7 @@ def restore(request: DependencyRequest, venv_home: Path, *, has_runtime: bool) -
     if not has_runtime:
         _restore(request, request.runtime.home, "python")
     root = _restore(request, venv_home, "venv")
+    restore_built_in_place(venv_home.parent, request.app.root)
     return Venv(root=root, version=request.runtime.version)
 
 
