@@ -50,11 +50,14 @@ def used_variables(text: str, env: Mapping[str, str]) -> dict[str, str]:
 
 def url_secrets(text: str, variables: Mapping[str, str]) -> tuple[str, ...]:
     """Values that stand in URLs; a version number in a variable may be seen."""
-    in_urls = used_variables(
-        "\n".join(line for line in text.splitlines() if "://" in line or "@" in line), variables
-    )
+    lines = (line for line in text.splitlines() if _may_hold_url(line))
+    in_urls = used_variables("\n".join(lines), variables)
     nested = (secret for value in in_urls.values() for secret in secrets_in(value))
     return (*in_urls.values(), *nested)
+
+
+def _may_hold_url(line: str) -> bool:
+    return "://" in line or "@" in line or line.lstrip().startswith("-")
 
 
 def fingerprint(value: str) -> str:
