@@ -6,14 +6,18 @@ Lock files name the host of an index, so uv makes them when the tests run, from 
 
 from __future__ import annotations
 
+import base64
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -440,3 +444,38 @@ def test_a_module_compiled_into_the_source_is_kept_for_builds_that_compile_nothi
     assert compiled.read_bytes() == content
     names_left = sorted(path.name for path in workspace.app_dir.iterdir())
     assert names_left == [compiled.name, "setup.py", "x.c"]
+
+
+class _Guarded(http.server.BaseHTTPRequestHandler):
+    """An index that has nothing and notes who asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(f"{self.path} {self.headers.get('Authorization')}")
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence: what it would print is no part of the test."""
+
+
+def test_a_projects_own_index_gets_the_credentials_of_its_config_vars(
+    workspace: Workspace,
+) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Guarded)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/simple"
+    workspace.write(
+        pyproject__toml='[project]\nname = "app"\nversion = "1"\ndependencies = ["private-thing"]\n'
+        f'[[tool.uv.index]]\nname = "corp"\nurl = "{url}"\nexplicit = true\n'
+        '[tool.uv.sources]\nprivate-thing = { index = "corp" }\n'
+    )
+    with pytest.raises(SlugkitError) as raised:
+        workspace.install(UV_INDEX_CORP_USERNAME="me", UV_INDEX_CORP_PASSWORD="hunter22")
+    server.shutdown()
+    server.server_close()
+    assert raised.value.id == "install::no-matching-distribution"
+    assert "hunter22" not in raised.value.text()
+    basic = base64.b64encode(b"me:hunter22").decode()
+    assert _Guarded.asked == [f"/simple/private-thing/ Basic {basic}"]
