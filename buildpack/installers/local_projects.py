@@ -77,14 +77,15 @@ def _metadata_files(app: App, directory: str) -> Iterator[str]:
     yield "pyproject.toml"
     readmes = [table(content, *path).get("readme") for path in (("project",), ("tool", "poetry"))]
     names = {text_of(x) or text_of(table(x).get("file")) for x in readmes}
-    names |= {x for x in _names(app, directory) if LEGAL.match(x)}
+    names |= {x for x in App(root=app.root / directory).names() if LEGAL.match(x)}
     yield from (name for name in sorted(names) if name and app.is_file(_join(directory, name)))
 
 
 def _names(app: App, directory: str) -> list[str]:
     top = App(root=app.root / directory).names()
     below = App(root=app.root / directory / "src").names() if "src" in top else frozenset()
-    return sorted(x for x in (*top, *(f"src/{x}" for x in below)) if not x.startswith("."))
+    names = (x for x in (*top, *(f"src/{x}" for x in below)) if not x.startswith("."))
+    return sorted(x for x in names if x.endswith(".py") or (app.root / directory / x).is_dir())
 
 
 def _table(app: App, name: str) -> Table:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.git_failures import git_failure
 from buildpack.installers.lock_lines import INDEX_OPTION, fill_in_variables
 from buildpack.installers.requirements import install_requirements
 from buildpack.support import files
-from buildpack.support.command import Command, stream
+from buildpack.support.command import Command, CommandFailedError, capture
 
 INDEX_SETTINGS = frozenset(
     {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL",
@@ -25,6 +26,8 @@ FOR_GIT = frozenset(
     {"PATH", "HOME", "TMPDIR", "NETRC", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTP_PROXY",
      "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 )  # fmt: skip
+TIME_LIMIT = 600
+USER_INFO = re.compile(r"://[^/\s@]+@")
 GIT_EDITABLE = re.compile(
     r"-e git\+(?P<url>[^#;\s]+?)@(?P<commit>[^@#;\s/]+)#egg=(?P<name>[\w.-]+)"
     r"(?:&subdirectory=(?P<subdirectory>[^\s;]+))?(?P<marker> ;.*)?"
@@ -100,9 +103,12 @@ def _check_out(line: str, install: Install, on_line: OnLine) -> str:
         ("-C", str(directory), "checkout", "--quiet", "--detach", match["commit"]),
         ("-C", str(directory), "submodule", "--quiet", "update", "--init", "--recursive"),
     ):
-        title = f"git {next(w for w in words if w in {'clone', 'checkout', 'submodule'})}"
-        argv = ("git", *words)
-        stream(Command(argv=argv, cwd=install.app_dir, env=env, timeout=600, title=title), on_line)
+        command = Command(argv=("git", *words), cwd=install.app_dir, env=env, timeout=TIME_LIMIT)
+        try:
+            capture(command)
+        except CommandFailedError as err:
+            said = USER_INFO.sub("://***@", " ".join(err.last_lines))
+            raise git_failure(f"Updating {match['url']} () --- stderr {said}") from None
     place = directory / match["subdirectory"] if match["subdirectory"] else directory
     return f"-e {place}{match['marker'] or ''}"
 

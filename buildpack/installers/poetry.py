@@ -84,8 +84,8 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         requires_python=_requires_python(lock),
         facts={
             "groups": ",".join(groups),
-            "extras": ",".join(extras),
-            "root": BACKEND if has_foreign_root else "",
+            **({"extras": ",".join(extras)} if extras else {}),
+            **({"root": BACKEND} if has_foreign_root else {}),
         },
     )
 
@@ -93,7 +93,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install the locked packages, and the app itself where its own backend would not do."""
     install_lock(dependencies, install, on_line)
-    if dependencies.facts.get("root"):
+    if "root" in dependencies.facts:
         install_root(install, on_line)
 
 

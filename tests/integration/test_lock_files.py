@@ -10,6 +10,8 @@ import pytest
 
 from buildpack.app import App
 from buildpack.installers import load_installer
+from buildpack.installers.errors import HashMismatchError
+from buildpack.installers.network_errors import GitError
 from buildpack.installers.project_errors import LockOutOfSyncError
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
@@ -51,6 +53,15 @@ def pipenv_lock(lock_tools_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     bench.copy("pipenv_basic")
     bench.run(str(bench.program("pipenv")), "lock", venv=bench.desk_venv("3.10"))
     return bench.app_dir / "Pipfile.lock"
+
+
+SIMPLE_SOURCE = """
+[[tool.poetry.source]]
+name = "simple"
+url = "https://pypi.org/simple/"
+priority = "primary"
+"""
+"""Poetry asks the public index by an interface of its own; a mirror may have the usual one."""
 
 
 def story(name: str) -> set[tuple[str, str]]:
@@ -183,7 +194,7 @@ def _with_git(bench: Bench, manager: PackageManager, url: str) -> tuple[set[Foun
         (bench.app_dir / "Pipfile").write_text(text)
     else:
         end = {
-            POETRY: "[tool.poetry]\npackage-mode = false\n",
+            POETRY: "[tool.poetry]\npackage-mode = false\n" + SIMPLE_SOURCE,
             PDM: "[tool.pdm]\ndistribution = false\n",
         }
         (bench.app_dir / "pyproject.toml").write_text(project + end[manager])
@@ -207,6 +218,30 @@ def test_an_editable_git_checkout_lies_in_the_virtualenv(bench: Bench) -> None:
     moved = venv.root.rename(venv.root.with_name("moved"))
     found = bench.run(str(moved / "bin/python"), "-c", "import fromgit; print(fromgit.__file__)")
     assert found.strip() == str(moved / "src/fromgit/pkg/fromgit/__init__.py")
+
+
+def test_a_checkout_that_fails_names_no_password(bench: Bench) -> None:
+    bench.app_dir.mkdir()
+    entry = '{"editable": true, "git": "http://me:hush@127.0.0.1:9/x.git", "ref": "c0ffee"}'
+    (bench.app_dir / "Pipfile.lock").write_text(f'{{"default": {{"x": {entry}}}}}')
+    with pytest.raises(GitError) as caught:
+        bench.our_venv("3.13", PIPENV)
+    assert caught.value.details == "http://***@127.0.0.1:9/x.git: its host cannot be reached"
+    assert "hush" not in caught.value.text()
+
+
+def test_a_wrong_hash_is_refused_beside_packages_without_one(bench: Bench) -> None:
+    wheels = make_wheel(bench.root / "wheels", "pinned", "1.0").parent
+    make_wheel(wheels, "plain", "1.0")
+    bench.app_dir.mkdir()
+    with serving(wheels) as index:
+        pinned = f'{{"version": "==1.0", "hashes": ["sha256:{"0" * 64}"]}}'
+        (bench.app_dir / "Pipfile.lock").write_text(
+            f'{{"default": {{"pinned": {pinned}, "plain": {{"version": "==1.0"}}}}}}'
+        )
+        with pytest.raises(HashMismatchError) as caught:
+            bench.our_venv("3.13", PIPENV, None, PIP_INDEX_URL=f"{index.url}/simple")
+    assert caught.value.expected == (f"sha256:{'0' * 64}",)
 
 
 def test_each_package_comes_from_its_own_index_and_no_password_is_written(bench: Bench) -> None:

@@ -30,7 +30,7 @@ def test_metadata_and_names_decide_about_a_link(tmp_path: Path) -> None:
         "lib/pyproject.toml": text.encode(),
         "lib/R.md": b"R.md",
         "lib/LICENSE": b"LICENSE",
-        "names in lib": b"LICENSE\nR.md\na.py\npyproject.toml\nsrc\nsrc/b.py",
+        "names in lib": b"a.py\nsrc\nsrc/b.py",
     }
 
 

@@ -152,7 +152,7 @@ def test_groups_and_markers_in_the_lock(tmp_path: Path) -> None:
 
 def test_the_facts_and_the_python_requirement(tmp_path: Path) -> None:
     read_ = found(write(tmp_path), BuildSettings(extras=("fast",), groups=("docs",)))
-    assert read_.facts == {"groups": "main,docs", "extras": "fast", "root": ""}
+    assert read_.facts == {"groups": "main,docs", "extras": "fast"}
     (requirement,) = read_.requires_python
     assert requirement.specifier == ">=3.11,<4"
     assert requirement.origin == "poetry.lock (metadata.python-versions)"
