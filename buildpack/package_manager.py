@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from buildpack.app import App
-from buildpack.detect import MISSPELT_REQUIREMENTS, find_deeper, list_root
+from buildpack.detect import MISSPELT_REQUIREMENTS
+from buildpack.detect_closely import find_deeper, list_root
 from buildpack.settings import APP_DIR, PACKAGE_MANAGER, BuildSettings
 from buildpack.support.errors import SlugkitError, UsageError, printable
 

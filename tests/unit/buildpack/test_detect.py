@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.detect import (
-    MISSPELT_REQUIREMENTS,
-    PROJECT_FILES,
-    failure_message,
-    find_deeper,
-    find_evidence,
-    find_near_misses,
-    main,
-)
+from buildpack.detect import MISSPELT_REQUIREMENTS, PROJECT_FILES, find_evidence, main
+from buildpack.detect_closely import failure_message, find_deeper, find_near_misses
 
 
 @pytest.mark.parametrize("name", PROJECT_FILES + MISSPELT_REQUIREMENTS)

@@ -1,0 +1,130 @@
+"""What detect does where no name decided: a closer look, and then the reasons for its "no".
+
+Apart from detect.py, which is compiled anew at every start where nothing may be written.
+"""
+
+import os
+
+from buildpack.detect import APP_DIR, PROJECT_FILES, visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ADVICE_FILES = ("requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", "Pipfile.lock")
+"""What we look for one level down, to say "your app is in that directory"."""
+
+NOT_AN_APP = frozenset(
+    (".git", ".heroku", ".tox", ".venv", "node_modules", "site-packages", "venv")
+)
+
+SHOWN_ENTRIES = 40
+
+SCRIPT_MARK = b"# /// script"
+"""The first line of a script's own requirements (PEP 723)."""
+
+LONGEST_PREAMBLE = 65536
+
+
+def list_root(build_dir: str, names: "Sequence[str]") -> "list[str]":
+    """The root as a person would see it with ``ls``: directories end in a slash."""
+    shown = []
+    for name in sorted(names)[:SHOWN_ENTRIES]:
+        slash = "/" if os.path.isdir(build_dir + "/" + name) else ""  # noqa: PTH112
+        shown.append(visible(name) + slash)
+    if len(names) > SHOWN_ENTRIES:
+        shown.append("… and " + str(len(names) - SHOWN_ENTRIES) + " more")
+    return shown or ["(nothing: the directory is empty)"]
+
+
+def find_deeper(build_dir: str, names: "Sequence[str]") -> "list[str]":
+    """Project files one or two directories down, as relative paths, the shallowest first."""
+    deeper = []
+    level = [name for name in sorted(names) if name not in NOT_AN_APP][:200]
+    for _ in range(2):
+        below = []
+        for directory in level:
+            path = build_dir + "/" + directory
+            found = subdirectories_and_files(path)
+            deeper += [visible(directory) + "/" + name for name in ADVICE_FILES if name in found]
+            below += [directory + "/" + name for name in found if name not in NOT_AN_APP]
+        level = below[:200]
+    return deeper
+
+
+def subdirectories_and_files(path: str) -> "list[str]":
+    """What a directory holds; nothing for a file, or for one we may not read."""
+    try:
+        return sorted(os.listdir(path))  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def find_other_evidence(build_dir: str, names: "Sequence[str]") -> "tuple[str, ...]":
+    """What takes a closer look, when no name in the list above was there.
+
+    A named lock file (PEP 751), the file that SLUGKIT_REQUIREMENTS names, a script that carries
+    its own requirements (PEP 723).
+    """
+    found = [name for name in names if name.startswith("pylock.") and name.endswith(".toml")]
+    for name in os.environ.get("SLUGKIT_REQUIREMENTS", "").replace(",", " ").split():
+        if os.path.isfile(build_dir + "/" + name):  # noqa: PTH113
+            found.append(name)
+    if not found:
+        scripts = [name for name in sorted(names) if name.endswith(".py")]
+        found = [name for name in scripts if is_script(build_dir + "/" + name)]
+    return tuple(found)
+
+
+def is_script(path: str) -> bool:
+    """Does a Python file say what it needs? Never waits for a named pipe."""
+    if not os.path.isfile(path):  # noqa: PTH113
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return any(line.rstrip() == SCRIPT_MARK for line in file.readlines(LONGEST_PREAMBLE))
+    except OSError:
+        return False
+
+
+def find_near_misses(names: "Sequence[str]") -> "list[tuple[str, str]]":
+    """Names that differ from a project file's only in capitals: what it is, and should be."""
+    right = {name.lower(): name for name in PROJECT_FILES}
+    wrong = [name for name in sorted(names) if name not in PROJECT_FILES]
+    return [(name, right[name.lower()]) for name in wrong if name.lower() in right]
+
+
+def failure_message(build_dir: str, names: "Sequence[str]") -> str:
+    """What is said on standard error when nothing here looks like Python."""
+    lines = [
+        "Error: This does not look like a Python app.",
+        "",
+        "A Python app has at least one of these files in its root",
+        "directory: " + ", ".join(ADVICE_FILES[:3]) + ",",
+        ", ".join(ADVICE_FILES[3:]) + ".",
+        "",
+        "The root directory of this app holds:",
+        "",
+    ]
+    lines += ["  " + entry for entry in list_root(build_dir, names)]
+    deeper = find_deeper(build_dir, names)
+    for name, right in find_near_misses(names):
+        lines += ["", "Found " + visible(name) + ", which has another spelling. Rename it:", ""]
+        lines += ["    git mv " + visible(name) + " " + right]
+    if deeper:
+        lines += ["", "Found " + deeper[0] + ". If your app is in that directory, set:", ""]
+        lines += ["    " + APP_DIR + "=" + deeper[0].rpartition("/")[0]]
+    lines += [
+        "",
+        "If the app has one of these files, check that:",
+        "",
+        "1. It is in the root directory, not in a subdirectory.",
+        "2. Its name is spelt right (upper and lower case differ).",
+        "3. It is not left out by .gitignore or .slugignore.",
+        "4. It was added and committed to git.",
+        "",
+        "Otherwise add an empty requirements.txt to the root directory:",
+        "",
+        "    touch requirements.txt",
+    ]
+    return "".join(" !     " + line + "\n" if line else " !\n" for line in lines)
