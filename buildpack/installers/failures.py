@@ -55,7 +55,8 @@ NOT_LOCAL = re.compile(r"(?P<package>\S+) was not found in the provided package 
 UNKNOWN_VERSION = re.compile(r"there (?:is|are) no versions? of (?P<package>[^\s=<>!~,]+)")
 NO_WHEEL = re.compile(r"(?P<package>[^\s=<>!~]+)\S* has no (?:usable )?wheels")
 PYTHON = re.compile(
-    r"(?P<package>\S+==\S+) requires Python (?P<wanted>[<>=!~][^ ]*(?: ?, ?\S+)*?) and"
+    r"(?P<package>\S+==\S+) requires Python (?P<wanted>[<>=!~]\S*(?:, ?\S+)*) and"
+    r"|does not satisfy Python(?P<limit>[<>=!~]\S*(?:, ?\S+)*) and (?P<other>\S+) depends on Python"
 )
 METADATA = re.compile(r"(?P<package>\S+==\S+) has invalid metadata")
 YANKED = re.compile(r"(?P<package>\S+==\S+) was yanked(?: \(reason: (?P<reason>.*?)\))? and")

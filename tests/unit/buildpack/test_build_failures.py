@@ -1,0 +1,167 @@
+"""source_builds and git_failures: what compilers and git said, and what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildpack.installers.errors import OutOfMemoryError
+from buildpack.installers.failures import classify_failure
+from buildpack.installers.network_errors import GitError
+from buildpack.installers.source_builds import MISSING, SourceBuildError, build_error
+from buildpack.support.errors import SlugkitError
+
+
+def classify(output: str) -> SlugkitError:
+    return classify_failure(output.splitlines(), "https://pypi.org/simple", 1)
+
+
+def built(said: str, status: str = "exit status: 1") -> str:
+    indented = said.replace("\n", "\n         ")
+    return (
+        "   Building native==1.0\nerror: Failed to build `native==1.0`\n"
+        "  cause: The build backend returned an error\n"
+        f"  cause: Call to `backend.build_wheel` failed ({status})\n\n"
+        f"         [stderr]\n         {indented}\n\n"
+        "hint: Build failures usually indicate a problem with the package or the build environment"
+    )
+
+
+def test_a_missing_header_names_the_system_package_and_the_wheel() -> None:
+    error = classify(built("Error: pg_config executable not found.\n\npg_config is required."))
+    assert isinstance(error, SourceBuildError)
+    assert error.id == "install::system-library"
+    assert error.text() == (
+        "native==1.0 could not be built: pg_config, a program of the PostgreSQL client library "
+        "is missing\n\n"
+        "Error: pg_config executable not found.\npg_config is required.\n\n"
+        "Best use what has a wheel: psycopg2-binary in place of psycopg2, or psycopg[binary].\n"
+        "To build it, the stack must have this system package (Debian, Ubuntu):\n\n    libpq-dev"
+    )
+
+
+def test_a_build_nobody_can_explain_shows_what_it_said() -> None:
+    error = classify(built("it is what it is"))
+    assert isinstance(error, SourceBuildError)
+    assert error.id == "install::source-build"
+    assert error.text() == (
+        "native==1.0 could not be built from source\n\nit is what it is\n\n"
+        "Its own build said the above. A version that has a wheel for this Python\n"
+        "needs no build: look for one among the files of native on the index."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "package"),
+    [
+        ("gdal-config: not found", "libgdal-dev"),
+        ("x.c:1:10: fatal error: sqlite3.h: No such file or directory", "libsqlite3-dev"),
+        ("OSError: mysql_config not found", "default-libmysqlclient-dev"),
+        ("Exception: Can not find valid pkg-config name. Specify MYSQLCLIENT_CFLAGS",
+         "default-libmysqlclient-dev"),
+        ("c/_cffi_backend.c:15:10: fatal error: ffi.h: No such file", "libffi-dev"),
+        ("error: can't find Rust compiler", "rustc cargo"),
+        ("../meson.build:31:12: ERROR: Dependency \"cairo\" not found", "libcairo2-dev"),
+        ("Please make sure the libxml2 and libxslt development packages: xslt-config not found",
+         "libxml2-dev libxslt1-dev"),
+        ("The headers or library files could not be found for jpeg,", "libjpeg-dev"),
+        ("fatal error: openssl/opensslv.h: No such file", "libssl-dev"),
+        ("fatal error: lber.h: No such file", "libldap-dev"),
+        ("fatal error: Python.h: No such file or directory", "python3-dev"),
+        ("error: command 'x86_64-linux-gnu-gcc' failed: No such file or directory",
+         "build-essential"),
+        ("error: command 'gcc' failed: No such file or directory", "build-essential"),
+        ("fatal error: zmq.h: No such file or directory", "apt-file search zmq.h"),
+        ("geos_c.h: No such file", "libgeos-dev"),
+        ("fatal error: portaudio.h: No such file", "portaudio19-dev"),
+        ("fatal error: librdkafka/rdkafka.h: No such file", "librdkafka-dev"),
+        ("CMake must be installed to build", "cmake"),
+    ],
+)  # fmt: skip
+def test_what_compilers_say_is_understood(said: str, package: str) -> None:
+    error = build_error("native==1.0", [said])
+    assert error.missing is not None
+    assert package in error.missing.system_package
+    assert package in error.resolution
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["No module named 'pkg_resources'", "No module named 'distutils'", "use_2to3 is invalid"],
+)
+def test_packages_older_than_their_tools_are_told_apart(said: str) -> None:
+    error = build_error("old==1.0", [f"ModuleNotFoundError: {said}"])
+    assert error.missing is not None
+    assert "system package" not in error.resolution
+    assert "newer version of the package" in error.resolution
+
+
+def test_every_entry_says_how_to_do_without_a_build() -> None:
+    assert all(entry.wheel and entry.what for entry in MISSING)
+
+
+def test_a_build_that_was_killed() -> None:
+    error = classify(built("compiling", "signal: 9 (SIGKILL)"))
+    assert isinstance(error, OutOfMemoryError)
+    assert error.text() == (
+        "The build of native==1.0 was killed\n\n"
+        "It ended with signal 9 (SIGKILL). Most often the machine, or the limit of\n"
+        "the build, had no memory left.\n\n"
+        "Use a version that has a wheel for this Python, which needs no\n"
+        "compiler, or give the build more memory."
+    )
+
+
+def from_git(said: str) -> str:
+    return (
+        "   Updating https://****@h.example/x.git (HEAD)\nerror: Git operation failed\n"
+        "  cause: failed to clone into: /c/uv/git-v2/db/643f48818ad0f691\n"
+        "  cause: process didn't exit successfully: `/usr/bin/git fetch --force "
+        "'https://****@h.example/x.git' '+HEAD:refs/remotes/origin/HEAD'` (exit status: 128)\n"
+        f"         --- stderr\n         {said}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("fatal: could not read Username for 'https://h.example': terminal prompts disabled",
+         "it wants to know who is asking"),
+        ("remote: Invalid username or token.\nfatal: Authentication failed for 'https://h.example'",
+         "it wants to know who is asking"),
+        ("git@h.example: Permission denied (publickey).\nfatal: Could not read from remote",
+         "it cannot be reached by ssh with the keys of the build machine"),
+        ("fatal: couldn't find remote ref refs/tags/nosuch",
+         "it does not have the branch, tag or commit that is asked for"),
+        ("fatal: repository 'https://h.example/x.git/' not found",
+         "there is no such repository, or it does not show itself to strangers"),
+        ("fatal: unable to access 'https://h.example/': Could not resolve host: h.example",
+         "its host's name cannot be resolved (DNS)"),
+        ("fatal: unable to access 'https://h.example/': Failed to connect to h.example port 443",
+         "its host cannot be reached"),
+        ("fatal: something new", "fatal: something new"),
+    ],
+)  # fmt: skip
+def test_what_git_says_is_understood(said: str, reason: str) -> None:
+    error = classify(from_git(said))
+    assert isinstance(error, GitError)
+    assert error.reason == reason
+    assert error.details == f"https://***@h.example/x.git: {reason}"
+
+
+def test_a_private_repository_says_how_to_give_a_token() -> None:
+    assert classify(from_git("fatal: Authentication failed")).text() == (
+        "A git repository in your requirements could not be fetched\n\n"
+        "https://***@h.example/x.git: it wants to know who is asking\n\n"
+        "Give a token that may read it, in a config var, and name that in the URL:\n\n"
+        "    package @ git+https://${GIT_TOKEN}@git.example.com/team/package.git@v1.0\n\n"
+        "The value is never shown and is in no file of the slug."
+    )
+
+
+def test_a_machine_without_git() -> None:
+    error = classify(
+        "   Updating file:///x (HEAD)\nerror: Git operation failed\n"
+        "  cause: Git executable not found. Ensure that Git is installed and available."
+    )
+    assert isinstance(error, GitError)
+    assert error.reason == "the build machine has no git program"
