@@ -18,6 +18,7 @@ from buildpack.app import App
 from buildpack.app_digest import path_digest
 from buildpack.cache_key import DECIDING_SETTINGS
 from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.given import Given, given_by
 from buildpack.installers.pip_compile import (
     LOCKED_TOOL,
@@ -140,9 +141,6 @@ def _digest(content: bytes) -> str:
 
 
 def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> str:
-    # Imported here: that module reads this package's settings of uv, and both need each other.
-    from buildpack.installers.uv_run import source_left_clean
-
     given = given_by(requirement_texts(dependencies), install.env)
     sources = dependencies.facts[FILES_FACT].split(",")
     (install.scratch_dir / "pip-tools.toml").write_bytes(dependencies.inputs[SETTINGS])
@@ -151,7 +149,7 @@ def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> s
     on_line(command.shown)
     lines: list[str] = []
     try:
-        with source_left_clean(install.app_dir, dependencies):
+        with building_in_place(dependencies, install):
             stream(command, lambda line: lines.append(redact(line, given.secrets)))
     except CommandTimeoutError as err:
         raise PipCompileError(("pip-compile took longer than 30 minutes",), 124) from err
@@ -176,9 +174,6 @@ def without_traceback(lines: list[str]) -> tuple[str, ...]:
 
 def install_lock(dependencies: Dependencies, install: Install, text: str, on_line: OnLine) -> None:
     """Install a lock: every hash is required, or nothing but what is listed."""
-    # Imported here for the same reason as above.
-    from buildpack.installers.uv_run import source_left_clean
-
     places = option_lines(dependencies)
     options = tuple(RequirementLine(file=SOURCE, number=0, text=line) for line in places)
     content = "".join(f"{line}\n" for line in places) + text
@@ -194,7 +189,7 @@ def install_lock(dependencies: Dependencies, install: Install, text: str, on_lin
     ]
     # A checkout or directory has no hash to check; then nothing that is not listed comes along.
     strictness = "--no-deps" if unhashed else "--require-hashes"
-    with source_left_clean(install.app_dir, dependencies):
+    with building_in_place(dependencies, install):
         install_requirements(
             install,
             on_line,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.errors import (
     InstallFailedError,
     MissingVariablesError,
@@ -183,16 +184,13 @@ def install_requirements(
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install what was read: the app's own files, or the requirements a lock was turned into."""
-    # Imported here: that module reads this one's settings of uv.
-    from buildpack.installers.uv_run import source_left_clean
-
     if dependencies.requirements:
         path = install.scratch_dir / REQUIREMENTS
         path.write_text(dependencies.requirements, "utf-8")
         sources: tuple[str, ...] = ("-r", str(path))
     else:
         sources = write_translated(dependencies, install)
-    with source_left_clean(install.app_dir, dependencies):
+    with building_in_place(dependencies, install):
         install_requirements(
             install,
             on_line,
