@@ -138,6 +138,8 @@ def size_warning(found: EnvironmentSize) -> str:
 
 
 def megabytes(size: int) -> str:
+    if size < MIB // 10:
+        return f"{size / 1024:.0f} kB"
     return f"{size / MIB:.1f} MB" if size < 100 * MIB else f"{size / MIB:.0f} MB"
 
 

@@ -48,6 +48,14 @@ def test_detect_refuses_what_is_no_app_and_explains_on_stderr_alone(tmp_path: Pa
     assert " !       index.html\n" in answer.stderr
 
 
+def test_detect_looks_where_the_setting_says(tmp_path: Path) -> None:
+    (tmp_path / "services" / "api").mkdir(parents=True)
+    (tmp_path / "services" / "api" / "requirements.txt").touch()
+    assert " !         SLUGKIT_APP_DIR=services/api\n" in run("detect", tmp_path).stderr
+    answer = run("detect", tmp_path, env={"SLUGKIT_APP_DIR": "services/api"})
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "Python\n", "")
+
+
 def test_programs_run_through_links_from_any_directory(tmp_path: Path) -> None:
     (tmp_path / "absolute").symlink_to(BIN / "detect")
     (tmp_path / "relative").symlink_to("absolute")
@@ -105,6 +113,7 @@ def test_a_python_that_is_too_old_says_so_or_finds_a_newer_one(tmp_path: Path) -
         ("detect", (), "Usage: bin/detect BUILD_DIR"),
         ("compile", (), "Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]"),
         ("compile", ("a", "b", "c", "d"), "Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]"),
+        ("test-compile", (), "Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]"),
         ("release", (), "Usage: bin/release BUILD_DIR"),
         ("report", ("a",), "Usage: bin/report BUILD_DIR CACHE_DIR [ENV_DIR]"),
     ],
@@ -184,6 +193,53 @@ def test_a_failing_pre_compile_hook_stops_the_build(tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert answer.stdout == "-----> Running bin/pre_compile\n       [redacted]\n"
     assert "bin/pre_compile ended with exit code 3" in answer.stderr
+
+
+def test_what_pre_compile_changes_in_the_source_counts(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pre_compile").write_text("#!/bin/sh\necho 3.8 > .python-version\n")
+    (tmp_path / "requirements.txt").touch()
+    answer = run("compile", tmp_path, tmp_path / "cache")
+    assert "Error: Python 3.8 is no longer supported" in answer.stderr
+
+
+def test_dangerous_config_vars_are_refused_before_a_hook_runs(tmp_path: Path) -> None:
+    app, env_dir = tmp_path / "app", tmp_path / "env"
+    (app / "bin").mkdir(parents=True)
+    (app / "bin" / "pre_compile").write_text("#!/bin/sh\necho ran\n")
+    env_dir.mkdir()
+    for name in ("VIRTUAL_ENV", "UV_PROJECT", "LD_PRELOAD", "PATH"):
+        (env_dir / name).write_text("/s3cret-place")
+    answer = run("compile", app, tmp_path / "cache", env_dir)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert " !     Error: Your app sets 2 config vars that a build cannot use\n" in answer.stderr
+    assert "s3cret" not in answer.stderr
+    report = json.loads(run("report", app, tmp_path / "cache").stdout)
+    assert report["failure_reason"] == "checks::unsafe-env"
+    assert report["total_duration"] >= 0
+
+
+def test_an_app_that_was_built_already_is_told_from_one_with_a_python_inside(
+    tmp_path: Path,
+) -> None:
+    for name in (".heroku/python/bin", ".heroku/venv/bin", ".profile.d"):
+        (tmp_path / name).mkdir(parents=True)
+    profile = (ROOT / "buildpack" / "data" / "profile.sh").read_bytes()
+    (tmp_path / ".profile.d" / "python.sh").write_bytes(profile)
+    (tmp_path / "requirements.txt").touch()
+    answer = run("compile", tmp_path, tmp_path / "cache")
+    assert "Error: The Python buildpack has already built this app" in answer.stderr
+
+
+def test_report_is_empty_json_before_the_first_build(tmp_path: Path) -> None:
+    answer = run("report", tmp_path, tmp_path / "cache")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "{}\n", "")
+
+
+def test_release_without_a_build_has_no_process_types(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("from flask import Flask\napp = Flask('x')\n")
+    answer = run("release", tmp_path)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "--- {}\n", "")
 
 
 def test_color_is_for_those_who_ask(tmp_path: Path) -> None:

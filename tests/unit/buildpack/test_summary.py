@@ -16,6 +16,7 @@ from buildpack.summary import (
     PackageSize,
     environment_size,
     measure,
+    megabytes,
     show_sizes,
     show_times,
     summary_step,
@@ -97,6 +98,14 @@ def test_one_package_is_one() -> None:
     assert speak(packages(1, 200 * MIB))[0] == (
         "       1 package, 200 MB:\n         package-0 1.0     200 MB\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(2048, "2 kB"), (MIB, "1.0 MB"), (99 * MIB, "99.0 MB"), (2000 * MIB, "2000 MB")],
+)
+def test_sizes_have_as_many_digits_as_a_person_reads(size: int, shown: str) -> None:
+    assert megabytes(size) == shown
 
 
 def test_too_much_is_a_warning_that_names_the_largest() -> None:
