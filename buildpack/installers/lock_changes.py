@@ -15,6 +15,10 @@ REQUIREMENT = re.compile(
 )
 
 
+class RequirementSyntaxError(ValueError):
+    """Text that is no requirement."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
     """One dependency as somebody wrote it, with ``shown`` its literal text.
@@ -35,15 +39,13 @@ class Dependency:
         """Is ``version`` one of those that were asked for?"""
         if self.source or "" in self.alternatives or not version:
             return True
-        from packaging.specifiers import SpecifierSet
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-        return any(
-            SpecifierSet(text).contains(version, prereleases=True) for text in self.alternatives
-        )
-
-
-class RequirementSyntaxError(ValueError):
-    """Text that is no requirement."""
+        try:
+            wanted = [SpecifierSet(text) for text in self.alternatives]
+        except InvalidSpecifier as err:
+            raise RequirementSyntaxError(self.shown) from err
+        return any(specifiers.contains(version, prereleases=True) for specifiers in wanted)
 
 
 def parse_dependency(text: str) -> Dependency:

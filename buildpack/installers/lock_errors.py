@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from buildpack.installers.project_errors import LockOutOfSyncError
+from buildpack.installers.lock_changes import RequirementSyntaxError
+from buildpack.installers.project_errors import InvalidProjectError, LockOutOfSyncError
 from buildpack.support.errors import SlugkitError, printable
 
 
@@ -112,3 +114,13 @@ class PdmWorkspaceError(SlugkitError):
             resolution="Let PDM write what to install, and commit it instead of pdm.lock:\n\n"
             "    pdm export --prod -o requirements.txt",
         )
+
+
+@contextmanager
+def naming_mistakes(name: str) -> Iterator[None]:
+    """Turn what cannot be understood in the app's own file into an error that shows it."""
+    try:
+        yield
+    except RequirementSyntaxError as err:
+        shown = printable(str(err))
+        raise InvalidProjectError(name, [f"{name}: '{shown}' is no requirement."]) from err

@@ -28,7 +28,7 @@ class MarkerSyntaxError(ValueError):
     """Text that is no marker."""
 
 
-class MarkerTooLargeError(ValueError):
+class MarkerTooLargeError(MarkerSyntaxError):
     """More alternatives than any real lock has."""
 
 
@@ -55,7 +55,7 @@ def both(one: Marker, other: Marker) -> Marker:
 
 def _simplest(marker: Marker) -> Marker:
     if len(marker) > LARGEST:
-        raise MarkerTooLargeError
+        raise MarkerTooLargeError(f"it has {len(marker)} alternatives")
     return frozenset(x for x in marker if not any(y < x for y in marker))
 
 

@@ -10,7 +10,11 @@ from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.lock_errors import MissingProjectFileError, PdmWorkspaceError
+from buildpack.installers.lock_errors import (
+    MissingProjectFileError,
+    PdmWorkspaceError,
+    naming_mistakes,
+)
 from buildpack.installers.lock_install import install_lock
 from buildpack.installers.lock_lines import (
     LockedPackage,
@@ -49,6 +53,7 @@ PROJECT_ROOT = "file:///${PROJECT_ROOT}/"
 SOURCES = "sources"
 
 
+@naming_mistakes(PYPROJECT)
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """What pdm.lock lists, after checking that it was written for this pyproject.toml."""
     if not app.has(PYPROJECT):

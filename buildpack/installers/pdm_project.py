@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from buildpack.installers.lock_changes import Dependency, parse_dependency
+from buildpack.installers.lock_changes import Dependency, RequirementSyntaxError, parse_dependency
 from buildpack.installers.project_file import Table, normalized, strings, table, text_of
 
 DEFAULT = "default"
@@ -74,24 +74,27 @@ class PdmProject:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
-    def dependencies(self, group: str) -> Iterator[Dependency]:
+    def dependencies(self, group: str, inside: tuple[str, ...] = ()) -> Iterator[Dependency]:
         """What a group asks for, with the groups it includes and the app's own extras in it."""
+        if group in inside:
+            raise RequirementSyntaxError(f"include-group = {group}")
+        path = (*inside, group)
         if group == DEFAULT:
             entries: Sequence[object] = strings(self.project.get("dependencies"))
         else:
             entries = self.extras().get(group) or self.development().get(group, ())
         for entry in entries:
             if isinstance(entry, str):
-                yield from self._expanded(read_requirement(entry))
+                yield from self._expanded(read_requirement(entry), path)
             elif included := text_of(table(entry).get("include-group")):
-                yield from self.dependencies(normalized(included))
+                yield from self.dependencies(normalized(included), path)
 
-    def _expanded(self, dependency: Dependency) -> Iterator[Dependency]:
+    def _expanded(self, dependency: Dependency, path: tuple[str, ...]) -> Iterator[Dependency]:
         if dependency.name != normalized(self.name):
             yield dependency
             return
-        for extra in dependency.extras:
-            yield from self.dependencies(extra)
+        for extra in ",".join(dependency.extras).split(","):
+            yield from self.dependencies(extra, path)
 
 
 def read_requirement(text: str) -> Dependency:

@@ -11,7 +11,11 @@ from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.lock_errors import InexactLockError, LockedPythonVersionError
+from buildpack.installers.lock_errors import (
+    InexactLockError,
+    LockedPythonVersionError,
+    naming_mistakes,
+)
 from buildpack.installers.lock_install import install_lock
 from buildpack.installers.lock_lines import (
     LockedPackage,
@@ -54,6 +58,7 @@ PYTHON_VERSION = {
 """Fields of the [requires] table, the more exact one first, and what they may hold."""
 
 
+@naming_mistakes(PIPFILE)
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """What Pipfile.lock lists, after checking that it was written for this Pipfile."""
     lock = read_json(app, LOCK, remedy=remedy(LOCK, COMMAND))

@@ -11,7 +11,11 @@ from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.lock_errors import MissingProjectFileError, ProjectNotInstallableError
+from buildpack.installers.lock_errors import (
+    MissingProjectFileError,
+    ProjectNotInstallableError,
+    naming_mistakes,
+)
 from buildpack.installers.lock_install import install_lock
 from buildpack.installers.lock_lines import (
     LockedPackage,
@@ -48,6 +52,7 @@ from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
 
 
+@naming_mistakes(PYPROJECT)
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """What poetry.lock lists, after checking that it was written for this pyproject.toml."""
     if not app.has(PYPROJECT):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from buildpack.installers.lock_changes import RequirementSyntaxError
+
 PIECE = re.compile(
     r"(?P<operator>\^|~=|~|===?|=|!=|<=|>=|<|>)?\s*v?(?P<version>[0-9][\w+!-]*(?:\.[\w+!-]+)*(?:\.\*)?|\*)"
 )
 
 
-class ConstraintError(ValueError):
+class ConstraintError(RequirementSyntaxError):
     """Text that is no version constraint."""
 
 

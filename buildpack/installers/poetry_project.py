@@ -7,7 +7,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from buildpack.installers.lock_changes import Dependency, parse_dependency, split_extras
+from buildpack.installers.lock_changes import (
+    Dependency,
+    RequirementSyntaxError,
+    parse_dependency,
+    split_extras,
+)
 from buildpack.installers.lock_markers import ALWAYS, Marker, both, marker_text, parse_marker
 from buildpack.installers.poetry_constraint import alternatives
 from buildpack.installers.project_file import Table, normalized, strings, table, text_of
@@ -86,8 +91,11 @@ class PoetryProject:
             for name in optional
         }
 
-    def dependencies(self, group: str) -> Iterator[Dependency]:
+    def dependencies(self, group: str, inside: tuple[str, ...] = ()) -> Iterator[Dependency]:
         """What a group asks for; optional ones of the main group belong to extras."""
+        if group in inside:
+            raise RequirementSyntaxError(f"include-group = {group}")
+        path = (*inside, group)
         if group == MAIN:
             yield from self._main()
             return
@@ -96,7 +104,7 @@ class PoetryProject:
             if normalized(name) == group:
                 entries = standard[name]
                 yield from (parse_dependency(text) for text in strings(entries))
-                yield from self._included(entries, "include-group")
+                yield from self._included(entries, path)
         groups = table(self.poetry, "group")
         tables_of = [groups[name] for name in groups if normalized(name) == group]
         if group == "dev":
@@ -105,13 +113,13 @@ class PoetryProject:
             for name, value in table(found, "dependencies").items():
                 yield from read_dependency(name, value)
             for included in strings(found.get("include-groups")):
-                yield from self.dependencies(normalized(included))
+                yield from self.dependencies(normalized(included), path)
 
-    def _included(self, entries: object, key: str) -> Iterator[Dependency]:
+    def _included(self, entries: object, path: tuple[str, ...]) -> Iterator[Dependency]:
         for entry in entries if isinstance(entries, list) else []:
-            included = text_of(table(entry).get(key))
+            included = text_of(table(entry).get("include-group"))
             if included:
-                yield from self.dependencies(normalized(included))
+                yield from self.dependencies(normalized(included), path)
 
     def _main(self) -> Iterator[Dependency]:
         own = table(self.poetry, "dependencies")

@@ -19,6 +19,7 @@ from buildpack.installers.pdm import read
 from buildpack.installers.pdm_project import PdmProject
 from buildpack.installers.project_errors import (
     BrokenFileError,
+    InvalidProjectError,
     LockOutOfSyncError,
     LockVersionError,
     UnknownChoiceError,
@@ -292,3 +293,19 @@ def test_a_broken_lock_file(tmp_path: Path) -> None:
         names(app)
     assert caught.value.details == "pdm.lock:2: this line was left by a merge conflict."
     assert "pdm lock" in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        PROJECT.replace("async]>=3.1", "async]>=oops"),
+        PROJECT.replace('"test"}', '"all"}'),
+    ],
+)
+def test_what_is_no_requirement_is_shown(project: str, tmp_path: Path) -> None:
+    app = write(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(project)
+    with pytest.raises(InvalidProjectError) as caught:
+        names(app)
+    assert caught.value.details.endswith("' is no requirement.")
+    assert caught.value.details.startswith("pyproject.toml: '")

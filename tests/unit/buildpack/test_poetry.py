@@ -19,6 +19,7 @@ from buildpack.installers.poetry import read, with_password
 from buildpack.installers.poetry_project import PoetryProject
 from buildpack.installers.project_errors import (
     BrokenFileError,
+    InvalidProjectError,
     LockOutOfSyncError,
     LockVersionError,
     UnknownChoiceError,
@@ -347,3 +348,19 @@ def test_a_broken_lock_file(text: str, details: str, tmp_path: Path) -> None:
         names(app)
     assert caught.value.details == details
     assert "poetry lock" in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        PROJECT.replace('flask = "^3.1"', 'flask = "^oops"'),
+        PROJECT + '[dependency-groups]\nci = [{include-group = "ci"}]\n',
+    ],
+)
+def test_what_is_no_requirement_is_shown(project: str, tmp_path: Path) -> None:
+    app = write(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(project)
+    with pytest.raises(InvalidProjectError) as caught:
+        names(app)
+    assert caught.value.details.endswith("' is no requirement.")
+    assert caught.value.details.startswith("pyproject.toml: '")
