@@ -16,7 +16,6 @@ from buildpack.installers.lock_errors import (
     LockedPythonVersionError,
     naming_mistakes,
 )
-from buildpack.installers.lock_install import install_lock
 from buildpack.installers.lock_lines import (
     LockedPackage,
     PackageIndex,
@@ -93,6 +92,9 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install the locked packages."""
+    # Not needed by the many builds that find their virtualenv in the cache.
+    from buildpack.installers.lock_install import install_lock
+
     install_lock(dependencies, install, on_line)
 
 

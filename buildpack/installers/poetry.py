@@ -16,7 +16,6 @@ from buildpack.installers.lock_errors import (
     ProjectNotInstallableError,
     naming_mistakes,
 )
-from buildpack.installers.lock_install import install_lock
 from buildpack.installers.lock_lines import (
     LockedPackage,
     PackageIndex,
@@ -39,7 +38,6 @@ from buildpack.installers.poetry_lock import (
     wanted_packages,
 )
 from buildpack.installers.poetry_project import MAIN, PoetryProject
-from buildpack.installers.poetry_root import BACKEND, install_root
 from buildpack.installers.project_file import (
     Table,
     normalized,
@@ -90,15 +88,20 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         facts={
             "groups": ",".join(groups),
             **({"extras": ",".join(extras)} if extras else {}),
-            **({"root": BACKEND} if has_foreign_root else {}),
+            **({"root": "poetry-core"} if has_foreign_root else {}),
         },
     )
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install the locked packages, and the app itself where its own backend would not do."""
+    # Not needed by the many builds that find their virtualenv in the cache.
+    from buildpack.installers.lock_install import install_lock
+
     install_lock(dependencies, install, on_line)
     if "root" in dependencies.facts:
+        from buildpack.installers.poetry_root import install_root
+
         install_root(install, on_line)
 
 

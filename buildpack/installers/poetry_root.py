@@ -13,8 +13,6 @@ from buildpack.installers.base import Install, OnLine
 from buildpack.installers.requirements import install_requirements
 from buildpack.support import files
 
-BACKEND = "poetry-core"
-
 PROJECT = """\
 [build-system]
 requires = ["poetry-core>=2.1,<3"]
