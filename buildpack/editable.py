@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from buildpack.support import files
-from buildpack.venv import Venv
+from buildpack.venv import Venv, record_again
 
 
 def make_editables_movable(venv: Venv, build_dir: Path, way_to_app: str) -> None:
@@ -14,15 +14,17 @@ def make_editables_movable(venv: Venv, build_dir: Path, way_to_app: str) -> None
 
     ``way_to_app`` leads from site-packages to where ``build_dir``'s content is when it runs.
     """
-    root = str(build_dir)
-    for pth in sorted(venv.site_packages.glob("*.pth")):
-        text = pth.read_text("utf-8")
-        if root in text:
-            files.write_atomically(pth, relative_pth(text, root, way_to_app))
-    for finder in sorted(venv.site_packages.glob("__editable__*_finder.py")):
-        text = finder.read_text("utf-8")
-        if root in text:
-            files.write_atomically(finder, relative_finder(text, root, way_to_app))
+    root, rewritten = str(build_dir), []
+    for pattern, rewrite in (
+        ("*.pth", relative_pth),
+        ("__editable__*_finder.py", relative_finder),
+    ):
+        for path in sorted(venv.site_packages.glob(pattern)):
+            text = path.read_text("utf-8")
+            if root in text:
+                files.write_atomically(path, rewrite(text, root, way_to_app))
+                rewritten.append(path)
+    record_again(venv, rewritten)
 
 
 def relative_pth(text: str, root: str, way_to_app: str) -> str:

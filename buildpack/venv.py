@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +78,37 @@ def neutralize(venv: Venv) -> None:
         lock.unlink(missing_ok=True)
 
 
+def record_again(venv: Venv, changed: Sequence[Path]) -> None:
+    """Note in each RECORD the digests of the files we changed: pip checks them, and so do we."""
+    digests = {path.name: _record_row(path) for path in changed}
+    for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")) if digests else ():
+        rows = _read_record(record)
+        again = [digests.get(row[0], row) for row in rows]
+        if again != rows:
+            _write_record(record, again)
+
+
+def _record_row(path: Path) -> list[str]:
+    """A file's line in RECORD (packaging.python.org, "Recording installed projects")."""
+    content = path.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return [path.name, f"sha256={digest}", str(len(content))]
+
+
 def _rewrite_record(record: Path, removed: frozenset[str]) -> None:
-    rows = list(csv.reader(io.StringIO(record.read_text("utf-8", "surrogateescape"))))
-    kept = sorted(row for row in rows if row and row[0] not in removed)
-    if kept == rows:
-        return
+    rows = _read_record(record)
+    kept = sorted(row for row in rows if row[0] not in removed)
+    if kept != rows:
+        _write_record(record, kept)
+
+
+def _read_record(record: Path) -> list[list[str]]:
+    text = record.read_text("utf-8", "surrogateescape")
+    return [row for row in csv.reader(io.StringIO(text)) if row]
+
+
+def _write_record(record: Path, rows: Sequence[Sequence[str]]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(kept)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     # A new file, never a write into the old one: that may be a hard link into uv's cache.
     files.write_atomically(record, text.getvalue().encode("utf-8", "surrogateescape"))

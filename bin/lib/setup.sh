@@ -26,7 +26,8 @@ caddy|the load balancer before web.1, web.2, ...|has caddy
 ca-certificates|TLS to the package index|[ -s /etc/ssl/certs/ca-certificates.crt ]'
 test_packages='zstd|tests open slugs with tar --zstd|has zstd
 curl|tests type the lines of the README|has curl
-procps|tests look for processes that were left|has pgrep'
+procps|tests look for processes that were left|has pgrep
+libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
 docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
 docker-compose|the services that Docker tests use|has docker-compose || docker compose version
 mmdebstrap|the stack image, from Debian packages|has mmdebstrap'

@@ -30,6 +30,7 @@ class Machine:
     """A root directory of its own, and the user everything runs as."""
 
     root: Path
+    uid: int = UID
 
     def path(self, inside: str) -> Path:
         """Where the directory that is ``inside`` there lies out here."""
@@ -41,7 +42,9 @@ class Machine:
 
     def give(self) -> None:
         """Everything belongs to the user, as those platforms see to it."""
-        subprocess.run(["chown", "-R", f"{UID}:{UID}", str(self.root)], check=True, timeout=60)
+        subprocess.run(
+            ["chown", "-R", f"{self.uid}:{self.uid}", str(self.root)], check=True, timeout=60
+        )
 
     def run(
         self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], fd_3: Path | None = None
@@ -60,7 +63,7 @@ class Machine:
         return subprocess.run(
             [*open_3, *sandbox, *argv],
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", **settings, **env},
-            user=UID, group=UID, extra_groups=(),
+            user=self.uid, group=self.uid, extra_groups=(),
             capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 
 from buildpack.editable import make_editables_movable, relative_finder, relative_pth
@@ -66,9 +68,9 @@ def test_neutralize_never_writes_into_a_hard_linked_record(tmp_path: Path) -> No
 
 
 def test_a_pth_below_the_app_becomes_relative_and_others_stay() -> None:
-    assert relative_pth("/build\n/build/src\n/builder/x\nimport y\n", "/build", "../../../../..") == (
-        "../../../../..\n../../../../../src\n/builder/x\nimport y\n"
-    )
+    assert relative_pth(
+        "/build\n/build/src\n/builder/x\nimport y\n", "/build", "../../../../.."
+    ) == ("../../../../..\n../../../../../src\n/builder/x\nimport y\n")
 
 
 def test_a_setuptools_finder_finds_the_moved_app(tmp_path: Path) -> None:
@@ -85,5 +87,12 @@ def test_editables_are_rewritten_on_disk(tmp_path: Path) -> None:
     venv = venv_at(tmp_path)
     pth = venv.site_packages / "__editable__.x.pth"
     pth.write_text("/build/src\n")
+    record = venv.site_packages / "x-1.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text("__editable__.x.pth,sha256=old,11\nother.py,sha256=kept,1\n")
     make_editables_movable(venv, Path("/build"), "../../../../..")
     assert pth.read_text() == "../../../../../src\n"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(pth.read_bytes()).digest()).decode()
+    assert record.read_text() == (
+        f"__editable__.x.pth,sha256={digest.rstrip('=')},19\nother.py,sha256=kept,1\n"
+    )
