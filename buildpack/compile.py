@@ -118,6 +118,8 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     say_version_messages(plan, runtime, policy, last, out)
 
     out.step(f"Installing the packages in {plan.dependencies.source}")
+    for warning in plan.dependencies.warnings:
+        out.warning(warning)
     request = DependencyRequest(
         app=app,
         build_dir=dirs.build_dir,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -45,6 +46,9 @@ NEEDED_FILES: Mapping[PackageManager, tuple[str, ...]] = {
     PackageManager.SETUP_PY: ("setup.py", "setup.cfg"),
 }
 """What a chosen package manager reads: one of these must be there."""
+
+NAMED_PYLOCK = re.compile(r"pylock\.[^.]+\.toml")
+"""The other name a PEP 751 lock may have."""
 
 SCRIPT_MARK = "# /// script"
 """The first line of a block of script metadata (PEP 723)."""
@@ -101,7 +105,7 @@ class MultiplePackageManagersError(SlugkitError):
 
     def __init__(self, found: tuple[str, ...]) -> None:
         self.found = found
-        listing = "\n".join(f"  {name} ({LOCK_FILES[name]})" for name in found)
+        listing = "\n".join(f"  {name} ({_manager_of(name)})" for name in found)
         others = " ".join(name for name in found if name != found[0])
         super().__init__(
             "Your app uses more than one package manager",
@@ -109,7 +113,7 @@ class MultiplePackageManagersError(SlugkitError):
             resolution="Keep the one you use and remove the others. For example,\n"
             f"to keep {found[0]}:\n\n    git rm {others}\n\n"
             "To keep them all, say which one counts with a config var:\n\n"
-            f"    {PACKAGE_MANAGER}={LOCK_FILES[found[0]]}",
+            f"    {PACKAGE_MANAGER}={_manager_of(found[0])}",
         )
 
 
@@ -166,13 +170,19 @@ def determine_package_manager(app: App, settings: BuildSettings) -> PackageManag
     if settings.package_manager:
         return _chosen(settings.package_manager, names, settings)
     locks = dict.fromkeys(name for name in LOCK_FILES if name in names)
+    if "pylock.toml" not in names:
+        locks |= dict.fromkeys(name for name in sorted(names) if NAMED_PYLOCK.fullmatch(name))
     if settings.requirements_files != BuildSettings().requirements_files:
         locks = {"requirements.txt": None, **locks}
     if len(locks) > 1:
         raise MultiplePackageManagersError(tuple(locks))
     for name in locks:
-        return LOCK_FILES[name]
+        return _manager_of(name)
     return _without_lock(app, names)
+
+
+def _manager_of(lock: str) -> PackageManager:
+    return LOCK_FILES.get(lock, PackageManager.PYLOCK)
 
 
 def _chosen(value: str, names: frozenset[str], settings: BuildSettings) -> PackageManager:
@@ -183,6 +193,8 @@ def _chosen(value: str, names: frozenset[str], settings: BuildSettings) -> Packa
     wanted = NEEDED_FILES.get(manager, ())
     if manager is PackageManager.PIP:
         return manager  # Its reader names each missing file of SLUGKIT_REQUIREMENTS.
+    if manager is PackageManager.PYLOCK and any(map(NAMED_PYLOCK.fullmatch, names)):
+        return manager
     if wanted and not names.intersection(wanted):
         raise ChosenFileMissingError(manager, wanted)
     return manager

@@ -88,6 +88,12 @@ def test_a_chosen_manager_settles_which_of_several_counts(tmp_path: Path) -> Non
     assert determine(app, chosen="poetry") is PackageManager.POETRY
 
 
+@pytest.mark.parametrize("chosen", ["", "pylock"])
+def test_a_pylock_may_have_a_name_of_its_own(chosen: str, tmp_path: Path) -> None:
+    app = app_with(tmp_path, "pylock.web.toml", "pyproject.toml")
+    assert determine(app, chosen=chosen) is PackageManager.PYLOCK
+
+
 def test_other_requirements_files_mean_pip(tmp_path: Path) -> None:
     settings = BuildSettings(requirements_files=("requirements/prod.txt",))
     app = app_with(tmp_path, "pyproject.toml")
