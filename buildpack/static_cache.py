@@ -64,8 +64,12 @@ def static_cache(
         "app": path_digest(build_dir, "."),
         "venv": venv_name,
         "manage_py": manage_py,
-        # PATH and its like name the build directory, which differs from build to build.
-        "env": {k: v for k, v in sorted(env.items()) if str(build_dir) not in v},
+        # Where this build happens differs from build to build, and decides nothing.
+        "env": {
+            k: v
+            for k, v in sorted(env.items())
+            if k not in {"PATH", "HOME", "TMPDIR"} and str(build_dir) not in v
+        },
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return StaticCache(home=cache_dir / "static" / key, build_dir=build_dir)

@@ -47,6 +47,12 @@ def test_a_variable_that_names_the_build_directory_does_not_count(tmp_path: Path
     assert entry(root, tmp_path, PATH=f"{root}/bin:/bin").home == entry(root, tmp_path).home
 
 
+def test_an_app_in_a_subdirectory_is_known_again_in_another_build_directory(tmp_path: Path) -> None:
+    one = entry(make_app(tmp_path / "one"), tmp_path / "c", PATH="/build-1/.heroku/venv/bin:/bin")
+    two = entry(make_app(tmp_path / "two"), tmp_path / "c", PATH="/build-2/.heroku/venv/bin:/bin")
+    assert one.home == two.home
+
+
 def test_a_run_that_wrote_nothing_is_repeated(tmp_path: Path) -> None:
     root = make_app(tmp_path / "one")
     kept = entry(root, tmp_path / "cache")
