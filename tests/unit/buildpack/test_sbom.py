@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
 from buildpack.python_version import PythonVersion
 from buildpack.sbom import sbom_json
 
@@ -74,3 +77,12 @@ def test_the_same_installation_gives_the_same_document(tmp_path: Path) -> None:
     for place in ("a", "b"):
         install(tmp_path / place, "flask", "3.1.3")
     assert sbom_json(tmp_path / "a", PYTHON) == sbom_json(tmp_path / "b", PYTHON)
+
+
+def test_the_standards_own_library_finds_nothing_wrong(tmp_path: Path) -> None:
+    install(tmp_path, "flask", "3.1.3", "Summary: A framework\nLicense-Expression: BSD-3-Clause\n")
+    install(tmp_path, "Werkzeug", "3.1.4+local", "License: BSD\nRequires-Dist: flask\n")
+    directory = install(tmp_path, "mine", "1")
+    (directory / "direct_url.json").write_text('{"url": "https://u:p@git.example.com/mine?a=b"}')
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(sbom_json(tmp_path, PYTHON)) is None
