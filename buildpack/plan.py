@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from buildpack.python_version import VersionPolicy
 from buildpack.settings import BuildSettings
 from buildpack.version_resolver import Resolution, resolve_requested_version
 from buildpack.version_sources import read_version_sources
+
+PASSWORD = re.compile(r"(://)[^/\s@]+@")
 
 HOOKS = ("pre_compile", "post_compile")
 
@@ -43,7 +46,7 @@ class BuildPlan:
         return {
             "hooks": list(self.hooks),
             "choices": dict(self.dependencies.facts),
-            "dependencies": [line.partition(" --hash=")[0] for line in self.listed()],
+            "dependencies": [_shown(line) for line in self.listed()],
             "files": sorted(self.dependencies.inputs),
             "installed_paths": list(self.dependencies.local_paths),
             "installer_options": list(self.dependencies.options),
@@ -54,6 +57,11 @@ class BuildPlan:
                 f"{limit.specifier} ({limit.origin})" for limit in self.dependencies.requires_python
             ],
         }
+
+
+def _shown(requirement: str) -> str:
+    """A requirement without its hashes, and without a password that its URL may hold."""
+    return PASSWORD.sub(r"\1***@", requirement.partition(" --hash=")[0])
 
 
 def plan_build(
