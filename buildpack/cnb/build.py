@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 from buildpack.app_dir import process_types_of
 from buildpack.cnb.dirs import CACHE_LAYER, CnbDirs
-from buildpack.cnb.launch import launch_toml, write_exec_d, write_layer_environment
+from buildpack.cnb.launch import (
+    launch_toml,
+    write_exec_d,
+    write_layer_environment,
+    write_variable,
+)
 from buildpack.cnb.layers import LayersDir, LayerTypes
 from buildpack.compile import BuildDirs, BuiltApp, compile_app
 from buildpack.environment import read_env_dir
@@ -18,6 +23,9 @@ from buildpack.support import files
 from buildpack.support.output import Output
 from buildpack.support.procfile import read_procfile
 
+NLTK_LAYER = "nltk_data"
+"""Where nltk.py leaves its data: beside the virtualenv."""
+
 
 def build_app(cnb: CnbDirs, env: Mapping[str, str], data: BuildData, out: Output) -> None:
     """Build the app and describe its layers."""
@@ -28,7 +36,7 @@ def build_app(cnb: CnbDirs, env: Mapping[str, str], data: BuildData, out: Output
         buildpack_dir=cnb.buildpack_dir,
         layers_dir=cnb.layers_dir,
     )
-    for name in ("python", "venv"):
+    for name in ("python", "venv", NLTK_LAYER):
         files.remove_tree(cnb.layers_dir / name)
     built = compile_app(dirs, env, data, out)
     write_layers(cnb, built)
@@ -46,6 +54,9 @@ def write_layers(cnb: CnbDirs, built: BuiltApp) -> None:
     layers.write("venv", used, {"python_version": version})
     layers.write(CACHE_LAYER, LayerTypes(cache=True), {})
     write_layer_environment(built.venv.root, built.app.root)
+    if (cnb.layers_dir / NLTK_LAYER).is_dir():
+        layers.write(NLTK_LAYER, used, {})
+        write_variable(built.venv.root, "NLTK_DATA.default", str(cnb.layers_dir / NLTK_LAYER))
     write_exec_d(built.venv.root)
     sbom = sbom_json(built.venv.site_packages, built.runtime.version)
     files.write_atomically(cnb.layers_dir / "venv.sbom.cdx.json", sbom)

@@ -32,14 +32,14 @@ def launch_toml(process_types: Mapping[str, str]) -> str:
 
 def write_layer_environment(layer_dir: Path, app_dir: Path) -> None:
     """Variables of every process: kept if the user sets them, but for the one logs rely on."""
-    launch = layer_dir / "env.launch"
-    launch.mkdir()
-    for name, value in (
-        ("LANG.default", "C.UTF-8"),
-        ("PYTHONPATH.default", str(app_dir)),
-        ("PYTHONUNBUFFERED.override", "true"),
-    ):
-        files.write_atomically(launch / name, value)
+    write_variable(layer_dir, "LANG.default", "C.UTF-8")
+    write_variable(layer_dir, "PYTHONPATH.default", str(app_dir))
+    write_variable(layer_dir, "PYTHONUNBUFFERED.override", "true")
+
+
+def write_variable(layer_dir: Path, name: str, value: str) -> None:
+    """One variable of every process; the end of its name says whether it wins."""
+    files.write_atomically(layer_dir / "env.launch" / name, value)
 
 
 def write_exec_d(layer_dir: Path) -> None:

@@ -7,7 +7,12 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from buildpack.cnb.launch import launch_toml, write_exec_d, write_layer_environment
+from buildpack.cnb.launch import (
+    launch_toml,
+    write_exec_d,
+    write_layer_environment,
+    write_variable,
+)
 from buildpack.cnb.layers import LayersDir, LayerTypes
 
 
@@ -81,3 +86,11 @@ def test_start_up_keeps_what_the_user_set_letter_for_letter(tmp_path: Path) -> N
     answer = exec_d(tmp_path, {"WEB_CONCURRENCY": "7", "GUNICORN_CMD_ARGS": '--x "a\\b"'})
     assert answer["WEB_CONCURRENCY"] == "7"
     assert answer["GUNICORN_CMD_ARGS"] == '--x "a\\b"'
+
+
+def test_a_variable_stands_beside_those_of_every_process(tmp_path: Path) -> None:
+    write_layer_environment(tmp_path, Path("/workspace"))
+    write_variable(tmp_path, "NLTK_DATA.default", "/layers/python/nltk_data")
+    launch = tmp_path / "env.launch"
+    assert (launch / "NLTK_DATA.default").read_text() == "/layers/python/nltk_data"
+    assert (launch / "LANG.default").exists()
