@@ -67,6 +67,11 @@ class RequirementFiles:
         """Directories and archives of the app itself that requirements point at."""
         return tuple(path for line in self.lines for path in _local_path(line))
 
+    def editable_paths(self) -> tuple[str, ...]:
+        """Directories of the app that are installed as links to them."""
+        lines = (line for line in self.lines if line.is_editable)
+        return tuple(path for line in lines for path in _local_path(line))
+
     def has_hashes(self) -> bool:
         return any(line.has_hash or HASH_OPTION in line.text for line in self.lines)
 
@@ -141,9 +146,7 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
             if match is None:
                 lines.append(line)
                 continue
-            included = posixpath.normpath(
-                posixpath.join(posixpath.dirname(current), match["target"].strip("\"'"))
-            )
+            included = _included(current, match["target"])
             message = _include_problem(app, included, len(contents))
             if message:
                 problems.append(_problem(line, message))
@@ -156,6 +159,18 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
     return RequirementFiles(
         contents=contents, lines=tuple(lines), constraint_files=frozenset(constraints)
     )
+
+
+def included_files(name: str, text: str) -> Iterator[str]:
+    """The files that ``-r`` and ``-c`` name in the file ``name``, as seen from the app."""
+    for line in split_lines(name, text):
+        match = INCLUDE.fullmatch(line.text)
+        if match:
+            yield _included(name, match["target"])
+
+
+def _included(name: str, target: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), target.strip("\"'")))
 
 
 def split_lines(name: str, text: str) -> Iterator[RequirementLine]:

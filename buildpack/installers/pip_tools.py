@@ -20,6 +20,8 @@ from buildpack.cache_key import DECIDING_SETTINGS
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.given import Given, given_by
+from buildpack.installers.local_limits import python_limits
+from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.pip_compile import (
     LOCKED_TOOL,
     CompileSettings,
@@ -76,16 +78,24 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         if app.is_file(name)
     }
     vendored = read_vendored(app, found, env)
+    editable = editable_inputs(app, found.editable_paths())
     return Dependencies(
         manager=PackageManager.PIP_TOOLS,
         source=SOURCE,
-        inputs={**found.contents, **constraints, SETTINGS: compile_settings.text.encode()},
+        inputs={
+            **found.contents,
+            **constraints,
+            **editable.files,
+            SETTINGS: compile_settings.text.encode(),
+        },
         local_paths=(
-            *found.local_paths(),
+            *editable.directories,
+            *(path for path in found.local_paths() if path not in found.editable_paths()),
             *(path for path in link_directories(found.lines) if app.has(path)),
             *((DIRECTORY,) if vendored.options else ()),
         ),
         options=vendored.options,
+        requires_python=python_limits(app, found.local_paths()),
         warnings=tuple(filter(None, (index_notice(found), vendored.warning))),
         facts={
             FILES_FACT: ",".join(sources),

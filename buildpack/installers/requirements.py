@@ -17,6 +17,8 @@ from buildpack.installers.failures import classify_failure
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
 from buildpack.installers.index_probe import indexes_of, probed
 from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
+from buildpack.installers.local_limits import python_limits
+from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.pip_syntax import (
     link_directories,
     option_problem,
@@ -31,6 +33,7 @@ from buildpack.requirements_file import (
     RequirementFiles,
     RequirementLine,
     check_requirement_files,
+    included_files,
     read_requirement_files,
     requirement_problem,
     split_lines,
@@ -217,14 +220,18 @@ def write_translated(dependencies: Dependencies, install: Install) -> tuple[str,
 
 
 def requirement_texts(dependencies: Dependencies) -> Mapping[str, str]:
-    """What the app's requirements files say, by name."""
+    """What the app's requirements files say, by name; other inputs are none of them."""
     if dependencies.requirements:
         return {"": dependencies.requirements}
-    return {
-        name: content.decode("utf-8-sig")
-        for name, content in dependencies.inputs.items()
-        if not name.startswith("[")
-    }
+    found: dict[str, str] = {}
+    waiting = dependencies.facts[FILES_FACT].split(",")
+    while waiting:
+        name = waiting.pop(0)
+        if name in found or name not in dependencies.inputs:
+            continue
+        found[name] = dependencies.inputs[name].decode("utf-8-sig")
+        waiting += included_files(name, found[name])
+    return found
 
 
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
@@ -234,12 +241,14 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     check_lines(app, found, env)
     vendored = read_vendored(app, found, env)
     variables = variable_names(found.lines)
+    editable = editable_inputs(app, found.editable_paths())
     return Dependencies(
         manager=PackageManager.PIP,
         source=names[0],
-        inputs=found.contents,
+        inputs={**found.contents, **editable.files},
         local_paths=(
-            *found.local_paths(),
+            *editable.directories,
+            *(path for path in found.local_paths() if path not in found.editable_paths()),
             *(path for path in link_directories(found.lines) if app.has(path)),
             *((DIRECTORY,) if vendored.options else ()),
         ),
@@ -248,6 +257,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
             *vendored.options,
             *uv_arguments(found.lines),
         ),
+        requires_python=python_limits(app, found.local_paths()),
         warnings=tuple(filter(None, (*requirement_notices(found, env), vendored.warning))),
         facts={
             FILES_FACT: ",".join(names),

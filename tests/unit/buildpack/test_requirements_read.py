@@ -140,6 +140,26 @@ def test_options_without_effect_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_an_editable_package_decides_by_its_metadata_and_limits_python(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "lib"\nversion = "1"\nrequires-python = ">=3.12"\n'
+    )
+    found = read(tmp_path, "-e ./lib\n")
+    assert found.local_paths == ()
+    assert sorted(found.inputs) == ["lib/pyproject.toml", "names in lib", "requirements.txt"]
+    assert [(limit.specifier, limit.origin) for limit in found.requires_python] == [
+        (">=3.12", "lib/pyproject.toml (requires-python)")
+    ]
+    assert set(requirements.requirement_texts(found)) == {"requirements.txt"}
+
+
+def test_a_package_that_is_copied_decides_by_all_that_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    assert read(tmp_path, "./lib\n").local_paths == ("lib",)
+
+
 def vendor(root: Path, *names: str) -> None:
     (root / "vendor").mkdir(exist_ok=True)
     for name in names:
