@@ -164,7 +164,8 @@ def show_times(data: BuildData, seconds: float, out: Output) -> None:
         took = data.facts.get(key)
         if isinstance(took, float) and took >= WORTH_SAYING:
             parts.append(f"{name} {took:.1f} s")
-    out.info(f"Done in {seconds:.1f} s" + (f" ({', '.join(parts)})." if parts else "."))
+    took_all = f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}"
+    out.info(f"Done in {took_all} s" + (f" ({', '.join(parts)})." if parts else "."))
 
 
 def summary_step(venv: Venv, beside: Path, data: BuildData, seconds: float, out: Output) -> None:

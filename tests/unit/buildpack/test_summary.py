@@ -119,11 +119,11 @@ def test_too_much_is_a_warning_that_names_the_largest() -> None:
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ({}, "Done in 0.1 s."),
+        ({}, "Done in 0.12 s."),
         (
             {"python_install_duration": 0.25, "dependencies_install_duration": 3.04,
              "cache_restore_duration": 0.01},
-            "Done in 0.1 s (Python 0.2 s, packages 3.0 s).",
+            "Done in 0.12 s (Python 0.2 s, packages 3.0 s).",
         ),
     ],
 )  # fmt: skip
