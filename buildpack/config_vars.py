@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -99,7 +99,7 @@ class ConfigVarsError(SlugkitError):
         self.path, self.reason = path, reason
         super().__init__(
             "The app's config vars cannot be read",
-            details=f"{printable(str(path))}: {reason}",
+            details=f"{printable_path(path)}: {reason}",
             resolution="ENV_DIR is a directory with one readable file for each config var.",
         )
 

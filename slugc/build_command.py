@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import space_name
 from slugc.builder import build_slug
@@ -46,7 +46,7 @@ class OutputError(SlugkitError):
     def __init__(self, output: Path, found: str) -> None:
         self.output, self.found = output, found
         super().__init__(
-            f"The slug cannot be written to {printable(str(output))}",
+            f"The slug cannot be written to {printable_path(output)}",
             details=found,
             resolution="Give a file: slugc build -o app.slug",
         )
@@ -117,7 +117,7 @@ def _output(given: str, default: str, *, cwd: Path) -> Path:
     if output.is_dir():
         raise OutputError(output, "It is a directory.")
     if not output.parent.is_dir():
-        raise OutputError(output, f"There is no directory {printable(str(output.parent))}.")
+        raise OutputError(output, f"There is no directory {printable_path(output.parent)}.")
     return output
 
 

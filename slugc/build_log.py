@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildpack.support.errors import printable
+from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuiltSlug
 from slugc.procfile import PROCFILE
 from slugc.progress import Progress
@@ -44,7 +44,7 @@ def tell_result(built: BuiltSlug, reused: Sequence[str], progress: Progress) -> 
     checksum = built.slug.metadata.checksum[: len("sha256:") + 12]
     verb = "is unchanged at" if built.unchanged else "written to"
     size = _megabytes(built.size)
-    place = printable(str(built.slug.archive), limit=4096)
+    place = printable_path(built.slug.archive)
     progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 
 # What Heroku's buildpacks, and ours, put before each line of an error.
 _MARK = re.compile(r"^ !(     (Error: )?|$)")
@@ -30,7 +30,7 @@ class BuildpackSpecError(SlugkitError):
     def __init__(self, spec: str) -> None:
         self.spec = spec
         super().__init__(
-            f"There is no buildpack at {printable(spec)}",
+            f"There is no buildpack at {printable_path(spec)}",
             resolution="Give a directory, a git URL#ref or a tarball, for example:\n\n"
             "    slugc build -b https://host/owner/buildpack#v1.2",
         )

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable_path
 from buildpack.support.output import Output, wants_color
 from slugc.buildpack_errors import PhaseFailedError
 
@@ -45,7 +45,7 @@ class MachineError(SlugkitError):
 
     def __init__(self, cause: OSError) -> None:
         self.cause = cause
-        where = f" ({printable(str(cause.filename))})" if cause.filename else ""
+        where = f" ({printable_path(cause.filename)})" if cause.filename else ""
         super().__init__(
             f"The build could not go on: {cause.strerror}{where}",
             resolution="Nothing was written. Make room or lift the limit, then build again.",

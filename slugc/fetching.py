@@ -10,7 +10,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd")
 SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
@@ -165,7 +165,7 @@ def unpack(stream: BinaryIO, target: Path, *, shown: str) -> Path:
     try:
         extract(stream, target)
     except ArchiveError as err:
-        err.details = f"{printable(shown_url(shown))}\n\n{err.details}"
+        err.details = f"{printable_path(shown_url(shown))}\n\n{err.details}"
         raise
     entries = list(target.iterdir())
     alone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()

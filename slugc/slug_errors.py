@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 
 _REBUILD = "Build it again with `slugc build`, or copy it again from where it came."
 
@@ -18,7 +18,7 @@ class SlugMissingError(SlugkitError):
     def __init__(self, path: Path, found: str) -> None:
         self.path, self.found = path, found
         super().__init__(
-            f"The slug {printable(str(path))} cannot be opened",
+            f"The slug {printable_path(path)} cannot be opened",
             details=found,
             resolution="Build one:\n\n    slugc build APP_DIR -o app.slug",
         )
@@ -33,7 +33,7 @@ class NotASlugError(SlugkitError):
     def __init__(self, path: Path, found: str) -> None:
         self.path, self.found = path, found
         super().__init__(
-            f"{printable(str(path))} is not a slug",
+            f"{printable_path(path)} is not a slug",
             details=found,
             resolution="A slug is the file that `slugc build` writes.",
         )
@@ -48,7 +48,7 @@ class SlugTruncatedError(SlugkitError):
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
         super().__init__(
-            f"The slug {printable(str(path))} is cut short",
+            f"The slug {printable_path(path)} is cut short",
             details=f"It ends after {size:,} bytes, before its index is complete.",
             resolution=_REBUILD,
         )
@@ -63,7 +63,7 @@ class SlugIndexError(SlugkitError):
     def __init__(self, path: Path, found: str) -> None:
         self.path, self.found = path, found
         super().__init__(
-            f"The slug {printable(str(path))} is damaged",
+            f"The slug {printable_path(path)} is damaged",
             details=f"Its index is not usable: {found}.",
             resolution=_REBUILD,
         )
@@ -78,7 +78,7 @@ class SlugSchemaError(SlugkitError):
     def __init__(self, path: Path, schema: object, known: int) -> None:
         self.path, self.schema = path, schema
         super().__init__(
-            f"The slug {printable(str(path))} needs a newer Slugkit",
+            f"The slug {printable_path(path)} needs a newer Slugkit",
             details=f"Its format is version {printable(str(schema))}; this one reads {known}.",
             resolution="Install a newer Slugkit, or build the slug again with this one.",
         )
@@ -93,7 +93,7 @@ class SlugDamagedError(SlugkitError):
     def __init__(self, path: Path, found: tuple[str, ...]) -> None:
         self.path, self.found = path, found
         super().__init__(
-            f"The slug {printable(str(path))} is damaged",
+            f"The slug {printable_path(path)} is damaged",
             details="\n".join(found),
             resolution=_REBUILD,
         )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.files import publishing
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
@@ -36,7 +36,7 @@ class SlugNotWrittenError(SlugkitError):
     def __init__(self, path: Path, found: str) -> None:
         self.path, self.found = path, found
         super().__init__(
-            f"The slug {printable(str(path))} cannot be written",
+            f"The slug {printable_path(path)} cannot be written",
             details=found,
             resolution="Give another place with -o, or make room there.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 
 SHOWN = 20  # of a long list; the count is told
 
@@ -27,7 +27,7 @@ class SourceMissingError(SlugkitError):
     def __init__(self, source: str) -> None:
         self.source = source
         super().__init__(
-            f"There is no source at {printable(source)}",
+            f"There is no source at {printable_path(source)}",
             resolution="Give a directory, a tarball or a git URL, for example:\n\n"
             "    slugc build path/to/app",
         )
@@ -42,7 +42,7 @@ class SourceKindError(SlugkitError):
     def __init__(self, source: str, found: str) -> None:
         self.source, self.found = source, found
         super().__init__(
-            f"{printable(source)} is not something to build",
+            f"{printable_path(source)} is not something to build",
             details=f"It is {found}.",
             resolution="Give a directory, a tarball (.tar, .tar.gz, .tgz, .tar.zst), '-' for a\n"
             "tar stream on standard input, or a git URL#ref.",
@@ -73,7 +73,7 @@ class SourceEmptyError(SlugkitError):
         self.source, self.ignored = source, ignored
         found = f".slugignore leaves out all {ignored:,} entries, so the slug would be empty."
         super().__init__(
-            f"The source {printable(source)} holds no file to build from",
+            f"The source {printable_path(source)} holds no file to build from",
             details=found if ignored else "",
             resolution="Check .slugignore: '!NAME' brings a file back."
             if ignored

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 from buildpack.support.files import locked, publishing_dir, remove_tree, write_atomically
 from slugc.archive.extract import extract
 from slugc.archive.headers import MemberKind
@@ -35,7 +35,7 @@ class LayersConflictError(SlugkitError):
     def __init__(self, path: Path, name: bytes) -> None:
         self.path, self.name = path, name
         super().__init__(
-            f"The layers of the slug {printable(str(path))} do not fit together",
+            f"The layers of the slug {printable_path(path)} do not fit together",
             details=f"More than one of them holds '{printable(name)}'.",
             resolution="Slugkit does not write such slugs. Build it again with `slugc build`.",
         )

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable
+from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable, printable_path
 
 MAX_BYTES = 1024 * 1024
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
@@ -48,7 +48,7 @@ class EnvFileMissingError(SlugkitError):
 
     def __init__(self, path: Path, found: str) -> None:
         self.path, self.found = path, found
-        super().__init__(f"The env file {printable(str(path))} cannot be read", details=found)
+        super().__init__(f"The env file {printable_path(path)} cannot be read", details=found)
 
 
 def read_env_file(path: Path) -> Mapping[str, str]:

@@ -77,6 +77,11 @@ def printable(value: str | bytes, *, limit: int = 80) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def printable_path(path: object) -> str:
+    """A path as it may stand in a message: whole, because its end is what tells."""
+    return printable(str(path), limit=4096)
+
+
 def _visible(character: str) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
