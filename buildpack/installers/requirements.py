@@ -13,10 +13,7 @@ from buildpack.installers.errors import (
     MissingVariablesError,
     RequirementsFilesError,
 )
-from buildpack.installers.failures import classify_failure
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
-from buildpack.installers.index_probe import indexes_of, probed
-from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
 from buildpack.installers.local_limits import python_limits
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.pip_syntax import (
@@ -40,6 +37,7 @@ from buildpack.requirements_file import (
 )
 from buildpack.settings import BuildSettings
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
+from buildpack.support.errors import SlugkitError
 from buildpack.support.output import redact
 from buildpack.tools import index_url
 
@@ -155,6 +153,9 @@ def install_requirements(
 
     Nothing that is secret in ``given`` is in any line.
     """
+    # Imported here, as all of failures below: a build in which nothing changed needs neither.
+    from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
+
     env = {**given.variables, **uv_env(install)}
     command = install_command(install, arguments, title=title, env=env)
     scratch = f"{install.scratch_dir}/"
@@ -169,20 +170,23 @@ def install_requirements(
     try:
         stream(command, keep)
     except CommandFailedError as err:
-        error = classify_failure(
-            lines,
-            index_url(install.env),
-            err.code,
-            python=str(install.venv.version),
-            env=install.env,
-        )
-        raise probed(error, indexes_of(uv_env(install), given.indexes)) from err
+        raise _why(install, lines, err.code, given) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
     check_records(install.venv)
     clean_direct_urls(install.venv)
     for line in gpu_notice(install.venv).splitlines():
         on_line(line)
+
+
+def _why(install: Install, lines: Sequence[str], code: int, given: Given) -> SlugkitError:
+    from buildpack.installers.failures import classify_failure
+    from buildpack.installers.index_probe import indexes_of, probed
+
+    index = index_url(install.env)
+    version = str(install.venv.version)
+    error = classify_failure(lines, index, code, python=version, env=install.env)
+    return probed(error, indexes_of(uv_env(install), given.indexes))
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
