@@ -95,6 +95,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
             *((DIRECTORY,) if vendored.options else ()),
         ),
         options=vendored.options,
+        listed=tuple(line.text for line in found.wanted()),
         requires_python=python_limits(app, found.local_paths()),
         warnings=tuple(filter(None, (index_notice(found), vendored.warning))),
         facts={

@@ -43,7 +43,7 @@ from buildpack.tools import index_url
 
 REQUIREMENTS = "requirements.txt"
 TEST_REQUIREMENTS = "requirements-test.txt"
-FILES_FACT = "requirements files"
+FILES_FACT = "requirements_files"
 TIME_LIMIT = 1800
 
 PASSED_ON = (
@@ -261,6 +261,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
             *vendored.options,
             *uv_arguments(found.lines),
         ),
+        listed=tuple(line.text for line in found.wanted()),
         requires_python=python_limits(app, found.local_paths()),
         warnings=tuple(filter(None, (*requirement_notices(found, env), vendored.warning))),
         facts={

@@ -47,7 +47,7 @@ def test_several_files_and_those_of_the_tests(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     settings = BuildSettings(requirements_files=("web.txt", "requirements.txt"), is_test=True)
     found = read(tmp_path, "", settings)
-    assert found.facts["requirements files"] == "web.txt,requirements.txt,requirements-test.txt"
+    assert found.facts["requirements_files"] == "web.txt,requirements.txt,requirements-test.txt"
     assert found.source == "web.txt"
 
 
