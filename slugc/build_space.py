@@ -2,9 +2,10 @@
 
 ROOT/lock            held for a whole build; two builds of one app wait for each other
 ROOT/work/           what a sandbox sees as its one writable directory
-    build/ env/ home/ buildpacks/    made for one build
+    build/ env/ buildpacks/          made for one build
     cache/                           kept from build to build
     previous/                        the tree that the last build left, if it succeeded
+ROOT/home/           HOME of the phases, made for one build
 ROOT/seals/          what the last build packed (layer_memory.py)
 ROOT/trash-*/        what earlier builds left, emptied behind the back of the person who waits
 ROOT/empty-*/        their directories, without a file: see EMPTY_KEPT
@@ -25,7 +26,7 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import LockTimeoutError, locked, remove_tree
 from slugc.privileges import hand_over
 
-FRESH = ("build", "env", "home", "buildpacks")
+FRESH = ("build", "env", "buildpacks")
 PREVIOUS = "previous"
 LOCK_NOTICE_AFTER = 0.2  # seconds; then the person who waits is told what for
 
@@ -101,6 +102,11 @@ class BuildSpace:
         return self.work_dir / "buildpacks"
 
     @property
+    def home_dir(self) -> Path:
+        """Seen by every sandbox, in a place that no build can put anything else in."""
+        return self.root / "home"
+
+    @property
     def seals_dir(self) -> Path:
         """What we know of the layers of the last build; no sandbox sees it."""
         return self.root / "seals"
@@ -154,7 +160,8 @@ def _locked(lock: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 
 def _create(space: BuildSpace) -> None:
-    for directory in (space.work_dir, space.cache_dir, *(space.work_dir / name for name in FRESH)):
+    fresh = (space.work_dir / name for name in FRESH)
+    for directory in (space.work_dir, space.home_dir, space.cache_dir, *fresh):
         # ENV_DIR holds the config vars' values, for the build's eyes alone.
         directory.mkdir(exist_ok=True, mode=0o700 if directory == space.env_dir else 0o755)
         hand_over(directory)
@@ -165,7 +172,7 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False)
 
     ``keep_build`` makes the build dir the previous one; what is left of that one goes.
     """
-    fading = [space.work_dir / name for name in FRESH] + [space.scratch_dir]
+    fading = [space.work_dir / name for name in FRESH] + [space.home_dir, space.scratch_dir]
     if not keep_cache:
         fading += [space.cache_dir, space.previous_dir, space.seals_dir]
     if keep_build:

@@ -1,7 +1,7 @@
 """Where untrusted build code runs: one small contract with three sides.
 
-A buildpack's programs see one work directory (build, cache, env, home and buildpacks below it), at
-``Sandbox.work_dir``, and nothing of the person who builds. One directory, because a hard link
+A buildpack's programs see one work directory (build, cache, env and buildpacks below it), at
+``Sandbox.work_dir``, a HOME, and nothing of the person who builds. One directory, because a hard link
 across two bind mounts fails (EXDEV) even on one file system, and buildpacks link from their cache.
 """
 
@@ -46,6 +46,12 @@ class SandboxRequest:
     """PATH of the phases, where the sandbox shows this host's own programs"""
     env: Mapping[str, str] = field(default_factory=dict)
     """what slugc itself was started with: DOCKER_HOST and friends, for the Docker sandbox"""
+
+    @property
+    def home_dir(self) -> Path:
+        """HOME on this host: beside the work directory and not in it, where a build could put a
+        link in its place, and the next phase would be given what the link leads to."""
+        return self.work_dir.parent / "home"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -266,7 +266,7 @@ def container_config(image: str, stack: str, request: SandboxRequest) -> dict[st
             "Mounts": [
                 # One mount for everything that is linked between; see slugc.sandbox.base.
                 {"Type": "bind", "Source": str(work_dir), "Target": str(WORK_DIR)},
-                {"Type": "bind", "Source": str(work_dir / "home"), "Target": str(HOME)},
+                {"Type": "bind", "Source": str(request.home_dir), "Target": str(HOME)},
                 *(_read_only(path) for path in exposed_paths(request, stack)),
             ],
             "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108  # the container's

@@ -128,24 +128,24 @@ class EmbeddedSandbox:
         self, written: Mapping[str, int], seccomp_filter: int
     ) -> tuple[tuple[str, ...], Walls]:
         """Where each source can be reached, and the prefix that makes it so."""
-        sources = (self._request.work_dir, *self._request.exposed)
+        request = self._request
+        sources = (request.work_dir, request.home_dir, *request.exposed)
         uid = run_identity().uid
         hidden = [path for path in sources if os.getuid() == 0 and not is_reachable(path, uid=uid)]
         place = {path: path for path in sources} | {
             path: Path(AREA / str(index)) for index, path in enumerate(hidden)
         }
-        work = place[self._request.work_dir]
         walls = Walls(
-            work_source=work,
-            home_source=work / "home",
-            exposed=tuple((place[path], path) for path in self._request.exposed),
+            work_source=place[request.work_dir],
+            home_source=place[request.home_dir],
+            exposed=tuple((place[path], path) for path in request.exposed),
             written=tuple((descriptor, seen) for seen, descriptor in written.items()),
             filter=seccomp_filter,
         )
         if not hidden:
             return (), walls
         # Beside the work directory, where no build can put a link in its place.
-        area = self._request.work_dir.parent / "area"
+        area = request.work_dir.parent / "area"
         area.mkdir(exist_ok=True)
         return reveal_prefix(area, hidden), walls
 

@@ -36,7 +36,7 @@ class NoSandbox:
     def __init__(self, request: SandboxRequest) -> None:
         self._request = request
         self.work_dir = PurePosixPath(request.work_dir)
-        self.home = PurePosixPath(request.work_dir / "home")
+        self.home = PurePosixPath(request.home_dir)
         self.path = request.path
 
     def stack(self) -> Stack:

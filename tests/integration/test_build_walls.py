@@ -39,21 +39,36 @@ def work_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="slugkit-test-") as name:
         Path(name).chmod(0o711)
         work = Path(name) / "work"
-        (work / "home").mkdir(parents=True)
-        hand_over(work)
+        for directory in (work, work.parent / "home"):
+            directory.mkdir()
+            hand_over(directory)
         yield work
+
+
+def phase(*argv: str) -> SandboxCommand:
+    return SandboxCommand(argv=argv, cwd=WORK_DIR, env={"PATH": os.defpath}, timeout=20)
 
 
 @pytest.mark.parametrize("door", ["keyctl", "io_uring", "userfaultfd", "vsock"])
 def test_a_build_does_not_reach_the_kernels_risky_doors(work_dir: Path, door: str) -> None:
-    phase = SandboxCommand(
-        argv=("/usr/bin/python3", "-c", TRY, door),
-        cwd=WORK_DIR,
-        env={"PATH": os.defpath},
-        timeout=20,
-    )
+    knock = phase("/usr/bin/python3", "-c", TRY, door)
     with EmbeddedSandbox(SandboxRequest(work_dir=work_dir)) as sandbox:
-        said = sandbox.capture(phase, print).strip()
-        again = sandbox.capture(phase, print).strip()  # the filter is read once for each phase
+        said = sandbox.capture(knock, print).strip()
+        again = sandbox.capture(knock, print).strip()  # the filter is read once for each phase
     assert said == again
     assert said in {"EPERM", "ENOSYS"}
+
+
+def test_a_link_a_phase_makes_does_not_lead_the_next_one_out(work_dir: Path) -> None:
+    victim = work_dir.parent / "victim"
+    victim.mkdir()
+    hand_over(victim)
+    script = (
+        f"rm -rf {WORK_DIR}/home && ln -s {victim} {WORK_DIR}/home; ls -A / >{WORK_DIR}/seen",
+        "touch /app/owned",
+    )
+    with EmbeddedSandbox(SandboxRequest(work_dir=work_dir)) as sandbox:
+        for line in script:
+            sandbox.capture(phase("/bin/sh", "-c", line), print)
+    assert (work_dir / "seen").read_text()
+    assert not list(victim.iterdir())

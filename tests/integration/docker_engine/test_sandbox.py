@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
 def make_work_dir(parent: Path) -> Path:
     work_dir = parent / "work"
-    for directory in (work_dir, work_dir / "home", work_dir / "build"):
+    for directory in (work_dir, parent / "home", work_dir / "build"):
         directory.mkdir()
         hand_over(directory)
     return work_dir

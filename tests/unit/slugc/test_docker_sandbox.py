@@ -13,7 +13,7 @@ from slugc.stack import read_host_stack
 
 
 def test_the_container_has_one_writable_place_and_no_rights(tmp_path: Path) -> None:
-    config = container_config("image", "debian-12", SandboxRequest(work_dir=tmp_path))
+    config = container_config("image", "debian-12", SandboxRequest(work_dir=tmp_path / "work"))
     host = config["HostConfig"]
     assert isinstance(host, dict)
     assert host["ReadonlyRootfs"] is True
@@ -21,7 +21,7 @@ def test_the_container_has_one_writable_place_and_no_rights(tmp_path: Path) -> N
     assert host["SecurityOpt"] == ["no-new-privileges"]
     writable = [mount for mount in host["Mounts"] if not mount.get("ReadOnly")]
     assert [(mount["Source"], mount["Target"]) for mount in writable] == [
-        (str(tmp_path), "/tmp/slugc"),
+        (str(tmp_path / "work"), "/tmp/slugc"),
         (str(tmp_path / "home"), "/app"),
     ]
     assert str(config["User"]).split(":")[0] != "0"

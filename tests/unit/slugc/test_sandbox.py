@@ -73,7 +73,9 @@ def test_there_is_no_sandbox_without_the_filter(
 
 
 def test_no_value_of_the_environment_is_on_the_command_line(tmp_path: Path) -> None:
-    sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path))
+    for name in ("work", "home"):
+        (tmp_path / name).mkdir()
+    sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path / "work"))
     phase = SandboxCommand(argv=("true",), cwd=PHASE.cwd, env={"PATH": "/bin", "T": "canary"})
 
     with sandbox.host_command(phase) as started:
