@@ -13,7 +13,15 @@ from pathlib import Path
 from buildpack.support import files
 from buildpack.support.output import Output
 
-KEPT = {"runtimes": 3, "venvs": 3, "bytecode": 400, "static": 3, "nltk": 2}
+KEPT = {
+    "runtimes": 3,
+    "venvs": 3,
+    "bytecode": 400,
+    "static": 3,
+    "nltk": 2,
+    "locks": 20,
+    "pip-tools": 3,
+}
 """Entries of each kind that outlive a build, the most recently used ones."""
 
 

@@ -92,6 +92,8 @@ def venv_facts(
         facts[f"directory {path}"] = path_digest(app.root, path)
     for name in DECIDING_SETTINGS.intersection(settings):
         facts[f"setting {name}"] = _digest(settings[name].encode(errors="surrogateescape"))
+    for path in settings.get("UV_CONSTRAINT", "").split():
+        facts[f"file {path}"] = _content_digest(app.root / path)
     for name, value in dependencies.facts.items():
         facts[f"choice of {name}"] = value
     return VenvFacts(facts=facts)
@@ -99,6 +101,13 @@ def venv_facts(
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _content_digest(path: Path) -> str:
+    try:
+        return _digest(path.read_bytes())
+    except OSError:
+        return ""  # uv says what is wrong with it
 
 
 def _phrase(name: str, before: str | None, now: str | None) -> str:

@@ -127,9 +127,12 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     else:
         text = _header(install) + _compile(dependencies, install, on_line)
         files.write_atomically(lock, text)
-        for line in _offer(text, str(lock)):
+        for line in _offer(text):
             on_line(line)
-    install_lock(dependencies, install, lock.read_text("utf-8"), on_line)
+    text = lock.read_text("utf-8")
+    # In the app itself, where everybody who has the built app or its slug can take it from.
+    (install.venv.root / "requirements.txt").write_text(text, "utf-8")
+    install_lock(dependencies, install, text, on_line)
 
 
 def lock_key(dependencies: Dependencies, install: Install) -> str:
@@ -223,12 +226,12 @@ def _header(install: Install) -> str:
     )
 
 
-def _offer(text: str, path: str) -> tuple[str, ...]:
+def _offer(text: str) -> tuple[str, ...]:
     count = sum(1 for line in split_lines("", text) if not line.is_option or line.is_editable)
     return (
         f"Resolved {SOURCE} to {count} packages. To have exactly these in every build, commit the",
-        "lock as requirements.txt. It is in the cache:",
-        f"    {path}",
+        "lock as requirements.txt. In the built app it is",
+        "    .heroku/venv/requirements.txt",
         "or make it yourself:",
         f"    pip-compile --generate-hashes --allow-unsafe -o requirements.txt {SOURCE}",
     )
