@@ -66,7 +66,7 @@ def test_a_lock_is_made_once_offered_and_installed_as_pip_sync_would(bench: Work
 
     (lock,) = locks(bench)
     assert "    .heroku/venv/requirements.txt" in bench.log
-    assert (place.root / "requirements.txt").read_text() == lock.read_text()
+    assert (place.venv.root / "requirements.txt").read_text() == lock.read_text()
     assert (
         "    pip-compile --generate-hashes --allow-unsafe -o requirements.txt requirements.in"
         in (bench.log)
