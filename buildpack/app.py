@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.values import value
 
 LARGEST_TEXT_FILE = 4 * 1024 * 1024
 
@@ -27,7 +27,7 @@ class UnreadableFileError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class App:
     """An app directory; names are relative to its root."""
 

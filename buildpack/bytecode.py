@@ -12,23 +12,23 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.cache import BYTECODE_FORMAT as FORMAT
 from buildpack.support import files
 from buildpack.support.command import Command, capture
+from buildpack.support.values import value
 
 COMPILER = Path(__file__).parent / "target" / "compile_pyc.py"
 LARGEST_GROUP = 250
 """Files a job; larger distributions are cut, at places that depend on their file list alone."""
 
-FORMAT = 2
 
 RENEWING = ((3, 11), (3, 14))
 """As in target/compile_pyc.py, which runs alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Group:
     """Source files that are compiled together, in this order; names are relative to ``root``."""
 
@@ -37,7 +37,7 @@ class Group:
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BytecodeCompiler:
     """Compiles with ``python``, whose exact build is ``build_id``."""
 

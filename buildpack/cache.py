@@ -13,6 +13,9 @@ from pathlib import Path
 from buildpack.support import files
 from buildpack.support.output import Output
 
+BYTECODE_FORMAT = 2
+"""Of the bundles in bytecode/; part of the name of every tree that holds any."""
+
 KEPT = {
     "runtimes": 3,
     "venvs": 3,

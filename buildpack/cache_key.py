@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.app import App
 from buildpack.app_digest import path_digest
-from buildpack.bytecode import FORMAT
+from buildpack.cache import BYTECODE_FORMAT
 from buildpack.installers.base import Dependencies
 from buildpack.installers.requirements import installer_env
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
+from buildpack.support.values import value
 from buildpack.tools import tool_versions
 
 LAYOUT = "2"
@@ -43,7 +43,7 @@ DECIDING_SETTINGS = frozenset(
 """Which index answered decides what was installed; how long we waited for it does not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VenvFacts:
     """Everything that decides a virtualenv, by what it is."""
 
@@ -77,9 +77,9 @@ def venv_facts(
     """The facts of the virtualenv these dependencies give with this Python and these settings."""
     settings = installer_env(env)
     facts = {
-        "the cache's layout": f"{LAYOUT} {FORMAT}",
+        "the cache's layout": f"{LAYOUT} {BYTECODE_FORMAT}",
         "Python": f"{runtime.version} {runtime.build_id}",
-        "the platform": f"{platform.machine()} {platform.libc_ver()[1]}",
+        "the platform": f"{os.uname().machine} {libc_version()}",
         "the package manager": str(dependencies.manager),
         "uv": tool_versions()["uv"],
         "the installer's options": " ".join(dependencies.options),
@@ -94,9 +94,17 @@ def venv_facts(
         facts[f"setting {name}"] = _digest(settings[name].encode(errors="surrogateescape"))
     for path in settings.get("UV_CONSTRAINT", "").split():
         facts[f"file {path}"] = _content_digest(app.root / path)
-    for name, value in dependencies.facts.items():
-        facts[f"choice of {name}"] = value
+    for name, choice in dependencies.facts.items():
+        facts[f"choice of {name}"] = choice
     return VenvFacts(facts=facts)
+
+
+def libc_version() -> str:
+    """As platform.libc_ver says it, which takes longer to import than a build has."""
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")[2]
+    except ValueError:
+        return ""  # not glibc: it has no such name
 
 
 def _digest(content: bytes) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,12 +40,13 @@ from buildpack.settings import open_app, read_settings
 from buildpack.static_files import StaticFilesRequest, collect_static_step
 from buildpack.summary import summary_step
 from buildpack.support.output import Output
+from buildpack.support.values import value
 from buildpack.tools import ToolBox, tool_versions
 from buildpack.venv import Venv
 from buildpack.version_warnings import version_notices, version_warnings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildDirs:
     """The classic API's three arguments, and where this buildpack is.
 
@@ -65,7 +65,7 @@ class BuildDirs:
         return self.layers_dir or self.build_dir / ".heroku"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuiltApp:
     """What became of it."""
 
@@ -211,8 +211,8 @@ def report_plan(plan: BuildPlan, data: BuildData) -> None:
     """The plan's part of the build data."""
     data.set("package_manager", plan.package_manager)
     data.set("uv_version", tool_versions()["uv"])
-    for name, value in plan.python.facts().items():
-        data.set(name, value)
+    for name, fact in plan.python.facts().items():
+        data.set(name, fact)
 
 
 def describe_runtime(

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.app import App
-from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
 from buildpack.cache import mark_used
 from buildpack.cache_key import VenvFacts, venv_facts
-from buildpack.editable import make_editables_movable
-from buildpack.installers import load_installer
-from buildpack.installers.base import Install
 from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
 from buildpack.restoring import previous_build_dir, restore_tree
 from buildpack.runtime.install import Runtime
-from buildpack.support import files
 from buildpack.support.output import Output
+from buildpack.support.values import value
 from buildpack.tools import ToolBox
-from buildpack.venv import Venv, create_venv, neutralize
+from buildpack.venv import Venv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DependencyRequest:
     """Everything that decides the virtualenv."""
 
@@ -48,11 +41,6 @@ class DependencyRequest:
         venv = Venv(root=self.prefix / "venv", version=self.runtime.version)
         return os.path.relpath(self.build_dir, venv.site_packages)
 
-    def compiler(self) -> BytecodeCompiler:
-        return BytecodeCompiler(
-            python=self.runtime.python, build_id=self.runtime.build_id, cache_dir=self.cache_dir
-        )
-
 
 def install_dependencies(
     request: DependencyRequest,
@@ -71,76 +59,11 @@ def install_dependencies(
     if home.is_dir() and compiled.exists():
         mark_used(home)
         return home / "venv", True
-    standard_library = _StandardLibrary(request.compiler(), request.runtime, compiled)
-    standard_library.start()
-    try:
-        if not home.is_dir():
-            _install(request, home, tools, out, ready)
-    finally:
-        standard_library.join()
-    standard_library.raise_failure()
+    # Imported when something is installed: a build in which nothing has changed is quicker without.
+    from buildpack.venv_install import install_venv
+
+    install_venv(request, home, tools, out, ready)
     return home / "venv", False
-
-
-def _install(
-    request: DependencyRequest, home: Path, tools: ToolBox, out: Output, ready: Path | None
-) -> None:
-    version = request.runtime.version
-    with files.publishing_dir(home) as temporary:
-        (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
-        venv = Venv(root=temporary / "venv", version=version)
-        if ready:
-            ready.rename(venv.root)
-        else:
-            _fill(request, venv, tools, out)
-        neutralize(venv)
-        make_editables_movable(venv, request.build_dir, request.way_to_app())
-        groups = distribution_groups(venv.site_packages)
-        request.compiler().compile(venv.site_packages, groups)
-
-
-def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> None:
-    """Make the virtualenv and have the package manager install into it."""
-    create_venv(venv.root, venv.version, home=request.runtime.python.parent)
-    scratch = venv.root.parent / "scratch"
-    scratch.mkdir()
-    install = Install(
-        uv=tools.program("uv"),
-        venv=venv,
-        app_dir=request.app.root,
-        scratch_dir=scratch,
-        cache_dir=request.cache_dir,
-        env=request.env,
-        runtime=request.runtime,
-        tools=tools,
-    )
-    dependencies = request.plan.dependencies
-    load_installer(dependencies.manager).install(dependencies, install, out.info)
-    shutil.rmtree(scratch)
-
-
-class _StandardLibrary(threading.Thread):
-    """Compiles the standard library while uv waits for the network."""
-
-    def __init__(self, compiler: BytecodeCompiler, runtime: Runtime, done: Path) -> None:
-        super().__init__(daemon=True)
-        self.compiler, self.runtime, self.done = compiler, runtime, done
-        self.failure: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            if not self.done.exists():
-                stdlib = self.runtime.home / "lib" / f"python{self.runtime.version.series}"
-                groups = stdlib_groups(stdlib)
-                self.compiler.compile(stdlib, groups, original=self.runtime.copied_from)
-                files.write_atomically(self.done, "")
-        except Exception as err:
-            self.failure = err
-
-    def raise_failure(self) -> None:
-        """What went wrong in the thread goes wrong in the build."""
-        if self.failure:
-            raise self.failure
 
 
 def restore_runtime(request: DependencyRequest) -> bool:

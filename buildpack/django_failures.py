@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from buildpack.django import SWITCH
 from buildpack.support.errors import printable
+from buildpack.support.values import value
 
 SYNTAX = "collectstatic-syntax-error"
 CONFIGURATION = "collectstatic-improper-configuration"
@@ -20,7 +20,7 @@ MISSING_FILE = "collectstatic-missing-file"
 OTHER = "collectstatic-other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Failure:
     """What went wrong: the class, the line that says it, what it means, what to do."""
 

@@ -73,9 +73,7 @@ KEPT_OF_THE_MACHINE = frozenset(
 """The machine's own, or an earlier buildpack's: a compiler finds libraries by them."""
 
 
-def app_env(
-    env: Mapping[str, str], config_vars: Mapping[str, str], prefix: Path
-) -> dict[str, str]:
+def app_env(env: Mapping[str, str], config_vars: Mapping[str, str], prefix: Path) -> dict[str, str]:
     """What a program of the app sees during the build: config vars, our Python first on PATH.
 
     ``prefix`` is the directory that holds python/ and venv/.

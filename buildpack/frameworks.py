@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.django import find_manage_py, has_django
 from buildpack.django_web import find_django
 from buildpack.python_version import PythonVersion
 from buildpack.support.errors import printable
+from buildpack.support.values import value
 from buildpack.venv import Venv
 from buildpack.web_apps import WSGI, AppObject, find_app
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WebProcess:
     """A default `web` process type and what it was found in ("Flask in app.py")."""
 

@@ -10,37 +10,44 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.package_manager import PackageManager
 from buildpack.runtime.install import Runtime
-from buildpack.runtime.interpreter import Interpreter
 from buildpack.support import files
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from buildpack.venv import create_venv
 
+if TYPE_CHECKING:
+    from buildpack.runtime.interpreter import Interpreter
+
 PROGRESS = ("Downloading", "Downloaded")
 
 
-@dataclass(slots=True, kw_only=True)
 class HeadStart:
     """``begin`` it as soon as the interpreter is known, ``finish`` it before installing."""
 
-    app: App
-    dependencies: Dependencies
-    cache_dir: Path
-    env: Mapping[str, str]
-    tools: ToolBox
-    _thread: threading.Thread | None = field(default=None, init=False)
-    _lines: list[str] = field(default_factory=list, init=False)
-    _show: OnLine | None = field(default=None, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _version: str = field(default="", init=False)
-    """Of the Python whose packages are installed; empty until they are."""
+    def __init__(
+        self,
+        *,
+        app: App,
+        dependencies: Dependencies,
+        cache_dir: Path,
+        env: Mapping[str, str],
+        tools: ToolBox,
+    ) -> None:
+        self.app, self.dependencies, self.cache_dir = app, dependencies, cache_dir
+        self.env, self.tools = env, tools
+        self._thread: threading.Thread | None = None
+        self._lines: list[str] = []
+        self._show: OnLine | None = None
+        self._lock = threading.Lock()
+        self._version = ""
+        """Of the Python whose packages are installed; empty until they are."""
 
     @property
     def _place(self) -> Path:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.python_version import PythonVersion
 from buildpack.support import files
+from buildpack.support.values import value
 
 FILE = "last-python.json"
 HEROKU_FILE = ".heroku/python-version"
 """Where Heroku's buildpack keeps it: an app that comes with its cache keeps its version too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LastVersion:
     """The minor version of the last build, and what was the default when the app first had it."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.app import App
@@ -15,6 +13,7 @@ from buildpack.support import files
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import Problem, SlugkitError, printable
 from buildpack.support.output import Output
+from buildpack.support.values import value
 from buildpack.venv import Venv
 
 NLTK_FILE = "nltk.txt"
@@ -74,7 +73,7 @@ class NltkDownloadError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NltkRequest:
     """Everything that decides which data an app gets."""
 
@@ -128,6 +127,8 @@ def nltk_step(request: NltkRequest, data: BuildData, out: Output) -> None:
             out.info("Nothing has changed: using the data of an earlier build.")
         else:
             _download(request, names, home, out)
+        import shutil
+
         # Copies: NLTK refuses to open a file that has a second name (a hard link).
         shutil.copytree(home, request.data_dir, symlinks=True, copy_function=shutil.copy)
 

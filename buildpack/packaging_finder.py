@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -20,11 +18,11 @@ if TYPE_CHECKING:
 NAME = "packaging"
 
 
-@dataclass(frozen=True)
-class PackagingFinder(MetaPathFinder):
+class PackagingFinder:
     """Comes after Python's own finders: an installed ``packaging`` is used where there is one."""
 
-    tools: ToolBox
+    def __init__(self, tools: ToolBox) -> None:
+        self.tools = tools
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from buildpack.app import App
 from buildpack.checks import check_no_venv, check_reserved_directories
@@ -14,6 +13,7 @@ from buildpack.last_version import LastVersion
 from buildpack.package_manager import PackageManager, determine_package_manager
 from buildpack.python_version import VersionPolicy
 from buildpack.settings import BuildSettings
+from buildpack.support.values import value
 from buildpack.version_resolver import Resolution, resolve_requested_version
 from buildpack.version_sources import read_version_sources
 
@@ -22,7 +22,7 @@ PASSWORD = re.compile(r"(://)[^/\s@]+@")
 HOOKS = ("pre_compile", "post_compile")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildPlan:
     """What will be done."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
 from buildpack.python_specifier import parse_specifier
+from buildpack.support.values import changed, value
 
 DATA_FILE = Path(__file__).parent / "data" / "python-versions.toml"
 ALLOW_EOL = "SLUGKIT_ALLOW_EOL_PYTHON"
@@ -35,13 +36,17 @@ class VersionStatus(StrEnum):
     EOL = "eol"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@functools.total_ordering
+@value
 class PythonVersion:
     """An exact version; a resolved one always has a patch."""
 
     major: int
     minor: int
     patch: int
+
+    def __lt__(self, other: PythonVersion) -> bool:
+        return (self.major, self.minor, self.patch) < (other.major, other.minor, other.patch)
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
@@ -51,7 +56,7 @@ class PythonVersion:
         return f"{self.major}.{self.minor}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RequestedPythonVersion:
     """What the app asks for; without a patch, the newest patch is meant."""
 
@@ -72,7 +77,7 @@ class RequestedPythonVersion:
         return same_series and self.patch in {None, version.patch}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VersionSource:
     """One place that says something about the Python version.
 
@@ -96,7 +101,7 @@ class VersionSource:
         return f"{place} ({self.key})" if self.key else str(place)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AllowedVersions:
     """Which versions would do: minor versions, the best first, within limits.
 
@@ -116,7 +121,7 @@ class AllowedVersions:
         return all(parse_specifier(limit)(release) for limit in self.limits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class KnownVersion:
     """One minor version in the data file; both dates are the last day of something."""
 
@@ -130,13 +135,13 @@ class KnownVersion:
     def on(self, today: date) -> KnownVersion:
         """The entry as it is ``today``: never milder than the data file."""
         if self.status is VersionStatus.EOL or today > self.refused_after:
-            return replace(self, status=VersionStatus.EOL)
+            return changed(self, status=VersionStatus.EOL)
         if today > self.end_of_life:
-            return replace(self, status=VersionStatus.ENDING)
+            return changed(self, status=VersionStatus.ENDING)
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VersionPolicy:
     """What is known on the day of the build, and whether the user takes the risk of an old one."""
 

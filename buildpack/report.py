@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildpack.support import files
@@ -61,16 +60,16 @@ def data_file(cache_dir: Path) -> Path:
     return cache_dir / "build-data" / "python.json"
 
 
-@dataclass(slots=True)
 class BuildData:
     """Collects facts while the build runs. Not frozen: it is the build's notebook.
 
     ``secrets`` are values that must not get into a file that others read.
     """
 
-    started: float = field(default_factory=time.monotonic)
-    facts: dict[str, Value] = field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
+    def __init__(self, *, secrets: tuple[str, ...] = ()) -> None:
+        self.started = time.monotonic()
+        self.facts: dict[str, Value] = {}
+        self.secrets = secrets
 
     def set(self, name: str, value: Value) -> None:
         # Masked before it is cut: a piece of a secret would not be recognised.

@@ -9,10 +9,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from buildpack.app import App
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.values import value
 
 INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=|(?=[^\s-]))(?P<target>.+)")
 HASH_OPTION = "--require-hashes"
@@ -23,7 +23,7 @@ EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(?P<target>.+)")
 LARGEST_INCLUDE_COUNT = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RequirementLine:
     """One logical line: what it says and where it starts."""
 
@@ -55,7 +55,7 @@ class RequirementLine:
         return f"{self.file}:{self.number}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RequirementFiles:
     """Every file involved, by name, and every line in them."""
 
@@ -84,7 +84,7 @@ class RequirementFiles:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """One thing wrong with one line."""
 
@@ -222,7 +222,8 @@ def requirement_problem(text: str) -> str:
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"
 _RELEASE = r"\d+(?:\.\d+)*"
-_CLAUSE = rf"(?:(?:==|>=|<=|!=|<|>) ?{_RELEASE}|~= ?\d+(?:\.\d+)+|[=!]= ?{_RELEASE}\.\*)"
+_VERSION = rf"{_RELEASE}(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?"
+_CLAUSE = rf"(?:(?:==|>=|<=|!=|<|>) ?{_VERSION}|~= ?\d+(?:\.\d+)+|[=!]= ?{_RELEASE}\.\*)"
 _VARIABLE = "python_version|python_full_version|sys_platform|platform_machine|platform_system"
 _VALUE = r"(?:'[A-Za-z0-9_.]+'|\"[A-Za-z0-9_.]+\")"
 PLAIN = re.compile(

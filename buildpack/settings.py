@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.app import App
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.values import value
 
 PREFIX = "SLUGKIT_"
 APP_DIR = "SLUGKIT_APP_DIR"
@@ -32,7 +32,7 @@ class AppDirError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildSettings:
     """Every choice a user can make; empty means the documented rule decides.
 

@@ -11,19 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.app_digest import path_digest
 from buildpack.cache import mark_used
 from buildpack.support import files
+from buildpack.support.values import value
 
 Snapshot = Mapping[str, tuple[int, int, int]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StaticCache:
     """The collected files of one exact app."""
 
@@ -36,6 +35,8 @@ class StaticCache:
         names = sorted(snapshot(source))
         if not names:
             return 0
+        import shutil
+
         for name in names:
             target = self.build_dir / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +50,8 @@ class StaticCache:
         added = sorted(after.keys() - before.keys())
         if not added or any(after.get(name) != facts for name, facts in before.items()):
             return
+        import shutil
+
         with files.publishing_dir(self.home) as temporary:
             for name in added:
                 target = temporary / "files" / name

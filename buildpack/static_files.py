@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.django import collect_static_files, collectstatic_command, reason_to_skip
 from buildpack.report import BuildData
 from buildpack.static_cache import snapshot, static_cache
 from buildpack.support.output import Output
+from buildpack.support.values import value
 from buildpack.venv import Venv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StaticFilesRequest:
     """Everything that decides what collectstatic does. ``venv_name`` names its exact packages,
     ``build_dir`` is the app's own directory, ``switch`` the value of DISABLE_COLLECTSTATIC."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.report import BuildData
 from buildpack.support import files
 from buildpack.support.output import Output
+from buildpack.support.values import value
 from buildpack.venv import Venv
 
 SHOWN = 10
@@ -26,7 +26,7 @@ SIZES_FILE = "sizes.json"
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PackageSize:
     """One installed distribution and what it takes on disk, with its bytecode."""
 
@@ -35,7 +35,7 @@ class PackageSize:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EnvironmentSize:
     """All of a virtualenv's distributions, the largest first."""
 

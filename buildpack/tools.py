@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import platform
-import tomllib
+import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildpack.support import files
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.urls import ChecksumError, without_password
+from buildpack.support.values import value
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,7 +25,7 @@ PIECE = 1 << 20
 FIND_LINKS_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Tool:
     """One pinned wheel."""
 
@@ -35,13 +35,12 @@ class Tool:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolBox:
     """Where tools are kept and where they may come from."""
 
-    directory: Path
-    env: Mapping[str, str]
-    coming: dict[str, Future[Path]] = field(default_factory=dict)
+    def __init__(self, *, directory: Path, env: Mapping[str, str]) -> None:
+        self.directory, self.env = directory, env
+        self.coming: dict[str, Future[Path]] = {}
 
     def prefetch(self) -> None:
         """Start fetching every tool at once; ``ensure`` waits for the one it needs."""
@@ -99,16 +98,22 @@ class ToolUnavailableError(SlugkitError):
         )
 
 
+@functools.cache
+def _pinned() -> Mapping[str, Any]:
+    import tomllib
+
+    return tomllib.loads(DATA_FILE.read_text("utf-8"))
+
+
 def tool_versions() -> Mapping[str, str]:
     """Name and version of every pinned tool."""
-    table = tomllib.loads(DATA_FILE.read_text("utf-8"))
-    return {name: entry["version"] for name, entry in table.items()}
+    return {name: entry["version"] for name, entry in _pinned().items()}
 
 
 def read_tool(name: str) -> Tool:
     """The pinned wheel of ``name`` for this machine."""
-    entry = tomllib.loads(DATA_FILE.read_text("utf-8"))[name]
-    machine = platform.machine()
+    entry = _pinned()[name]
+    machine = os.uname().machine
     wheel = entry["wheels"].get("any") or entry["wheels"].get(machine)
     if wheel is None:
         raise NoToolForPlatformError(name, machine)

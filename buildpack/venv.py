@@ -7,14 +7,14 @@ import csv
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.python_version import PythonVersion
 from buildpack.support import files
+from buildpack.support.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Venv:
     """An environment beside its runtime: ``../python`` from ``root`` is the runtime's home."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from buildpack.python_specifier import SpecifierError, parse_specifier
+from buildpack.support.values import value
 
 NUMBER = r"(\d+)\.(\d+)(?:\.(\d+))?"
 OTHERS = (
@@ -28,7 +28,7 @@ class SlipKind(StrEnum):
     IMPLEMENTATION = "implementation"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Slip:
     """What is wrong with a line, and the version to write instead."""
 

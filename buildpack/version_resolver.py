@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from buildpack.python_specifier import parse_specifier
 from buildpack.python_version import (
@@ -15,6 +14,7 @@ from buildpack.python_version import (
     VersionSource,
     VersionStatus,
 )
+from buildpack.support.values import value
 from buildpack.version_errors import (
     ConflictingVersionsError,
     EndOfLifeVersionError,
@@ -28,7 +28,7 @@ HIGHEST_PATCH = 99
 DEFAULT = VersionSource(origin=VersionOrigin.DEFAULT, value="default")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Resolution:
     """Which Python the app asks for, who decided it, and everybody who had a say.
 

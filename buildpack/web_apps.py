@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.python_source import assignments, dotted_name, parse_source, top_level
+from buildpack.support.values import value
 from buildpack.venv import Venv
 
 WSGI, ASGI = "WSGI", "ASGI"
@@ -47,7 +47,7 @@ BY_CUSTOM = {"wsgi.py": WSGI, "asgi.py": ASGI}
 """Files whose `application` or `app` is one for a server, wherever it was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AppObject:
     """What a server is told to serve: ``module:name``, or a factory that gives it."""
 
@@ -94,11 +94,11 @@ def _app_in(tree: ast.Module, file: str, installed: Set[str]) -> AppObject | Non
     made: dict[str, str] = {}
     bound: set[str] = set()
     for node in top_level(tree.body):
-        for name, value in assignments(node):
+        for name, assigned in assignments(node):
             bound.add(name)
-            if framework := _made_by(value, classes, installed):
+            if framework := _made_by(assigned, classes, installed):
                 made[name] = framework
-            elif not _wraps(value, name):
+            elif not _wraps(assigned, name):
                 made.pop(name, None)
         if isinstance(node, ast.ImportFrom):
             bound.update(alias.asname or alias.name for alias in node.names)

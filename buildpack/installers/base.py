@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from buildpack.support.values import NOTHING, value
 
 if TYPE_CHECKING:
     from buildpack.app import App
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 OnLine = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PythonRequirement:
     """One place that limits the Python version.
 
@@ -29,7 +30,7 @@ class PythonRequirement:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Dependencies:
     """What an app's files say will be installed, read before anything is written."""
 
@@ -50,11 +51,11 @@ class Dependencies:
     python_version: str = ""
     """An exact version or series inside the lock ("3.12", "3.12.4"), where it has one."""
     warnings: tuple[str, ...] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = NOTHING
     """Choices that decide the result, such as ``{"groups": "main,prod"}``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Install:
     """One installation: into which virtualenv, by which tools.
 

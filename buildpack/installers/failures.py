@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from buildpack.installers.errors import (
     BrokenDownloadError,
@@ -38,6 +37,7 @@ from buildpack.installers.package_errors import (
 from buildpack.installers.source_builds import build_error
 from buildpack.installers.vendored import NotVendoredError
 from buildpack.support.errors import SlugkitError
+from buildpack.support.values import NOTHING, value
 
 HASH = re.compile(
     r"Hash mismatch for `(?P<what>[^`]+)` Expected: (?P<expected>.*?) Computed: (?P<got>\S+)"
@@ -109,7 +109,7 @@ PROXY_VARIABLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Failure:
     """uv's last words, and what it was asked."""
 
@@ -117,7 +117,7 @@ class Failure:
     index: str
     code: int
     python: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = NOTHING
 
     @property
     def text(self) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from buildpack.installers.pip_syntax import own_options
 from buildpack.installers.variables import expand, secrets_in, url_secrets, used_variables
 from buildpack.requirements_file import split_lines
+from buildpack.support.values import NOTHING, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Given:
     """``variables`` by name, with their values; ``secrets`` are in no line that anybody reads."""
 
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = NOTHING
     secrets: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from buildpack.app import App
 from buildpack.installers.project_file import Table, read_toml, table, text_of
+from buildpack.support.values import value
 
 LINKING_BACKENDS: Mapping[str, tuple[str, ...]] = {
     "poetry.core.masonry.api": ("poetry", "build"),
@@ -27,7 +27,7 @@ LEGAL = re.compile(r"(licen[cs]e|copying|notice|authors)", re.IGNORECASE)
 TOML_REMEDY = "Correct the file, then build again."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class EditableInputs:
     """What decides editable installations: some files, and all of some directories."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Difference:
     """One thing that a lock file and the file it was made from say differently.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from buildpack.app import App
 from buildpack.installers.project_errors import BrokenFileError, InvalidProjectError
 from buildpack.python_specifier import SpecifierError, parse_specifier, suggest_specifier
 from buildpack.requirements_file import PLAIN
+from buildpack.support.values import NOTHING, value
 
 PYPROJECT = "pyproject.toml"
 MERGE_SIGN = re.compile(r"(?m)^(<{7}|={7}|>{7}|\|{7})( |$)")
@@ -22,7 +22,7 @@ TEST_GROUPS = ("dev", "test", "tests")
 Table = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Project:
     """What a pyproject.toml says about the package in its directory.
 
@@ -34,12 +34,12 @@ class Project:
     version: str = ""
     requires_python: str = ""
     dependencies: tuple[str, ...] = ()
-    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[str, ...]] = NOTHING
+    groups: Mapping[str, tuple[str, ...]] = NOTHING
     dynamic: frozenset[str] = frozenset()
     has_project: bool = True
     has_build_system: bool = False
-    uv: Table = field(default_factory=dict)
+    uv: Table = NOTHING
 
     @property
     def is_package(self) -> bool:

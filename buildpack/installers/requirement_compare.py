@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 
 from buildpack.installers.project_errors import Difference
+from buildpack.support.values import value
 
 ANY_SOURCE = "any"
 
@@ -25,7 +25,7 @@ PLATFORMS = (
 IMPLEMENTATIONS = (("cpython", "CPython"), ("pypy", "PyPy"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Wish:
     """One requirement, from either side. ``source`` is where it comes from: an index, git ..."""
 

@@ -8,11 +8,6 @@ from collections.abc import Mapping, Sequence
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
-from buildpack.installers.errors import (
-    InstallFailedError,
-    MissingVariablesError,
-    RequirementsFilesError,
-)
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
 from buildpack.installers.local_limits import python_limits
 from buildpack.installers.local_projects import editable_inputs
@@ -172,6 +167,8 @@ def install_requirements(
     except CommandFailedError as err:
         raise _why(install, lines, err.code, given) from err
     except CommandTimeoutError as err:
+        from buildpack.installers.errors import InstallFailedError
+
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
     check_records(install.venv)
     clean_direct_urls(install.venv)
@@ -283,6 +280,8 @@ def check_lines(app: App, found: RequirementFiles, env: Mapping[str, str]) -> No
     names = variable_names(found.lines)
     missing = {name: line for name, line in names.items() if not env.get(name)}
     if missing:
+        from buildpack.installers.errors import MissingVariablesError
+
         raise MissingVariablesError({name: line.place for name, line in missing.items()})
     check_requirement_files(app, found, options, requirements)
 
@@ -292,6 +291,8 @@ def requirements_files(app: App, settings: BuildSettings) -> tuple[str, ...]:
     names = settings.requirements_files
     missing = tuple(n for n in names if n.startswith(("/", "..")) or not app.is_file(n))
     if missing:
+        from buildpack.installers.errors import RequirementsFilesError
+
         raise RequirementsFilesError(missing)
     if settings.is_test and TEST_REQUIREMENTS not in names and app.is_file(TEST_REQUIREMENTS):
         return (*names, TEST_REQUIREMENTS)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from buildpack.support.errors import SlugkitError
+from buildpack.support.values import value
 
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Missing:
     """A sign in a compiler's output, what it means, and the two ways out."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import posixpath
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from buildpack.installers.lock_changes import parse_dependency
 from buildpack.installers.project_errors import Difference
@@ -29,6 +28,7 @@ from buildpack.installers.project_file import (
 )
 from buildpack.installers.requirement_compare import Wish, compare, source_of
 from buildpack.python_specifier import parse_specifier
+from buildpack.support.values import value
 
 REMEDY = "Write it again:\n\n    uv lock"
 PACKAGE = "\n[[package]]\n"
@@ -37,7 +37,7 @@ LOCAL_SOURCES = tuple(f"source = {{ {kind} = " for kind in LOCAL_KINDS)
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LocalPackage:
     """A package in the lock that lies in the app's source."""
 
@@ -48,7 +48,7 @@ class LocalPackage:
     metadata: Table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class UvLock:
     """The parts of a uv.lock that say what it was made from."""
 

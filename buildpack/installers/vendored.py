@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from buildpack.app import App
 from buildpack.requirements_file import RequirementFiles, RequirementLine, is_path, is_url
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.values import value
 
 DIRECTORY = "vendor"
 SWITCH = "SLUGKIT_VENDOR"
@@ -33,7 +33,7 @@ class Vendoring(StrEnum):
     PARTIAL = "partial"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Vendored:
     """The decision, and the requirements that vendor/ does not have."""
 

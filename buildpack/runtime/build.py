@@ -11,14 +11,12 @@ from pathlib import Path
 from buildpack.bytecode import BytecodeCompiler, has_bytecode, stdlib_groups
 from buildpack.python_version import PythonVersion
 from buildpack.runtime.errors import RuntimeBrokenError
+from buildpack.runtime.install import COMPILED
 from buildpack.runtime.interpreter import Interpreter
 from buildpack.runtime.relocate import Relocator
 from buildpack.support import files
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.tools import ToolBox
-
-COMPILED = "bytecode"
-"""Marks a cached runtime whose standard library is compiled."""
 
 PROOF = """\
 import sys, zlib, ssl, sqlite3, ctypes, hashlib, json, sysconfig

@@ -6,9 +6,10 @@ Only to tell which files say the same: what those names lead to is the loader's 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from buildpack.support.values import value
 
 LITTLE_64 = b"\x7fELF\x02\x01"
 PT_LOAD, PT_DYNAMIC = 1, 2
@@ -16,7 +17,7 @@ DT_NEEDED, DT_STRTAB, DT_RPATH, DT_RUNPATH = 1, 5, 15, 29
 LONGEST_NAME = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Needs:
     """The names of libraries, in loading order, and the directories that are searched first."""
 

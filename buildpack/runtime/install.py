@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from buildpack.cache import mark_used
 from buildpack.python_version import (
     DATA_FILE,
     AllowedVersions,
@@ -18,25 +19,23 @@ from buildpack.python_version import (
     VersionStatus,
     parse_exact_version,
 )
-from buildpack.runtime.build import COMPILED, build_runtime
-from buildpack.runtime.early_copy import EarlyCopy
-from buildpack.runtime.errors import (
-    PythonUnavailableError,
-    RuntimeBrokenError,
-    UnknownProviderError,
-)
-from buildpack.runtime.interpreter import Interpreter, find_interpreters
-from buildpack.runtime.managed import ManagedBuilds, ProviderFailure
 from buildpack.support import files
 from buildpack.support.output import Output
+from buildpack.support.values import value
 from buildpack.tools import ToolBox, tool_versions
+
+if TYPE_CHECKING:
+    from buildpack.runtime.interpreter import Interpreter
+
+COMPILED = "bytecode"
+"""Marks a cached runtime whose standard library is compiled."""
 
 PROVIDERS = ("uv", "host")
 LAYOUT = 4
 """Raised when the way a runtime is laid out changes, so that cached ones are made anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Runtime:
     """A relocatable Python in the cache. ``build_id`` names its exact content."""
 
@@ -58,7 +57,7 @@ class Runtime:
         return self.home.parent / COMPILED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RuntimeRequest:
     """Which Python is wanted, and everything that decides where it comes from."""
 
@@ -73,6 +72,8 @@ class RuntimeRequest:
     def providers(self) -> tuple[str, ...]:
         chosen = self.env.get("SLUGKIT_PYTHON_PROVIDER", "")
         if chosen and chosen not in PROVIDERS:
+            from buildpack.runtime.errors import UnknownProviderError
+
             raise UnknownProviderError(chosen)
         return (chosen,) if chosen else PROVIDERS
 
@@ -104,7 +105,7 @@ class RuntimeRequest:
             "layout": LAYOUT,
             "requested": str(self.requested or "default"),
             "providers": self.providers,
-            "machine": platform.machine(),
+            "machine": os.uname().machine,
             "tools": dict(tool_versions()),
             "data": hashlib.sha256(DATA_FILE.read_bytes()).hexdigest(),
             "mirror": self.env.get("UV_PYTHON_INSTALL_MIRROR", ""),
@@ -127,126 +128,18 @@ def install_runtime(
     home = request.cache_dir / "runtimes" / request.key
     cached = read_cached_runtime(home)
     if cached and request.accepts(cached.version):
+        mark_used(home)
         return cached, True
     if home.exists():
         # Half-written, of a version that will not do now, or of an interpreter that has changed.
         files.remove_tree(home)
-    tools.prefetch()
-    failures: list[ProviderFailure] = []
-    early = _start_copying(request, tools) if "host" in request.providers else None
-    try:
-        made = any(
-            _from_host(early, home, failures, out, meanwhile)
-            if provider == "host" and early
-            else _from_managed(request, home, tools, failures, out)
-            for provider in request.providers
-        )
-    finally:
-        if early:
-            early.discard()
-    if not made:
-        raise PythonUnavailableError(
-            request.requested,
-            failures,
-            available_versions(request),
-            request.series,
-            limits=request.allowed.limits if request.allowed else (),
-            newest=request.known[request.series[0]].latest,
-        )
+    # Imported when a Python has to be made: builds that have one are quicker without.
+    from buildpack.runtime.providers import make_runtime
+
+    make_runtime(request, home, tools, out, meanwhile)
     runtime = read_cached_runtime(home)
     assert runtime is not None
     return runtime, False
-
-
-def _start_copying(request: RuntimeRequest, tools: ToolBox) -> EarlyCopy:
-    offers = (
-        interpreter
-        for series in request.series
-        for interpreter in find_interpreters(series, request.env, requested=request.requested)
-        if request.accepts(interpreter.version)
-    )
-
-    def build(interpreter: Interpreter, temporary: Path) -> None:
-        reason = f"a copy of {interpreter.label} on the build machine"
-        build_runtime(interpreter, temporary, "host", reason, tools, request.cache_dir)
-
-    early = EarlyCopy(offers, request.cache_dir / "runtimes" / "copied", build)
-    early.start()
-    return early
-
-
-def _from_host(
-    early: EarlyCopy,
-    home: Path,
-    failures: list[ProviderFailure],
-    out: Output,
-    meanwhile: Callable[[Interpreter], None],
-) -> bool:
-    if interpreter := early.first():
-        meanwhile(interpreter)
-    taken = early.take(home)
-    for each in early.passed_over:
-        failures.append(ProviderFailure("host", f"{each.label}: {each.reason}"))
-        out.info(f"Passed over {each.label}: {each.reason}")
-    if not taken:
-        failures.append(ProviderFailure("host", "no suitable Python on the build machine"))
-    return taken
-
-
-def _from_managed(
-    request: RuntimeRequest,
-    home: Path,
-    tools: ToolBox,
-    failures: list[ProviderFailure],
-    out: Output,
-) -> bool:
-    directory = request.cache_dir / "runtimes"
-    managed = ManagedBuilds(uv=tools.program("uv"), env=request.env, directory=directory)
-    try:
-        found = first_managed(managed, request)
-        if isinstance(found, ProviderFailure):
-            failures.append(found)
-            out.info(f"No managed build: {found.reason}")
-            return False
-        with files.publishing_dir(home) as temporary:
-            reason = "a managed build, downloaded by uv"
-            build_runtime(found, temporary, "uv", reason, tools, request.cache_dir)
-    except RuntimeBrokenError as err:
-        failures.append(ProviderFailure("uv", err.reason))
-        out.info(f"Passed over uv's managed build: {err.reason}")
-        return False
-    finally:
-        files.remove_tree(directory / "managed")
-    return True
-
-
-def first_managed(managed: ManagedBuilds, request: RuntimeRequest) -> Interpreter | ProviderFailure:
-    """The best managed build there is; only "no such version" is a reason to ask for another."""
-    failure = ProviderFailure("uv", "no version was asked for")
-    for version in request.wanted:
-        found = managed.install(version)
-        if isinstance(found, Interpreter):
-            if request.accepts(found.version):
-                return found
-            found = ProviderFailure(
-                "uv", f"its {found.version} is outside the limits", is_unknown_version=True
-            )
-        failure = found
-        if not found.is_unknown_version:
-            break
-    return failure
-
-
-def available_versions(request: RuntimeRequest) -> Sequence[PythonVersion]:
-    """What the build machine could offer instead, within the app's limits, newest first."""
-    accepted = (v.series for v in request.known.values() if v.status is not VersionStatus.EOL)
-    versions = {
-        interpreter.version
-        for series in accepted
-        for interpreter in find_interpreters(series, request.env, requested=None)
-        if request.allowed is None or request.allowed.is_within_limits(interpreter.version)
-    }
-    return sorted(versions, reverse=True)
 
 
 def read_cached_runtime(home: Path) -> Runtime | None:

@@ -6,12 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.python_version import PythonVersion, RequestedPythonVersion
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.support.errors import SlugkitError
+from buildpack.support.values import value
 
 PROBE = """\
 import json, platform, sys, sysconfig
@@ -33,7 +33,7 @@ print(json.dumps({
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Interpreter:
     """A Python as it says it is; ``label`` is where it was found, for the log."""
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.reading import LineCutter, read_streams
+from buildpack.support.values import value
+
+if TYPE_CHECKING:
+    import subprocess
 
 LAST_LINES = 20
 MAX_CAPTURED = 16 * 1024 * 1024  # of each stream; what we ask programs for is far smaller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Command:
     """A program to start: nothing is inherited by accident, no shell is involved.
 
@@ -39,7 +41,7 @@ class Command:
     timeout: float | None = None
     stdin: bytes | None = None
     title: str = ""
-    pass_fds: tuple[int, ...] = field(default=())
+    pass_fds: tuple[int, ...] = ()
     uid: int | None = None
 
     @property
@@ -111,6 +113,8 @@ Runner = Callable[[Command], str]
 def _popen(
     command: Command, *, stdout: int | IO[bytes] | None, stderr: int | IO[bytes] | None
 ) -> subprocess.Popen[bytes]:
+    import subprocess
+
     try:
         return subprocess.Popen(
             command.argv,
@@ -145,6 +149,8 @@ def capture(command: Command, *, on_error_line: Callable[[str], None] = _ignore)
 
     ``on_error_line`` gets every line of standard error when the program has ended.
     """
+    import subprocess
+
     process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = bytearray(), bytearray()
 
@@ -175,6 +181,8 @@ def stream(command: Command, on_line: Callable[[str], None]) -> None:
 
     Raises on any non-zero code, with the last lines.
     """
+    import subprocess
+
     process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     last: deque[str] = deque(maxlen=LAST_LINES)
 
@@ -196,6 +204,8 @@ def _read_to_end(
     takers: Mapping[int, Callable[[bytes], None]],
 ) -> int:
     """Read all it says and give its exit code; on any way out nothing of it is left running."""
+    import subprocess
+
     feed = None
     if process.stdin is not None:
         with process.stdin:
@@ -233,6 +243,8 @@ def spawn(
     new_session: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start and return at once. Streams are file descriptors; ``None`` means /dev/null."""
+    import subprocess
+
     null = subprocess.DEVNULL
     try:
         return subprocess.Popen(
@@ -252,5 +264,14 @@ def spawn(
         raise CommandNotFoundError(command.program) from err
 
 
-Process = subprocess.Popen[bytes]
-"""What ``spawn`` returns; named here so that other files need not import subprocess."""
+if TYPE_CHECKING:
+    Process = subprocess.Popen[bytes]
+    """What ``spawn`` returns; named here so that other files need not import subprocess."""
+
+
+def __getattr__(name: str) -> object:
+    if name != "Process":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import subprocess
+
+    return subprocess.Popen[bytes]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
+
+from buildpack.support.values import value
 
 
 class ExitCode(IntEnum):
@@ -56,7 +57,7 @@ class UsageError(SlugkitError):
     id = "usage"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """One thing wrong in a file, and where. Line and column count from 1; 0 is the whole file."""
 

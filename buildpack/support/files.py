@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -146,6 +145,8 @@ def remove_tree(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
+        import shutil  # with three compression libraries: most builds delete nothing
+
         shutil.rmtree(path, onerror=on_error)
 
 
@@ -193,6 +194,8 @@ def _link_entry(name: str, source_fd: int, target_fd: int) -> None:
         # file system that has none: a copy means the same to the reader.
         if err.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
             raise
+        import shutil
+
         shutil.copy2(
             f"/proc/self/fd/{source_fd}/{name}",
             f"/proc/self/fd/{target_fd}/{name}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from buildpack.support.errors import SlugkitError
@@ -25,14 +24,21 @@ def wants_color(stream: TextIO, env: Mapping[str, str]) -> bool:
     return stream.isatty() and env.get("TERM") != "dumb"
 
 
-@dataclass(slots=True)
 class Output:
     """Where a phase talks to the person watching; every text passes the redactor."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
-    color: bool = False
-    secrets: tuple[str, ...] = ()
+    __slots__ = ("color", "err", "out", "secrets")
+
+    def __init__(
+        self,
+        *,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        color: bool = False,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self.out, self.err = out or sys.stdout, err or sys.stderr
+        self.color, self.secrets = color, secrets
 
     def step(self, text: str) -> None:
         self._write(self.out, f"-----> {text}")

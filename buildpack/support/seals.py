@@ -17,8 +17,9 @@ import struct
 import time
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from buildpack.support.values import value
 
 _HEADER = struct.Struct("<8sQQ")
 _MAGIC = b"SKSEAL1\n"
@@ -32,7 +33,7 @@ ANY = -1
 _TOP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Seal:
     """Entries below one directory, relative to it, with what each was like."""
 

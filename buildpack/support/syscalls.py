@@ -5,8 +5,9 @@ Nothing here starts anything; ``buildpack.support.seccomp`` turns the rules into
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from buildpack.support.values import value
 
 
 class Action(StrEnum):
@@ -24,7 +25,7 @@ class Compare(StrEnum):
     MASKED_EQUAL = "masked-equal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ArgumentCheck:
     """A condition on one argument: ``argument [& mask] == value``."""
 
@@ -34,7 +35,7 @@ class ArgumentCheck:
     mask: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SyscallRule:
     """One decision on some system calls, taken only where every check holds."""
 

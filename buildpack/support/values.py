@@ -7,9 +7,14 @@ functions instead; to a type checker, to pickle and to `dataclasses.replace` the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast, dataclass_transform
 
 C = TypeVar("C")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""A default for fields that are mappings."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -31,6 +36,12 @@ def value(cls: type[C]) -> type[C]:
     return cast("type[C]", type(cls.__name__, cls.__bases__, members))
 
 
+def changed(old: C, **fields: object) -> C:
+    """The value ``old`` with other ``fields``; dataclasses.replace makes a class first."""
+    kept = {name: getattr(old, name) for name in cast("Any", old)._value_fields}
+    return type(old)(**{**kept, **fields})
+
+
 _LEFT_OUT = ("__dict__", "__weakref__")
 
 
@@ -41,13 +52,18 @@ class _DataclassFields:
         import dataclasses
 
         fields = [
-            (name, object, dataclasses.field(default=owner._value_defaults[name]))
-            if name in owner._value_defaults
-            else (name, object, dataclasses.field())
-            for name in owner._value_fields
+            (name, object, _field(owner._value_defaults, name)) for name in owner._value_fields
         ]
         made: Any = dataclasses.make_dataclass(owner.__name__, fields, kw_only=True)
         return made.__dataclass_fields__
+
+
+def _field(defaults: Mapping[str, object], name: str) -> Any:
+    import dataclasses
+
+    if defaults.get(name) is NOTHING:  # not hashable: taken for a default that could be changed
+        return dataclasses.field(default_factory=lambda: NOTHING)
+    return dataclasses.field(default=defaults.get(name, dataclasses.MISSING))
 
 
 def _init(self: Any, **given: object) -> None:

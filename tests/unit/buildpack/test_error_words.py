@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_config_vars_that_cannot_be_read() -> None:
 
 
 def test_a_processor_without_tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="riscv64"))
     assert read_tool("packaging").version
     with pytest.raises(NoToolForPlatformError) as caught:
         read_tool("uv")

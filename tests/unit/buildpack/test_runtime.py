@@ -23,15 +23,17 @@ from buildpack.runtime.errors import PythonUnavailableError
 from buildpack.runtime.install import (
     Runtime,
     RuntimeRequest,
-    available_versions,
-    first_managed,
+    install_runtime,
     read_cached_runtime,
 )
 from buildpack.runtime.interpreter import Interpreter, find_interpreters, probe
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure, explain
+from buildpack.runtime.providers import available_versions, first_managed
 from buildpack.runtime.relocate import copy_tree, parse_ldd, same_length
 from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata, rewrite_variables
 from buildpack.support.command import Command, CommandFailedError
+from buildpack.support.output import Output
+from buildpack.tools import ToolBox
 
 PREFIX = "/home/me/.pyenv/versions/3.13.0"
 
@@ -197,6 +199,19 @@ def test_a_cached_runtime_is_forgotten_when_its_interpreter_was_upgraded(tmp_pat
 def test_a_downloaded_runtime_needs_no_interpreter(tmp_path: Path) -> None:
     assert cached(tmp_path, None, "") is not None
     assert read_cached_runtime(tmp_path / "none") is None
+
+
+def test_a_cached_runtime_that_is_used_again_is_not_the_next_to_be_reaped(tmp_path: Path) -> None:
+    wanted = request(tmp_path, asks=asked(13))
+    home = tmp_path / "runtimes" / wanted.key
+    home.mkdir(parents=True)
+    cached(home, None, "")
+    os.utime(home, (0, 0))
+    tools = ToolBox(directory=tmp_path / "tools", env={})
+    runtime, is_cached = install_runtime(wanted, tools, Output())
+    assert is_cached
+    assert runtime.home == home / "python"
+    assert home.stat().st_mtime > 0
 
 
 def test_tree_digest_sees_names_contents_and_links(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from buildpack.support.values import value
+from buildpack.support.values import changed, value
 
 
 @value
@@ -100,3 +100,14 @@ def test_defining_one_takes_a_fraction_of_the_time() -> None:
 
     slow = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
     assert min(seconds(value) for _ in range(3)) * 2 < min(seconds(slow) for _ in range(3))
+
+
+def test_a_changed_value_keeps_its_other_fields() -> None:
+    @value
+    class Point:
+        x: int
+        y: int = 0
+
+    assert changed(Point(x=1, y=2), x=3) == Point(x=3, y=2)
+    with pytest.raises(TypeError):
+        changed(Point(x=1), z=3)
