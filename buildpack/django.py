@@ -126,4 +126,5 @@ def debug_lines(env: Mapping[str, str]) -> Iterator[str]:
     for name, value in sorted(env.items()):
         is_open = name in SHOWN_VALUES or name.startswith("PYTHON")
         shown = printable(value, limit=400) if is_open and not is_secret_name(name) else ""
-        yield f"  {name}={shown}" if shown else f"  {name} ({len(value)} characters)"
+        length = "1 character" if len(value) == 1 else f"{len(value)} characters"
+        yield f"  {name}={shown}" if shown else f"  {name} ({length})"

@@ -23,6 +23,8 @@ TIME_LIMIT = 900
 SIGN = "[nltk_data]"
 ERROR_SIGN = f"{SIGN} Error"
 CONTINUED = f"{SIGN}     "
+TARGET = re.compile(r"(Downloading package \S+) to .*")
+"""A message that ends with a directory of ours."""
 UNKNOWN = re.compile(r"Package '?([A-Za-z0-9._-]+)'? not found in index")
 
 
@@ -143,7 +145,12 @@ def _home(request: NltkRequest, names: tuple[str, ...]) -> Path:
 def nltk_command(request: NltkRequest, names: tuple[str, ...], target: Path) -> Command:
     """``python -m nltk.downloader``, as a person would run it."""
     return Command(
-        argv=(str(request.venv.python), "-m", "nltk.downloader", "-e", "-d", str(target), *names),
+        argv=(
+            str(request.venv.python),
+            # That the package has imported it before it runs is no news to anybody.
+            *("-W", "ignore:'nltk.downloader' found in sys.modules:RuntimeWarning"),
+            *("-m", "nltk.downloader", "-e", "-d", str(target), *names),
+        ),
         cwd=request.app.root,
         env=request.env,
         timeout=TIME_LIMIT,
@@ -154,9 +161,17 @@ def nltk_command(request: NltkRequest, names: tuple[str, ...], target: Path) -> 
 def _download(request: NltkRequest, names: tuple[str, ...], home: Path, out: Output) -> None:
     lines: list[str] = []
 
+    # The downloader breaks long messages and begins each line with its name: they are put together.
     def show(line: str) -> None:
+        if lines and line.startswith(CONTINUED):
+            lines[-1] = f"{lines[-1]} {line.removeprefix(SIGN).strip()}"
+            return
+        say_last()
         lines.append(line)
-        out.info(line.replace(f"{temporary}/", ""))
+
+    def say_last() -> None:
+        if lines:
+            out.info(TARGET.sub(r"\1", lines[-1]).removeprefix(SIGN).strip())
 
     with files.publishing_dir(home) as temporary:
         try:
@@ -166,6 +181,8 @@ def _download(request: NltkRequest, names: tuple[str, ...], home: Path, out: Out
         except CommandTimeoutError as err:
             said = (*lines[-3:], f"(no end after {TIME_LIMIT // 60} minutes)")
             raise NltkDownloadError(said) from err
+        finally:
+            say_last()
         # The downloader ends with 0 whatever happens: only its words tell.
         check_downloader_output(lines)
         # Archives come readable by nobody else, and the app runs as somebody else.

@@ -75,6 +75,10 @@ COMMA_SEPARATED = frozenset({"UV_FIND_LINKS"})
 CREDENTIAL_NAMES = re.compile(r"UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)")
 
 
+NOT_SHOWN = ("Using Python", "warning: `UV_", "Using CPython", "Checked in ")
+"""How lines of uv begin that say what the build has said already, or nothing."""
+
+
 def installer_env(env: Mapping[str, str]) -> dict[str, str]:
     """The part of ``env`` that says where packages come from, under uv's names."""
     chosen = {name: value for name, value in env.items() if name in PASSED_ON and value}
@@ -159,7 +163,9 @@ def install_requirements(
     def keep(line: str) -> None:
         shown = redact(line.replace(scratch, ""), given.secrets)
         lines.append(shown)
-        if not line.startswith(("Using Python", "warning: `UV_", "Using CPython")):
+        if line.endswith("does not contain any dependencies"):
+            on_line("There are no packages to install.")
+        elif not line.startswith(NOT_SHOWN):
             on_line(shown)
 
     try:

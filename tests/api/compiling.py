@@ -83,3 +83,9 @@ def run_python(app: Path, *args: str) -> str:
         timeout=60,
         check=True,
     ).stdout
+
+
+def in_plain_text(stderr: str) -> str:
+    """The error as its words, without the marks at the beginning of the lines."""
+    last = stderr[stderr.rindex(" !     Error: ") :]
+    return "\n".join(line[7:] for line in last.rstrip("\n").splitlines())

@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from tests.stories import STORIES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD_LIMIT = 400.0
@@ -37,12 +39,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixture:
-    """One app of fixtures/ and what its fixture.toml says of it."""
+    """One app of fixtures/ that is booted on every engine, and what its fixture.toml says of it."""
 
     name: str
     directory: Path
     detected: str
-    plan: Mapping[str, object]
     process_types: Mapping[str, str]
     build_output: tuple[str, ...]
     replies: tuple[Reply, ...]
@@ -50,14 +51,12 @@ class Fixture:
     log_stopped: str
 
 
-def read_fixture(directory: Path) -> Fixture:
-    table = tomllib.loads((directory / "fixture.toml").read_text())
+def read_fixture(directory: Path, table: Mapping[str, Any]) -> Fixture:
     logs = table.get("logs", {})
     return Fixture(
         name=directory.name,
         directory=directory,
         detected=table["detect"]["name"],
-        plan=table["plan"],
         process_types=table["process_types"],
         build_output=tuple(table["build"]["output"]),
         replies=tuple(
@@ -70,8 +69,9 @@ def read_fixture(directory: Path) -> Fixture:
 
 
 FIXTURES = {
-    path.parent.name: read_fixture(path.parent)
-    for path in sorted((ROOT / "fixtures").glob("*/fixture.toml"))
+    name: read_fixture(story.directory, story.table)
+    for name, story in STORIES.items()
+    if story.table.get("engines")
 }
 WEB_FIXTURES = {name: fixture for name, fixture in FIXTURES.items() if fixture.replies}
 

@@ -1,12 +1,10 @@
-"""Every fixture: detected, planned, built, unpacked, booted on every engine and asked over HTTP."""
+"""Apps of fixtures/: built into slugs, unpacked, booted on every engine and asked over HTTP."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +16,6 @@ from tests.integration.support import (
     FIXTURES,
     ROOT,
     WEB_FIXTURES,
-    Fixture,
     Kit,
     ask,
     free_port,
@@ -36,21 +33,6 @@ ENGINES = (
     pytest.param("docker", marks=pytest.mark.docker),
     "host",
 )
-
-
-@pytest.mark.parametrize("fixture", FIXTURES.values(), ids=FIXTURES)
-def test_detect_names_the_buildpack(fixture: Fixture) -> None:
-    argv = (str(ROOT / "bin/detect"), str(fixture.directory))
-    done = subprocess.run(argv, capture_output=True, check=True, text=True, timeout=30)
-    assert done.stdout == f"{fixture.detected}\n"
-
-
-@pytest.mark.parametrize("fixture", FIXTURES.values(), ids=FIXTURES)
-def test_the_plan_is_what_the_fixture_says(fixture: Fixture) -> None:
-    argv = (sys.executable, "-m", "buildpack", "plan", str(fixture.directory))
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True, timeout=30)
-    plan = json.loads(done.stdout)
-    assert {key: plan[key] for key in fixture.plan} == fixture.plan
 
 
 @pytest.mark.parametrize("name", FIXTURES)

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import http.server
-import io
 import json
 import os
-import shutil
 import subprocess
 import sys
-import threading
 import time
-import tomllib
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.api.nltk_index import NLTK_SITE, serving_nltk_data
 from tests.integration.support import free_port
+from tests.stories import ROOT, STORIES
 
-ROOT = Path(__file__).resolve().parents[2]
-STORIES = {
-    path.parent.name: tomllib.loads(path.read_text())
-    for path in sorted((ROOT / "fixtures").glob("*/story.toml"))
+SERVED = {
+    name
+    for name, story in STORIES.items()
+    if "http" in story.table and not (story.directory / "Procfile").exists()
 }
-FAILING = {name for name, story in STORIES.items() if "fails" in story and "detect" in story}
-SERVED = {name for name, story in STORIES.items() if "http" in story and "detect" in story}
+"""Their web process is the buildpack's own idea."""
 SETTINGS = (
     "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PYENV_ROOT",
     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy",
@@ -94,9 +88,9 @@ def build(
 ) -> Build:
     """Build a fixture with its own config vars; all builds of this module share a cache."""
     app, env_dir = place / (into or name), place / f"env-{into or name}"
-    shutil.copytree(ROOT / "fixtures" / name, app, symlinks=True)
+    STORIES[name].copy_to(app)
     env_dir.mkdir()
-    for key, value in {**STORIES.get(name, {}).get("config_vars", {}), **more}.items():
+    for key, value in {**STORIES[name].env, **more}.items():
         (env_dir / key).write_text(value)
     argv = [str(ROOT / "bin" / program), str(app), str(place / "cache"), str(env_dir)]
     done = subprocess.run(
@@ -106,26 +100,6 @@ def build(
         app=app, cache=place / "cache", env_dir=env_dir,
         code=done.returncode, stdout=done.stdout, stderr=done.stderr,
     )  # fmt: skip
-
-
-def in_plain_text(stderr: str) -> str:
-    """The error as its words, without the marks at the beginning of the lines."""
-    last = stderr[stderr.rindex(" !     Error: ") :]
-    return "".join(line[7:] + "\n" for line in last.removesuffix("\n\n").splitlines())
-
-
-@pytest.mark.parametrize("name", sorted(FAILING))
-def test_a_failing_story_ends_with_these_words_and_this_id(name: str, place: Path) -> None:
-    done = build(place, name)
-    expected = STORIES[name]["fails"]
-    assert done.code == 1
-    assert in_plain_text(done.stderr) == "Error: " + expected["text"]
-    report = done.report()
-    assert report["failure_reason"] == expected["id"]
-    assert report["failure_detail"] == expected["text"].splitlines()[0]
-    assert "Traceback" not in done.stderr
-    for secret in STORIES[name].get("config_vars", {}).values():
-        assert len(secret) < 4 or secret not in done.stdout + done.stderr
 
 
 def test_a_failing_collectstatic_shows_names_and_no_values_on_request(place: Path) -> None:
@@ -164,7 +138,7 @@ def test_collectstatic_is_on_for_0(place: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(SERVED))
 def test_the_default_web_process_is_shown_and_serves(name: str, place: Path) -> None:
-    story = STORIES[name]
+    story: Any = STORIES[name].table
     done = build(place, name)
     assert done.code == 0, done.stderr
     rest = done.stdout
@@ -243,52 +217,10 @@ def test_dangerous_config_vars_are_refused_before_any_hook_runs(place: Path) -> 
     assert done.report()["failure_reason"] == "checks::unsafe-env"
 
 
-NLTK_SITE = "http://nltk.test"
-"""A name that no machine has (RFC 6761). NLTK refuses indexes at addresses of this machine, so the
-server is a proxy, as a company's would be."""
-
-
 @pytest.fixture
 def nltk_server(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """NLTK's index and one package of it, on a server of our own: the config vars that say so."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("slugkit_words/words.txt", "build run build\n")
-    (tmp_path / "slugkit_words.zip").write_bytes(content.getvalue())
-    (tmp_path / "index.xml").write_text(index_xml(content.getvalue()))
-    handler = functools.partial(QuietProxy, directory=str(tmp_path))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield {
-        "http_proxy": f"http://127.0.0.1:{server.server_port}",
-        "NLTK_ALLOW_PROXIED_URLOPEN": "1",
-        "NLTK_DOWNLOAD_URL": f"{NLTK_SITE}/index.xml",
-    }
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class QuietProxy(http.server.SimpleHTTPRequestHandler):
-    """A proxy for one site, whose files are in a directory."""
-
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.removeprefix(NLTK_SITE))
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Nobody reads it."""
-
-
-def index_xml(package: bytes) -> str:
-    md5, sha256 = hashlib.md5(package).hexdigest(), hashlib.sha256(package).hexdigest()
-    return (
-        '<?xml version="1.0"?><nltk_data><packages>'
-        f'<package id="slugkit_words" name="Words" subdir="corpora" unzip="1" '
-        f'url="{NLTK_SITE}/slugkit_words.zip" size="{len(package)}" unzipped_size="16" '
-        f'checksum="{md5}" sha256_checksum="{sha256}"/>'
-        "</packages><collections></collections></nltk_data>"
-    )
+    with serving_nltk_data(tmp_path) as config_vars:
+        yield config_vars
 
 
 def test_nltk_data_is_fetched_kept_and_found_at_run_time(

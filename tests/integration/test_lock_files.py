@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from buildpack.tools import ToolBox
 from tests.api.compiling import build_env
 from tests.integration.fake_index import Answer, make_wheel, serving
 from tests.integration.lock_support import (
-    FIXTURES,
     PYTHONS,
     Bench,
     Found,
@@ -27,6 +25,7 @@ from tests.integration.lock_support import (
     installed,
     replace_in,
 )
+from tests.stories import STORIES
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -65,8 +64,7 @@ priority = "primary"
 
 
 def story(name: str) -> set[tuple[str, str]]:
-    pins = tomllib.loads((FIXTURES / name / "story.toml").read_text())["installed"]
-    return {(pin.partition("==")[0], pin.partition("==")[2]) for pin in pins}
+    return {(pin.partition("==")[0], pin.partition("==")[2]) for pin in STORIES[name].installed}
 
 
 def pins(found: set[Found]) -> set[tuple[str, str]]:

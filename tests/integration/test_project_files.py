@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,6 +35,7 @@ from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv, create_venv
 from tests.api.compiling import ROOT, build_env, compile_app
+from tests.stories import STORIES
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -94,16 +95,15 @@ class Workspace:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def copy(self, name: str) -> Mapping[str, list[str]]:
-        """The fixture, with its lock file if it says how that is made."""
-        shutil.copytree(FIXTURES / name, self.app_dir)
-        story_file = self.app_dir / "story.toml"
-        story = tomllib.loads(story_file.read_text()) if story_file.exists() else {}
-        if story:
-            self.uv(*story["lock"][1:])
-            if "-o" in story["lock"]:
+    def copy(self, name: str) -> list[str]:
+        """The fixture, with its lock file if it says how that is made; what is to be installed."""
+        story = STORIES[name]
+        story.copy_to(self.app_dir)
+        if story.lock:
+            self.uv(*story.lock[1:])
+            if "-o" in story.lock:
                 (self.app_dir / "uv.lock").unlink()
-        return story
+        return list(story.installed)
 
     def write(self, **texts: str) -> None:
         self.app_dir.mkdir(exist_ok=True)
@@ -177,9 +177,9 @@ def names(found: Sequence[tuple[str, str, object]]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["uv_basic", "uv_workspace"])
 def test_a_uv_project_gets_what_uv_sync_installs(name: str, workspace: Workspace) -> None:
-    story = workspace.copy(name)
+    expected = workspace.copy(name)
     ours = distributions(workspace.install().python)
-    assert names(ours) == story["installed"]
+    assert names(ours) == expected
     assert ours == distributions(workspace.uv_sync("--locked", "--no-default-groups"))
 
 
@@ -262,9 +262,9 @@ def test_a_lock_of_an_app_without_requires_python_installs_with_an_older_python_
 
 
 def test_a_pylock_gets_what_pip_installs_from_it(workspace: Workspace) -> None:
-    story = workspace.copy("pylock_basic")
+    expected = workspace.copy("pylock_basic")
     ours = distributions(workspace.install().python)
-    assert names(ours) == story["installed"]
+    assert names(ours) == expected
     assert [x[:2] for x in ours] == [
         x[:2] for x in distributions(workspace.pip("-r", "pylock.toml"))
     ]
@@ -302,8 +302,7 @@ def pylock_with_groups(workspace: Workspace) -> str:
         if MARKERS.get(name):
             lines.insert(1, f'marker = "{MARKERS[name]}"')
         parts.append("[[packages]]\n" + "\n".join(lines) + "\n")
-    for name in ("story.toml", "pyproject.toml"):
-        (workspace.app_dir / name).unlink()
+    (workspace.app_dir / "pyproject.toml").unlink()
     return "\n".join(parts)
 
 

@@ -142,9 +142,9 @@ def test_debug_shows_names_and_lengths_and_no_value_that_could_be_a_secret(tmp_p
     assert shown == [
         "",
         "DEBUG_COLLECTSTATIC: the environment of collectstatic",
-        "  DEBUG_COLLECTSTATIC (1 characters)",
+        "  DEBUG_COLLECTSTATIC (1 character)",
         "  DJANGO_SETTINGS_MODULE=mysite.settings",
-        "  DSN (1 characters)",
+        "  DSN (1 character)",
         "  EMPTY (0 characters)",
         "  PATH=/usr/bin:/bin",
         "  PYTHONPATH=.",

@@ -1,0 +1,132 @@
+"""How whole outputs of bin/compile are made comparable: one day, one Python, no seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.api.compiling import ROOT, build_env
+from tests.stories import DAY, SNAPSHOTS, Story
+
+ON_THE_DAY = f"""
+import datetime, runpy, sys
+class Day(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls({DAY.year}, {DAY.month}, {DAY.day}, tzinfo=tz)
+datetime.datetime = Day
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+SHARED = ("tools", "uv", "bytecode", "buildpack-bytecode")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one run of bin/compile ended; ``text`` is all it printed, in order."""
+
+    code: int
+    text: str
+    report: dict[str, object]
+
+
+class Machine:
+    """One build machine: each app has a cache of its own, with the tools, wheels and Pythons of
+    the builds before, so that none of them says what another one left."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "bin").mkdir()
+        python = shutil.which("python3", path=f"{Path(sys.base_prefix) / 'bin'}:/usr/bin")
+        shim = root / "bin" / "python3"
+        shim.write_text(f"#!/bin/sh\nshift 3\nexec {python} -I -S -B -c '{ON_THE_DAY}' \"$@\"\n")
+        shim.chmod(0o755)
+
+    def compile(self, story: Story, app: Path, **env: str) -> Outcome:
+        """Build the app at ``app``, a directory of this test's own."""
+        cache, env_dir = app.parent / "cache", app.parent / "env"
+        self._share(cache, _series(story))
+        env_dir.mkdir()
+        for name, value in {**story.env, **env}.items():
+            (env_dir / name).write_text(value)
+        machine = build_env()
+        done = subprocess.run(
+            [str(ROOT / "bin" / "compile"), str(app), str(cache), str(env_dir)],
+            env={**machine, "PATH": f"{self.root / 'bin'}:{machine['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        kept = cache / "build-data" / "python.json"
+        return Outcome(code=done.returncode, text=done.stdout, report=json.loads(kept.read_bytes()))
+
+    def _share(self, cache: Path, series: str) -> None:
+        cache.mkdir()
+        shared = {name: self.root / name for name in SHARED}
+        for name, place in {**shared, "runtimes": self.root / f"runtimes-{series}"}.items():
+            place.mkdir(exist_ok=True)
+            (cache / name).symlink_to(place)
+
+
+def _series(story: Story) -> str:
+    """Which shelf of Pythons: a cache keeps the three used last, and here there are more."""
+    snapshot = SNAPSHOTS / "plans" / f"{story.name}.json"
+    asked = json.loads(snapshot.read_bytes())["python_version"] if snapshot.exists() else ""
+    return re.sub(r"\W+", "-", asked) or "default"
+
+
+SIZE = r"[\d.]+ [kMG]B"
+REPLACED = (
+    (r"\b(in|took) [\d.]+ ?[mµ]?s\b", r"\1 TIME"),
+    (r"Done in TIME \(.*\)\.", "Done in TIME."),
+    (rf" +{SIZE}$", "  SIZE"),
+    (SIZE, "SIZE"),
+    (r"(Using Python \d+\.\d+)\.\d+ \((.*)\): a copy of .* on the build machine\.",
+     r"\1.N (\2): a copy of one on the build machine."),
+    (r"(Python \d+\.\d+)\.\d+ is not the newest", r"\1.N is not the newest"),
+    # Which frames a traceback has, and what they look like, is Python's affair.
+    (r"^( *Traceback \(most recent call last\):)\n(?: {8,}.*\n)*", r"\1\n         ...\n"),
+    (r"(?: {7}Installed \d+ packages? in TIME\n)+( {7}Installed)", r"\1"),
+    (r"\b0x[0-9a-f]{8,}\b", "0x..."),
+    (r"^( +)(PATH|HOME|SSL_CERT_FILE|SSL_CERT_DIR)[= ].*$", r"\1\2=..."),
+)  # fmt: skip
+DROPPED = r" {7} *(Prepared \d+ package|Downloading \S+ \(|Downloaded \S+$|Building \S+)"
+"""What uv says of the wheels that an earlier build had not fetched yet, and when it begins."""
+
+
+def comparable(text: str, app: Path) -> str:
+    """The output without what differs from machine to machine and from hour to hour.
+
+    The sizes of packages stand in the order of their names, as sizes are those of one machine.
+    """
+    for place, name in ((app, "APP"), (app.parent / "cache", "CACHE"), (app.parent, "TMP")):
+        text = text.replace(os.path.realpath(place), name).replace(str(place), name)
+    for pattern, replacement in REPLACED:
+        text = re.sub(pattern, replacement, text, flags=re.M)
+    text = _without_floating_versions(text, app)
+    lines = [line for line in text.splitlines() if not re.match(DROPPED, line)]
+    return "\n".join(_sorted(_sorted(lines, r".*  SIZE$"), r" +Built ")) + "\n"
+
+
+def _without_floating_versions(text: str, app: Path) -> str:
+    """Without the versions of packages that no file of the app names, nor the story's note."""
+    files = [path for path in app.rglob("*") if path.is_file() and ".heroku" not in path.parts]
+    said = " ".join(path.read_bytes().decode("utf-8", "replace") for path in files)
+    for name, version in set(re.findall(r"^ {8}\+ ([\w.-]+)==(\S+)$", text, flags=re.M)):
+        if version not in said:
+            text = re.sub(rf"\b{re.escape(name)}(==| ){re.escape(version)}\b", rf"{name}\1*", text)
+    return text
+
+
+def _sorted(lines: list[str], pattern: str) -> list[str]:
+    """The lines of this pattern change places until they are in order."""
+    chosen = iter(sorted(line for line in lines if re.match(pattern, line)))
+    return [next(chosen) if re.match(pattern, line) else line for line in lines]
