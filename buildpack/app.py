@@ -10,6 +10,8 @@ from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import value
 
 LARGEST_TEXT_FILE = 4 * 1024 * 1024
+LONGEST_NUMBER = 4300
+"""Digits that Python converts (sys.int_info): with more of them, every parser fails in its way."""
 
 
 class UnreadableFileError(SlugkitError):
@@ -29,9 +31,13 @@ class UnreadableFileError(SlugkitError):
 
 @value
 class App:
-    """An app directory; names are relative to its root."""
+    """An app directory; names are relative to its root.
+
+    ``source`` is the whole source where the app is a part of it: links may lead there.
+    """
 
     root: Path
+    source: Path | None = None
 
     def names(self) -> frozenset[str]:
         """Everything in the root directory."""
@@ -47,6 +53,11 @@ class App:
     def is_file(self, name: str) -> bool:
         return os.path.isfile(self.root / name)  # noqa: PTH113 - False, not an error, on a loop
 
+    def is_inside(self, name: str) -> bool:
+        """Does ``name`` lie in the source, whatever links lead there?"""
+        source = os.path.realpath(self.source or self.root)
+        return Path(os.path.realpath(self.root / name)).is_relative_to(source)
+
     def read_bytes(self, name: str) -> bytes:
         """The content of a regular file. Never blocks on a FIFO, never reads gigabytes."""
         try:
@@ -54,6 +65,8 @@ class App:
         except OSError as err:
             raise UnreadableFileError(name, _reason(err)) from err
         try:
+            if not self.is_inside(name):
+                raise UnreadableFileError(name, "it is a link to something outside your app")
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise UnreadableFileError(name, f"it is {_kind(found.st_mode)}")
@@ -67,10 +80,21 @@ class App:
         """The content as UTF-8; a byte order mark is dropped."""
         content = self.read_bytes(name)
         try:
-            return content.decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as err:
             line = content[: err.start].count(b"\n") + 1
             raise UnreadableFileError(name, f"line {line} is not UTF-8 text") from err
+        for number, one in enumerate(text.split("\n"), 1):
+            if len(one) > LONGEST_NUMBER and _has_long_number(one):
+                reason = f"line {number} has a number of more than {LONGEST_NUMBER:,} digits"
+                raise UnreadableFileError(name, reason)
+        return text
+
+
+def _has_long_number(line: str) -> bool:
+    import re  # Most apps have no line that is as long.
+
+    return re.search(rf"\d{{{LONGEST_NUMBER + 1}}}", line) is not None
 
 
 def _reason(err: OSError) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from buildpack.app import App
 from buildpack.detect import MISSPELT_REQUIREMENTS
 from buildpack.detect_closely import find_deeper, list_root
+from buildpack.hostile_text import loads_toml
 from buildpack.settings import APP_DIR, PACKAGE_MANAGER, BuildSettings
 from buildpack.support.errors import SlugkitError, UsageError, printable
 
@@ -220,13 +221,17 @@ def _without_lock(app: App, names: frozenset[str]) -> PackageManager:
 def _lists_dependencies(app: App) -> bool:
     """Does pyproject.toml say what the app needs, rather than only how tools should behave?"""
     try:
-        table = tomllib.loads(app.read_text("pyproject.toml"))
+        document = loads_toml(app.read_text("pyproject.toml"))
     except tomllib.TOMLDecodeError:
         return True  # Its own reader says where the mistake is.
-    tools = table.get("tool", {})
-    if "poetry" in tools and "dependencies" not in table.get("project", {}):
+    tools, project = document.get("tool"), document.get("project")
+    if isinstance(tools, dict) and "poetry" in tools and not _names_dependencies(project):
         raise MissingLockError("a Poetry project", "poetry.lock", "poetry lock")
-    return "project" in table or "build-system" in table
+    return "project" in document or "build-system" in document
+
+
+def _names_dependencies(project: object) -> bool:
+    return isinstance(project, dict) and "dependencies" in project
 
 
 def find_scripts(app: App) -> tuple[str, ...]:

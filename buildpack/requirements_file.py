@@ -217,6 +217,8 @@ def requirement_problem(text: str) -> str:
         Requirement(text)
     except InvalidRequirement as err:
         return str(err).partition("\n")[0] + "."
+    except RecursionError:
+        return "Its marker is nested too deeply."
     return ""
 
 

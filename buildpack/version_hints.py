@@ -37,6 +37,9 @@ class Slip:
     version: str
 
 
+LONGEST_VALUE = 200
+"""Of a line that is looked at for hints; no mistake in writing a version is longer."""
+
 Rule = tuple[str, SlipKind, Callable[["re.Match[str]"], str]]
 FORMAT = SlipKind.FORMAT
 RULES: tuple[Rule, ...] = (
@@ -94,7 +97,7 @@ RULES: tuple[Rule, ...] = (
 
 def explain_slip(value: str, *, default: str, accepted: Sequence[str]) -> Slip:
     """Why ``value`` is no X.Y or X.Y.Z, and which of the ``accepted`` series comes nearest."""
-    text, reasons = _clean(value)
+    text, reasons = _clean(value[:LONGEST_VALUE])
     for pattern, kind, reason in RULES:
         if match := re.fullmatch(pattern, text.lower(), re.ASCII):
             version = _nearest(text, kind, default, accepted)

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 
 from buildpack.app import App
+from buildpack.hostile_text import loads_toml
 from buildpack.installers.base import Dependencies, PythonRequirement
 from buildpack.last_version import LastVersion
 from buildpack.python_specifier import SpecifierError, parse_specifier
@@ -132,7 +133,7 @@ def check_limits(limits: tuple[VersionSource, ...]) -> None:
 def parse_toml(name: str, text: str) -> Mapping[str, object]:
     """The document in ``text``; a syntax error names line and column."""
     try:
-        return tomllib.loads(text)
+        return loads_toml(text)
     except tomllib.TOMLDecodeError as err:
         lines = text.splitlines() or [""]
         match = AT_PLACE.search(str(err))

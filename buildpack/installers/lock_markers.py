@@ -37,7 +37,10 @@ def parse_marker(text: str, extras: Set[str] = frozenset()) -> Marker:
     if text.strip() in {"", "*"}:
         return ALWAYS
     parser = _Parser(text, extras)
-    marker = parser.any_of()
+    try:
+        marker = parser.any_of()
+    except RecursionError as err:
+        raise MarkerSyntaxError(text) from err
     if parser.position < len(parser.tokens):
         raise MarkerSyntaxError(text)
     return marker
@@ -122,8 +125,8 @@ def _canonical(name: str) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    tokens, position = [], 0
-    while position < len(text.rstrip()):
+    tokens, position, end = [], 0, len(text.rstrip())
+    while position < end:
         match = TOKEN.match(text, position)
         if match is None:
             raise MarkerSyntaxError(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from buildpack.app import App
+from buildpack.hostile_text import loads_json
 from buildpack.installers.project_errors import BrokenFileError
 from buildpack.installers.project_file import Table, check_text
 
@@ -19,7 +20,7 @@ def read_json(app: App, name: str, *, remedy: str) -> Table:
     text = app.read_text(name)
     check_text(name, text, remedy=remedy)
     try:
-        found = json.loads(text)
+        found = loads_json(text)
     except json.JSONDecodeError as err:
         reason = f"this is not JSON: {err.msg} (column {err.colno})."
         raise BrokenFileError(name, err.lineno, reason, remedy) from err

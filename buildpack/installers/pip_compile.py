@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildpack.app import App
+from buildpack.hostile_text import loads_toml
 from buildpack.installers.base import Install
 from buildpack.installers.pip_tools_errors import PipToolsSettingsError, PipToolsUnavailableError
+from buildpack.installers.project_file import table
 from buildpack.installers.requirements import install_requirements, installer_env, uv_env
 from buildpack.support import files
 from buildpack.support.command import Command
@@ -92,11 +94,11 @@ def read_compile_settings(app: App) -> CompileSettings:
         if not app.is_file(name):
             continue
         try:
-            document = tomllib.loads(app.read_text(name))
+            document = loads_toml(app.read_text(name))
         except tomllib.TOMLDecodeError as err:
             raise PipToolsSettingsError(name, str(err)) from err
-        found = document.get("tool", {}).get("pip-tools")
-        if isinstance(found, dict):
+        found = table(document, "tool", "pip-tools")
+        if found:
             return CompileSettings(table=_deciding(name, found))
     return CompileSettings(table={})
 

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 
 from buildpack.app import App
+from buildpack.hostile_text import loads_toml
 from buildpack.installers.project_errors import BrokenFileError, InvalidProjectError
 from buildpack.python_specifier import SpecifierError, parse_specifier, suggest_specifier
 from buildpack.requirements_file import PLAIN
@@ -57,7 +58,7 @@ def parse_toml(name: str, text: str, *, remedy: str) -> dict[str, object]:
     """``text`` as TOML."""
     check_text(name, text, remedy=remedy)
     try:
-        return tomllib.loads(text)
+        return loads_toml(text)
     except tomllib.TOMLDecodeError as err:
         raise broken_toml(name, str(err), remedy) from err
 
@@ -202,6 +203,8 @@ def requirement_problems(file: str, text: str, requirements: Sequence[str]) -> I
         except InvalidRequirement as err:
             reason = str(err).partition("\n")[0]
             yield f"{place_of(file, text, requirement)}: {requirement}\n    {reason}."
+        except RecursionError:
+            yield f"{place_of(file, text, requirement)}: this marker is nested too deeply."
 
 
 def _include_problems(file: str, text: str, groups: Table) -> Iterator[str]:

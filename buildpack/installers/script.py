@@ -137,9 +137,11 @@ def parse_metadata(name: str, text: str) -> Table:
     """The block as a table; raises with the script's own line."""
     import tomllib
 
+    from buildpack.hostile_text import loads_toml
+
     block = _block(name, text)
     try:
-        return tomllib.loads(block)
+        return loads_toml(block)
     except tomllib.TOMLDecodeError as err:
         start = text.splitlines().index("# /// script") + 1
         found = POSITION.search(str(err))

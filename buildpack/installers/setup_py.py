@@ -13,6 +13,7 @@ from buildpack.installers.project_file import PYPROJECT
 from buildpack.installers.pyproject import SETUP_FILES, editable
 from buildpack.installers.requirements import install_requirements
 from buildpack.package_manager import PackageManager
+from buildpack.python_source import LARGEST_SOURCE
 from buildpack.python_specifier import SpecifierError, parse_specifier
 from buildpack.settings import BuildSettings
 
@@ -26,7 +27,7 @@ NOT_LOCKED = (
 
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """What can be told about the package without running its code."""
-    names = tuple(name for name in (*SETUP_FILES, PYPROJECT) if app.is_file(name))
+    names = tuple(name for name in (*SETUP_FILES, PYPROJECT) if name in app.names())
     source = names[0]
     return Dependencies(
         manager=PackageManager.SETUP_PY,
@@ -51,9 +52,11 @@ def _requires_python(app: App, names: tuple[str, ...]) -> tuple[PythonRequiremen
 
 def python_of_setup_py(text: str) -> str:
     """The literal ``python_requires`` of a call; "" where there is none, or it is computed."""
+    if len(text) > LARGEST_SOURCE:
+        return ""  # A syntax tree takes a hundred times the memory of its text.
     try:
         tree = ast.parse(text)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # Python itself says so when the package is built, with file and line.
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     keywords = (keyword for call in calls for keyword in call.keywords)

@@ -12,6 +12,7 @@ import posixpath
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 
+from buildpack.hostile_text import loads_toml
 from buildpack.installers.lock_changes import parse_dependency
 from buildpack.installers.project_errors import Difference
 from buildpack.installers.project_file import (
@@ -72,10 +73,8 @@ def parse_uv_lock(name: str, text: str, *, remedy: str = REMEDY) -> UvLock:
     head, *packages = text.replace("\r\n", "\n").split(PACKAGE)
     local = [part for part in packages if _is_local(part)]
     try:
-        header = tomllib.loads(head)
-        found = [
-            table(tables(tomllib.loads(f"[[package]]\n{part}")["package"])[0]) for part in local
-        ]
+        header = loads_toml(head)
+        found = [table(tables(loads_toml(f"[[package]]\n{part}")["package"])[0]) for part in local]
     except tomllib.TOMLDecodeError as err:
         parse_toml(name, text, remedy=remedy)  # All of it: for the line in the file.
         raise broken_toml(name, str(err), remedy) from err

@@ -14,6 +14,9 @@ from buildpack.support.errors import SlugkitError
 
 BOLD_BLUE, BOLD_YELLOW, BOLD_RED, RESET = "\x1b[1;34m", "\x1b[1;33m", "\x1b[1;31m", "\x1b[0m"
 
+LARGEST_LOG = 16 * 1024 * 1024
+"""Characters of detail in one build; whoever prints more than people read is cut off."""
+
 
 def wants_color(stream: TextIO, env: Mapping[str, str]) -> bool:
     """NO_COLOR (no-color.org) beats FORCE_COLOR beats "is it a terminal"."""
@@ -27,7 +30,7 @@ def wants_color(stream: TextIO, env: Mapping[str, str]) -> bool:
 class Output:
     """Where a phase talks to the person watching; every text passes the redactor."""
 
-    __slots__ = ("color", "err", "out", "secrets")
+    __slots__ = ("_left", "color", "err", "out", "secrets")
 
     def __init__(
         self,
@@ -39,13 +42,15 @@ class Output:
     ) -> None:
         self.out, self.err = out or sys.stdout, err or sys.stderr
         self.color, self.secrets = color, secrets
+        self._left = LARGEST_LOG
 
     def step(self, text: str) -> None:
         self._write(self.out, f"-----> {text}")
 
     def info(self, text: str) -> None:
         for line in text.splitlines():
-            self._write(self.out, f"       {line}".rstrip())
+            if self._has_room(len(line)):
+                self._write(self.out, f"       {line}".rstrip())
 
     def notice(self, text: str) -> None:
         self._block(BOLD_BLUE, "Note: ", text)
@@ -65,8 +70,20 @@ class Output:
             self._write(self.err, f" !     {start}{line}{end}".rstrip() if line else " !")
         self._write(self.err, "")
 
+    def _has_room(self, length: int) -> bool:
+        before, self._left = self._left, self._left - length - 1
+        if before >= 0 > self._left:
+            self._write(self.out, "       (More than 16 MiB were printed: the rest is left out.)")
+        return self._left >= 0
+
     def _write(self, stream: TextIO, line: str) -> None:
-        stream.write(redact(line, self.secrets) + "\n")
+        shown = redact(line, self.secrets)
+        if not shown.isprintable():
+            from buildpack.support.terminal import harmless
+
+            # Once more: a colour may stand in the middle of a secret.
+            shown = redact(harmless(shown, color=self.color), self.secrets)
+        stream.write(shown + "\n")
         stream.flush()
 
 
