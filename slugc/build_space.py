@@ -6,7 +6,8 @@ ROOT/work/           what a sandbox sees as its one writable directory
     cache/                           kept from build to build
     previous/                        the tree that the last build left, if it succeeded
 ROOT/home/           HOME of the phases, made for one build
-ROOT/seals/          what the last build packed (layer_memory.py)
+ROOT/buildpacks/     the copies the last build used, if it succeeded (buildpack_copies.py)
+ROOT/seals/          what the last build packed (layer_memory.py), and those copies
 ROOT/trash-*/        what earlier builds left, emptied behind the back of the person who waits
 ROOT/empty-*/        their directories, without a file: see EMPTY_KEPT
 """
@@ -102,6 +103,11 @@ class BuildSpace:
         return self.work_dir / "buildpacks"
 
     @property
+    def last_buildpacks_dir(self) -> Path:
+        """The copies of the last build, which may have put anything there; no sandbox sees it."""
+        return self.root / "buildpacks"
+
+    @property
     def home_dir(self) -> Path:
         """Seen by every sandbox, in a place that no build can put anything else in."""
         return self.root / "home"
@@ -170,16 +176,21 @@ def _create(space: BuildSpace) -> None:
 def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False) -> None:
     """Rename, never delete: deleting 14,000 files costs half a second that nobody need wait.
 
-    ``keep_build`` makes the build dir the previous one; what is left of that one goes.
+    ``keep_build`` makes build dir and buildpacks the last ones; what is left of those goes.
     """
     fading = [space.work_dir / name for name in FRESH] + [space.home_dir, space.scratch_dir]
     if not keep_cache:
-        fading += [space.cache_dir, space.previous_dir, space.seals_dir]
+        fading += [space.cache_dir, space.previous_dir, space.last_buildpacks_dir, space.seals_dir]
+    lasting = {}
     if keep_build:
-        fading[fading.index(space.build_dir)] = space.previous_dir
-    _to_trash(space, fading)
-    if keep_build:
-        space.build_dir.rename(space.previous_dir)
+        lasting = {
+            space.build_dir: space.previous_dir,
+            space.buildpacks_dir: space.last_buildpacks_dir,
+        }
+    _to_trash(space, [lasting.get(path, path) for path in fading])
+    for made, kept in lasting.items():
+        if os.path.lexists(made):
+            made.rename(kept)
 
 
 def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:

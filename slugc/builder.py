@@ -17,14 +17,15 @@ from slugc.build_environment import build_environment, build_path, exposed_paths
 from slugc.build_log import counted, tell_result, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
+from slugc.buildpack_copies import provide_copy
 from slugc.buildpack_errors import NoProcessTypesError
-from slugc.buildpacks import OWN, Buildpack, copy_buildpack, fetch_buildpack
+from slugc.buildpacks import OWN, Buildpack, fetch_buildpack
 from slugc.phases import BuildpackRelease, Phases
 from slugc.privileges import hand_over
 from slugc.procfile import ProcessType, merge_process_types, read_procfile
 from slugc.progress import Progress
 from slugc.pruning import prune_built_tree
-from slugc.sandbox import ChosenSandbox, enter_sandbox
+from slugc.sandbox import ChosenSandbox, Entrance
 from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest
 from slugc.slug import BuildpackRecord, SlugFacts
 from slugc.source import SourceKind, StagedSource, stage_source
@@ -33,6 +34,8 @@ from slugc.store import Store
 if TYPE_CHECKING:
     from slugc.early_packing import EarlyPacker
     from slugc.preparation import Preparation
+
+_PHASES = 4  # of each buildpack: detect, compile, release, report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,29 +121,20 @@ def _sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest
 def _enter_and_stage(
     request: BuildRequest, space: BuildSpace, stack: contextlib.ExitStack, progress: Progress
 ) -> tuple[ChosenSandbox, StagedSource]:
-    """Prove the sandbox while the source is copied: one waits for programs, the other computes.
+    """Copy the source while the sandbox is put up: one computes, the other waits for programs.
 
-    One after the other where the copy forks (a tarball is unpacked without root's rights) or the
-    sandbox takes long to enter and must be left again.
+    One after the other where the copy takes long: the first line of a build is not to wait for it.
     """
-
-    def enter() -> ChosenSandbox:
-        return enter_sandbox(stack, request.sandbox, _sandbox_request(request, space))
-
+    entrance = Entrance(stack, request.sandbox, _sandbox_request(request, space))
     at_once = (
         request.source.kind is SourceKind.DIRECTORY and request.sandbox is not SandboxKind.DOCKER
     )
-    if not at_once:
-        chosen = enter()
-        progress.step(_first_line(request, chosen))
-        return chosen, _stage(request, space)
-    entering = Aside(enter)
     try:
-        source = _stage(request, space)
+        source = _stage(request, space) if at_once else None
     finally:
-        chosen = entering.result()
+        chosen = entrance.finished()
         progress.step(_first_line(request, chosen))
-    return chosen, source
+    return chosen, source or _stage(request, space)
 
 
 @contextlib.contextmanager
@@ -212,7 +206,12 @@ def _bring_buildpacks(
             env=request.env,
             path=sandbox.path,
         )
-        copy_buildpack(buildpack, space.buildpacks_dir / str(position))
+        provide_copy(
+            buildpack,
+            space.buildpacks_dir / str(position),
+            last=space.last_buildpacks_dir / str(position),
+            note=space.seals_dir / f"buildpack-{position}",
+        )
         found.append(buildpack)
     return tuple(found)
 
@@ -247,6 +246,7 @@ def _compile(
             deadline=deadline,
             limit=request.timeout,
         )
+        sandbox.expect(_PHASES)
         name = phases.detect(progress.line)
         progress.step(f"{name} app detected")
         phases.compile(progress.line)

@@ -24,7 +24,6 @@ from slugc.fetching import (
     shown_url,
     unpack,
 )
-from slugc.privileges import hand_over
 from slugc.slug import BuildpackRecord
 
 OWN_NAME = "slugkit/python"
@@ -136,14 +135,6 @@ def fetch_buildpack(
     if not kept.is_dir():
         _keep(top, files, kept, path=path)
     return Buildpack(root=kept, source=spec.source, version=version, digest=f"sha256:{digest}")
-
-
-def copy_buildpack(buildpack: Buildpack, target: Path) -> None:
-    """A copy for one build to use and write to: buildpacks leave an ``export`` file there."""
-    shutil.copytree(buildpack.root, target, symlinks=True, copy_function=shutil.copy)
-    for directory, below, names in os.walk(target):
-        for name in (".", *below, *names):
-            hand_over(Path(directory) / name)
 
 
 def check_programs(root: Path, name: str) -> None:

@@ -1,32 +1,31 @@
 """The door to other programs, and the only file that imports subprocess.
 
 A command is data (``Command``); starting it is one of four functions: ``stream`` shows its output
-as it comes, ``capture`` returns it, ``spawn`` leaves it running, ``replace`` becomes it.
+as it comes, ``capture`` returns it, ``spawn`` leaves it running, ``replace`` becomes it. What
+``start`` began, ``stream`` or ``capture`` goes on with, or ``end`` ends.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.reading import LineCutter, read_streams
-from buildpack.support.values import value
-
-if TYPE_CHECKING:
-    import subprocess
 
 LAST_LINES = 20
 MAX_CAPTURED = 16 * 1024 * 1024  # of each stream; what we ask programs for is far smaller
 
 
-@value
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A program to start: nothing is inherited by accident, no shell is involved.
 
@@ -41,7 +40,7 @@ class Command:
     timeout: float | None = None
     stdin: bytes | None = None
     title: str = ""
-    pass_fds: tuple[int, ...] = ()
+    pass_fds: tuple[int, ...] = field(default=())
     uid: int | None = None
 
     @property
@@ -110,11 +109,13 @@ Runner = Callable[[Command], str]
 """What functions that run programs take, so a test can pass a recorder."""
 
 
+Process = subprocess.Popen[bytes]
+"""What ``spawn`` returns; named here so that other files need not import subprocess."""
+
+
 def _popen(
     command: Command, *, stdout: int | IO[bytes] | None, stderr: int | IO[bytes] | None
 ) -> subprocess.Popen[bytes]:
-    import subprocess
-
     try:
         return subprocess.Popen(
             command.argv,
@@ -144,14 +145,36 @@ def _ignore(_line: str) -> None:
     """The default for ``on_error_line``: nobody listens."""
 
 
-def capture(command: Command, *, on_error_line: Callable[[str], None] = _ignore) -> str:
+def start(command: Command) -> Process:
+    """Start it with pipes for all it says, and for what it reads unless ``stdin`` is None.
+
+    For ``capture`` or ``stream`` to go on with, which write the ``stdin`` of the command they are
+    given.
+    """
+    return _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def end(process: Process) -> None:
+    """Kill what ``start`` began and nobody went on with."""
+    if process.poll() is None:
+        _kill_group(process)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def capture(
+    command: Command,
+    *,
+    on_error_line: Callable[[str], None] = _ignore,
+    started: Process | None = None,
+) -> str:
     """Run to the end and return standard output as text. Raises on any non-zero code.
 
     ``on_error_line`` gets every line of standard error when the program has ended.
     """
-    import subprocess
-
-    process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = started or start(command)
     out, err = bytearray(), bytearray()
 
     def keep(where: bytearray, chunk: bytes) -> None:
@@ -176,24 +199,24 @@ def capture(command: Command, *, on_error_line: Callable[[str], None] = _ignore)
     return text
 
 
-def stream(command: Command, on_line: Callable[[str], None]) -> None:
+def stream(
+    command: Command, on_line: Callable[[str], None], *, started: Process | None = None
+) -> None:
     """Run to the end, handing every line of stdout and stderr to ``on_line`` as it comes.
 
     Raises on any non-zero code, with the last lines.
     """
-    import subprocess
-
-    process = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = started or _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     last: deque[str] = deque(maxlen=LAST_LINES)
 
     def take(line: str) -> None:
         last.append(line)
         on_line(line)
 
-    lines = LineCutter(take)
-    assert process.stdout is not None
-    code = _read_to_end(process, command, {process.stdout.fileno(): lines.feed})
-    lines.finish()
+    cutters = {pipe.fileno(): LineCutter(take) for pipe in (process.stdout, process.stderr) if pipe}
+    code = _read_to_end(process, command, {at: lines.feed for at, lines in cutters.items()})
+    for lines in cutters.values():
+        lines.finish()
     if code != 0:
         raise CommandFailedError(command, code, tuple(last))
 
@@ -204,8 +227,6 @@ def _read_to_end(
     takers: Mapping[int, Callable[[bytes], None]],
 ) -> int:
     """Read all it says and give its exit code; on any way out nothing of it is left running."""
-    import subprocess
-
     feed = None
     if process.stdin is not None:
         with process.stdin:
@@ -243,8 +264,6 @@ def spawn(
     new_session: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start and return at once. Streams are file descriptors; ``None`` means /dev/null."""
-    import subprocess
-
     null = subprocess.DEVNULL
     try:
         return subprocess.Popen(
@@ -262,16 +281,3 @@ def spawn(
         )
     except FileNotFoundError as err:
         raise CommandNotFoundError(command.program) from err
-
-
-if TYPE_CHECKING:
-    Process = subprocess.Popen[bytes]
-    """What ``spawn`` returns; named here so that other files need not import subprocess."""
-
-
-def __getattr__(name: str) -> object:
-    if name != "Process":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import subprocess
-
-    return subprocess.Popen[bytes]

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import assert_never
 
+from buildpack.support.errors import SlugkitError
 from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest, SandboxUnavailableError
 
 
@@ -42,18 +43,36 @@ def make_sandbox(kind: SandboxKind, request: SandboxRequest) -> Sandbox:
             assert_never(kind)
 
 
+class Entrance:
+    """A sandbox on its way up. Asked for none, it is the embedded one where that can run."""
+
+    def __init__(
+        self, stack: contextlib.ExitStack, kind: SandboxKind | None, request: SandboxRequest
+    ) -> None:
+        self._stack, self._asked, self._request = stack, kind, request
+        self._sandbox = make_sandbox(kind or SandboxKind.EMBEDDED, request)
+        self._refusal: SlugkitError | None = None
+        stack.push(self._sandbox)
+        try:
+            self._sandbox.begin()
+        except SlugkitError as err:
+            self._refusal = err
+
+    def finished(self) -> ChosenSandbox:
+        """The sandbox, entered, or why there is none; the stack leaves it again."""
+        try:
+            if self._refusal:
+                raise self._refusal
+            return ChosenSandbox(sandbox=self._sandbox.__enter__())
+        except SandboxUnavailableError as err:
+            if self._asked is not None:
+                raise
+            none = self._stack.enter_context(make_sandbox(SandboxKind.NONE, self._request))
+            return ChosenSandbox(sandbox=none, why_none=err.problems[0].what)
+
+
 def enter_sandbox(
     stack: contextlib.ExitStack, kind: SandboxKind | None, request: SandboxRequest
 ) -> ChosenSandbox:
-    """Enter the sandbox asked for, or raise; not asked, the embedded one where it can run.
-
-    ``stack`` leaves it again.
-    """
-    if kind is not None:
-        return ChosenSandbox(sandbox=stack.enter_context(make_sandbox(kind, request)))
-    try:
-        embedded = make_sandbox(SandboxKind.EMBEDDED, request)
-        return ChosenSandbox(sandbox=stack.enter_context(embedded))
-    except SandboxUnavailableError as err:
-        none = stack.enter_context(make_sandbox(SandboxKind.NONE, request))
-        return ChosenSandbox(sandbox=none, why_none=err.problems[0].what)
+    """Enter the sandbox asked for, or raise; not asked, the embedded one where it can run."""
+    return Entrance(stack, kind, request).finished()

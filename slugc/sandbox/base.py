@@ -1,8 +1,9 @@
 """Where untrusted build code runs: one small contract with three sides.
 
 A buildpack's programs see one work directory (build, cache, env and buildpacks below it), at
-``Sandbox.work_dir``, a HOME, and nothing of the person who builds. One directory, because a hard link
-across two bind mounts fails (EXDEV) even on one file system, and buildpacks link from their cache.
+``Sandbox.work_dir``, a HOME, and nothing of the person who builds. One directory, because a hard
+link across two bind mounts fails (EXDEV) even on one file system, and buildpacks link from their
+cache.
 """
 
 from __future__ import annotations
@@ -91,6 +92,9 @@ class Sandbox(Protocol):
     def stack(self) -> Stack:
         """What the result will expect underneath."""
 
+    def begin(self) -> None:
+        """Start what takes time; entering waits for it. Leaving ends it in either case."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -99,6 +103,9 @@ class Sandbox(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+    def expect(self, phases: int) -> None:
+        """So many phases will be run: whoever can, gets ready for the next while one runs."""
 
     def stream(self, command: SandboxCommand, on_line: Callable[[str], None]) -> None:
         """Run to the end, handing over every line of stdout and stderr as it comes."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from buildpack.support import command, seccomp
-from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError
+from buildpack.support import seccomp
+from buildpack.support.command import Command, CommandFailedError
 from slugc.privileges import drop_prefix, run_identity
 from slugc.sandbox.base import (
     HOME,
@@ -36,7 +38,10 @@ from slugc.sandbox.policy import (
     reveal_prefix,
     system_arguments,
 )
+from slugc.sandbox.waiting import SHELL, WaitingSandbox
 from slugc.stack import Stack, read_host_stack
+
+_AHEAD = 2  # sandboxes put up before they are needed: bin/release and bin/report run together
 
 
 def is_reachable(path: Path, *, uid: int) -> bool:
@@ -65,11 +70,15 @@ class EmbeddedSandbox:
         self._system = system_arguments()
         self._users: dict[str, int] = {}
         self._filter = -1
+        self._waiting: deque[WaitingSandbox] = deque()
+        self._expected = 0
+        # A sandbox ends with the thread that started it (PR_SET_PDEATHSIG in prctl(2)).
+        self._thread = threading.get_ident()
 
     def stack(self) -> Stack:
         return read_host_stack()
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         found = self.stack().id
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
@@ -79,7 +88,14 @@ class EmbeddedSandbox:
             problem = Problem(what=err.brief, fix=err.resolution)
             raise SandboxUnavailableError(self.kind, (problem,)) from err
         self._users = {seen: _in_memory(text.encode()) for seen, text in USERS.items()}
+        if problems := missing_tools(self.path):
+            raise SandboxUnavailableError(self.kind, problems)
+        self._waiting.append(self._start())
+
+    def __enter__(self) -> Self:
         try:
+            if self._filter < 0:
+                self.begin()
             self._prove()
         except BaseException:
             self._close()
@@ -92,35 +108,64 @@ class EmbeddedSandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Each phase took its namespaces with it."""
+        """Each phase took its namespaces with it; those nobody needed are taken down."""
         self._close()
 
     def _close(self) -> None:
+        while self._waiting:
+            self._waiting.pop().end()
         for descriptor in (self._filter, *self._users.values()):
             if descriptor >= 0:
                 os.close(descriptor)
         self._users, self._filter = {}, -1
 
+    def expect(self, phases: int) -> None:
+        self._expected += phases
+
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
-        with self.host_command(phase) as started:
-            command.stream(started, on_line)
+        with self._ordered(phase, joined=True) as ordered:
+            ordered.stream(on_line)
 
     def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
-        with self.host_command(phase) as started:
-            return command.capture(started, on_error_line=on_error_line)
+        with self._ordered(phase, joined=False) as ordered:
+            return ordered.capture(on_error_line)
 
     @contextlib.contextmanager
-    def host_command(self, phase: SandboxCommand) -> Iterator[Command]:
-        """``phase`` as this host starts it, for as long as it runs."""
+    def _ordered(self, phase: SandboxCommand, *, joined: bool) -> Iterator[WaitingSandbox]:
+        """A sandbox that has been told to run ``phase``; the next are put up while it does."""
+        try:
+            taken = self._waiting.popleft()
+        except IndexError:
+            taken = self._start()
+        try:
+            taken.require()
+            taken.order(phase, joined=joined)
+            self._get_ready()
+            yield taken
+        finally:
+            taken.end()
+
+    def _get_ready(self) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        while self._expected > 0 and len(self._waiting) < _AHEAD:
+            self._waiting.append(self._start())
+
+    def _start(self) -> WaitingSandbox:
+        self._expected -= 1
+        with self.walls_command() as walls:
+            return WaitingSandbox(walls)
+
+    @contextlib.contextmanager
+    def walls_command(self) -> Iterator[Command]:
+        """What this host starts to put up one sandbox; open files are lent until it is started."""
         with contextlib.ExitStack() as lent:
             written = {seen: _reopened(held, lent) for seen, held in self._users.items()}
             prefix, walls = self._placed(written, _reopened(self._filter, lent))
             yield Command(
-                argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, phase, system=self._system)),
+                argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, SHELL, system=self._system)),
                 cwd=Path("/"),
-                env=phase.env,
-                timeout=phase.timeout,
-                title=phase.title,
+                env={"PATH": self.path},
                 pass_fds=tuple(held for held in (walls.filter, *written.values()) if held >= 0),
             )
 
@@ -150,23 +195,12 @@ class EmbeddedSandbox:
         return reveal_prefix(area, hidden), walls
 
     def _prove(self) -> None:
-        problems = missing_tools(self.path)
-        if not problems:
-            problems = self._attempt()
-        if problems:
-            raise SandboxUnavailableError(self.kind, problems)
-
-    def _attempt(self) -> tuple[Problem, ...]:
-        """One real start, with the very walls the build gets: 7 ms."""
-        env = {"PATH": self.path}
-        phase = SandboxCommand(argv=("true",), cwd=WORK_DIR, env=env, timeout=10)
+        """One real start, with the very walls the build gets: it waits for the first phase."""
         try:
-            self.capture(phase, lambda _line: None)
+            self._waiting[0].require()
         except CommandFailedError as err:
-            return (explain_refusal("\n".join(err.last_lines)),)
-        except CommandNotFoundError as err:
-            return (Problem(what=err.brief, fix=err.resolution),)
-        return ()
+            problem = explain_refusal("\n".join(err.last_lines))
+            raise SandboxUnavailableError(self.kind, (problem,)) from err
 
 
 def _in_memory(content: bytes) -> int:

@@ -42,6 +42,9 @@ class NoSandbox:
     def stack(self) -> Stack:
         return read_host_stack()
 
+    def begin(self) -> None:
+        """Entering is all there is to it."""
+
     def __enter__(self) -> Self:
         found = self.stack().id
         if self._request.stack not in {None, found}:
@@ -58,6 +61,9 @@ class NoSandbox:
         traceback: TracebackType | None,
     ) -> None:
         """Nothing to undo: there are no walls."""
+
+    def expect(self, phases: int) -> None:
+        """There is nothing to get ready."""
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
         with adopting():

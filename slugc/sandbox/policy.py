@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from slugc.sandbox.base import HOME, SandboxCommand
+from slugc.sandbox.base import HOME
 
 WORK_DIR = PurePosixPath("/tmp/slugc")  # noqa: S108  # inside the sandbox, whose /tmp is its own
 """Always the same, so that a buildpack which writes the build path writes the same bytes."""
@@ -91,8 +91,8 @@ class Walls:
     """open file that holds the system call filter"""
 
 
-def bwrap_argv(walls: Walls, phase: SandboxCommand, *, system: Sequence[str]) -> tuple[str, ...]:
-    """The whole policy: bubblewrap's arguments for one phase."""
+def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -> tuple[str, ...]:
+    """The whole policy: bubblewrap's arguments for one phase, which ``program`` begins."""
     exposed = [
         part
         for source, seen in walls.exposed
@@ -126,9 +126,9 @@ def bwrap_argv(walls: Walls, phase: SandboxCommand, *, system: Sequence[str]) ->
         *("--bind", os.fspath(walls.work_source), str(WORK_DIR)),
         *("--bind", os.fspath(walls.home_source), str(HOME)),
         *("--remount-ro", "/"),
-        *("--chdir", str(phase.cwd)),
+        *("--chdir", str(WORK_DIR)),
         "--",
-        *phase.argv,
+        *program,
     )
 
 

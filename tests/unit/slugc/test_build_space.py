@@ -39,7 +39,9 @@ def test_cache_and_tree_outlive_a_build_that_succeeded(tmp_path: Path) -> None:
     wait_until_reaped(root)
 
     left = sorted(path.name for path in root.iterdir())
-    assert [name.partition("-")[0] for name in left] == ["empty", "lock", "work"]
+    assert [name.partition("-")[0] for name in left] == [
+        *("buildpacks", "empty", "lock", "work"),
+    ]
     assert sorted(path.name for path in (root / "work").iterdir()) == ["cache", "previous"]
     assert (root / "work" / "cache" / "x").read_text() == "x"
     assert (root / "work" / "previous" / "x").read_text() == "x"

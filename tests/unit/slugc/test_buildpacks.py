@@ -16,13 +16,11 @@ from slugc.buildpacks import (
     BuildpackKind,
     BuildpackSpec,
     check_programs,
-    copy_buildpack,
     fetch_buildpack,
     own_root,
     parse_spec,
 )
 from slugc.fetching import GitUrlError
-from slugc.privileges import run_identity
 
 
 def make(directory: Path, compile_script: str = "#!/bin/sh\n") -> Path:
@@ -78,20 +76,6 @@ def test_a_kept_python_buildpack_has_its_bytecode(tmp_path: Path) -> None:
 
     assert list((kept.root / "__pycache__").glob("tool.*.pyc"))
     assert not (pack / "__pycache__").exists()
-
-
-def test_a_copy_is_the_builds_own_to_write_to(tmp_path: Path) -> None:
-    pack = make(tmp_path / "pack")
-    (pack / "link").symlink_to("bin/detect")
-    kept = fetch(pack, tmp_path / "store")
-
-    copy_buildpack(kept, tmp_path / "copy")
-
-    copied = tmp_path / "copy" / "bin" / "compile"
-    assert copied.stat().st_uid == (tmp_path / "copy").stat().st_uid == run_identity().uid
-    assert copied.stat().st_mode & 0o777 == 0o755
-    assert copied.stat().st_ino != (kept.root / "bin" / "compile").stat().st_ino
-    assert (tmp_path / "copy" / "link").readlink() == Path("bin/detect")
 
 
 def test_our_own_buildpack_is_complete_and_known_by_its_place() -> None:

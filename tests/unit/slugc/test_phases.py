@@ -43,6 +43,8 @@ class FakeSandbox:
     def stack(self) -> Stack:
         return Stack(id="debian-12", distribution="debian", glibc="2.36", arch="x86_64")
 
+    def begin(self) -> None: ...
+
     def __enter__(self) -> Self:
         return self
 
@@ -52,6 +54,8 @@ class FakeSandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+    def expect(self, phases: int) -> None: ...
 
     def stream(self, command: SandboxCommand, on_line: Callable[[str], None]) -> None:
         on_line(self.capture(command, on_line))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
+import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from buildpack.support import seccomp
+from buildpack.support.command import Command, CommandFailedError
 from slugc.sandbox import enter_sandbox
 from slugc.sandbox.base import (
     Problem,
@@ -26,13 +29,14 @@ from slugc.sandbox.embedded import (
 )
 from slugc.sandbox.none import NoSandbox
 from slugc.sandbox.policy import Walls, bwrap_argv, reveal_prefix, system_arguments
+from slugc.sandbox.waiting import SHELL, WaitingSandbox, orders_for
 from slugc.stack import read_host_stack
 
-PHASE = SandboxCommand(
-    argv=("/tmp/slugc/buildpacks/0/bin/detect", "/tmp/slugc/build"),
-    cwd=PurePosixPath("/tmp/slugc/build"),
-    env={"PATH": "/usr/bin"},
-)
+PRINT = """
+import os, sys
+seen = {name: value for name, value in os.environ.items() if name not in {"LC_CTYPE", "_"}}
+print(ascii((sys.argv[1:], os.getcwd(), seen, sys.stdin.read())))
+"""
 
 
 def test_the_whole_argument_list() -> None:
@@ -44,7 +48,7 @@ def test_the_whole_argument_list() -> None:
         filter=6,
     )
 
-    argv = bwrap_argv(walls, PHASE, system=("--ro-bind", "/usr", "/usr"))
+    argv = bwrap_argv(walls, SHELL, system=("--ro-bind", "/usr", "/usr"))
 
     assert " ".join(argv) == (
         "bwrap --unshare-all --share-net --unshare-user --disable-userns"
@@ -54,8 +58,7 @@ def test_the_whole_argument_list() -> None:
         " --perms 1777 --tmpfs /tmp"
         " --ro-bind /mnt/1 /home/ann/.pyenv/versions"
         " --bind /mnt/0 /tmp/slugc --bind /mnt/0/home /app --remount-ro /"
-        " --chdir /tmp/slugc/build --"
-        " /tmp/slugc/buildpacks/0/bin/detect /tmp/slugc/build"
+        " --chdir /tmp/slugc -- /bin/sh"
     )
 
 
@@ -75,12 +78,52 @@ def test_there_is_no_sandbox_without_the_filter(
 def test_no_value_of_the_environment_is_on_the_command_line(tmp_path: Path) -> None:
     for name in ("work", "home"):
         (tmp_path / name).mkdir()
-    sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path / "work"))
-    phase = SandboxCommand(argv=("true",), cwd=PHASE.cwd, env={"PATH": "/bin", "T": "canary"})
+    sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path / "work", path="/bin"))
 
-    with sandbox.host_command(phase) as started:
-        assert "canary" not in " ".join(started.argv)
-        assert started.env == {"PATH": "/bin", "T": "canary"}
+    with sandbox.walls_command() as started:
+        assert started.argv[-2:] == ("--", "/bin/sh")
+        assert started.env == {"PATH": "/bin"}
+
+
+def test_the_orders_a_waiting_sandbox_gets_are_exact(tmp_path: Path) -> None:
+    value = 'it\'s "$HOME" `id`\n\\ \udcff *'
+    phase = SandboxCommand(
+        argv=("/usr/bin/python3", "-c", PRINT, "a b", ""),
+        cwd=PurePosixPath(tmp_path),
+        env={"PATH": "/usr/bin:/bin", "VALUE": value},
+    )
+    told = os.fsencode(orders_for(phase))
+    shell = subprocess.run(SHELL, input=told, env={"OTHER": "x"}, capture_output=True, check=True)
+
+    assert ast.literal_eval(shell.stdout.decode()) == (
+        ["a b", ""],
+        str(tmp_path),
+        {"PATH": "/usr/bin:/bin", "VALUE": value, "PWD": str(tmp_path), "OTHER": "x"},
+        "",
+    )
+
+
+def test_a_sandbox_that_does_not_come_up_says_why() -> None:
+    script = "echo no >&2; exit 3"
+    waiting = WaitingSandbox(
+        Command(argv=("sh", "-c", script), cwd=Path("/"), env={"PATH": os.defpath})
+    )
+
+    with pytest.raises(CommandFailedError) as caught:
+        waiting.require()
+
+    assert (caught.value.code, caught.value.last_lines) == (3, ("no",))
+
+
+def test_a_waiting_sandbox_can_be_taken_down_unused_and_twice() -> None:
+    waiting = WaitingSandbox(Command(argv=SHELL, cwd=Path("/"), env={"PATH": os.defpath}))
+    waiting.require()
+    assert waiting.stands
+
+    waiting.end()
+    waiting.end()
+
+    assert not waiting.stands
 
 
 def test_system_directories_merged_or_not_and_only_named_parts_of_etc(tmp_path: Path) -> None:
