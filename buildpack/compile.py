@@ -42,6 +42,7 @@ from buildpack.summary import summary_step
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox, tool_versions
+from buildpack.trim import TRIM
 from buildpack.venv import Venv
 from buildpack.version_warnings import version_notices, version_warnings
 
@@ -120,6 +121,8 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     out.step(f"Installing the packages in {plan.dependencies.source}")
     for warning in plan.dependencies.warnings:
         out.warning(warning)
+    if choices.trim:
+        out.info(f"Left out, as {TRIM} says: {', '.join(choices.trim)}.")
     request = DependencyRequest(
         app=app,
         build_dir=dirs.build_dir,
@@ -128,6 +131,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         runtime=runtime,
         cache_dir=dirs.cache_dir,
         env=settings,
+        trim=choices.trim,
     )
     facts = request.facts()
     for change in facts.changes_since(read_last_facts(dirs.cache_dir)):

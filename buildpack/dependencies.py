@@ -16,6 +16,7 @@ from buildpack.runtime.install import Runtime
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox
+from buildpack.trim import OF_THE_RUNTIME, TRIM, Trim
 from buildpack.venv import Venv
 
 
@@ -30,11 +31,13 @@ class DependencyRequest:
     runtime: Runtime
     cache_dir: Path
     env: Mapping[str, str]
+    trim: tuple[Trim, ...] = ()
 
     def facts(self) -> VenvFacts:
         """What decides the virtualenv."""
         facts = venv_facts(self.app, self.runtime, self.plan.dependencies, self.env)
-        return facts.plus({"the way to the app": self.way_to_app()})
+        trim = {f"choice of {TRIM}": ",".join(self.trim)} if self.trim else {}
+        return facts.plus({"the way to the app": self.way_to_app(), **trim})
 
     def way_to_app(self) -> str:
         """From site-packages to the app's source; it is the same wherever both are moved to."""
@@ -78,6 +81,10 @@ def restore(request: DependencyRequest, venv_home: Path, *, has_runtime: bool) -
     """Put the virtualenv where the app has it, and the runtime if that was not done before."""
     if not has_runtime:
         _restore(request, request.runtime.home, "python")
+    if OF_THE_RUNTIME.intersection(request.trim):
+        from buildpack.trimming import trim_runtime
+
+        trim_runtime(request.prefix / "python", request.trim)
     root = _restore(request, venv_home, "venv")
     restore_built_in_place(venv_home.parent, request.app.root)
     return Venv(root=root, version=request.runtime.version)

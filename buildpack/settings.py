@@ -10,6 +10,7 @@ from pathlib import Path
 from buildpack.app import App
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import value
+from buildpack.trim import TRIM, Trim, parse_trim
 
 PREFIX = "SLUGKIT_"
 APP_DIR = "SLUGKIT_APP_DIR"
@@ -37,7 +38,8 @@ class BuildSettings:
     """Every choice a user can make; empty means the documented rule decides.
 
     ``app_dir`` is relative to the root of the source, "" for the root itself. ``groups`` are
-    dependency groups beside the main dependencies, ``extras`` those of the app itself.
+    dependency groups beside the main dependencies, ``extras`` those of the app itself, ``trim``
+    what is left out to make the slug smaller.
     """
 
     package_manager: str = ""
@@ -46,19 +48,24 @@ class BuildSettings:
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     is_test: bool = False
+    trim: tuple[Trim, ...] = ()
 
 
 def read_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> BuildSettings:
     """The choices in ``env``; a config var of the app wins over the machine's variable."""
     both = {**env, **config_vars}
     files = _words(both.get(REQUIREMENTS, ""))
+    is_test = both.get("INSTALL_TEST", "") not in {"", "0"}
+    trim = parse_trim(_words(both.get(TRIM, "")))
     return BuildSettings(
         package_manager=both.get(PACKAGE_MANAGER, "").strip().lower(),
         app_dir=parse_app_dir(both.get(APP_DIR, "")),
         requirements_files=files or ("requirements.txt",),
         groups=_words(both.get("SLUGKIT_GROUPS", "")),
         extras=_words(both.get("SLUGKIT_EXTRAS", "")),
-        is_test=both.get("INSTALL_TEST", "") not in {"", "0"},
+        is_test=is_test,
+        # Tests may use what packages bring for tests, and nobody ships what they run in.
+        trim=() if is_test else trim,
     )
 
 

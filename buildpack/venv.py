@@ -73,7 +73,7 @@ def neutralize(venv: Venv) -> None:
             removed.add(direct_url.name)
         for name in removed:
             (record.parent / name).unlink()
-        _rewrite_record(record, frozenset(f"{record.parent.name}/{name}" for name in removed))
+        drop_from_record(record, frozenset(f"{record.parent.name}/{name}" for name in removed))
     for lock in (venv.root / ".lock", venv.root / ".gitignore", venv.root / "CACHEDIR.TAG"):
         lock.unlink(missing_ok=True)
 
@@ -95,7 +95,8 @@ def _record_row(path: Path) -> list[str]:
     return [path.name, f"sha256={digest}", str(len(content))]
 
 
-def _rewrite_record(record: Path, removed: frozenset[str]) -> None:
+def drop_from_record(record: Path, removed: frozenset[str]) -> None:
+    """Leave ``removed`` files out of a RECORD, and put the rest in order."""
     rows = _read_record(record)
     kept = sorted(row for row in rows if row[0] not in removed)
     if kept != rows:

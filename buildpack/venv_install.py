@@ -16,6 +16,8 @@ from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox
+from buildpack.trim import Trim
+from buildpack.trimming import trim_venv
 from buildpack.venv import Venv, create_venv, neutralize
 
 
@@ -55,8 +57,10 @@ def fill_home(
             _fill(request, venv, tools, out)
         neutralize(venv)
         make_editables_movable(venv, request.build_dir, request.way_to_app())
-        groups = distribution_groups(venv.site_packages)
-        compiler(request).compile(venv.site_packages, groups)
+        trim_venv(venv, request.trim)
+        if Trim.PYCACHE not in request.trim:
+            groups = distribution_groups(venv.site_packages)
+            compiler(request).compile(venv.site_packages, groups)
 
 
 def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> None:

@@ -1,4 +1,4 @@
-"""Looks at what uv has put into a virtualenv: is it honest, does it tell secrets, is it for GPUs?
+"""Looks at what uv has put into a virtualenv: is it honest, does it tell secrets?
 
 uv leaves out members of a wheel that lead out of the virtualenv, and says nothing; it compares
 nothing with RECORD. Both are found here, before anything reads those files.
@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import posixpath
-import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,10 +22,6 @@ from buildpack.venv import Venv
 
 TO_ROOT = "lib/python/site-packages"
 """As deep as site-packages is in a virtualenv; RECORD's names start there."""
-
-GPU_PACKAGE = re.compile(r"nvidia-.*|triton|torch|torchvision|torchaudio|tensorflow|jaxlib|cupy.*")
-GPU_NOTICE_FROM = 200 * 1024 * 1024
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 class HostileWheelError(SlugkitError):
@@ -108,31 +103,3 @@ def _replace_recorded(path: Path, content: bytes) -> None:
     csv.writer(text, lineterminator="\n").writerows(rows)
     files.write_atomically(path, content)
     files.write_atomically(record, text.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def gpu_notice(venv: Venv) -> str:
-    """Packages for graphics cards, and how to do without; '' where there are none of weight."""
-    sizes = {
-        name: size
-        for record in sorted(venv.site_packages.glob("*.dist-info/RECORD"))
-        if GPU_PACKAGE.fullmatch(name := _distribution_name(record))
-        and (size := sum(int(row[2]) for row in _rows(record) if row[2:] and row[2].isdecimal()))
-    }
-    total = sum(sizes.values())
-    if total < GPU_NOTICE_FROM or not any(name.startswith("nvidia-") for name in sizes):
-        return ""
-    listing = "\n".join(
-        f"  {size / 1e6:>7,.0f} MB  {name}"
-        for name, size in sorted(sizes.items(), key=lambda item: -item[1])[:10]
-    )
-    return (
-        f"{total / 1e6:,.0f} MB of your packages are for graphics cards\n\n{listing}\n\n"
-        "Containers have none. PyTorch without them is a tenth of the size; put this line\n"
-        f"first in requirements.txt:\n\n    --extra-index-url {CPU_INDEX}\n\n"
-        "and pin the version that ends in +cpu, such as torch==2.9.0+cpu."
-    )
-
-
-def _distribution_name(record: Path) -> str:
-    name = record.parent.name.removesuffix(".dist-info").rpartition("-")[0]
-    return name.replace("_", "-").lower()

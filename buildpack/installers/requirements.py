@@ -153,7 +153,7 @@ def install_requirements(
     Nothing that is secret in ``given`` is in any line.
     """
     # Imported here, as all of failures below: a build in which nothing changed needs neither.
-    from buildpack.installers.installed import check_records, clean_direct_urls, gpu_notice
+    from buildpack.installers.installed import check_records, clean_direct_urls
 
     env = {**given.variables, **uv_env(install)}
     command = install_command(install, arguments, title=title, env=env)
@@ -178,8 +178,6 @@ def install_requirements(
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
     check_records(install.venv)
     clean_direct_urls(install.venv)
-    for line in gpu_notice(install.venv).splitlines():
-        on_line(line)
 
 
 def _why(install: Install, lines: Sequence[str], code: int, given: Given) -> SlugkitError:

@@ -11,7 +11,6 @@ from buildpack.installers.installed import (
     HostileWheelError,
     check_records,
     clean_direct_urls,
-    gpu_notice,
 )
 from buildpack.python_version import PythonVersion
 from buildpack.venv import Venv
@@ -84,22 +83,3 @@ def test_where_nothing_is_secret_nothing_is_written(text: str, venv: Venv) -> No
     clean_direct_urls(venv)
     assert (info / "direct_url.json").read_text() == text
     assert (info / "RECORD").stat().st_ino == before
-
-
-def test_packages_for_graphics_cards_are_weighed(venv: Venv) -> None:
-    add(venv, "torch", "torch/lib.so,,900000000")
-    add(venv, "nvidia_cublas_cu12", "nvidia/cublas.so,,600000000")
-    add(venv, "flask", "flask/app.py,,100")
-    assert gpu_notice(venv) == (
-        "1,500 MB of your packages are for graphics cards\n\n"
-        "      900 MB  torch\n      600 MB  nvidia-cublas-cu12\n\n"
-        "Containers have none. PyTorch without them is a tenth of the size; put this line\n"
-        "first in requirements.txt:\n\n"
-        "    --extra-index-url https://download.pytorch.org/whl/cpu\n\n"
-        "and pin the version that ends in +cpu, such as torch==2.9.0+cpu."
-    )
-
-
-def test_pytorch_without_graphics_cards_is_nobodys_business(venv: Venv) -> None:
-    add(venv, "torch", "torch/lib.so,,900000000")
-    assert gpu_notice(venv) == ""

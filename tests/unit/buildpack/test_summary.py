@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,21 @@ def test_the_second_build_reads_what_the_first_has_measured(tmp_path: Path) -> N
     first = environment_size(venv, tmp_path)
     install(venv, "later", "1.0", 1000)
     assert environment_size(venv, tmp_path) == first
+    assert first.warnings == ()
     (tmp_path / "sizes.json").write_text("broken")
     assert len(environment_size(venv, tmp_path).packages) == 2
+
+
+def test_what_was_found_once_is_said_in_every_build(tmp_path: Path) -> None:
+    venv = make_venv(tmp_path)
+    install(venv, "torch", "2.9.0", 300 * MIB)
+    install(venv, "nvidia_cublas_cu12", "12.9", 600 * MIB)
+    first = environment_size(venv, tmp_path)
+    shutil.rmtree(venv.root)
+    again = environment_size(venv, tmp_path)
+    assert again == first
+    said = speak(again)[1]
+    assert " !     Warning: 900 MB of your packages are for graphics cards\n" in said
 
 
 def test_ten_packages_are_shown_and_the_total_of_all() -> None:
