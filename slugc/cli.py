@@ -1,126 +1,30 @@
-"""The command line of ``slugc``: arguments in, one request, one call, one result, an exit code."""
+"""The commands and options of ``slugc``, as click reads and explains them."""
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import signal
-import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable_path
-from buildpack.support.output import Output, wants_color
-from slugc.buildpack_errors import PhaseFailedError
-
-REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
-DEFAULT_TIMEOUT = 1500.0  # seconds: Heroku's 25 minutes
+from buildpack.support.errors import UsageError
+from slugc.command_line import LineEndedError
+from slugc.plain_build import DEFAULT_TIMEOUT, current_dir
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 90}
 
 
-# What the machine refuses, not we: told in its words, and with the code of its class.
-MACHINE_ERRORS = {
-    errno.ENOSPC: ExitCode.CANNOT_CREATE,
-    errno.EDQUOT: ExitCode.CANNOT_CREATE,
-    errno.EROFS: ExitCode.CANNOT_CREATE,
-    errno.EIO: ExitCode.IO,
-    errno.EMFILE: ExitCode.TRY_AGAIN,
-    errno.ENFILE: ExitCode.TRY_AGAIN,
-    errno.ENOMEM: ExitCode.TRY_AGAIN,
-    errno.EAGAIN: ExitCode.TRY_AGAIN,
-}
-
-
-class MachineError(SlugkitError):
-    """The disk is full, a limit of the system is reached, a device fails."""
-
-    id = "machine"
-
-    def __init__(self, cause: OSError) -> None:
-        self.cause = cause
-        where = f" ({printable_path(cause.filename)})" if cause.filename else ""
-        super().__init__(
-            f"The build could not go on: {cause.strerror}{where}",
-            resolution="Nothing was written. Make room or lift the limit, then build again.",
-        )
-
-
-class TerminatedError(BaseException):
-    """SIGTERM or SIGHUP, taken like Ctrl-C: what runs is stopped, nothing half-written stays."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(number)
-
-
-def run(argv: Sequence[str]) -> int:
-    """Run one command; every error ends here, as words and an exit code."""
-    os.umask(0o022)  # the same files whatever the caller's
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
-    as_json = "--json" in argv
+def run_click(argv: Sequence[str]) -> None:
+    """Run one command; what click objects to becomes an error of ours."""
     try:
         slugc.main(args=list(argv), prog_name="slugc", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as err:
         click.echo(err.format_message())
     except click.ClickException as err:
-        usage = UsageError(err.format_message(), resolution="See: slugc --help")
-        return _fail(usage, as_json=as_json)
-    except SlugkitError as err:
-        return _fail(err, as_json=as_json)
-    except (KeyboardInterrupt, click.Abort, TerminatedError, BrokenPipeError) as err:
-        return _stopped(err)
-    except Exception as err:
-        if isinstance(err, OSError) and err.errno in MACHINE_ERRORS:
-            return _fail(MachineError(err), as_json=as_json, code=MACHINE_ERRORS[err.errno])
-        sys.stderr.write(f"Internal error\n\n{traceback.format_exc()}\n{REPORT_BUGS}\n")
-        return ExitCode.BUG
-    return ExitCode.OK
-
-
-def _current_dir() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError as err:
-        raise UsageError(
-            "The current directory is gone", resolution="Change to one that exists: cd ~"
-        ) from err
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise TerminatedError(number)
-
-
-def _stopped(err: BaseException) -> int:
-    """The exit code of a program that a signal ended."""
-    if isinstance(err, BrokenPipeError):
-        # Whoever read our output has gone; Python must not try to flush it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    number = err.number if isinstance(err, TerminatedError) else signal.SIGINT
-    # On Ctrl-C click has ended the line already, which shows the ^C.
-    before = "" if isinstance(err, click.Abort) else "\n"
-    sys.stderr.write(f"{before}Stopped. Nothing was written.\n")
-    return 128 + number
-
-
-def _fail(error: SlugkitError, *, as_json: bool, code: int | None = None) -> int:
-    code = int(error.exit_code) if code is None else int(code)
-    if as_json:
-        document = {"code": code, "id": error.id, "message": error.text()}
-        click.echo(json.dumps({"event": "result", "ok": False, "error": document}))
-    color = wants_color(sys.stderr, os.environ) and "--no-color" not in sys.argv
-    if isinstance(error, PhaseFailedError):
-        error = error.for_screen()
-    Output(out=sys.stderr, err=sys.stderr, color=color).error(error)
-    return code
+        raise UsageError(err.format_message(), resolution="See: slugc --help") from err
+    except click.Abort as err:
+        raise LineEndedError from err
 
 
 @click.group(context_settings=CONTEXT, no_args_is_help=True)
@@ -191,7 +95,7 @@ def build(source: str, **options: object) -> None:
     """
     from slugc.build_command import build_from_options
 
-    click.echo(build_from_options(source, options, env=os.environ, cwd=_current_dir()))
+    click.echo(build_from_options(source, options, env=os.environ, cwd=current_dir()))
 
 
 @slugc.command(context_settings=CONTEXT)

@@ -35,7 +35,11 @@ def main(argv: list[str] | None = None) -> int:
 
         sys.stdout.write(f"slugc {__version__}\n")
         return 0
-    from slugc.cli import run
+    import gc
+
+    # Imports make much that is kept and nothing to collect; looking for it takes milliseconds.
+    gc.set_threshold(50_000)
+    from slugc.command_line import run
 
     return run(arguments)
 

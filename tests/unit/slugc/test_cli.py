@@ -12,7 +12,7 @@ import pytest
 
 from slugc import build_command
 from slugc.build_request import BuildRequest
-from slugc.cli import TerminatedError, run
+from slugc.command_line import TerminatedError, run
 from slugc.sandbox.base import SandboxKind
 from slugc.slug import SlugFormat
 

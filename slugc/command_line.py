@@ -1,0 +1,117 @@
+"""One command of ``slugc`` from its words to its exit code: every error ends here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from buildpack.support.errors import ExitCode, SlugkitError, printable
+from slugc.plain_build import build_plainly
+
+REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
+
+# What the machine refuses, not we: told in its words, and with the code of its class.
+MACHINE_ERRORS = {
+    errno.ENOSPC: ExitCode.CANNOT_CREATE,
+    errno.EDQUOT: ExitCode.CANNOT_CREATE,
+    errno.EROFS: ExitCode.CANNOT_CREATE,
+    errno.EIO: ExitCode.IO,
+    errno.EMFILE: ExitCode.TRY_AGAIN,
+    errno.ENFILE: ExitCode.TRY_AGAIN,
+    errno.ENOMEM: ExitCode.TRY_AGAIN,
+    errno.EAGAIN: ExitCode.TRY_AGAIN,
+}
+
+
+class MachineError(SlugkitError):
+    """The disk is full, a limit of the system is reached, a device fails."""
+
+    id = "machine"
+
+    def __init__(self, cause: OSError) -> None:
+        self.cause = cause
+        where = f" ({printable(str(cause.filename))})" if cause.filename else ""
+        super().__init__(
+            f"The build could not go on: {cause.strerror}{where}",
+            resolution="Nothing was written. Make room or lift the limit, then build again.",
+        )
+
+
+class TerminatedError(BaseException):
+    """SIGTERM or SIGHUP, taken like Ctrl-C: what runs is stopped, nothing half-written stays."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+class LineEndedError(KeyboardInterrupt):
+    """Ctrl-C, after which somebody has ended the line that shows the ^C."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    os.umask(0o022)  # the same files whatever the caller's
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    as_json = "--json" in argv
+    try:
+        if not build_plainly(argv):
+            from slugc.cli import run_click  # click takes longer to import than much of a build
+
+            run_click(argv)
+    except SlugkitError as err:
+        return _fail(err, as_json=as_json)
+    except (KeyboardInterrupt, TerminatedError, BrokenPipeError) as err:
+        return _stopped(err)
+    except Exception as err:
+        if isinstance(err, OSError) and err.errno in MACHINE_ERRORS:
+            return _fail(MachineError(err), as_json=as_json, code=MACHINE_ERRORS[err.errno])
+        return _told_as_a_bug()
+    return ExitCode.OK
+
+
+def _told_as_a_bug() -> int:
+    import traceback
+
+    sys.stderr.write(f"Internal error\n\n{traceback.format_exc()}\n{REPORT_BUGS}\n")
+    return ExitCode.BUG
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise TerminatedError(number)
+
+
+def _stopped(err: BaseException) -> int:
+    """The exit code of a program that a signal ended."""
+    if isinstance(err, BrokenPipeError):
+        # Whoever read our output has gone; Python must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    number = err.number if isinstance(err, TerminatedError) else signal.SIGINT
+    before = "" if isinstance(err, LineEndedError) else "\n"
+    sys.stderr.write(f"{before}Stopped. Nothing was written.\n")
+    return 128 + number
+
+
+def _fail(error: SlugkitError, *, as_json: bool, code: int | None = None) -> int:
+    from buildpack.support.output import Output, wants_color
+    from slugc.buildpack_errors import PhaseFailedError
+
+    code = int(error.exit_code) if code is None else int(code)
+    if as_json:
+        document = {"code": code, "id": error.id, "message": error.text()}
+        import json
+
+        sys.stdout.write(json.dumps({"event": "result", "ok": False, "error": document}) + "\n")
+        sys.stdout.flush()
+    color = wants_color(sys.stderr, os.environ) and "--no-color" not in sys.argv
+    if isinstance(error, PhaseFailedError):
+        error = error.for_screen()
+    Output(out=sys.stderr, err=sys.stderr, color=color).error(error)
+    return code
