@@ -36,7 +36,7 @@ class DependencyRequest:
     def facts(self) -> VenvFacts:
         """What decides the virtualenv."""
         facts = venv_facts(self.app, self.runtime, self.plan.dependencies, self.env)
-        trim = {f"choice of {TRIM}": ",".join(self.trim)} if self.trim else {}
+        trim = {TRIM: ",".join(self.trim)} if self.trim else {}
         return facts.plus({"the way to the app": self.way_to_app(), **trim})
 
     def way_to_app(self) -> str:
