@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from slugc.plain_build import build_plainly
 
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
@@ -35,7 +35,7 @@ class MachineError(SlugkitError):
 
     def __init__(self, cause: OSError) -> None:
         self.cause = cause
-        where = f" ({printable(str(cause.filename))})" if cause.filename else ""
+        where = f" ({printable_path(cause.filename)})" if cause.filename else ""
         super().__init__(
             f"The build could not go on: {cause.strerror}{where}",
             resolution="Nothing was written. Make room or lift the limit, then build again.",

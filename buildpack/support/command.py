@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.reading import LineCutter, read_streams
+from buildpack.support.values import value
+
+if TYPE_CHECKING:
+    import subprocess
 
 LAST_LINES = 20
 MAX_CAPTURED = 16 * 1024 * 1024  # of each stream; what we ask programs for is far smaller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Command:
     """A program to start: nothing is inherited by accident, no shell is involved.
 
@@ -40,7 +42,7 @@ class Command:
     timeout: float | None = None
     stdin: bytes | None = None
     title: str = ""
-    pass_fds: tuple[int, ...] = field(default=())
+    pass_fds: tuple[int, ...] = ()
     uid: int | None = None
 
     @property
@@ -109,13 +111,11 @@ Runner = Callable[[Command], str]
 """What functions that run programs take, so a test can pass a recorder."""
 
 
-Process = subprocess.Popen[bytes]
-"""What ``spawn`` returns; named here so that other files need not import subprocess."""
-
-
 def _popen(
     command: Command, *, stdout: int | IO[bytes] | None, stderr: int | IO[bytes] | None
 ) -> subprocess.Popen[bytes]:
+    import subprocess
+
     try:
         return subprocess.Popen(
             command.argv,
@@ -151,6 +151,8 @@ def start(command: Command) -> Process:
     For ``capture`` or ``stream`` to go on with, which write the ``stdin`` of the command they are
     given.
     """
+    import subprocess
+
     return _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -206,7 +208,11 @@ def stream(
 
     Raises on any non-zero code, with the last lines.
     """
-    process = started or _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if started is None:
+        import subprocess
+
+        started = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = started
     last: deque[str] = deque(maxlen=LAST_LINES)
 
     def take(line: str) -> None:
@@ -227,6 +233,8 @@ def _read_to_end(
     takers: Mapping[int, Callable[[bytes], None]],
 ) -> int:
     """Read all it says and give its exit code; on any way out nothing of it is left running."""
+    import subprocess
+
     feed = None
     if process.stdin is not None:
         with process.stdin:
@@ -264,6 +272,8 @@ def spawn(
     new_session: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start and return at once. Streams are file descriptors; ``None`` means /dev/null."""
+    import subprocess
+
     null = subprocess.DEVNULL
     try:
         return subprocess.Popen(
@@ -281,3 +291,16 @@ def spawn(
         )
     except FileNotFoundError as err:
         raise CommandNotFoundError(command.program) from err
+
+
+if TYPE_CHECKING:
+    Process = subprocess.Popen[bytes]
+    """What ``spawn`` returns; named here so that other files need not import subprocess."""
+
+
+def __getattr__(name: str) -> object:
+    if name != "Process":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import subprocess
+
+    return subprocess.Popen[bytes]
