@@ -104,10 +104,13 @@ def _same_places(wish: Wish, one: list[Wish], other: list[Wish], requires_python
     left = [x.marker for x in one if wish.same_but_marker(x)]
     right = [x.marker for x in other if wish.same_but_marker(x)]
     extras = _extras_in((*left, *right))
-    return all(
-        _any_true(left, environment) == _any_true(right, environment)
-        for environment in _environments(requires_python, extras)
-    )
+    try:
+        return all(
+            _any_true(left, environment) == _any_true(right, environment)
+            for environment in _environments(requires_python, extras)
+        )
+    except (ValueError, RecursionError):  # packaging's: no marker, or one of no meaning
+        return True
 
 
 def _any_true(markers: list[str], environment: dict[str, str]) -> bool:
@@ -145,9 +148,12 @@ def _environments(requires_python: str, extras: tuple[str, ...]) -> Iterator[dic
 def _same_specifier(one: str, other: str) -> bool:
     if _clauses(one) == _clauses(other):
         return True
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    return SpecifierSet(one) == SpecifierSet(other)
+    try:
+        return SpecifierSet(one) == SpecifierSet(other)
+    except InvalidSpecifier:
+        return False
 
 
 def _clauses(specifier: str) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
@@ -47,8 +47,7 @@ from buildpack.settings import BuildSettings
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import tool_versions
 
-BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
-"""As the specification gives it."""
+START, END = re.compile(r"# /// (?P<type>[a-zA-Z0-9-]+)"), "# ///"
 
 REMEDY = (
     "Correct the block. It looks like this:\n\n"
@@ -122,15 +121,37 @@ def _the_script(app: App, settings: BuildSettings) -> str:
 
 def _block(name: str, text: str) -> str:
     """The text of the block, without the signs of comment. Raises where it is not one."""
-    found = [x for x in BLOCK.finditer(text.replace("\r\n", "\n")) if x["type"] == "script"]
+    found = [lines for kind, lines in _blocks(text) if kind == "script"]
     if len(found) > 1:
         raise BrokenFileError(name, 0, "it has more than one '# /// script' block.", REMEDY)
     if not found:
         line = next(n for n, x in enumerate(text.splitlines(), 1) if x.startswith("# /// script"))
         reason = "this block has no end ('# ///'), or a line in it that is no comment."
         raise BrokenFileError(name, line, reason, REMEDY)
-    lines = found[0]["content"].splitlines()
-    return "".join((x[2:] if x.startswith("# ") else x[1:]) + "\n" for x in lines)
+    return "".join((x[2:] if x.startswith("# ") else x[1:]) + "\n" for x in found[0])
+
+
+def _blocks(text: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """Type and lines of every block, as the specification's regular expression finds them.
+
+    That expression looks through the rest of the file at every start; here each line is seen once
+    or twice.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    at = 0
+    while at < len(lines):
+        start = START.fullmatch(lines[at])
+        if start is None:
+            at += 1
+            continue
+        stop = at + 1
+        while stop < len(lines) and (lines[stop] == "#" or lines[stop].startswith("# ")):
+            stop += 1
+        # The last end counts, and there is a line before it.
+        end = next((n for n in range(stop - 1, at + 1, -1) if lines[n] == END), 0)
+        if end:
+            yield start["type"], lines[at + 1 : end]
+        at = end + 1 if end else stop
 
 
 def parse_metadata(name: str, text: str) -> Table:

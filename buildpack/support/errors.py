@@ -47,7 +47,21 @@ class SlugkitError(Exception):
 
     def text(self) -> str:
         """The whole message: headline, facts, next step, separated by blank lines."""
-        return "\n\n".join(part for part in (self.brief, self.details, self.resolution) if part)
+        parts = (self.brief, _shortened(self.details), _shortened(self.resolution))
+        return "\n\n".join(part for part in parts if part)
+
+
+MOST_LINES, LONGEST_LINE = 300, 2000
+"""Of one part of a message: a file with 100,000 mistakes has them all listed for nobody."""
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_LINE:
+        return text
+    lines = text.split("\n")
+    shown = [x if len(x) <= LONGEST_LINE else f"{x[:LONGEST_LINE]}…" for x in lines[:MOST_LINES]]
+    more = [f"... and {len(lines) - MOST_LINES:,} lines more"] if len(lines) > MOST_LINES else []
+    return "\n".join([*shown, *more])
 
 
 class UsageError(SlugkitError):

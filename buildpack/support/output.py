@@ -78,6 +78,10 @@ class Output:
 
     def _write(self, stream: TextIO, line: str) -> None:
         shown = redact(line, self.secrets)
+        if "://" in shown and "@" in shown:
+            from buildpack.support.urls import without_passwords
+
+            shown = without_passwords(shown)
         if not shown.isprintable():
             from buildpack.support.terminal import harmless
 

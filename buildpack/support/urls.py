@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -45,6 +46,15 @@ def without_password(url: str) -> str:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit(parts._replace(netloc=f"***@{host}"))
+
+
+USER_INFO = re.compile(r"(?<=://)(?:[^\s/?#'\"<>:]*:[^\s/?#'\"<>]*|[^\s/?#'\"<>:]{8,})@")
+"""A password, or a token that stands alone; a shorter word is somebody's name, such as git."""
+
+
+def without_passwords(text: str) -> str:
+    """``text`` as it may stand in a log: it may quote a file or a program."""
+    return USER_INFO.sub("***@", text)
 
 
 def same_origin(one: str, other: str) -> bool:
