@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support.values import value
 from slugc.buildpacks import OWN, BuildpackSpec
 from slugc.sandbox.base import SandboxKind
 from slugc.slug import Slug, SlugFormat
 from slugc.source import Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildRequest:
     """One build, fully decided: every path absolute, every default settled."""
 
@@ -37,7 +37,7 @@ class BuildRequest:
     allow_no_processes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuiltSlug:
     """A slug, and how it came about."""
 

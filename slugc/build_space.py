@@ -19,12 +19,12 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.command import Command, capture
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import LockTimeoutError, locked, remove_tree
+from buildpack.support.values import value
 from slugc.privileges import hand_over
 
 FRESH = ("build", "env", "buildpacks")
@@ -71,7 +71,7 @@ class BuildSpaceError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildSpace:
     """Where one build happens, on this host."""
 

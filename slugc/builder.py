@@ -7,11 +7,11 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 from slugc.aside import Aside
 from slugc.build_environment import build_environment, build_path, exposed_paths, pyenv_versions
 from slugc.build_log import counted, tell_result, tell_source
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _PHASES = 4  # of each buildpack: detect, compile, release, report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Compiled:
     """What the buildpacks did and said."""
 
@@ -183,11 +183,11 @@ def _stage(request: BuildRequest, space: BuildSpace) -> StagedSource:
 
 def _write_env_dir(env_dir: Path, config_vars: Mapping[str, str]) -> None:
     """One file for each config var, for the build alone to read; gone when it ends."""
-    for name, value in config_vars.items():
+    for name, content in config_vars.items():
         path = env_dir / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(os.fsencode(value))
+            file.write(os.fsencode(content))
         hand_over(path)
 
 

@@ -8,12 +8,12 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, capture
 from buildpack.support.files import publishing_dir
+from buildpack.support.values import value
 from buildpack.version import __version__
 from slugc.buildpack_errors import BuildpackBrokenError, BuildpackSpecError
 from slugc.fetching import (
@@ -46,7 +46,7 @@ class BuildpackKind(StrEnum):
     TARBALL = "tarball"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildpackSpec:
     """A buildpack as asked for; ``location`` is an absolute path or a URL."""
 
@@ -66,7 +66,7 @@ class BuildpackSpec:
                 return shown_url(location) if "://" in location else Path(location).name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Buildpack:
     """A buildpack at hand: a directory nobody writes to, and what identifies it."""
 

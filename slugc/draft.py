@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.files import fsync_dir
+from buildpack.support.values import value
 from slugc.slug import Layer
 from slugc.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Draft:
     """An open file without a name. ``digests`` are those of the frames it holds."""
 

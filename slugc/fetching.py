@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
+from buildpack.support.values import value
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd")
 SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
@@ -60,7 +60,7 @@ class FetchError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class GitUrl:
     """Where a repository is and which of its commits is meant; no ref means its HEAD."""
 

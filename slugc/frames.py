@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.files import write_atomically
+from buildpack.support.values import value
 from slugc.archive.compression import codec_version, new_compressor
 from slugc.archive.writer import MODIFIED, tar_bytes
 from slugc.json_fields import Fields
@@ -31,7 +31,7 @@ class NoteIllegibleError(SlugkitError):
     id = "note-illegible"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Frame:
     """A layer whose frame is in the store. ``reused``: it was there already."""
 

@@ -17,11 +17,11 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.files import write_atomically
 from buildpack.support.seals import Seal, decode_seal, is_unbroken
+from buildpack.support.values import value
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import Entry
@@ -35,7 +35,7 @@ _LONGEST_HEADER = 64 * 1024
 FileIdentity = tuple[int, int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class KnownLayer:
     """A layer as the last build packed it."""
 

@@ -7,8 +7,8 @@ frames before it where they were.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from buildpack.support.values import value
 from slugc.archive.headers import MemberKind
 from slugc.archive.judge import TreePath
 from slugc.archive.scan import Entry
@@ -47,7 +47,7 @@ LAYER_NAMES = (*(name for name, _ in LAYER_DIRECTORIES), APP)
 """Every layer there can be, lowest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LayerPlan:
     """One layer to be: its entries in packing order, with the directories that lead to them."""
 

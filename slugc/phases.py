@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -18,6 +17,7 @@ from buildpack.support.command import (
     CommandOutputError,
     CommandTimeoutError,
 )
+from buildpack.support.values import changed, value
 from slugc.build_space import PREVIOUS, BuildSpace
 from slugc.buildpack_errors import (
     NotDetectedError,
@@ -39,17 +39,15 @@ PREVIOUS_BUILD_DIR = "PREVIOUS_BUILD_DIR"
 _AFTER_EXPORTS = 'until [ "$1" = -- ]; do . "$1"; shift; done; shift; exec "$@"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BuildpackRelease:
     """What bin/release said: defaults that a Procfile and config vars win over."""
 
-    default_process_types: Mapping[ProcessType, str] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    config_vars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    default_process_types: Mapping[ProcessType, str] = MappingProxyType({})
+    config_vars: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Phases:
     """One buildpack in one build. ``position`` counts the buildpacks from 0."""
 
@@ -83,7 +81,7 @@ class Phases:
         """Build the app in place, showing every line."""
         places = (self._inside("build"), self._inside("cache"), self._inside("env"))
         env = {**self.env, PREVIOUS_BUILD_DIR: str(self._inside(PREVIOUS))}
-        command = replace(self._command("compile", *places), env=env)
+        command = changed(self._command("compile", *places), env=env)
         try:
             self.sandbox.stream(command, on_line)
         except CommandFailedError as err:
@@ -190,11 +188,11 @@ def _texts(document: Mapping[object, object], key: str, problems: list[str]) -> 
         problems.append(f"'{key}' is not a mapping")
         return {}
     texts = {}
-    for name, value in found.items():
-        if not isinstance(name, str) or not isinstance(value, str | int | float):
+    for name, text in found.items():
+        if not isinstance(name, str) or not isinstance(text, str | int | float):
             problems.append(f"'{key}' holds '{name}', which is not a name with a text")
-        elif isinstance(value, bool):
-            texts[name] = str(value).lower()
+        elif isinstance(text, bool):
+            texts[name] = str(text).lower()
         else:
-            texts[name] = str(value)
+            texts[name] = str(text)
     return texts

@@ -6,9 +6,9 @@ build has ended is looked at again, as if nothing had been prepared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support.values import value
 from slugc.draft import Draft, begin_draft
 from slugc.layer_memory import FileIdentity, LayerMemory, file_identity
 from slugc.slug import Slug, SlugFormat, read_slug, verify_slug
@@ -16,7 +16,7 @@ from slugc.slug_errors import UNUSABLE
 from slugc.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Present:
     """The slug that is already where the new one goes, compared with its digests."""
 
@@ -28,7 +28,7 @@ class Present:
         return tuple(layer.digest for layer in self.slug.metadata.layers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Preparation:
     """What the last build packed, and what of the new slug is already there."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -49,12 +48,12 @@ class Progress(Protocol):
         """Whether every line a buildpack wrote is on the screen."""
 
 
-@dataclass(slots=True)
 class BuildpackLines:
     """A buildpack's lines as they may be shown: bounded, and harmless to a terminal."""
 
-    keep_color: bool
-    shown: int = 0
+    def __init__(self, keep_color: bool) -> None:
+        self.keep_color = keep_color
+        self.shown = 0
 
     def cleaned(self, text: str) -> str | None:
         """``text`` to be shown; None once too much was."""
@@ -70,16 +69,11 @@ class BuildpackLines:
         return last
 
 
-@dataclass(slots=True)
 class PlainProgress:
     """Plain lines, for pipes and logs."""
 
-    stream: TextIO
-    color: bool = False
-    lines: BuildpackLines = field(init=False)
-    output: Output = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, stream: TextIO, color: bool = False) -> None:
+        self.stream, self.color = stream, color
         self.lines = BuildpackLines(keep_color=self.color)
         self.output = Output(out=self.stream, err=self.stream, color=self.color)
 
@@ -116,7 +110,6 @@ class PlainProgress:
         return self.lines.shown <= MAX_SHOWN
 
 
-@dataclass(slots=True)
 class QuietProgress(PlainProgress):
     """Warnings and errors only."""
 

@@ -6,11 +6,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.files import publishing
+from buildpack.support.values import changed, value
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import Entry, TreeTooLargeError, biggest, check_links, scan_tree
@@ -42,7 +42,7 @@ class SlugNotWrittenError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WrittenSlug:
     """A slug, and how it came about. ``reused`` names the layers that were not packed again."""
 
@@ -123,7 +123,7 @@ def _placed(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """The layers with their offsets, one behind the other."""
     placed, offset = [], 0
     for layer in layers:
-        placed.append(replace(layer, offset=offset))
+        placed.append(changed(layer, offset=offset))
         offset += layer.size
     return tuple(placed)
 

@@ -10,10 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.values import value
 
 BEFORE = ".slugignore"
 """applied to the source, before any buildpack runs, as on Heroku"""
@@ -50,7 +50,7 @@ class SlugignoreError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Group:
     """Neighbouring lines that say the same thing (leave out, or keep) about the same part."""
 
@@ -65,7 +65,7 @@ class _Group:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class IgnoreRules:
     """The rules of one file; without a file, nothing is left out."""
 

@@ -6,10 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from buildpack.support.values import changed, value
 from slugc.fetching import ARCHIVE_SUFFIXES, fetch_git, is_git_url, parse_git_url, unpack
 from slugc.privileges import run_identity
 from slugc.slugignore import read_rules
@@ -33,7 +33,7 @@ class SourceKind(StrEnum):
     GIT = "git"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Source:
     """What to build. ``location`` is an absolute path or a URL; it names the build cache too."""
 
@@ -55,7 +55,7 @@ class Source:
         return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-")[:63] or "app"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StagedSource:
     """A source in the build dir: what was copied, and the commit it is."""
 
@@ -118,7 +118,7 @@ def stage_source(
             url = parse_git_url(source.location)
             commit = fetch_git(url, scratch, env=env)
             staged = _stage_dir(scratch, build_dir, shown=url.shown, ours=ours)
-            return replace(staged, commit=commit)
+            return changed(staged, commit=commit)
 
 
 def _stage_dir(top: Path, build_dir: Path, *, shown: str, ours: frozenset[Path]) -> StagedSource:

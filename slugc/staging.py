@@ -11,9 +11,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from buildpack.support.values import value
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.privileges import Identity
 from slugc.procfile import PROCFILE
@@ -51,7 +51,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Staged:
     """What a copy found, for the build log."""
 
@@ -64,24 +64,28 @@ class Staged:
     secrets: tuple[str, ...]
 
 
-@dataclass(slots=True, kw_only=True)
 class Stager:
-    """One copy. Problems are gathered, so that all of them are told at once."""
+    """One copy. Problems are gathered, so that all of them are told at once.
 
-    rules: IgnoreRules
-    owner: Identity
-    excluded: frozenset[tuple[int, int]] = frozenset()
-    """(device, inode) of what lies in the source but is ours: the data directory"""
-    limits: Limits = DEFAULT_LIMITS
-    """as when packing, so that what is staged can be packed"""
-    files: int = 0
-    entries: int = 0
-    size: int = 0
-    ignored: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    secrets: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    ``excluded`` is (device, inode) of what lies in the source but is ours: the data directory.
+    The ``limits`` are those of packing, so that what is staged can be packed.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: IgnoreRules,
+        owner: Identity,
+        excluded: frozenset[tuple[int, int]] = frozenset(),
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.rules, self.owner, self.excluded, self.limits = rules, owner, excluded, limits
+        self.files = self.entries = self.size = 0
+        self.ignored: list[str] = []
+        self.left_out: list[str] = []
+        self.secrets: list[str] = []
+        self.refused: list[str] = []
+        self.unreadable: list[str] = []
 
     def copy(self, source: Path, target: Path) -> Staged:
         """Copy ``source`` into the empty directory ``target``, or raise with all problems."""

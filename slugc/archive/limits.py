@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from buildpack.support.values import value
 
 BLOCK = 512
 MAX_COMPONENT = 255  # one name on every Linux file system
 MAX_TARGET = 4095  # PATH_MAX without its NUL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Limits:
     """Limits of one archive. The defaults are Heroku's slug limit and room for large apps."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import assert_never
 
 from buildpack.support.errors import SlugkitError
+from buildpack.support.values import value
 from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest, SandboxUnavailableError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ChosenSandbox:
     """The sandbox a build runs in and, where there is none, why."""
 

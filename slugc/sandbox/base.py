@@ -9,13 +9,13 @@ cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, Protocol, Self
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.values import value
 from slugc.stack import Stack
 
 
@@ -33,7 +33,7 @@ HOME = PurePosixPath("/app")
 """HOME of every phase, as on Heroku: a private, writable directory kept for one build."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SandboxRequest:
     """What a sandbox is made of, before anything runs."""
 
@@ -45,7 +45,7 @@ class SandboxRequest:
     """the stack asked for by name; None takes the sandbox's own"""
     path: str = SYSTEM_PATH
     """PATH of the phases, where the sandbox shows this host's own programs"""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = MappingProxyType({})
     """what slugc itself was started with: DOCKER_HOST and friends, for the Docker sandbox"""
 
     @property
@@ -55,7 +55,7 @@ class SandboxRequest:
         return self.work_dir.parent / "home"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SandboxCommand:
     """One phase to run: every path in it is a path inside the sandbox."""
 
@@ -114,7 +114,7 @@ class Sandbox(Protocol):
         """Run to the end; return stdout, hand over the lines of stderr."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """One thing that stands in a sandbox's way, and what removes it."""
 

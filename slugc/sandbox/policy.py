@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from buildpack.support.values import value
 from slugc.sandbox.base import HOME
 
 WORK_DIR = PurePosixPath("/tmp/slugc")  # noqa: S108  # inside the sandbox, whose /tmp is its own
@@ -77,7 +77,7 @@ exec "$@"
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Walls:
     """Everything the argument list is made from."""
 

@@ -14,10 +14,10 @@ import select
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from buildpack.support import command
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError
+from buildpack.support.values import changed
 from slugc.sandbox.base import SandboxCommand
 
 SHELL = ("/bin/sh",)
@@ -29,7 +29,7 @@ class WaitingSandbox:
     """One started sandbox, good for one phase. ``walls`` start SHELL in it."""
 
     def __init__(self, walls: Command) -> None:
-        self._walls = self._ordered = replace(walls, stdin=b"", timeout=_PATIENCE)
+        self._walls = self._ordered = changed(walls, stdin=b"", timeout=_PATIENCE)
         self._is_up = False
         self._process = command.start(self._walls)
         assert self._process.stdin is not None
@@ -53,7 +53,7 @@ class WaitingSandbox:
     def order(self, phase: SandboxCommand, *, joined: bool) -> None:
         """Tell it what to run; ``joined`` has errors among the output, in the order they come."""
         assert self._process.stdin is not None
-        self._ordered = replace(
+        self._ordered = changed(
             self._walls, env=phase.env, timeout=phase.timeout, title=phase.title
         )
         orders = os.fsencode(orders_for(phase) + (" 2>&1\n" if joined else "\n"))
