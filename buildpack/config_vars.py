@@ -17,6 +17,7 @@ values win.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,9 @@ from pathlib import Path
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+LONGEST_VALUE = 128 * 1024 - 1
+"""Bytes of NAME=value that the kernel hands to a program (MAX_ARG_STRLEN, with a NUL)."""
 
 _ELSEWHERE = "it puts packages where your app would not find them"
 _OTHER_PYTHON = "the app's .python-version decides which Python is used"
@@ -127,13 +131,15 @@ def read_env_dir(env_dir: Path | None) -> Mapping[str, str]:
 
     Raises UnsafeConfigVarsError with every one that cannot be used.
     """
-    if env_dir is None or not env_dir.is_dir():
+    if env_dir is None or not env_dir.exists():
         return {}
     config_vars: dict[str, str] = {}
     try:
         for path in sorted(env_dir.iterdir()):
             if path.is_file() and NAME.fullmatch(path.name):
-                config_vars[path.name] = path.read_bytes().decode("utf-8", "surrogateescape")
+                with path.open("rb") as file:
+                    content = file.read(LONGEST_VALUE + 1)
+                config_vars[path.name] = content.decode("utf-8", "surrogateescape")
     except OSError as err:
         raise ConfigVarsError(Path(err.filename or env_dir), err.strerror or str(err)) from err
     check_config_vars(config_vars)
@@ -148,6 +154,8 @@ def check_config_vars(config_vars: Mapping[str, str]) -> None:
             reasons[name] = REFUSED_NAMES[name]
         elif "\0" in value:
             reasons[name] = "its value has a NUL byte, which no environment can hold"
+        elif len(os.fsencode(value)) + len(name) + len("=") > LONGEST_VALUE:
+            reasons[name] = "its value is longer than the 128 KiB a program can be given"
     if reasons:
         raise UnsafeConfigVarsError(reasons)
 

@@ -18,7 +18,7 @@ INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=|(?=[^\s-]))(
 HASH_OPTION = "--require-hashes"
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 OPTION_IN_LINE = re.compile(r"\s+--?(?P<name>[A-Za-z-]+)")
-COMMENT = re.compile(r"(^|\s+)#.*$")
+COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(?P<target>.+)")
 LARGEST_INCLUDE_COUNT = 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Mapping
@@ -72,7 +73,8 @@ def read_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> Bui
 def open_app(source_dir: Path, settings: BuildSettings) -> App:
     """The app the settings mean: the source's root, or the directory of it that was chosen."""
     app = App(root=source_dir / settings.app_dir, source=source_dir)
-    if not app.root.is_dir() or not app.root.resolve().is_relative_to(source_dir.resolve()):
+    # os.path says no, where pathlib has an error: a name may be too long for any directory.
+    if not os.path.isdir(app.root) or not app.root.resolve().is_relative_to(source_dir.resolve()):
         raise AppDirError(settings.app_dir, "the source has no such directory")
     return app
 

@@ -124,3 +124,5 @@ def naming_mistakes(name: str) -> Iterator[None]:
     except RequirementSyntaxError as err:
         shown = printable(str(err))
         raise InvalidProjectError(name, [f"{name}: '{shown}' is no requirement."]) from err
+    except RecursionError as err:
+        raise InvalidProjectError(name, [f"{name}: its groups are nested too deeply."]) from err

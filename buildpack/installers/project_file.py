@@ -140,23 +140,27 @@ def read_project(app: App, name: str = PYPROJECT) -> Project:
 def expand_groups(groups: Table, uv: Table) -> Mapping[str, tuple[str, ...]]:
     """Every dependency group with those it includes (PEP 735), uv's older form of ``dev`` too."""
     given = {normalized(name): entries for name, entries in groups.items()}
-    expanded = {name: tuple(_group(name, given, ())) for name in given}
+    expanded = {name: tuple(_group(name, given)) for name in given}
     legacy = strings(uv.get("dev-dependencies"))
     if legacy:
         expanded["dev"] = (*expanded.get("dev", ()), *legacy)
     return expanded
 
 
-def _group(name: str, groups: Table, above: tuple[str, ...]) -> Iterator[str]:
-    entries = groups.get(name)
-    if name in above or not isinstance(entries, list):
-        return
-    for entry in entries:
+def _group(name: str, groups: Table) -> Iterator[str]:
+    seen: set[str] = set()
+    waiting: list[object] = [{"include-group": name}]
+    while waiting:
+        entry = waiting.pop()
         if isinstance(entry, str):
             yield entry
-        elif isinstance(entry, dict):
-            included = normalized(text_of(entry.get("include-group")))
-            yield from _group(included, groups, (*above, name))
+            continue
+        included = normalized(text_of(table(entry).get("include-group")))
+        entries = groups.get(included)
+        # Once is enough: groups that each include the next one twice would double at each step.
+        if included not in seen and isinstance(entries, list):
+            seen.add(included)
+            waiting += reversed(entries)
 
 
 def _problems(file: str, text: str, content: Table) -> Iterator[str]:
