@@ -20,8 +20,8 @@ def write_app_dir(build_dir: Path, app_dir: str) -> None:
     """
     if app_dir:
         files.write_atomically(build_dir / NOTE, app_dir + "\n")
-        place = f"$HOME/{_in_double_quotes(app_dir)}"
-        line = f'export PYTHONPATH="${{PYTHONPATH-{place}}}"\n'
+        place = f'"$HOME"/{shlex.quote(app_dir)}'
+        line = f'[ -n "${{PYTHONPATH+set}}" ] || export PYTHONPATH={place}\n'
         files.write_atomically(build_dir / PROFILE, line)
 
 
@@ -41,8 +41,8 @@ def process_types_of(build_dir: Path, app_dir: str) -> Mapping[str, str]:
 
 def run_in(app_dir: str, command: str) -> str:
     """``command`` as it is written where it is run from the root of the source."""
-    return f"cd {shlex.quote(app_dir)} && {command}" if app_dir else command
-
-
-def _in_double_quotes(text: str) -> str:
-    return "".join(f"\\{c}" if c in '"$`\\' else c for c in text)
+    if not app_dir:
+        return command
+    # No name that cd(1) takes for an option.
+    place = f"./{app_dir}" if app_dir.startswith("-") else app_dir
+    return f"cd {shlex.quote(place)} && {command}"

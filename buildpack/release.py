@@ -50,8 +50,16 @@ def web_process_step(build_dir: Path, data: BuildData, out: Output) -> None:
 
 
 def release_yaml(process_types: Mapping[str, str]) -> str:
-    """The answer of ``bin/release``. A JSON string is a YAML string, with its escapes."""
+    """The answer of ``bin/release``. A JSON string is a YAML string, with its escapes.
+
+    Not those for characters beyond U+FFFF, which are two in JSON and one in YAML.
+    """
     if not process_types:
         return "--- {}\n"
-    lines = [f"  {name}: {json.dumps(command)}" for name, command in process_types.items()]
+    lines = [f"  {name}: {_yaml(command)}" for name, command in process_types.items()]
     return "\n".join(["---", "default_process_types:", *lines, ""])
+
+
+def _yaml(text: str) -> str:
+    parts = (c if c > "\x7f" and c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return '"' + "".join(parts) + '"'

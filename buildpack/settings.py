@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from collections.abc import Mapping
@@ -73,8 +72,7 @@ def read_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> Bui
 def open_app(source_dir: Path, settings: BuildSettings) -> App:
     """The app the settings mean: the source's root, or the directory of it that was chosen."""
     app = App(root=source_dir / settings.app_dir, source=source_dir)
-    # os.path says no, where pathlib has an error: a name may be too long for any directory.
-    if not os.path.isdir(app.root) or not app.root.resolve().is_relative_to(source_dir.resolve()):
+    if not app.has(".") or not app.root.resolve().is_relative_to(source_dir.resolve()):
         raise AppDirError(settings.app_dir, "the source has no such directory")
     return app
 
@@ -84,6 +82,8 @@ def parse_app_dir(value: str) -> str:
     text = value.strip()
     if "\0" in text or text.startswith("/"):
         raise AppDirError(value, "it must be relative to the root of the source")
+    if not text.isprintable() or ":" in text:
+        raise AppDirError(value, "no PYTHONPATH of yours can hold all of its characters")
     path = posixpath.normpath(text) if text else ""
     if path == ".." or path.startswith("../"):
         raise AppDirError(value, "it leads out of the source")
