@@ -150,11 +150,11 @@ def distribution_groups(site_packages: Path) -> list[tuple[str, ...]]:
         for row in csv.reader(io.StringIO(text)):
             if row and row[0].endswith(".py"):
                 owners[row[0]] = record.parent.name
-    sources = [name for name in find_sources(site_packages) if not _is_in_test_suite(name)]
+    sources = [name for name in find_sources(site_packages) if not is_in_test_suite(name)]
     return _by_owner(sources, owners)
 
 
-def _is_in_test_suite(name: str) -> bool:
+def is_in_test_suite(name: str) -> bool:
     """``tests`` below a package: numpy/core/tests, not a distribution that is called so."""
     return "tests" in name.split("/")[1:-1]
 

@@ -148,4 +148,5 @@ def read_last_facts(cache_dir: Path) -> Mapping[str, str]:
 
 def write_last_facts(cache_dir: Path, facts: VenvFacts) -> None:
     """Remember them for the next build's log."""
-    files.write_atomically(facts_file(cache_dir), json.dumps(facts.facts, sort_keys=True))
+    if read_last_facts(cache_dir) != facts.facts:
+        files.write_atomically(facts_file(cache_dir), json.dumps(facts.facts, sort_keys=True))

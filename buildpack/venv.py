@@ -50,6 +50,12 @@ def create_venv(root: Path, version: PythonVersion, *, home: Path) -> Venv:
     return venv
 
 
+def name_home(venv: Venv, home: Path) -> None:
+    """As ``create_venv`` does, for a virtualenv whose files are shared with another."""
+    (venv.root / "pyvenv.cfg").unlink()
+    _write_config(venv, f"home = {home}\n")
+
+
 def _write_config(venv: Venv, home_line: str) -> None:
     # "relocatable" makes uv write scripts that find their Python wherever both have been moved.
     (venv.root / "pyvenv.cfg").write_text(
@@ -62,11 +68,12 @@ NAMES_THE_BUILD = frozenset({"uv_cache.json", "uv_build.json"})
 """Files uv leaves in a .dist-info about the machine it ran on."""
 
 
-def neutralize(venv: Venv) -> None:
-    """Remove what differs between two installs of the same distributions."""
+def neutralize(venv: Venv, names: Sequence[str] = ("*.dist-info",)) -> None:
+    """Remove what differs between two installs of the same distributions: all, or those named."""
     # Without a home line Python follows bin/python to the runtime beside us, wherever that is.
     _write_config(venv, "")
-    for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")):
+    records = [r for name in names for r in venv.site_packages.glob(f"{name}/RECORD")]
+    for record in sorted(records):
         removed = {name for name in NAMES_THE_BUILD if (record.parent / name).exists()}
         direct_url = record.parent / "direct_url.json"
         if direct_url.exists() and "file://" in direct_url.read_text("utf-8"):

@@ -5,20 +5,33 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
+from buildpack.cache_key import VenvFacts, read_last_facts
+from buildpack.delta import (
+    bring_back_bytecode,
+    clear_away,
+    compare,
+    exactly,
+    groups_of,
+    is_comparable,
+    read_installed,
+)
 from buildpack.dependencies import DependencyRequest
 from buildpack.editable import make_editables_movable
-from buildpack.installers import load_installer
-from buildpack.installers.base import Install
+from buildpack.installers import load_installer, requirements
+from buildpack.installers.base import Dependencies, Install, OnLine
+from buildpack.restoring import restore_tree
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
+from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox
 from buildpack.trim import Trim
 from buildpack.trimming import trim_venv
-from buildpack.venv import Venv, create_venv, neutralize
+from buildpack.venv import Venv, create_venv, name_home, neutralize
 
 
 def install_venv(
@@ -26,6 +39,9 @@ def install_venv(
 ) -> None:
     """Publish the virtualenv at ``home``; compile the standard library if that is not done."""
     compiled = request.runtime.compiled
+    if compiled.exists():
+        fill_home(request, home, tools, out, ready)
+        return
     standard_library = _StandardLibrary(compiler(request), request.runtime, compiled)
     standard_library.start()
     try:
@@ -51,10 +67,13 @@ def fill_home(
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
         venv = Venv(root=temporary / "venv", version=version)
+        if not ready and not request.trim and update_last(request, venv, tools, out):
+            return
         if ready:
             ready.rename(venv.root)
         else:
-            _fill(request, venv, tools, out)
+            create_venv(venv.root, version, home=request.runtime.python.parent)
+            _fill(request, venv, tools, out.info)
         neutralize(venv)
         make_editables_movable(venv, request.build_dir, request.way_to_app())
         trim_venv(venv, request.trim)
@@ -63,9 +82,62 @@ def fill_home(
             compiler(request).compile(venv.site_packages, groups)
 
 
-def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> None:
-    """Make the virtualenv and have the package manager install into it."""
-    create_venv(venv.root, venv.version, home=request.runtime.python.parent)
+def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> bool:
+    """Make it from the last build's virtualenv (delta.py); False, and nothing there, if not."""
+    last, dependencies = read_last_facts(request.cache_dir), request.plan.dependencies
+    source = request.cache_dir / "venvs" / VenvFacts(facts=last).key / "venv"
+    if not is_comparable(last, request.facts(), dependencies) or not source.is_dir():
+        return False
+    lines: list[str] = []
+    last_venv = Venv(root=source, version=venv.version)
+    before = read_installed(last_venv)
+    if before is None:
+        return False
+    restore_tree(source, venv.root, previous=None)
+    try:
+        is_done = _update(request, venv, last_venv, before, tools, lines.append)
+    except (SlugkitError, OSError):
+        is_done = False  # What is wrong is told by installing in earnest.
+    if not is_done:
+        files.remove_tree(venv.root)
+        return False
+    for line in lines:
+        out.info(line)
+    return True
+
+
+def _update(
+    request: DependencyRequest,
+    venv: Venv,
+    last_venv: Venv,
+    before: Mapping[str, frozenset[str]],
+    tools: ToolBox,
+    on_line: OnLine,
+) -> bool:
+    name_home(venv, request.runtime.python.parent)
+    _fill(request, venv, tools, on_line, exactly(request.plan.dependencies, before))
+    after = read_installed(venv)
+    delta = compare(before, after) if after else None
+    if after is None or delta is None:
+        return False
+    gone = frozenset().union(*(before[name] for name in delta.removed))
+    if not clear_away(venv, gone, frozenset().union(*after.values())):
+        return False
+    kept = frozenset().union(*(after[name] for name in after.keys() & before.keys()))
+    bring_back_bytecode(last_venv, venv, gone, kept)
+    neutralize(venv, delta.added)
+    compiler(request).compile(venv.site_packages, groups_of(venv, delta, after))
+    return True
+
+
+def _fill(
+    request: DependencyRequest,
+    venv: Venv,
+    tools: ToolBox,
+    on_line: OnLine,
+    exact: Dependencies | None = None,
+) -> None:
+    """Have the package manager install into it; uv, if it is to hold exactly what is required."""
     scratch = venv.root.parent / "scratch"
     scratch.mkdir()
     install = Install(
@@ -79,7 +151,10 @@ def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -
         tools=tools,
     )
     dependencies = request.plan.dependencies
-    load_installer(dependencies.manager).install(dependencies, install, out.info)
+    if exact:
+        requirements.install(exact, install, on_line)
+    else:
+        load_installer(dependencies.manager).install(dependencies, install, on_line)
     shutil.rmtree(scratch)
 
 

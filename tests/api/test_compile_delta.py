@@ -1,0 +1,120 @@
+"""A virtualenv made from the last one is, byte for byte, what a fresh installation gives."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.api.compiling import compile_app, make_app, tree
+
+pytestmark = [pytest.mark.integration, pytest.mark.network]
+
+Files = Mapping[str, str]
+WHEELS: tuple[tuple[str, str, Files], ...] = (
+    ("alpha", "1", {"alpha/__init__.py": "VALUE = 1\n", "alpha/old.py": "import os\n"}),
+    ("alpha", "2", {"alpha/__init__.py": "VALUE = 2\n", "alpha/new/__init__.py": ""}),
+    ("beta", "1", {"beta.py": "x = 'beta'\n", "shared/b.py": "b = 1\n", "beta.pth": "import beta"}),
+    (
+        "gamma",
+        "1",
+        {
+            "gamma/data.txt": "g",
+            "gamma_top.py": "",
+            "gamma/tests/test_x.py": "t = 1\n",
+            "shared/g.py": "",
+        },
+    ),
+    ("clash", "1", {"beta.py": "x = 'clsh'\n", "clash/__init__.py": ""}),
+    ("twin", "1", {"alpha/old.py": "import re\n", "twin.py": ""}),
+    ("needs", "1", {"needs.py": "import alpha\n"}),
+)
+
+
+def make_wheel(directory: Path, name: str, version: str, files: Files) -> None:
+    info = f"{name}-{version}.dist-info"
+    requires = "Requires-Dist: alpha\n" if name == "needs" else ""
+    script = "[console_scripts]\n" + f"{name}-run = {name}:main\n"
+    members = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": script,
+    }
+    rows = [f"{path},sha256={digest(text)},{len(text)}" for path, text in members.items()]
+    members[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    with zipfile.ZipFile(directory / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for path, text in members.items():
+            wheel.writestr(path, text)
+
+
+def digest(text: str) -> str:
+    found = hashlib.sha256(text.encode()).digest()
+    return base64.urlsafe_b64encode(found).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Settings that install from our own wheels alone; the build's tools are fetched before."""
+    place = tmp_path_factory.mktemp("wheels")
+    for wheel in WHEELS:
+        make_wheel(place, *wheel)
+    return {"UV_FIND_LINKS": str(place), "UV_NO_INDEX": "1"}
+
+
+@pytest.fixture(scope="module")
+def fresh_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with everything in it but virtualenvs."""
+    place = tmp_path_factory.mktemp("fresh")
+    answer = compile_app(make_app(place / "app"), place / "cache")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return place / "cache"
+
+
+def build(place: Path, name: str, cache: Path, requirements: str, env: Mapping[str, str]) -> str:
+    app = make_app(place / name, **{"requirements.txt": requirements})
+    answer = compile_app(app, cache, **env)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+CASES = {
+    "add": ("alpha==1", "alpha==1 beta==1", "Installed 1 package"),
+    "remove": ("alpha==1 beta==1 gamma==1", "alpha==1 gamma==1", "Uninstalled 1 package"),
+    "upgrade": ("alpha==1 beta==1", "alpha==2 beta==1", "Installed 1 package"),
+    "downgrade": ("alpha==2 gamma==1", "alpha==1 gamma==1", "Installed 1 package"),
+    "exchange": ("beta==1", "gamma==1", "Uninstalled 1 package"),
+    "everything goes": ("alpha==1 beta==1", "", ""),
+    # An installation anew would choose alpha 2.
+    "no longer pinned": ("alpha==1", "needs==1", "Installed 2 packages"),
+    # Files that two distributions bring: only an installation anew knows whose are kept.
+    "clash comes": ("beta==1", "beta==1 clash==1", "Installed 2 packages"),
+    "clash goes": ("beta==1 clash==1", "beta==1", "Installed 1 package"),
+    "leaves another's file": ("alpha==1 twin==1", "twin==1", "Installed 1 package"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_equals_a_fresh_installation(
+    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str], case: str
+) -> None:
+    before, after, said = (part.replace(" ", "\n") for part in CASES[case])
+    ours, anew = tmp_path / "ours", tmp_path / "anew"
+    for cache in (ours, anew):
+        cache.mkdir()
+        (cache / "tools").symlink_to(fresh_cache / "tools")
+        (cache / "runtimes").symlink_to(fresh_cache / "runtimes")
+    build(tmp_path, "first", ours, before, env)
+    first = tree(tmp_path / "first" / ".heroku" / "venv")
+    log = build(tmp_path, "delta", ours, after, env)
+    assert said.replace("\n", " ") in log
+    build(tmp_path, "fresh", anew, after, env)
+    fresh = tree(tmp_path / "fresh" / ".heroku" / "venv")
+    assert tree(tmp_path / "delta" / ".heroku" / "venv") == fresh
+    assert tree(tmp_path / "first" / ".heroku" / "venv") == first
+    build(tmp_path, "back", ours, before, env)
+    assert tree(tmp_path / "back" / ".heroku" / "venv") == first
