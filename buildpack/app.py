@@ -19,13 +19,13 @@ class UnreadableFileError(SlugkitError):
 
     id = "app::unreadable"
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, advice: str = "") -> None:
         self.name, self.reason = name, reason
         super().__init__(
             f"Cannot read '{printable(name)}' in your app",
             details=f"It is needed for the build, but {reason}.",
-            resolution="Make it a regular file that everyone may read (chmod 644),\n"
-            "then build again.",
+            resolution=advice
+            or "Make it a regular file that everyone may read (chmod 644),\nthen build again.",
         )
 
 
@@ -63,7 +63,7 @@ class App:
         try:
             descriptor = os.open(self.root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as err:
-            raise UnreadableFileError(name, _reason(err)) from err
+            raise UnreadableFileError(name, _reason(err), _advice(err, name)) from err
         try:
             if not self.is_inside(name):
                 raise UnreadableFileError(name, "it is a link to something outside your app")
@@ -82,13 +82,26 @@ class App:
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as err:
-            line = content[: err.start].count(b"\n") + 1
-            raise UnreadableFileError(name, f"line {line} is not UTF-8 text") from err
+            raise _not_utf8(name, content, err) from err
         for number, one in enumerate(text.split("\n"), 1):
             if len(one) > LONGEST_NUMBER and _has_long_number(one):
                 reason = f"line {number} has a number of more than {LONGEST_NUMBER:,} digits"
                 raise UnreadableFileError(name, reason)
         return text
+
+
+def _not_utf8(name: str, content: bytes, err: UnicodeDecodeError) -> UnreadableFileError:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        reason, encoding = "its encoding is UTF-16", "UTF-16"
+    else:
+        line = content[: err.start].count(b"\n") + 1
+        reason, encoding = f"line {line} is not UTF-8 text", "LATIN1"
+    shown = printable(name)
+    advice = (
+        "Save it as UTF-8 in your editor. Or, if that is the encoding it has now:\n\n"
+        f"    iconv -f {encoding} -t UTF-8 {shown} > {shown}.new && mv {shown}.new {shown}"
+    )
+    return UnreadableFileError(name, reason, advice)
 
 
 def _has_long_number(line: str) -> bool:
@@ -97,7 +110,18 @@ def _has_long_number(line: str) -> bool:
     return re.search(rf"\d{{{LONGEST_NUMBER + 1}}}", line) is not None
 
 
+def _advice(err: OSError, name: str) -> str:
+    if not isinstance(err, FileNotFoundError):
+        return ""
+    return (
+        f"Add {printable(name)} to your app. If you have it: was it committed to git, and does\n"
+        ".gitignore or .slugignore leave it out?"
+    )
+
+
 def _reason(err: OSError) -> str:
+    if isinstance(err, FileNotFoundError):
+        return "it is missing"
     return f"the system says: {(err.strerror or str(err)).lower()}"
 
 

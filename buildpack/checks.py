@@ -65,17 +65,19 @@ class VenvInSourceError(SlugkitError):
             details=f"Found a pyvenv.cfg in:\n\n{shown}\n\nA virtual environment works only on the"
             " computer it was made on.",
             resolution=f"Remove it from git, and add it to .gitignore:\n\n"
-            f"    git rm -r --cached {words}\n    echo '{words.split()[0]}/' >> .gitignore",
+            f"    git rm -r --cached {words}\n"
+            + "\n".join(f"    echo '{printable(name)}/' >> .gitignore" for name in names),
         )
 
 
 def check_reserved_directories(app: App) -> None:
-    """Raise if the app has what the build is about to make."""
-    found = [name for name in RESERVED if os.path.lexists(app.root / name)]
-    if len(found) == len(RESERVED) and _is_our_profile(app):
+    """Raise if the source has what the build is about to make, at its root."""
+    source = App(root=app.source or app.root)
+    found = [name for name in RESERVED if os.path.lexists(source.root / name)]
+    if len(found) == len(RESERVED) and _is_our_profile(source):
         raise DuplicateBuildpackError
     for name in found:
-        raise ReservedDirectoryError(name, (name, *_below(app.root / name)))
+        raise ReservedDirectoryError(name, (name, *_below(source.root / name)))
 
 
 def _below(path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -118,7 +119,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     describe_runtime(plan, runtime, policy, data, out)
     say_version_messages(plan, runtime, policy, last, out)
 
-    out.step(f"Installing the packages in {plan.dependencies.source}")
+    out.step(f"Installing the packages in {in_app_dir(choices.app_dir, plan)}")
     for warning in plan.dependencies.warnings:
         out.warning(warning)
     if choices.trim:
@@ -167,6 +168,12 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     reap(dirs.cache_dir)
     say_the_end(dirs, venv, venv_home, data, out)
     return BuiltApp(app=app, runtime=runtime, venv=venv)
+
+
+def in_app_dir(app_dir: str, plan: BuildPlan) -> str:
+    """The deciding file as it is called from the root of the source."""
+    source = plan.dependencies.source
+    return posixpath.normpath(f"{app_dir}/{source}") if app_dir else source
 
 
 def run_framework_steps(

@@ -63,7 +63,7 @@ def reason_to_skip(build_dir: Path, venv: Venv, switch: str) -> tuple[str | None
         return None, f"Skipped: your app has {SWITCH_FILE} (deprecated; set {SWITCH}=1)."
     manage_py = find_manage_py(build_dir)
     if manage_py is None:
-        return None, "Skipped: no manage.py found."
+        return None, "Skipped: no manage.py in the app's directory or up to two levels below it."
     return manage_py, ""
 
 

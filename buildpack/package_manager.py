@@ -69,10 +69,17 @@ class NoPackageManagerError(SlugkitError):
             "Nothing says which packages your app needs",
             details=f"Looked for {', '.join(LOCK_FILES)},\n"
             "requirements.in, pyproject.toml, setup.py and scripts with metadata.\n"
-            f"The root directory of your app holds:\n\n{listing}{_deeper_hint(deeper)}",
+            f"The root directory of your app holds:\n\n{listing}"
+            f"{_table_hint(app)}{_deeper_hint(deeper)}",
             resolution="Add one of them to the root directory. If your app needs no\n"
             "packages, an empty requirements.txt will do:\n\n    touch requirements.txt",
         )
+
+
+def _table_hint(app: App) -> str:
+    if not app.is_file("pyproject.toml"):
+        return ""
+    return "\n\npyproject.toml has no [project] table: it only says how tools should behave."
 
 
 def _deeper_hint(deeper: Sequence[str]) -> str:
@@ -169,7 +176,7 @@ def determine_package_manager(app: App, settings: BuildSettings) -> PackageManag
     """
     names = app.names()
     if settings.package_manager:
-        return _chosen(settings.package_manager, names, settings)
+        return _chosen(settings.package_manager, names, app)
     locks = dict.fromkeys(name for name in LOCK_FILES if name in names)
     if "pylock.toml" not in names:
         locks |= dict.fromkeys(name for name in sorted(names) if NAMED_PYLOCK.fullmatch(name))
@@ -179,6 +186,8 @@ def determine_package_manager(app: App, settings: BuildSettings) -> PackageManag
         raise MultiplePackageManagersError(tuple(locks))
     for name in locks:
         return _manager_of(name)
+    if _is_in_workspace(app):
+        return PackageManager.UV
     return _without_lock(app, names)
 
 
@@ -186,7 +195,16 @@ def _manager_of(lock: str) -> PackageManager:
     return LOCK_FILES.get(lock, PackageManager.PYLOCK)
 
 
-def _chosen(value: str, names: frozenset[str], settings: BuildSettings) -> PackageManager:
+def _is_in_workspace(app: App) -> bool:
+    """Is it a member of a uv workspace, whose lock is further up in the source?"""
+    if app.source in {None, app.root}:
+        return False
+    from buildpack.installers.uv_workspace import find_workspace
+
+    return find_workspace(app) is not None
+
+
+def _chosen(value: str, names: frozenset[str], app: App) -> PackageManager:
     try:
         manager = PackageManager(value)
     except ValueError as err:
@@ -195,6 +213,8 @@ def _chosen(value: str, names: frozenset[str], settings: BuildSettings) -> Packa
     if manager is PackageManager.PIP:
         return manager  # Its reader names each missing file of SLUGKIT_REQUIREMENTS.
     if manager is PackageManager.PYLOCK and any(map(NAMED_PYLOCK.fullmatch, names)):
+        return manager
+    if manager is PackageManager.UV and _is_in_workspace(app):
         return manager
     if wanted and not names.intersection(wanted):
         raise ChosenFileMissingError(manager, wanted)

@@ -155,10 +155,19 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
                 if line.text.startswith(("-c", "--c")):
                     constraints.add(included)
     if problems:
-        raise InvalidRequirementsError(problems)
+        raise InvalidRequirementsError([*problems, *_plainly_wrong(app, lines)])
     return RequirementFiles(
         contents=contents, lines=tuple(lines), constraint_files=frozenset(constraints)
     )
+
+
+def _plainly_wrong(app: App, lines: Sequence[RequirementLine]) -> Iterator[Problem]:
+    """What else is to be corrected, as far as it can be said of a line by itself."""
+    for line in lines:
+        if not line.is_option and "${" not in line.text:
+            message = _local_problem(app, line) or requirement_problem(line.requirement)
+            if message:
+                yield _problem(line, message)
 
 
 def included_files(name: str, text: str) -> Iterator[str]:
@@ -216,7 +225,7 @@ def requirement_problem(text: str) -> str:
     try:
         Requirement(text)
     except InvalidRequirement as err:
-        return str(err).partition("\n")[0] + "."
+        return _meant(text) or str(err).partition("\n")[0] + "."
     except RecursionError:
         return "Its marker is nested too deeply."
     return ""
@@ -235,29 +244,47 @@ PLAIN = re.compile(
 """Requirements as most are written; anything else is read by ``packaging``."""
 
 
+def _meant(text: str) -> str:
+    from buildpack.requirement_hints import what_was_meant  # wanted for mistakes alone
+
+    return what_was_meant(text)
+
+
 def _first_problem(app: App, line: RequirementLine, checks: Sequence[Check]) -> str:
     return _local_problem(app, line) or next(filter(None, (check(line) for check in checks)), "")
 
 
 def _local_problem(app: App, line: RequirementLine) -> str:
     for path in _local_path(line):
-        if path.startswith(("/", "..")):
+        if is_outside(app, path):
             return "This path is outside your app."
         if not app.has(path):
-            return "There is no such file or directory in your app."
+            return _meant(line.text) or "There is no such file or directory in your app."
     return ""
 
 
 def _include_problem(app: App, included: str, count: int) -> str:
     if included.startswith(("http://", "https://")) or ":/" in included:
         return "Requirements are read from files of the app, not from a URL."
-    if included.startswith(("/", "..")):
+    if is_outside(app, included):
         return "This file is outside your app."
     if not app.is_file(included):
         return "There is no such file in your app."
     if count >= LARGEST_INCLUDE_COUNT:
         return f"More than {LARGEST_INCLUDE_COUNT} files are included."
     return ""
+
+
+def is_outside(app: App, path: str) -> bool:
+    """Does a path from the app directory leave the source, of which the app may be a part?"""
+    if path.startswith("/") or "\0" in path:
+        return True
+    return path.split("/", maxsplit=1)[0] == ".." and not app.is_inside(path)
+
+
+def is_of_app(app: App, path: str) -> bool:
+    """Is there anything at a path from the app directory, and inside the source?"""
+    return not is_outside(app, path) and app.has(path)
 
 
 def is_url(text: str) -> bool:

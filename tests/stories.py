@@ -59,6 +59,11 @@ class Story:
     def can_be_planned(self) -> bool:
         return not self.not_detected and (self.failure is None or self.failure.phase == BUILD)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it ends before anything is done."""
+        return self.failure is not None and self.failure.phase == PLAN
+
     def copy_to(self, target: Path) -> Path:
         """The app as its author has it: without the note on what tests expect."""
         shutil.copytree(self.directory, target, symlinks=True)
@@ -75,7 +80,7 @@ def read_story(directory: Path) -> Story:
     return Story(
         directory=directory,
         story=table["story"],
-        not_detected=table["detect"].get("fails", ""),
+        not_detected=table["detect"].get("fails", "").rstrip("\n"),
         env=table.get("env", {}),
         failure=failure,
         lock=tuple(table.get("lock", ())),
@@ -109,6 +114,17 @@ def compare_failure(story: Story, error: SlugkitError) -> None:
     assert story.failure is not None, f"{story.name} is to be planned:\n{found.text}"
     if not is_updating():
         assert found == story.failure
+
+
+def compare_detect_failure(story: Story, found: str) -> None:
+    """Compare what detect says with the [detect] of the story, or rewrite that."""
+    if is_updating():
+        note = story.directory / NOTE
+        before, mark, after = note.read_text("utf-8").partition("[detect]\nfails = '''\n")
+        rest = after[after.index("'''") :]
+        note.write_text(f"{before}{mark}{found}\n{rest}", "utf-8")
+    else:
+        assert found == story.not_detected
 
 
 def write_failure(story: Story, found: Failure) -> None:

@@ -71,6 +71,19 @@ class NoMatchingDistributionError(SlugkitError):
         )
 
 
+class NoSuchVersionError(NoMatchingDistributionError):
+    """The package is there, and none of its versions is what was asked for."""
+
+    def __init__(self, package: str, wanted: str, explanation: str) -> None:
+        super().__init__(package, explanation)
+        self.wanted = wanted.rstrip(".,")
+        self.brief = f"The index has no version of {package} that is {self.wanted or 'asked for'}"
+        self.resolution = (
+            f"Ask for one of the versions that there are:\n\n    pip index versions {package}"
+        )
+        self.args = (self.brief,)
+
+
 class VersionConflictError(SlugkitError):
     """The requirements contradict each other."""
 

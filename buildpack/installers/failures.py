@@ -16,6 +16,7 @@ from buildpack.installers.errors import (
     InstallFailedError,
     MissingFileError,
     NoMatchingDistributionError,
+    NoSuchVersionError,
     OutOfMemoryError,
     VersionConflictError,
 )
@@ -52,7 +53,9 @@ FORBIDDEN = re.compile(
 GONE = re.compile(r"HTTP status client error \(404 Not Found\) for url \((?P<url>\S+)\)")
 UNKNOWN_NAME = re.compile(r"Because (?P<package>\S+) was not found in the package registry")
 NOT_LOCAL = re.compile(r"(?P<package>\S+) was not found in the provided package locations")
-UNKNOWN_VERSION = re.compile(r"there (?:is|are) no versions? of (?P<package>[^\s=<>!~,]+)")
+UNKNOWN_VERSION = re.compile(
+    r"there (?:is|are) no versions? of (?P<package>[^\s=<>!~,]+)(?P<version>[=<>!~]\S*)?"
+)
 NO_WHEEL = re.compile(r"(?P<package>[^\s=<>!~]+)\S* has no (?:usable )?wheels")
 PYTHON = re.compile(
     r"(?P<package>\S+==\S+) requires Python (?P<wanted>[<>=!~]\S*(?:, ?\S+)*) and"
@@ -200,10 +203,12 @@ def _broken_file(failure: Failure) -> SlugkitError | None:
 
 
 def _build(failure: Failure) -> SlugkitError | None:
-    match = BUILD.search(failure.text)
-    if not match or "build backend returned an error" not in failure.text:
+    if "build backend returned an error" not in failure.text:
         return None
-    return build_error(match["package"].split(" @ ")[0], build_output(failure.lines))
+    match = BUILD.search(failure.text)
+    # Without a name it is what the app installs from a directory of its own.
+    package = match["package"].split(" @ ")[0] if match else ""
+    return build_error(package, build_output(failure.lines))
 
 
 def build_output(lines: Sequence[str]) -> tuple[str, ...]:
@@ -250,11 +255,13 @@ def _unknown_package(failure: Failure) -> SlugkitError | None:
     match = NOT_LOCAL.search(failure.text)
     if match:
         return NotVendoredError([match["package"].removeprefix("Because ")])
-    for pattern in (UNKNOWN_NAME, UNKNOWN_VERSION):
-        match = pattern.search(failure.text)
-        if match:
-            return NoMatchingDistributionError(match["package"], explanation(failure.text))
-    return None
+    match = UNKNOWN_NAME.search(failure.text)
+    if match:
+        return NoMatchingDistributionError(match["package"], explanation(failure.text))
+    match = UNKNOWN_VERSION.search(failure.text)
+    return match and NoSuchVersionError(
+        match["package"], match["version"], explanation(failure.text)
+    )
 
 
 READERS: tuple[Callable[[Failure], SlugkitError | None], ...] = (

@@ -9,6 +9,9 @@ from buildpack.installers.network_errors import GitError
 FETCHED = re.compile(r"git fetch [^`]*?'(?P<url>[^']+)'|Updating (?P<other>\S+) \(")
 STDERR = re.compile(r"--- stderr (?P<said>.*?)(?: hint:|$)")
 
+NO_SUCH_REF = "it does not have the branch, tag or commit that is asked for"
+CORRECT_REF = "Correct what stands behind the last @ of the URL."
+
 SIGNS = (
     (
         r"Git executable not found",
@@ -31,10 +34,9 @@ SIGNS = (
         "    package @ git+https://${GIT_TOKEN}@git.example.com/team/package.git@v1.0",
     ),
     (
-        r"couldn't find remote ref|failed to fetch branch or tag|failed to find branch, tag"
-        r"|not our ref|unadvertised object|revspec .* not found",
-        "it does not have the branch, tag or commit that is asked for",
-        "Correct what stands behind the last @ of the URL.",
+        r"couldn't find remote ref|not our ref|unadvertised object|revspec .* not found",
+        NO_SUCH_REF,
+        CORRECT_REF,
     ),
     (
         r"repository '?[^']*'? not found|Repository not found|does not appear to be a git",
@@ -52,6 +54,8 @@ SIGNS = (
         "its host cannot be reached",
         "Check the URL, and the network of the build machine.",
     ),
+    # What uv says whatever the reason was: for when git gave none.
+    (r"failed to fetch branch or tag|failed to find branch, tag", NO_SUCH_REF, CORRECT_REF),
 )
 """What git says, what that means, what to do; the first match wins."""
 

@@ -66,7 +66,10 @@ def install_lock(dependencies: Dependencies, install: Install, on_line: OnLine) 
     """Install every section of the requirements that were read from a lock file."""
     title = f"uv pip install (from {dependencies.source})"
     text = fill_in_variables(dependencies.requirements, install.env)
-    for number, section in enumerate(split_sections(text)):
+    sections = tuple(split_sections(text))
+    if not sections:
+        on_line("There are no packages to install.")
+    for number, section in enumerate(sections):
         lines = [_check_out(line, install, on_line) for line in section.lines]
         path = install.scratch_dir / f"requirements-{number}.txt"
         path.write_text("".join(f"{line}\n" for line in lines), "utf-8")

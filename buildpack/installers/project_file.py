@@ -201,12 +201,14 @@ def requirement_problems(file: str, text: str, requirements: Sequence[str]) -> I
         return  # Nearly always; the import takes 30 ms of a build in which nothing changed.
     from packaging.requirements import InvalidRequirement, Requirement
 
+    from buildpack.requirement_hints import what_was_meant
+
     for requirement in unusual:
         try:
             Requirement(requirement)
         except InvalidRequirement as err:
-            reason = str(err).partition("\n")[0]
-            yield f"{place_of(file, text, requirement)}: {requirement}\n    {reason}."
+            reason = what_was_meant(requirement) or str(err).partition("\n")[0] + "."
+            yield f"{place_of(file, text, requirement)}: {requirement}\n    {reason}"
         except RecursionError:
             yield f"{place_of(file, text, requirement)}: this marker is nested too deeply."
 

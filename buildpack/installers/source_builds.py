@@ -13,6 +13,8 @@ from buildpack.support.errors import SlugkitError
 from buildpack.support.values import value
 
 SHOWN = 20
+A_DIRECTORY = "A package in a directory of your app"
+"""What is said of a package whose name is not known, as its build failed before it was asked."""
 
 
 @value
@@ -170,7 +172,7 @@ class SourceBuildError(SlugkitError):
     def __init__(self, package: str, output: Sequence[str], missing: Missing | None) -> None:
         self.package, self.output, self.missing = package, tuple(output), missing
         super().__init__(
-            f"{package} could not be built from source",
+            f"{package or A_DIRECTORY} could not be built from source",
             details="\n".join(output[-SHOWN:]),
             resolution=_advice(package, missing),
         )
@@ -183,12 +185,31 @@ class SystemLibraryError(SourceBuildError):
 
     def __init__(self, package: str, output: Sequence[str], missing: Missing) -> None:
         super().__init__(package, output, missing)
-        self.brief = f"{package} could not be built: {missing.what} is missing"
+        self.brief = f"{package or A_DIRECTORY} could not be built: {missing.what} is missing"
         self.args = (self.brief,)
+
+
+FRAME = re.compile(r"(?P<indent>\s*)File \".*/builds-v0/.*\", line \d+")
+"""A line of a traceback that is about the build's own tools, such as setuptools."""
+
+
+def without_frames_of_tools(output: Sequence[str]) -> tuple[str, ...]:
+    """The output, its tracebacks reduced to what is the package's own."""
+    kept: list[str] = []
+    indent = -1
+    for line in output:
+        match = FRAME.match(line)
+        if match:
+            indent = len(match["indent"])
+        elif indent < 0 or len(line) - len(line.lstrip()) <= indent:
+            indent = -1
+            kept.append(line)
+    return tuple(kept)
 
 
 def build_error(package: str, output: Sequence[str]) -> SourceBuildError:
     """The error for a failed build, by what the output says is missing."""
+    output = without_frames_of_tools(output)
     text = "\n".join(output)
     for entry in MISSING:
         match = re.search(entry.sign, text)
@@ -205,6 +226,11 @@ def build_error(package: str, output: Sequence[str]) -> SourceBuildError:
 
 
 def _advice(package: str, missing: Missing | None) -> str:
+    if missing is None and not package:
+        return (
+            "Its own build (setup.py, or the build backend that its pyproject.toml names)\n"
+            "said the above. Correct it there."
+        )
     if missing is None:
         return (
             "Its own build said the above. A version that has a wheel for this Python\n"

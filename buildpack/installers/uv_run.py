@@ -26,7 +26,9 @@ RESOLVING = frozenset(
 QUIET = ("Using Python", "warning: `UV_", "Using CPython", "Using script environment")
 
 LOCK_TOO_OLD = re.compile(r"needs to be updated, but `--locked`|Unable to find lockfile")
-LOCK_BROKEN = re.compile(r"Failed to parse `(?P<lock>[^`]*\.lock)`")
+LOCK_BROKEN = re.compile(
+    r"Failed to parse `(?P<lock>[^`]*\.lock)`|Not a valid `pylock.toml` file: (?P<pylock>\S+)"
+)
 UV_VERSION = re.compile(r"Required uv version `(?P<wanted>[^`]+)` does not match")
 
 
@@ -101,8 +103,10 @@ def classify_uv_failure(
     if broken:
         at = re.search(r"at line (\d+)", text)
         reason = text.rpartition("|")[2].strip(" ^") or "uv cannot parse it"
-        remedy = "Write it again:\n\n    uv lock"
-        return BrokenFileError(broken["lock"], int(at[1]) if at else 0, f"{reason}.", remedy)
+        command = "uv export --format pylock.toml -o" if broken["pylock"] else "uv lock"
+        remedy = f"Write it again:\n\n    {command} {broken['pylock'] or ''}".rstrip()
+        name = broken["lock"] or broken["pylock"]
+        return BrokenFileError(name, int(at[1]) if at else 0, f"{reason}.", remedy)
     return classify_failure(lines, index, code)
 
 

@@ -64,7 +64,8 @@ def test_it_is_silent_without_django(tmp_path: Path) -> None:
 
 def test_every_other_reason_is_said(tmp_path: Path) -> None:
     venv = django_venv(tmp_path)
-    assert reason_to_skip(tmp_path, venv, "") == (None, "Skipped: no manage.py found.")
+    reason = "Skipped: no manage.py in the app's directory or up to two levels below it."
+    assert reason_to_skip(tmp_path, venv, "") == (None, reason)
     touch(tmp_path / "manage.py")
     assert reason_to_skip(tmp_path, venv, "1") == (
         None,

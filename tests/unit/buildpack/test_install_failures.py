@@ -11,6 +11,7 @@ from buildpack.installers.errors import (
     InstallFailedError,
     MissingFileError,
     NoMatchingDistributionError,
+    NoSuchVersionError,
     OutOfMemoryError,
     VersionConflictError,
 )
@@ -29,6 +30,7 @@ from buildpack.installers.package_errors import (
     PythonExcludedError,
     YankedError,
 )
+from buildpack.installers.source_builds import SourceBuildError
 from buildpack.installers.vendored import NotVendoredError
 from buildpack.support.errors import SlugkitError
 
@@ -119,8 +121,77 @@ def test_a_package_that_does_not_exist() -> None:
 
 def test_a_version_that_does_not_exist() -> None:
     error = classify(NO_VERSION)
-    assert isinstance(error, NoMatchingDistributionError)
-    assert error.package == "flask"
+    assert isinstance(error, NoSuchVersionError)
+    assert (error.package, error.id) == ("flask", NoMatchingDistributionError.id)
+    assert error.text() == (
+        "The index has no version of flask that is ==99.1.0\n\n"
+        "Because there is no version of flask==99.1.0 and you require\n"
+        "flask==99.1.0, we can conclude that your requirements are\n"
+        "unsatisfiable.\n\n"
+        "Ask for one of the versions that there are:\n\n"
+        "    pip index versions flask"
+    )
+
+
+UNNAMED_BUILD = """\
+error: The build backend returned an error
+  cause: Call to `setuptools.build_meta:__legacy__.get_requires_for_build_wheel` failed (exit \
+status: 1)
+
+         [stderr]
+         Traceback (most recent call last):
+           File "<string>", line 14, in <module>
+             requires = get_requires_for_build({})
+           File "/cache/uv/builds-v0/.tmpX/lib/python3.13/site-packages/setuptools/build_meta.py", \
+line 333, in get_requires_for_build_wheel
+             return self._get_build_requires(config_settings, requirements=[])
+                    ~~~~~~~~~~~~~~~~~~~~~~~~^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           File "<string>", line 3
+             setup(name="tally", version="1.0"
+                  ^
+         SyntaxError: '(' was never closed
+"""
+
+
+def test_a_directory_of_the_app_that_cannot_be_built() -> None:
+    error = classify(UNNAMED_BUILD)
+    assert isinstance(error, SourceBuildError)
+    assert error.text() == (
+        "A package in a directory of your app could not be built from source\n\n"
+        "Traceback (most recent call last):\n"
+        '  File "<string>", line 14, in <module>\n'
+        "    requires = get_requires_for_build({})\n"
+        '  File "<string>", line 3\n'
+        '    setup(name="tally", version="1.0"\n'
+        "         ^\n"
+        "SyntaxError: '(' was never closed\n\n"
+        "Its own build (setup.py, or the build backend that its pyproject.toml names)\n"
+        "said the above. Correct it there."
+    )
+
+
+GIT_WITHOUT_HOST = """\
+error: Failed to download and build `greeting @ git+https://git.invalid/example/greeting@v1.0`
+  cause: Git operation failed
+  cause: failed to clone into: /cache/uv/git-v2/db/6a3cd5112d02ac51
+  cause: failed to fetch branch or tag `v1.0`
+  cause: process didn't exit successfully: `/usr/bin/git fetch --force --update-head-ok \
+'https://git.invalid/example/greeting' '+refs/tags/v1.0:refs/remotes/origin/tags/v1.0'` (exit \
+status: 128)
+         --- stderr
+         fatal: unable to access 'https://git.invalid/example/greeting/': Could not resolve host: \
+git.invalid"""
+
+
+def test_a_tag_is_not_blamed_for_a_server_that_is_not_there() -> None:
+    error = classify(GIT_WITHOUT_HOST)
+    assert "its host's name cannot be resolved (DNS)" in error.text()
+    gone = GIT_WITHOUT_HOST.replace(
+        "unable to access 'https://git.invalid/example/greeting/': Could not resolve host: "
+        "git.invalid",
+        "repository 'https://git.invalid/example/greeting/' not found",
+    )
+    assert "there is no such repository" in classify(gone).text()
 
 
 def test_requirements_that_contradict_each_other() -> None:

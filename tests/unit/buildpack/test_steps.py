@@ -81,7 +81,8 @@ def test_any_virtual_environment_in_the_root_is_refused(tmp_path: Path) -> None:
         "Found a pyvenv.cfg in:\n\n  .venv/\n  my-env/\n\n"
         "A virtual environment works only on the computer it was made on.\n\n"
         "Remove it from git, and add it to .gitignore:\n\n"
-        "    git rm -r --cached .venv my-env\n    echo '.venv/' >> .gitignore"
+        "    git rm -r --cached .venv my-env\n    echo '.venv/' >> .gitignore\n"
+        "    echo 'my-env/' >> .gitignore"
     )
 
 

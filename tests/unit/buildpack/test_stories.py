@@ -19,11 +19,7 @@ from buildpack.version_warnings import version_warnings
 from tests.stories import DAY, ROOT, SNAPSHOTS, STORIES, Story, compare_failure, compare_snapshot
 
 PLANNED = [name for name, story in STORIES.items() if story.can_be_planned and not story.lock]
-REFUSED = [
-    name
-    for name, story in STORIES.items()
-    if not story.can_be_planned and not story.not_detected and not story.lock
-]
+REFUSED = [name for name, story in STORIES.items() if story.is_refused]
 
 
 def plan(story: Story, app_dir: Path) -> BuildPlan:

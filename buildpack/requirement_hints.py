@@ -1,0 +1,30 @@
+"""What somebody meant who wrote a line that is no requirement."""
+
+from __future__ import annotations
+
+import re
+
+ONE_EQUALS_SIGN = re.compile(r"(?P<name>[\w.-]+(?:\[[^\]]*\])?) ?= ?(?P<version>\d[\w.*+!]*)")
+PYTHON_CODE = re.compile(r"(import|from) [\w.]+")
+COMMAND = re.compile(
+    r"(?:python3? -m )?(?:pip3?|uv pip|uv|poetry|pipenv) (?:install|add) (?P<rest>.+)"
+)
+GIT_ADDRESS = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[\w./~-]+)")
+
+
+def what_was_meant(text: str) -> str:
+    """One sentence about a common slip; "" for what we do not recognise."""
+    match = ONE_EQUALS_SIGN.fullmatch(text)
+    if match:
+        return f"A version takes two equals signs: {match['name']}=={match['version']}"
+    if PYTHON_CODE.match(text):
+        return "This is Python, not the name of a package."
+    match = COMMAND.fullmatch(text)
+    if match:
+        return f"This is a command. Write what it installs alone: {match['rest']}"
+    match = GIT_ADDRESS.fullmatch(text)
+    if match:
+        name = match["path"].rstrip("/").rpartition("/")[2].removesuffix(".git")
+        address = f"{match['user']}@{match['host']}/{match['path']}"
+        return f"An address for git is written as a URL: {name} @ git+ssh://{address}"
+    return ""

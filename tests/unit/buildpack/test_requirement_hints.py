@@ -1,0 +1,32 @@
+"""Slips in requirements that are recognised, and what is said of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildpack.requirement_hints import what_was_meant
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("requests=2.32", "A version takes two equals signs: requests==2.32"),
+        ("psycopg[binary] = 3.2", "A version takes two equals signs: psycopg[binary]==3.2"),
+        ("import flask", "This is Python, not the name of a package."),
+        ("from flask import Flask", "This is Python, not the name of a package."),
+        ("pip install six idna", "This is a command. Write what it installs alone: six idna"),
+        ("python -m pip install six", "This is a command. Write what it installs alone: six"),
+        (
+            "git@github.com:example/shop.git",
+            "An address for git is written as a URL: "
+            "shop @ git+ssh://git@github.com/example/shop.git",
+        ),
+    ],
+)
+def test_common_slips_are_recognised(text: str, meant: str) -> None:
+    assert what_was_meant(text) == meant
+
+
+@pytest.mark.parametrize("text", ["flask >", "two words", "flask==3.1.3", "importlib-metadata"])
+def test_nothing_is_said_of_what_is_no_known_slip(text: str) -> None:
+    assert what_was_meant(text) == ""
