@@ -81,6 +81,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         source=name,
         inputs=inputs,
         local_paths=paths,
+        listed=tuple(_listed(package) for package in packages),
         options=(
             *(word for group in groups for word in ("--group", group)),
             *(word for extra in extras for word in ("--extra", extra)),
@@ -92,6 +93,12 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         ),
         facts={"groups": ",".join(groups), "extras": ",".join(extras)},
     )
+
+
+def _listed(package: Table) -> str:
+    name, version = text_of(package.get("name")), text_of(package.get("version"))
+    marker = text_of(package.get("marker"))
+    return (f"{name}=={version}" if version else name) + (f" ; {marker}" if marker else "")
 
 
 def lock_file(app: App, settings: BuildSettings) -> str:

@@ -8,10 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.tools import ToolBox
 from tests.api.compiling import ROOT, build_env
+from tests.integration.lock_support import PINNED, find_python
 from tests.stories import DAY, SNAPSHOTS, Story
 
 ON_THE_DAY = f"""
@@ -47,6 +50,39 @@ class Machine:
         shim = root / "bin" / "python3"
         shim.write_text(f"#!/bin/sh\nshift 3\nexec {python} -I -S -B -c '{ON_THE_DAY}' \"$@\"\n")
         shim.chmod(0o755)
+
+    def lock(self, story: Story, app: Path) -> None:
+        """Make the lock file of the app with its own tool, as on its author's desk."""
+        if not story.lock:
+            return
+        uv = ToolBox(directory=self.root / "tools", env=build_env()).program("uv")
+        name, *words = story.lock
+        env = {**build_env(), "UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": str(self.root / "uv")}
+        if name == "uv":
+            self._run(uv, *words, cwd=app, env=env)
+            if "-o" in words:
+                (app / "uv.lock").unlink()
+            return
+        home = self.root / name
+        if not home.exists():
+            python = str(find_python("3.13"))
+            self._run(uv, "venv", "-q", "-p", python, str(home), cwd=app, env=env)
+            self._run(uv, "pip", "install", "-q", "-p", str(home), PINNED[name], cwd=app, env=env)
+        active = {"VIRTUAL_ENV": str(home), "PIPENV_NOSPIN": "1", "PIPENV_VERBOSITY": "-1"}
+        self._run(home / "bin" / name, *words, cwd=app, env={**env, **active})
+
+    @staticmethod
+    def _run(program: Path, *words: str, cwd: Path, env: Mapping[str, str]) -> None:
+        done = subprocess.run(
+            (program, *words),
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def compile(self, story: Story, app: Path, **env: str) -> Outcome:
         """Build the app at ``app``, a directory of this test's own."""

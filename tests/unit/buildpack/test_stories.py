@@ -5,49 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from buildpack.config_vars import check_config_vars
-from buildpack.plan import BuildPlan, plan_build
-from buildpack.python_version import parse_exact_version, read_policy
-from buildpack.settings import open_app, read_settings
 from buildpack.support.errors import SlugkitError
-from buildpack.version_warnings import version_warnings
-from tests.stories import DAY, ROOT, SNAPSHOTS, STORIES, Story, compare_failure, compare_snapshot
+from tests.planning import plan_text
+from tests.stories import ROOT, SNAPSHOTS, STORIES, compare_failure, compare_snapshot
 
 PLANNED = [name for name, story in STORIES.items() if story.can_be_planned and not story.lock]
 REFUSED = [name for name, story in STORIES.items() if story.is_refused]
 
 
-def plan(story: Story, app_dir: Path) -> BuildPlan:
-    """What bin/compile decides, on the day of the stories."""
-    check_config_vars(story.env)
-    settings = read_settings({}, story.env)
-    app = open_app(app_dir, settings)
-    return plan_build(app, settings, story.env, read_policy(story.env, DAY))
-
-
-def as_text(found: BuildPlan, env: Mapping[str, str]) -> str:
-    """The plan and its warnings.
-
-    Warned is as if the newest patch release were there, or the one that was asked for.
-    """
-    policy = read_policy(env, DAY)
-    first = found.python.allowed.wanted[0]
-    version = policy.known[first].latest if first in policy.known else parse_exact_version(first)
-    warnings = (*version_warnings(found.python, version, policy), *found.dependencies.warnings)
-    told = {**found.as_json(), "warnings": [text.splitlines() for text in warnings]}
-    return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 @pytest.mark.parametrize("name", PLANNED)
 def test_the_plan_is_the_one_in_the_snapshot(name: str, tmp_path: Path) -> None:
     story = STORIES[name]
-    found = plan(story, story.copy_to(tmp_path / "app"))
-    compare_snapshot("plans", f"{name}.json", as_text(found, story.env))
+    compare_snapshot("plans", f"{name}.json", plan_text(story, story.copy_to(tmp_path / "app")))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -55,7 +28,7 @@ def test_the_story_ends_with_these_words_and_this_id(name: str, tmp_path: Path) 
     story = STORIES[name]
     app_dir = story.copy_to(tmp_path / "app")
     with pytest.raises(SlugkitError) as caught:
-        plan(story, app_dir)
+        plan_text(story, app_dir)
     compare_failure(story, caught.value)
 
 
