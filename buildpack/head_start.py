@@ -109,6 +109,7 @@ class HeadStart:
             uv=self.tools.program("uv"),
             venv=create_venv(self._place / "venv", version, home=interpreter.executable.parent),
             app_dir=self.app.root,
+            source_dir=self.app.source,
             scratch_dir=scratch,
             cache_dir=self.cache_dir,
             env=self.env,

@@ -164,8 +164,10 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
 def _plainly_wrong(app: App, lines: Sequence[RequirementLine]) -> Iterator[Problem]:
     """What else is to be corrected, as far as it can be said of a line by itself."""
     for line in lines:
-        if not line.is_option and "${" not in line.text:
-            message = _local_problem(app, line) or requirement_problem(line.requirement)
+        if "${" not in line.text:
+            message = _local_problem(app, line)
+            if not line.is_option:
+                message = message or requirement_problem(line.requirement)
             if message:
                 yield _problem(line, message)
 

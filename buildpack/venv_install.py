@@ -100,6 +100,7 @@ def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Out
         is_done = False  # What is wrong is told by installing in earnest.
     if not is_done:
         files.remove_tree(venv.root)
+        files.remove_tree(venv.root.parent / "scratch")
         return False
     for line in lines:
         out.info(line)
@@ -144,6 +145,7 @@ def _fill(
         uv=tools.program("uv"),
         venv=venv,
         app_dir=request.app.root,
+        source_dir=request.app.source,
         scratch_dir=scratch,
         cache_dir=request.cache_dir,
         env=request.env,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -70,8 +71,16 @@ class Install:
     env: Mapping[str, str]
     runtime: Runtime
     tools: ToolBox
+    source_dir: Path | None = None
+    """The whole source, where the app is a part of it."""
     may_build: bool = True
     """Whether uv may bring what building a source distribution takes."""
+
+    @property
+    def below_source(self) -> str:
+        """The way from the source to the app, with a slash behind it; "" where they are one."""
+        way = os.path.relpath(self.app_dir, self.source_dir or self.app_dir)
+        return "" if way == "." else f"{way}/"
 
     @property
     def uv_cache_dir(self) -> Path:

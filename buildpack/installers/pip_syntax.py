@@ -102,7 +102,7 @@ def link_directories(lines: Iterable[RequirementLine]) -> Iterator[str]:
     """Directories of the app that ``--find-links`` names: what is in them decides as well."""
     for _, name, value in own_options(lines):
         path = value.removeprefix("file:")
-        if name == "--find-links" and "://" not in value and not path.startswith(("/", "$", "..")):
+        if name == "--find-links" and "://" not in value and not path.startswith(("/", "$")):
             yield posixpath.normpath(path)
 
 

@@ -51,6 +51,7 @@ from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
 from buildpack.requirements_file import (
     RequirementLine,
+    is_of_app,
     read_requirement_files,
     split_lines,
 )
@@ -91,7 +92,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         local_paths=(
             *editable.directories,
             *(path for path in found.local_paths() if path not in found.editable_paths()),
-            *(path for path in link_directories(found.lines) if app.has(path)),
+            *(path for path in link_directories(found.lines) if is_of_app(app, path)),
             *((DIRECTORY,) if vendored.options else ()),
         ),
         options=vendored.options,

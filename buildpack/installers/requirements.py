@@ -26,6 +26,8 @@ from buildpack.requirements_file import (
     RequirementLine,
     check_requirement_files,
     included_files,
+    is_of_app,
+    is_outside,
     read_requirement_files,
     requirement_problem,
     split_lines,
@@ -158,11 +160,13 @@ def install_requirements(
     env = {**given.variables, **uv_env(install)}
     command = install_command(install, arguments, title=title, env=env)
     scratch = f"{install.scratch_dir}/"
+    in_app, up = f"{scratch}{install.below_source}", "../" * install.below_source.count("/")
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        shown = redact(line.replace(scratch, ""), given.secrets)
-        lines.append(shown)
+        shown = redact(line.replace(in_app, "").replace(scratch, up), given.secrets)
+        if not line.startswith("Using "):
+            lines.append(shown)
         if line.endswith("does not contain any dependencies"):
             on_line("There are no packages to install.")
         elif not line.startswith(NOT_SHOWN):
@@ -209,9 +213,14 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
 
 
 def write_translated(dependencies: Dependencies, install: Install) -> tuple[str, ...]:
-    """The app's files as uv understands them, beside each other as in the app; how to name them."""
+    """The app's files as uv understands them, beside each other as in the app; how to name them.
+
+    Files beside an app in a subdirectory of its source are beside it here as well.
+    """
+    place = install.scratch_dir / install.below_source
+    place.mkdir(parents=True, exist_ok=True)
     for name, text in requirement_texts(dependencies).items():
-        path = install.scratch_dir / name
+        path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         translated = translate(
             split_lines(name, text),
@@ -221,7 +230,7 @@ def write_translated(dependencies: Dependencies, install: Install) -> tuple[str,
         )
         path.write_text(translated, "utf-8")
     names = dependencies.facts[FILES_FACT].split(",")
-    return tuple(word for name in names for word in ("-r", str(install.scratch_dir / name)))
+    return tuple(word for name in names for word in ("-r", str(place / name)))
 
 
 def requirement_texts(dependencies: Dependencies) -> Mapping[str, str]:
@@ -249,12 +258,12 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     editable = editable_inputs(app, found.editable_paths())
     return Dependencies(
         manager=PackageManager.PIP,
-        source=names[0],
+        source=", ".join(names),
         inputs={**found.contents, **editable.files},
         local_paths=(
             *editable.directories,
             *(path for path in found.local_paths() if path not in found.editable_paths()),
-            *(path for path in link_directories(found.lines) if app.has(path)),
+            *(path for path in link_directories(found.lines) if is_of_app(app, path)),
             *((DIRECTORY,) if vendored.options else ()),
         ),
         options=(
@@ -293,7 +302,7 @@ def check_lines(app: App, found: RequirementFiles, env: Mapping[str, str]) -> No
 def requirements_files(app: App, settings: BuildSettings) -> tuple[str, ...]:
     """The files to install from; with the tests' own when it is they who are built for."""
     names = settings.requirements_files
-    missing = tuple(n for n in names if n.startswith(("/", "..")) or not app.is_file(n))
+    missing = tuple(n for n in names if is_outside(app, n) or not app.has(n))
     if missing:
         from buildpack.installers.errors import RequirementsFilesError
 

@@ -6,6 +6,7 @@ with their hashes, the project and the members of its workspace editable, as on 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 
 from buildpack.app import App
@@ -14,6 +15,7 @@ from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.local_projects import editable_inputs
 from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
 from buildpack.installers.project_errors import (
+    Difference,
     LockOutOfSyncError,
     LockVersionError,
     RequiredUvVersionError,
@@ -33,10 +35,12 @@ from buildpack.installers.uv_run import (
     run_uv,
     sync_command,
 )
+from buildpack.installers.uv_workspace import find_workspace, needed_packages, own_workspace
 from buildpack.package_manager import PackageManager
 from buildpack.python_specifier import SpecifierError, parse_specifier
 from buildpack.python_version import parse_exact_version
 from buildpack.settings import BuildSettings
+from buildpack.support.values import changed
 from buildpack.tools import tool_versions
 
 LOCK = "uv.lock"
@@ -47,22 +51,30 @@ TITLE = "uv sync --locked --no-default-groups"
 
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """The lock and the projects it was made from. Raises where they are not in step."""
-    root = read_project(app)
-    check_required_version(app, root)
-    lock = parse_uv_lock(LOCK, app.read_text(LOCK))
+    workspace = own_workspace(app) if app.is_file(LOCK) else find_workspace(app)
+    workspace = workspace or own_workspace(app)
+    top, member = workspace.top, workspace.member
+    root = read_project(top)
+    check_required_version(top, root)
+    lock = parse_uv_lock(LOCK, top.read_text(LOCK))
     if lock.format != FORMAT:
         raise LockVersionError(LOCK, str(lock.format), str(FORMAT), LOCK_COMMAND)
-    installed = {package.path: package for package in lock.local if package.kind != "virtual"}
-    paths = check_local_paths(app, settings, LOCK, installed)
-    members = {".": root, **_members(app, lock)}
-    found = differences(lock, root, members)
+    needed = lock.local if member == "." else needed_packages(lock, member)
+    installed = {package.path: package for package in needed if package.kind != "virtual"}
+    place = changed(settings, app_dir=posixpath.join(settings.app_dir, workspace.way_up))
+    paths = check_local_paths(top, place, LOCK, installed)
+    members = {".": root, **_members(top, lock)}
+    found = (*differences(lock, root, members), *unknown_member(app, member, members))
     if found:
         raise LockOutOfSyncError(LOCK, PYPROJECT, found, LOCK_COMMAND)
-    groups = choose(settings.groups, root.groups, setting=GROUPS, source=PYPROJECT)
-    extras = choose(settings.extras, root.extras, setting=EXTRAS, source=PYPROJECT)
-    linked = editable_inputs(app, (x for x in paths if installed[x].kind == "editable"))
+    project = members[member]
+    groups = choose(settings.groups, project.groups, setting=GROUPS, source=project.file)
+    extras = choose(settings.extras, project.extras, setting=EXTRAS, source=project.file)
+    linked = editable_inputs(top, (x for x in paths if installed[x].kind == "editable"))
     files = (*(member.file for member in members.values()), UV_TOML)
-    names = (LOCK, *(name for name in files if app.is_file(name)))
+    names = (LOCK, *(name for name in files if top.is_file(name)))
+    whole = (*linked.directories, *(x for x in paths if installed[x].kind != "editable"))
+    inputs = {**linked.files, **{name: top.read_bytes(name) for name in names}}
     options = (("--no-default-groups",) if not settings.is_test else ()) + tuple(
         word
         for flag, chosen in (("--group", groups), ("--extra", extras))
@@ -71,13 +83,20 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     )
     return Dependencies(
         manager=PackageManager.UV,
-        source=LOCK,
-        inputs={**linked.files, **{name: app.read_bytes(name) for name in names}},
-        local_paths=(*linked.directories, *(x for x in paths if installed[x].kind != "editable")),
+        source=workspace.from_app(LOCK),
+        inputs={workspace.from_app(name): content for name, content in inputs.items()},
+        local_paths=tuple(workspace.from_app(path) for path in whole),
         options=(_freshness(members), *options),
         requires_python=tuple(_requires_python(lock, members)),
         facts={"groups": ",".join(groups), "extras": ",".join(extras)},
     )
+
+
+def unknown_member(app: App, member: str, members: Mapping[str, Project]) -> Iterator[Difference]:
+    """An app that the workspace has, and its lock does not know yet."""
+    if member not in members:
+        name = read_project(app).name
+        yield Difference(name="member of the workspace", locked="", wanted=f"{name} in {member}")
 
 
 def _freshness(members: Mapping[str, Project]) -> str:

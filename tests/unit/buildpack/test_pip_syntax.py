@@ -81,7 +81,7 @@ def test_options_without_effect_are_found_with_their_lines() -> None:
 
 def test_directories_of_wheels_in_the_app_are_known() -> None:
     lines = split_lines("r.txt", "-f ./wheels\n-f https://w.example\n-f /elsewhere\n-f ../up\n")
-    assert list(link_directories(lines)) == ["wheels"]
+    assert list(link_directories(lines)) == ["wheels", "../up"]
 
 
 @pytest.mark.parametrize(

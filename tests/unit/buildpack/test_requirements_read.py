@@ -48,7 +48,7 @@ def test_several_files_and_those_of_the_tests(tmp_path: Path) -> None:
     settings = BuildSettings(requirements_files=("web.txt", "requirements.txt"), is_test=True)
     found = read(tmp_path, "", settings)
     assert found.facts["requirements_files"] == "web.txt,requirements.txt,requirements-test.txt"
-    assert found.source == "web.txt"
+    assert found.source == "web.txt, requirements.txt, requirements-test.txt"
 
 
 def test_files_that_are_not_there_are_all_named(tmp_path: Path) -> None:
