@@ -23,6 +23,7 @@ from buildpack.installers.errors import (
 from buildpack.installers.git_failures import git_failure
 from buildpack.installers.installed import HostileWheelError
 from buildpack.installers.network_errors import (
+    FileUnreachableError,
     IndexAccessError,
     IndexTlsError,
     IndexUnreachableError,
@@ -78,6 +79,7 @@ BAD_WHEEL = re.compile(
 WRONG_NAME = re.compile(
     r"structure of `(?P<package>[^`]+)`.*?invalid: (?P<reason>The \.dist-info.*)"
 )
+DIRECT = re.compile(r"Failed to download(?: and build)? `(?P<package>[^`]+?) @ https?://")
 BUILD = re.compile(r"Failed to (?:download and )?build `(?P<package>[^`]+)`")
 DISK_FULL = re.compile(r"No space left on device|\(os error 28\)|Disk quota exceeded")
 WRITING = re.compile(r"failed to (?:write to|create|copy|persist)[^`]*`(?P<path>[^`]+)`")
@@ -186,6 +188,9 @@ def _network(failure: Failure) -> SlugkitError | None:
     if TLS.search(text):
         return IndexTlsError(url, text.rpartition(" cause: ")[2].split(" hint:")[0])
     reason = _reason(text)
+    direct = DIRECT.search(text)
+    if direct and reason:
+        return FileUnreachableError(direct["package"], url, reason)
     return IndexUnreachableError(url, reason) if reason else None
 
 

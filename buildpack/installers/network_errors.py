@@ -23,6 +23,22 @@ class IndexUnreachableError(SlugkitError):
         )
 
 
+class FileUnreachableError(IndexUnreachableError):
+    """The server of a file that a requirement names by its URL does not answer."""
+
+    id = "install::file-unreachable"
+
+    def __init__(self, package: str, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.package = package
+        self.brief = f"The file of {package} cannot be reached"
+        self.resolution = (
+            "Your requirements name it by its URL. Check that, and the network and any proxy\n"
+            "settings of the build machine."
+        )
+        self.args = (self.brief,)
+
+
 class IndexTlsError(SlugkitError):
     """The package index cannot prove who it is."""
 

@@ -62,6 +62,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         source=PYPROJECT,
         inputs={**linked.files, **{name: app.read_bytes(name) for name in names}},
         local_paths=(*linked.directories, *paths),
+        listed=(*project.dependencies, *(("-e .",) if _is_installed(project) else ())),
         options=_arguments(project, groups, extras),
         requires_python=limits(project.requires_python, f"{PYPROJECT} (requires-python)"),
         warnings=() if is_pinned(project) else (NOT_LOCKED,),

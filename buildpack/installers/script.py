@@ -92,6 +92,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         source=name,
         inputs=inputs | ({lock: app.read_bytes(lock)} if has_lock else {}),
         local_paths=paths,
+        listed=tuple(strings(metadata.get("dependencies"))),
         options=("--locked",) if has_lock else (),
         requires_python=limits(text_of(metadata.get("requires-python")), f"{name} (script block)"),
         warnings=() if has_lock else (_not_locked(name),),

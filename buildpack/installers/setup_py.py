@@ -31,6 +31,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     source = names[0]
     return Dependencies(
         manager=PackageManager.SETUP_PY,
+        listed=("-e .",),
         source=source,
         inputs={name: app.read_bytes(name) for name in names},
         local_paths=(".",),

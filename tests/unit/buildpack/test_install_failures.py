@@ -170,6 +170,24 @@ def test_a_directory_of_the_app_that_cannot_be_built() -> None:
     )
 
 
+NO_FILE_SERVER = """\
+error: Failed to download `lantern @ https://files.invalid/lantern-1.0-py3-none-any.whl`
+  cause: Request failed after 3 retries in 3.4s
+  cause: Failed to fetch: https://files.invalid/lantern-1.0-py3-none-any.whl
+  cause: dns error"""
+
+
+def test_the_server_of_one_file_is_not_the_index() -> None:
+    error = classify(NO_FILE_SERVER)
+    assert error.id == "install::file-unreachable"
+    assert error.text() == (
+        "The file of lantern cannot be reached\n\n"
+        "https://files.invalid/lantern-1.0-py3-none-any.whl: its name cannot be resolved (DNS).\n\n"
+        "Your requirements name it by its URL. Check that, and the network and any proxy\n"
+        "settings of the build machine."
+    )
+
+
 GIT_WITHOUT_HOST = """\
 error: Failed to download and build `greeting @ git+https://git.invalid/example/greeting@v1.0`
   cause: Git operation failed
