@@ -85,11 +85,36 @@ def test_values_are_kept_byte_for_byte(tmp_path: Path) -> None:
 def test_an_env_dir_that_cannot_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *mode: str) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     write(tmp_path, TOKEN="abc")
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # tests run as root, who reads everything
+    monkeypatch.setattr(Path, "open", refuse)  # tests run as root, who reads everything
     with pytest.raises(ConfigVarsError) as caught:
         read_env_dir(tmp_path)
     assert caught.value.details == f"{tmp_path}/TOKEN: Permission denied"
+
+
+def test_an_env_dir_that_is_a_file_is_not_taken_for_no_config_vars(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("TOKEN=abc")
+    with pytest.raises(ConfigVarsError) as caught:
+        read_env_dir(tmp_path / "env")
+    assert caught.value.details == f"{tmp_path}/env: Not a directory"
+
+
+def test_a_value_that_no_program_can_be_given_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "HUGE").open("wb") as file:
+        file.truncate(10 * 2**30)
+    (tmp_path / "FITS").write_bytes(b"x" * (128 * 1024 - 1 - len("FITS=")))
+    with pytest.raises(UnsafeConfigVarsError) as caught:
+        read_env_dir(tmp_path)
+    reason = "its value has a NUL byte, which no environment can hold"
+    assert caught.value.reasons == {"HUGE": reason}
+
+
+def test_one_byte_more_than_the_kernel_takes_is_too_much(tmp_path: Path) -> None:
+    (tmp_path / "LONG").write_bytes(b"x" * (128 * 1024 - len("LONG=")))
+    with pytest.raises(UnsafeConfigVarsError) as caught:
+        read_env_dir(tmp_path)
+    reason = "its value is longer than the 128 KiB a program can be given"
+    assert caught.value.reasons == {"LONG": reason}
