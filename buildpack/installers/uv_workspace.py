@@ -36,7 +36,7 @@ class Workspace:
 
     def from_app(self, path: str) -> str:
         """A path from the workspace's root, as it is called from the app."""
-        return posixpath.normpath(posixpath.join(self.way_up, path))
+        return posixpath.relpath(path, self.member)
 
 
 def own_workspace(app: App) -> Workspace:

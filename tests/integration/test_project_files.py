@@ -393,6 +393,30 @@ def test_a_scripts_own_settings_of_uv_and_its_lock_count(workspace: Workspace) -
     assert names(distributions(workspace.install().python)) == ["idna==3.10"]
 
 
+def test_a_member_of_a_workspace_is_installed_as_uv_does_it_and_works_from_a_moved_tree(
+    workspace: Workspace,
+) -> None:
+    workspace.copy("uv_workspace")
+    theirs = workspace.root / "theirs"
+    member = workspace.app_dir / "packages" / "prices"
+    settings = {"UV_PROJECT_ENVIRONMENT": str(theirs)}
+    workspace.uv("sync", "-q", "--locked", "--package", "prices", cwd=member, **settings)
+    wanted = names(distributions(theirs / "bin" / "python"))
+    shutil.rmtree(theirs)
+    cache, app_dir = workspace.root / "cache", {"SLUGKIT_APP_DIR": "packages/prices"}
+    done = compile_app(workspace.app_dir, cache, **app_dir)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "-----> Installing the packages in uv.lock\n" in done.stdout
+    moved = workspace.app_dir.rename(workspace.root / "moved")
+    python = moved / ".heroku/venv/bin/python"
+    assert "prices==0.1" in wanted
+    assert "shop==1.0" not in wanted
+    assert names(distributions(python)) == wanted
+    argv = (python, "-B", "-c", "import prices; print(prices.__file__)")
+    answer = subprocess.run(argv, cwd="/", env={}, capture_output=True, check=True, text=True)
+    assert answer.stdout == f"{moved}/packages/prices/src/prices/__init__.py\n"
+
+
 def test_a_source_that_cannot_be_built_says_why(workspace: Workspace) -> None:
     workspace.write(setup__py="raise SystemExit('no such header')\n")
     with pytest.raises(InstallFailedError) as raised:
