@@ -122,8 +122,8 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     out.step(f"Installing the packages in {in_app_dir(choices.app_dir, plan)}")
     for warning in plan.dependencies.warnings:
         out.warning(warning)
-    if choices.trim:
-        out.info(f"Left out, as {TRIM} says: {', '.join(choices.trim)}.")
+    if plan.trim:
+        out.info(f"Left out, as {TRIM} says: {', '.join(plan.trim)}.")
     request = DependencyRequest(
         app=app,
         build_dir=dirs.build_dir,
@@ -132,7 +132,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         runtime=runtime,
         cache_dir=dirs.cache_dir,
         env=settings,
-        trim=choices.trim,
+        trim=plan.trim,
     )
     facts = request.facts()
     for change in facts.changes_since(read_last_facts(dirs.cache_dir)):

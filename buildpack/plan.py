@@ -14,6 +14,7 @@ from buildpack.package_manager import PackageManager, determine_package_manager
 from buildpack.python_version import VersionPolicy
 from buildpack.settings import BuildSettings
 from buildpack.support.values import value
+from buildpack.trim import Trim
 from buildpack.version_resolver import Resolution, resolve_requested_version
 from buildpack.version_sources import read_version_sources
 
@@ -29,6 +30,7 @@ class BuildPlan:
     python: Resolution
     dependencies: Dependencies
     hooks: tuple[str, ...]
+    trim: tuple[Trim, ...] = ()
 
     @property
     def package_manager(self) -> PackageManager:
@@ -45,7 +47,10 @@ class BuildPlan:
         """For ``python3 -m buildpack plan DIR``."""
         return {
             "hooks": list(self.hooks),
-            "choices": dict(self.dependencies.facts),
+            "choices": {
+                **self.dependencies.facts,
+                **({"trim": ",".join(self.trim)} if self.trim else {}),
+            },
             "dependencies": [_shown(line) for line in self.listed()],
             "files": sorted(self.dependencies.inputs),
             "installed_paths": list(self.dependencies.local_paths),
@@ -81,4 +86,5 @@ def plan_build(
         python=resolve_requested_version(sources, policy),
         dependencies=dependencies,
         hooks=tuple(name for name in HOOKS if app.is_file(f"bin/{name}")),
+        trim=settings.trim,
     )

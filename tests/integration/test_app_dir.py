@@ -172,9 +172,15 @@ def test_a_procfile_at_the_root_wins_and_the_rest_is_added(kit: Kit, open_dir: P
 def test_the_plan_command_looks_there_as_well() -> None:
     argv = (sys.executable, "-m", "buildpack", "plan", str(STORY.directory))
     done = subprocess.run(
-        argv, cwd=ROOT, env=build_env(**STORY.env), capture_output=True, check=True, timeout=60
+        argv,
+        cwd=ROOT,
+        env=build_env(**STORY.env, SLUGKIT_TRIM="types,tests"),
+        capture_output=True,
+        check=True,
+        timeout=60,
     )
     plan = json.loads(done.stdout)
+    assert plan["choices"]["trim"] == "tests,types"
     assert plan["installed_paths"] == []  # an editable link: only its metadata decides
     assert plan["hooks"] == ["pre_compile", "post_compile"]
     assert {"../../constraints.txt", "../../requirements/web.txt"} <= set(plan["files"])
