@@ -22,6 +22,7 @@ from buildpack.installers.local_sources import (
     test_choices,
 )
 from buildpack.installers.lock_changes import parse_dependency
+from buildpack.installers.lock_errors import naming_mistakes
 from buildpack.installers.project_errors import (
     Difference,
     LockOutOfSyncError,
@@ -149,7 +150,8 @@ def differences(packages: Sequence[Table], project: Project) -> Iterator[Differe
         versions = locked.setdefault(normalized(text_of(package.get("name"))), [])
         versions.append(text_of(package.get("version")))
     for text in project.dependencies:
-        wanted = parse_dependency(text)
+        with naming_mistakes(project.file):
+            wanted = parse_dependency(text)
         if wanted.name not in locked:
             if not wanted.marker:
                 yield Difference(name=wanted.name, locked="", wanted=text)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from buildpack.hostile_text import loads_toml
 from buildpack.installers.lock_changes import parse_dependency
+from buildpack.installers.lock_errors import naming_mistakes
 from buildpack.installers.project_errors import Difference
 from buildpack.installers.project_file import (
     Project,
@@ -28,7 +29,7 @@ from buildpack.installers.project_file import (
     text_of,
 )
 from buildpack.installers.requirement_compare import Wish, compare, source_of
-from buildpack.python_specifier import parse_specifier
+from buildpack.python_specifier import SpecifierError, parse_specifier
 from buildpack.support.values import value
 
 REMEDY = "Write it again:\n\n    uv lock"
@@ -133,8 +134,12 @@ def _python_differences(lock: UvLock, root: Project) -> Iterator[Difference]:
         return
     # uv may write a specifier another way: only what admits other versions differs.
     versions = [(3, minor, patch) for minor in range(6, 18) for patch in (0, 1, 5, 99)]
-    one, other = parse_specifier(wanted), parse_specifier(locked)
-    if [one(x) for x in versions] != [other(x) for x in versions]:
+    try:
+        one, other = parse_specifier(wanted), parse_specifier(locked)
+        is_same = [one(x) for x in versions] == [other(x) for x in versions]
+    except SpecifierError:
+        is_same = False  # The project's own was checked: nobody's uv wrote such a lock.
+    if not is_same:
         yield _difference("requires-python", locked, wanted)
 
 
@@ -214,7 +219,8 @@ def _wishes(
     requirements: Sequence[str], project: Project, root: Project, *, extra: str
 ) -> Iterator[Wish]:
     for text in requirements:
-        dependency = parse_dependency(text)
+        with naming_mistakes(project.file or root.file):
+            dependency = parse_dependency(text)
         marker = dependency.marker
         if extra:
             condition = f"extra == '{extra}'"
