@@ -198,9 +198,18 @@ def pip_env(install: Install) -> dict[str, str]:
     }
 
 
-def portable(text: str, app_dir: Path, variables: Mapping[str, str]) -> str:
-    """A lock without a path of this machine and without the value of any variable."""
+def portable(
+    text: str, app_dir: Path, variables: Mapping[str, str], source_dir: Path | None = None
+) -> str:
+    """A lock without a path of this machine and without the value of any variable.
+
+    ``source_dir`` is the whole source, where the app is a part of it.
+    """
     text = text.replace(f"file://{app_dir}/", "./").replace(f"file://{app_dir}", ".")
+    if source_dir and source_dir != app_dir:
+        up = os.path.relpath(source_dir, app_dir)
+        text = text.replace(f"{app_dir}/", "").replace(f"file://{source_dir}/", f"{up}/")
+        text = text.replace(f"{source_dir}/", f"{up}/")
     for name, value in sorted(variables.items(), key=lambda item: -len(item[1])):
         if len(value) >= 4:
             text = text.replace(value, f"${{{name}}}")

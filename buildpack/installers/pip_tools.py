@@ -172,7 +172,7 @@ def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> s
         _explain(dependencies, install, given)
         raise PipCompileError(without_traceback(lines), err.code) from err
     locked = (install.scratch_dir / "locked.txt").read_text("utf-8")
-    return portable(locked, install.app_dir, given.variables)
+    return portable(locked, install.app_dir, given.variables, install.source_dir)
 
 
 def _explain(dependencies: Dependencies, install: Install, given: Given) -> None:

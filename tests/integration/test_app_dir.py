@@ -69,6 +69,7 @@ def test_everything_happens_in_the_chosen_directory(place: Path, log: str) -> No
         assert line in log
     assert (app / APP_DIR / "built-by-hook.txt").read_text() == "made by shared\n"
     assert not (app / APP_DIR / ".heroku").exists()
+    assert named(place, app) == ""
     assert sorted(path.name for path in app.iterdir()) == [
         ".heroku", ".profile.d", "constraints.txt", "libs", "requirements", "services",
     ]  # fmt: skip
@@ -104,6 +105,23 @@ def test_an_unchanged_build_is_the_same_and_a_change_beside_the_app_is_named(
     assert "        + flask==3.1.2\n" in changed
     where = in_container(other, 'python -B -c "import shared; print(shared.__file__)"')
     assert where == f"{other}/libs/shared/shared/__init__.py\n"
+
+
+def test_a_lock_made_from_requirements_in_names_no_place(place: Path) -> None:
+    app = STORY.copy_to(place / "unlocked")
+    requirements = app / APP_DIR / "requirements.txt"
+    requirements.rename(requirements.with_suffix(".in"))
+    log = compiled(app, place / "cache")
+    assert "-----> Installing the packages in services/api/requirements.in\n" in log
+    lock = (app / ".heroku/venv/requirements.txt").read_text()
+    assert "-e ../../libs/shared\n" in lock
+    assert named(place, app) == ""
+
+
+def named(place: Path, app: Path) -> str:
+    """The files of a built app that say where it was built."""
+    argv = ("grep", "-rlF", str(place), str(app))
+    return subprocess.run(argv, capture_output=True, check=False, text=True, timeout=60).stdout
 
 
 def test_what_leaves_the_source_is_refused(place: Path) -> None:

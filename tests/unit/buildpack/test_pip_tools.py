@@ -148,6 +148,16 @@ def test_a_lock_names_no_directory_and_no_value_of_a_variable() -> None:
     )
 
 
+def test_a_lock_names_what_lies_beside_the_app_from_there() -> None:
+    text = (
+        "-e file:///build/libs/shared\nx @ file:///build/services/api/x.whl\n"
+        "    # via -r /build/base.in, /build/services/api/a.in\n"
+    )
+    assert portable(text, Path("/build/services/api"), {}, Path("/build")) == (
+        "-e ../../libs/shared\nx @ ./x.whl\n    # via -r ../../base.in, a.in\n"
+    )
+
+
 def test_settings_of_compile_win_and_those_of_printing_do_not_count(tmp_path: Path) -> None:
     (tmp_path / ".pip-tools.toml").write_text(
         "[tool.pip-tools]\npre = false\nheader = false\nno-header = true\n"
