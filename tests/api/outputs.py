@@ -130,7 +130,6 @@ REPLACED = (
     (r"(Python \d+\.\d+)\.\d+ is not the newest", r"\1.N is not the newest"),
     # Which frames a traceback has, and what they look like, is Python's affair.
     (r"^( *Traceback \(most recent call last\):)\n(?: {8,}.*\n)*", r"\1\n         ...\n"),
-    (r"(?: {7}Installed \d+ packages? in TIME\n)+( {7}Installed)", r"\1"),
     (r"\b0x[0-9a-f]{8,}\b", "0x..."),
     (r"^( +)(PATH|HOME|SSL_CERT_FILE|SSL_CERT_DIR)[= ].*$", r"\1\2=..."),
 )  # fmt: skip
@@ -149,7 +148,14 @@ def comparable(text: str, app: Path) -> str:
         text = re.sub(pattern, replacement, text, flags=re.M)
     text = _without_floating_versions(text, app)
     lines = [line for line in text.splitlines() if not re.match(DROPPED, line)]
-    return "\n".join(_sorted(_sorted(lines, r".*  SIZE$"), r" +Built ")) + "\n"
+    text = "\n".join(_sorted(_sorted(lines, r".*  SIZE$"), r" +Built ")) + "\n"
+    return re.sub(r"( {7}Installed \d+ packages? in TIME\n){2,}", _sum, text)
+
+
+def _sum(match: re.Match[str]) -> str:
+    """Wheels that were there early, and the rest: together."""
+    count = sum(map(int, re.findall(r"Installed (\d+)", match[0])))
+    return f"       Installed {count} packages in TIME\n"
 
 
 def _without_floating_versions(text: str, app: Path) -> str:

@@ -25,8 +25,8 @@ from buildpack.app import App
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
 from buildpack.installers.built_in_place import restore_built_in_place
-from buildpack.installers.errors import InstallFailedError
 from buildpack.installers.project_errors import UnsupportedEnvironmentError, UvLockOutOfSyncError
+from buildpack.installers.source_builds import SourceBuildError
 from buildpack.package_manager import determine_package_manager
 from buildpack.python_version import PythonVersion
 from buildpack.runtime.install import Runtime
@@ -419,7 +419,7 @@ def test_a_member_of_a_workspace_is_installed_as_uv_does_it_and_works_from_a_mov
 
 def test_a_source_that_cannot_be_built_says_why(workspace: Workspace) -> None:
     workspace.write(setup__py="raise SystemExit('no such header')\n")
-    with pytest.raises(InstallFailedError) as raised:
+    with pytest.raises(SourceBuildError) as raised:
         workspace.install()
     assert "no such header" in raised.value.text()
 
