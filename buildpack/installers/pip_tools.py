@@ -49,9 +49,9 @@ from buildpack.installers.requirements import (
 from buildpack.installers.variables import fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
+from buildpack.requirement_paths import is_of_app
 from buildpack.requirements_file import (
     RequirementLine,
-    is_of_app,
     read_requirement_files,
     split_lines,
 )

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from buildpack.installers.pip_syntax import ignored_options, own_options
-from buildpack.requirements_file import RequirementFiles, RequirementLine, is_path, is_url
+from buildpack.requirement_paths import is_path, is_url
+from buildpack.requirements_file import RequirementFiles, RequirementLine
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.urls import without_password
 

@@ -21,13 +21,12 @@ from buildpack.installers.requirement_notices import requirement_notices
 from buildpack.installers.variables import expand, fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
+from buildpack.requirement_paths import is_of_app, is_outside
 from buildpack.requirements_file import (
     RequirementFiles,
     RequirementLine,
     check_requirement_files,
     included_files,
-    is_of_app,
-    is_outside,
     read_requirement_files,
     requirement_problem,
     split_lines,

@@ -8,6 +8,7 @@ import pytest
 from packaging.requirements import InvalidRequirement, Requirement
 
 from buildpack.app import App
+from buildpack.requirement_paths import is_path
 from buildpack.requirements_file import (
     PLAIN,
     InvalidRequirementsError,
@@ -15,7 +16,6 @@ from buildpack.requirements_file import (
     RequirementLine,
     UnhashedRequirementsError,
     check_requirement_files,
-    is_path,
     read_requirement_files,
     requirement_problem,
     split_lines,
