@@ -246,7 +246,7 @@ def _lists_dependencies(app: App) -> bool:
         return True  # Its own reader says where the mistake is.
     tools, project = document.get("tool"), document.get("project")
     if isinstance(tools, dict) and "poetry" in tools and not _names_dependencies(project):
-        raise MissingLockError("a Poetry project", "poetry.lock", "poetry lock")
+        raise MissingLockError("a pyproject.toml for Poetry", "poetry.lock", "poetry lock")
     return "project" in document or "build-system" in document
 
 

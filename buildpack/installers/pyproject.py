@@ -44,7 +44,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     content = read_toml(app, PYPROJECT, remedy="Correct the file, then build again.")
     poetry = table(content, "tool", "poetry")
     if "dependencies" in poetry or "group" in poetry:
-        raise MissingLockError("a Poetry project", "poetry.lock", "poetry lock")
+        raise MissingLockError("a pyproject.toml for Poetry", "poetry.lock", "poetry lock")
     project = read_project(app)
     if not project.has_project and not project.has_build_system:
         tools = (f"tool.{name}" for name in table(content, "tool"))

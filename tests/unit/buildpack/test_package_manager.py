@@ -124,7 +124,7 @@ def test_a_chosen_manager_without_its_file_is_refused(tmp_path: Path) -> None:
     ("text", "found", "lock", "command"),
     [
         (None, "Pipfile", "Pipfile.lock", "pipenv lock"),
-        ("[tool.poetry]\nname='a'\n", "a Poetry project", "poetry.lock", "poetry lock"),
+        ("[tool.poetry]\nname='a'\n", "a pyproject.toml for Poetry", "poetry.lock", "poetry lock"),
     ],
 )
 def test_wishes_without_a_lock_come_with_the_command_that_makes_it(
