@@ -18,7 +18,9 @@ def write_app_dir(build_dir: Path, app_dir: str) -> None:
 
     The script sorts before python.sh, which leaves a PYTHONPATH alone that is set.
     """
-    if app_dir:
+    if not app_dir:
+        (build_dir / NOTE).unlink(missing_ok=True)  # one that the app brought along
+    else:
         files.write_atomically(build_dir / NOTE, app_dir + "\n")
         place = f'"$HOME"/{shlex.quote(app_dir)}'
         line = f'[ -n "${{PYTHONPATH+set}}" ] || export PYTHONPATH={place}\n'

@@ -13,6 +13,7 @@ from buildpack.app import App
 from buildpack.support.errors import SlugkitError, printable
 
 RESERVED = (".heroku/python", ".heroku/venv")
+WRITTEN_INTO = (".heroku", ".profile.d")
 
 PROFILE = ".profile.d/python.sh"
 OUR_MARK = b"# Written by the Python buildpack."
@@ -70,9 +71,27 @@ class VenvInSourceError(SlugkitError):
         )
 
 
+class LinkedDirectoryError(SlugkitError):
+    """What we write into is a link, or no directory: it would land anywhere."""
+
+    id = "checks::reserved-name"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"Your app has a {name} that is not a directory",
+            details=f"It is a link or a file, and the build writes into a directory {name}.",
+            resolution=f"Remove it from your app:\n\n    git rm --cached {name}",
+        )
+
+
 def check_reserved_directories(app: App) -> None:
     """Raise if the source has what the build is about to make, at its root."""
     source = App(root=app.source or app.root)
+    for name in WRITTEN_INTO:
+        path = source.root / name
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            raise LinkedDirectoryError(name)
     found = [name for name in RESERVED if os.path.lexists(source.root / name)]
     if len(found) == len(RESERVED) and _is_our_profile(source):
         raise DuplicateBuildpackError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -9,13 +10,35 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildpack.support.errors import SlugkitError, UsageError
+from buildpack.support.errors import SlugkitError, UsageError, printable_path
 from buildpack.support.output import Output, wants_color
 
 if TYPE_CHECKING:
     from buildpack.report import BuildData
 
 ROOT = Path(__file__).resolve().parent.parent
+REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ELOOP,
+     errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG}
+)  # fmt: skip
+"""What the machine or its directories are to blame for, and not our code."""
+
+
+class RefusedBySystemError(SlugkitError):
+    """A directory of the build is not what it must be: read-only, full, a file, a link."""
+
+    id = "system::refused"
+
+    def __init__(self, err: OSError) -> None:
+        self.path, reason = os.fsdecode(err.filename), (err.strerror or str(err)).lower()
+        super().__init__(
+            "The system refused something the build needs",
+            details=f"{printable_path(self.path)}: {reason}.",
+            resolution="The build, cache and layers directories must be directories that\n"
+            "the build may write to, with room left.",
+        )
+
+
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 
@@ -30,7 +53,10 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 1
-    except Exception:
+    except Exception as err:
+        if isinstance(err, OSError) and err.errno in REFUSALS and err.filename:
+            out.error(RefusedBySystemError(err))
+            return 1
         import traceback
 
         out.error(

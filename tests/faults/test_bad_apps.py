@@ -1,4 +1,4 @@
-"""Hostile apps through bin/compile: one of our errors in two seconds; nothing shown, nothing left."""
+"""Hostile apps through bin/compile: our own error in two seconds; nothing shown, nothing left."""
 
 from __future__ import annotations
 
@@ -191,6 +191,31 @@ def test_an_app_dir_that_is_none_is_refused(value: str, tmp_path: Path, cache: P
     answer = compile_refused(app, cache, str(env_dir))
     check(answer)
     assert "SLUGKIT_APP_DIR does not name a directory of your app" in answer.text
+
+
+@pytest.mark.parametrize("name", [".heroku", ".profile.d"])
+def test_nothing_is_written_through_a_link_of_the_app(
+    name: str, tmp_path: Path, cache: Path
+) -> None:
+    app, outside = tmp_path / "app", tmp_path / "outside"
+    app.mkdir()
+    outside.mkdir()
+    (app / "requirements.txt").write_text("")
+    (app / name).symlink_to(outside)
+    answer = compile_refused(app, cache)
+    check(answer)
+    assert f"Your app has a {name} that is not a directory" in answer.text
+    assert not list(outside.iterdir())
+
+
+def test_a_cache_that_is_a_file_is_the_machines_fault_and_no_bug(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "requirements.txt").write_text("")
+    (tmp_path / "cache").write_text("")
+    answer = compile_refused(app, tmp_path / "cache")
+    check(answer)
+    assert f"{tmp_path}/cache: file exists." in answer.text
 
 
 def test_a_failed_build_leaves_nothing_half_made(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,16 +171,16 @@ def toml(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else json.dumps(value)
 
 
-def nodes(tree: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+def nodes(tree: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to everything in a document."""
-    found = tree.items() if isinstance(tree, dict) else enumerate(tree) if is_list(tree) else ()
-    for key, value in found:  # type: ignore[union-attr] # is_list says that it can be counted
+    found: list[tuple[Any, Any]] = []
+    if isinstance(tree, dict):
+        found = list(tree.items())
+    elif isinstance(tree, list):
+        found = list(enumerate(tree))
+    for key, value in found:
         yield (*path, key)
         yield from nodes(value, (*path, key))
-
-
-def is_list(tree: object) -> bool:
-    return isinstance(tree, list)
 
 
 def with_wrong_value(dice: random.Random, tree: dict[str, object]) -> dict[str, object]:
@@ -190,22 +191,20 @@ def with_wrong_value(dice: random.Random, tree: dict[str, object]) -> dict[str, 
         if not places:
             break
         *way, last = dice.choice(places)
-        holder: object = copied
+        holder: Any = copied
         for key in way:
-            holder = holder[key]  # type: ignore[index] # nodes() came this way
+            holder = holder[key]
         change(dice, holder, last)
     return copied
 
 
-def change(dice: random.Random, holder: object, key: object) -> None:
-    assert isinstance(holder, dict | list)
+def change(dice: random.Random, holder: Any, key: Any) -> None:
     kind = dice.choice(("missing", "junk", "junk", "wrapped", "table"))
+    old = holder[key]
     if kind == "missing":
-        del holder[key]  # type: ignore[arg-type] # a key of this very holder
-        return
-    old = holder[key]  # type: ignore[index,call-overload] # as above
-    new = {"junk": dice.choice(JUNK), "wrapped": [old], "table": {"x": old}}[kind]
-    holder[key] = new  # type: ignore[index,call-overload] # as above
+        del holder[key]
+    else:
+        holder[key] = {"junk": dice.choice(JUNK), "wrapped": [old], "table": {"x": old}}[kind]
 
 
 def damaged(dice: random.Random, text: str) -> str:

@@ -63,6 +63,49 @@ def test_secrets_never_pass_the_door() -> None:
     assert out.getvalue() == "       url https://***@host/\n"
 
 
+def test_a_secret_cut_in_two_by_a_colour_does_not_pass() -> None:
+    out = io.StringIO()
+    Output(out=out, err=io.StringIO(), secrets=("hunter22",)).info("it is hun\x1b[1mter22")
+    assert out.getvalue() == "       it is [redacted]\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("https://u:p@ss@host/x", "https://***@host/x"),
+        ("git+https://ghp_abcdefgh@host/x", "git+https://***@host/x"),
+        ("ssh://git@host/x", "ssh://git@host/x"),
+        ("a@b.com wrote to https://host/x", "a@b.com wrote to https://host/x"),
+    ],
+)
+def test_no_line_has_the_password_of_a_url(line: str, shown: str) -> None:
+    out = io.StringIO()
+    Output(out=out, err=io.StringIO()).info(line)
+    assert out.getvalue() == f"       {shown}\n"
+
+
+@pytest.mark.parametrize(
+    ("color", "shown"),
+    [(False, "red\\x07 \\x08\\u202e"), (True, "\x1b[31mred\x1b[0m\\x07 \\x08\\u202e")],
+)
+def test_what_a_program_prints_gives_no_orders_to_a_terminal(color: bool, shown: str) -> None:
+    out = io.StringIO()
+    line = "\x1b[31mred\x1b[0m\x07 \x1b]0;title\x07\x1b[2J\x08\u202e"
+    Output(out=out, err=io.StringIO(), color=color).info(line)
+    assert out.getvalue() == f"       {shown}\n"
+
+
+def test_of_a_program_that_prints_without_end_sixteen_megabytes_are_kept() -> None:
+    out = io.StringIO()
+    screen = Output(out=out, err=io.StringIO())
+    for _ in range(2000):
+        screen.info("x" * 16_000)
+    screen.step("Next")
+    assert len(out.getvalue()) < 17 * 1024 * 1024
+    assert out.getvalue().count("the rest is left out") == 1
+    assert out.getvalue().endswith("-----> Next\n")
+
+
 def test_very_short_values_are_not_redacted_or_every_line_would_break() -> None:
     assert redact("web 1", ("1", "")) == "web 1"
 
