@@ -146,11 +146,17 @@ def parse_toml(name: str, text: str) -> Mapping[str, object]:
         raise InvalidTomlError(name, problem, shown) from err
 
 
+LONGEST_LINE = 1000
+"""In which a key is looked for: the patterns take the number of spaces squared."""
+
+
 def find_toml_key(text: str, dotted: str) -> int:
     """The line of ``project.requires-python``; 0 where it is written in a way we do not follow."""
     wanted = dotted.split(".")
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_LINE:
+            continue
         if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
             table = _key_parts(header[1])
         pair = re.match(r"\s*([\w\"'.\s-]+?)\s*=", line)

@@ -112,6 +112,7 @@ PROXY_VARIABLES = (
     "HTTP_PROXY",
     "http_proxy",
 )
+LONGEST_WORD, LONGEST_TEXT = 400, 128 * 1024
 
 
 @value
@@ -126,8 +127,15 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """All of it in one line: uv breaks its sentences where it likes."""
-        return " ".join(" ".join(self.lines).split())
+        """All of it in one line: uv breaks its sentences where it likes.
+
+        Without the middle of what is very long, and the ends of very long words: a build may print
+        megabytes, and the patterns below take the length of a word squared.
+        """
+        words = (word[:LONGEST_WORD] for line in self.lines for word in line.split())
+        text = " ".join(words)
+        half = LONGEST_TEXT // 2
+        return text if len(text) <= LONGEST_TEXT else f"{text[:half]} {text[-half:]}"
 
 
 def classify_failure(

@@ -18,7 +18,7 @@ class ConstraintError(RequirementSyntaxError):
 
 def alternatives(text: str) -> tuple[str, ...]:
     """PEP 440 specifiers of which one must hold; ("",) where any version will do."""
-    found = tuple(_specifier(part) for part in re.split(r"\s*\|\|?\s*", text.strip()))
+    found = tuple(_specifier(part.strip()) for part in re.split(r"\|\|?", text))
     return ("",) if "" in found else found
 
 

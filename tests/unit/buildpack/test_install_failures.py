@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from buildpack.installers.errors import (
@@ -521,3 +523,10 @@ def test_what_is_not_vendored() -> None:
     )
     assert isinstance(error, NotVendoredError)
     assert error.missing == ("below",)
+
+
+def test_a_build_that_prints_megabytes_in_one_word_is_understood_at_once() -> None:
+    begun = time.monotonic()
+    error = classify_failure(["a" * 4_000_000, *("b" * 60_000 for _ in range(20))], "https://x", 1)
+    assert isinstance(error, InstallFailedError)
+    assert time.monotonic() - begun < 5  # it was minutes
