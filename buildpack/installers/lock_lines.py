@@ -133,6 +133,15 @@ def check_variables(lock: str, text: str, env: Mapping[str, str]) -> None:
         raise MissingVariableError(lock, tuple(missing))
 
 
+POETRY_NAMES = "POETRY_HTTP_BASIC_"
+
+
 def fill_in_variables(text: str, env: Mapping[str, str]) -> str:
     """``text`` with the values of config vars: may hold secrets, so never print it."""
-    return VARIABLE.sub(lambda match: env.get(match[1], match[0]), text)
+
+    def value(match: re.Match[str]) -> str:
+        found = env.get(match[1], match[0])
+        # Poetry takes these as they are; in a URL, "/" and "@" would end the password.
+        return urllib.parse.quote(found, safe="") if match[1].startswith(POETRY_NAMES) else found
+
+    return VARIABLE.sub(value, text)

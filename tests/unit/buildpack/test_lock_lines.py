@@ -130,3 +130,9 @@ def test_config_vars_in_urls() -> None:
         "A URL in it has a place for:\n\n  ${USER_NAME}\n  ${PASSWORD}\n\n"
         "Set USER_NAME and PASSWORD, then build again."
     )
+
+
+def test_a_password_given_to_poetry_is_written_as_urls_have_it() -> None:
+    env = {"POETRY_HTTP_BASIC_X_PASSWORD": "p@ss/w", "URL": "https://u:p@host/"}
+    text = "https://u:${POETRY_HTTP_BASIC_X_PASSWORD}@host/ ${URL}"
+    assert fill_in_variables(text, env) == "https://u:p%40ss%2Fw@host/ https://u:p@host/"
