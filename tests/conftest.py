@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import pythons
+
 TESTS = Path(__file__).parent
 QUICK_FIRST = ("unit", "test_imports.py", "api", "faults", "integration")
+
+
+def pytest_report_header() -> str:
+    return pythons.header()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

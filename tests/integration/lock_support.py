@@ -15,8 +15,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-
 from buildpack.app import App
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
@@ -27,6 +25,7 @@ from buildpack.settings import BuildSettings
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv, create_venv
 from tests.api.compiling import ROOT, build_env
+from tests.pythons import here, newest, python_of
 
 FIXTURES = ROOT / "fixtures"
 PINNED = {
@@ -34,24 +33,13 @@ PINNED = {
     "poetry": "poetry==2.5.1",
     "pdm": "pdm[locked]==2.29.3",
 }
-PYTHONS = ("3.10", "3.13")
+PYTHONS = here(("3.10", "3.13")) or [newest()]
 LIST = """
 import importlib.metadata as m, json, sysconfig
 found = m.distributions(path=[sysconfig.get_path("purelib")])
 print(json.dumps([[d.name, d.version, d.read_text("direct_url.json")] for d in found]))
 """
 Found = tuple[str, str, str]
-
-
-def find_python(series: str) -> Path:
-    """An interpreter of this series: on the PATH, or one that pyenv installed."""
-    names = [Path(x) for x in (shutil.which(f"python{series}"),) if x]
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    names += sorted(versions.glob(f"{series}.*/bin/python{series}"))
-    for name in names:
-        if "shims" not in name.parts:
-            return name.resolve()
-    pytest.skip(f"no Python {series} on this machine")
 
 
 def installed(python: Path) -> set[Found]:
@@ -94,7 +82,7 @@ class Bench:
         """A pinned tool in an environment of its own, installed on first use."""
         home = self.tools_dir / name
         if not home.exists():
-            python = str(find_python("3.13"))
+            python = str(python_of(newest()))
             self.run(
                 str(self.tools.program("uv")), "venv", "-q", "--clear", "-p", python, str(home)
             )
@@ -133,7 +121,7 @@ class Bench:
     def desk_venv(self, series: str) -> Path:
         """An empty virtualenv for the tool itself."""
         home = self.root / f"desk-{series}"
-        python = str(find_python(series))
+        python = str(python_of(series))
         self.run(str(self.tools.program("uv")), "venv", "-q", "--clear", "-p", python, str(home))
         return home
 
@@ -163,7 +151,7 @@ class Bench:
         installer = load_installer(manager)
         whole_env = build_env(**env)
         found = installer.read(App(root=self.app_dir), settings or BuildSettings(), whole_env)
-        python, where = find_python(series), self.root / f"ours-{series}"
+        python, where = python_of(series), self.root / f"ours-{series}"
         (where / "scratch").mkdir(parents=True)
         (where / "python").symlink_to(python.parent.parent)
         version = parse_version(python)

@@ -25,7 +25,10 @@ from tests.integration.lock_support import (
     installed,
     replace_in,
 )
+from tests.pythons import newest
 from tests.stories import STORIES
+
+NEWEST = newest()
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -84,12 +87,12 @@ def test_poetry_groups_extras_and_tests(bench: Bench) -> None:
     bench.copy("poetry_basic")
     settings = BuildSettings(groups=("prod", "docs"), extras=("fast",))
     words = ("sync", "--only", "main,prod,docs", "--extras", "fast")
-    theirs = bench.tool_installs("3.13", "poetry", *words)
-    assert bench.we_install("3.13", POETRY, settings) == theirs
+    theirs = bench.tool_installs(NEWEST, "poetry", *words)
+    assert bench.we_install(NEWEST, POETRY, settings) == theirs
     shutil.rmtree(bench.root / "ours-3.13")
     shutil.rmtree(bench.root / "desk-3.13")
-    theirs = bench.tool_installs("3.13", "poetry", "sync")
-    assert bench.we_install("3.13", POETRY, BuildSettings(is_test=True)) == theirs
+    theirs = bench.tool_installs(NEWEST, "poetry", "sync")
+    assert bench.we_install(NEWEST, POETRY, BuildSettings(is_test=True)) == theirs
     assert {name for name, _, _ in theirs} >= {"pluggy", "itsdangerous"}
 
 
@@ -108,8 +111,8 @@ def test_poetry_links_the_app_whatever_build_backend_it_names(bench: Bench) -> N
     app = bench.copy("poetry_basic")
     text = (app / "pyproject.toml").read_text()
     (app / "pyproject.toml").write_text(text.partition("[build-system]")[0])
-    theirs = bench.tool_installs("3.13", "poetry", "sync", "--only", "main")
-    venv = bench.our_venv("3.13", POETRY)
+    theirs = bench.tool_installs(NEWEST, "poetry", "sync", "--only", "main")
+    venv = bench.our_venv(NEWEST, POETRY)
     assert installed(venv.python) == theirs
     bench.run(str(venv.bin_dir / "shop"))
     pth = next(venv.site_packages.glob("shop.pth"))
@@ -128,13 +131,13 @@ def test_pdm_default_group(series: str, bench: Bench) -> None:
 def test_pdm_groups_extras_and_tests(bench: Bench) -> None:
     bench.copy("pdm_basic")
     words = ("install", "--check", "--without", "dev", "-G", "fast")
-    theirs = bench.tool_installs("3.13", "pdm", *words)
+    theirs = bench.tool_installs(NEWEST, "pdm", *words)
     settings = BuildSettings(groups=("prod",), extras=("fast",))
-    assert bench.we_install("3.13", PDM, settings) == theirs
+    assert bench.we_install(NEWEST, PDM, settings) == theirs
     shutil.rmtree(bench.root / "ours-3.13")
     shutil.rmtree(bench.root / "desk-3.13")
-    theirs = bench.tool_installs("3.13", "pdm", "install", "--check")
-    assert bench.we_install("3.13", PDM, BuildSettings(is_test=True)) == theirs
+    theirs = bench.tool_installs(NEWEST, "pdm", "install", "--check")
+    assert bench.we_install(NEWEST, PDM, BuildSettings(is_test=True)) == theirs
     assert {name for name, _, _ in theirs} >= {"pluggy", "greeting", "itsdangerous"}
 
 
@@ -162,9 +165,9 @@ def test_pipenv_categories_and_tests(bench: Bench, pipenv_lock: Path) -> None:
     app = bench.copy("pipenv_basic")
     shutil.copy(pipenv_lock, app)
     words = ("install", "--deploy", "--categories", "packages dev-packages prod")
-    theirs = bench.tool_installs("3.13", "pipenv", *words)
+    theirs = bench.tool_installs(NEWEST, "pipenv", *words)
     settings = BuildSettings(groups=("prod",), is_test=True)
-    assert bench.we_install("3.13", PIPENV, settings) == theirs
+    assert bench.we_install(NEWEST, PIPENV, settings) == theirs
     assert {name for name, _, _ in theirs} >= {"pluggy", "itsdangerous", "greeting"}
 
 
@@ -196,10 +199,10 @@ def _with_git(bench: Bench, manager: PackageManager, url: str) -> tuple[set[Foun
             PDM: "[tool.pdm]\ndistribution = false\n",
         }
         (bench.app_dir / "pyproject.toml").write_text(project + end[manager])
-    desk = bench.desk_venv("3.13")
+    desk = bench.desk_venv(NEWEST)
     bench.run(str(bench.program(manager)), *words[0], venv=desk)
-    theirs = bench.tool_installs("3.13", manager, *words[1])
-    return theirs, bench.we_install("3.13", manager)
+    theirs = bench.tool_installs(NEWEST, manager, *words[1])
+    return theirs, bench.we_install(NEWEST, manager)
 
 
 def test_an_editable_git_checkout_lies_in_the_virtualenv(bench: Bench) -> None:
@@ -210,7 +213,7 @@ def test_an_editable_git_checkout_lies_in_the_virtualenv(bench: Bench) -> None:
             f'{{"_meta": {{"sources": []}}, "default": {{"fromgit": {{"editable": true,'
             f' "git": "{url}", "ref": "{commit}", "subdirectory": "pkg"}}}}, "develop": {{}}}}'
         )
-        venv = bench.our_venv("3.13", PIPENV)
+        venv = bench.our_venv(NEWEST, PIPENV)
     assert (venv.root / "src/fromgit/pkg/fromgit/__init__.py").is_file()
     assert not (venv.root / "src/fromgit/.git").exists()
     moved = venv.root.rename(venv.root.with_name("moved"))
@@ -223,7 +226,7 @@ def test_a_checkout_that_fails_names_no_password(bench: Bench) -> None:
     entry = '{"editable": true, "git": "http://me:hush@127.0.0.1:9/x.git", "ref": "c0ffee"}'
     (bench.app_dir / "Pipfile.lock").write_text(f'{{"default": {{"x": {entry}}}}}')
     with pytest.raises(GitError) as caught:
-        bench.our_venv("3.13", PIPENV)
+        bench.our_venv(NEWEST, PIPENV)
     assert caught.value.details == "http://***@127.0.0.1:9/x.git: its host cannot be reached"
     assert "hush" not in caught.value.text()
 
@@ -238,7 +241,7 @@ def test_a_wrong_hash_is_refused_beside_packages_without_one(bench: Bench) -> No
             f'{{"default": {{"pinned": {pinned}, "plain": {{"version": "==1.0"}}}}}}'
         )
         with pytest.raises(HashMismatchError) as caught:
-            bench.our_venv("3.13", PIPENV, None, PIP_INDEX_URL=f"{index.url}/simple")
+            bench.our_venv(NEWEST, PIPENV, None, PIP_INDEX_URL=f"{index.url}/simple")
     assert caught.value.expected == (f"sha256:{'0' * 64}",)
 
 
@@ -265,7 +268,7 @@ def test_each_package_comes_from_its_own_index_and_no_password_is_written(bench:
         env = {"USER_NAME": "me", "PASSWORD": "hush", "PIP_INDEX_URL": f"{other.url}/simple"}
         found = load_installer(PIPENV).read(App(root=bench.app_dir), BuildSettings(), env)
         assert "hush" not in repr(found)
-        assert bench.we_install("3.13", PIPENV, None, **env) == {("secret", "1.0", "")}
+        assert bench.we_install(NEWEST, PIPENV, None, **env) == {("secret", "1.0", "")}
         assert other.asked == []
     assert wheel.is_file()
 
