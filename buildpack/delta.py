@@ -88,6 +88,17 @@ def _recorded(record: Path) -> frozenset[str]:
         return frozenset(os.path.normpath(row[0]) for row in csv.reader(file) if row)
 
 
+def have_shared_files(venv: Venv) -> bool:
+    """Whether two distributions bring a file of the same name; the one linked last has won."""
+    seen: set[str] = set()
+    for record in venv.site_packages.glob("*.dist-info/RECORD"):
+        paths = _recorded(record)
+        if not seen.isdisjoint(paths):
+            return True
+        seen |= paths
+    return False
+
+
 def compare(
     before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
 ) -> Delta | None:

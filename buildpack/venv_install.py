@@ -16,6 +16,7 @@ from buildpack.delta import (
     compare,
     exactly,
     groups_of,
+    have_shared_files,
     is_comparable,
     read_installed,
 )
@@ -28,6 +29,7 @@ from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output
+from buildpack.support.values import changed
 from buildpack.tools import ToolBox
 from buildpack.trim import Trim
 from buildpack.trimming import trim_venv
@@ -74,12 +76,23 @@ def fill_home(
         else:
             create_venv(venv.root, version, home=request.runtime.python.parent)
             _fill(request, venv, tools, out.info)
+        if have_shared_files(venv):
+            _fill_in_order(request, venv, tools)
         neutralize(venv)
         make_editables_movable(venv, request.build_dir, request.way_to_app())
         trim_venv(venv, request.trim)
         if Trim.PYCACHE not in request.trim:
             groups = distribution_groups(venv.site_packages)
             compiler(request).compile(venv.site_packages, groups)
+
+
+def _fill_in_order(request: DependencyRequest, venv: Venv, tools: ToolBox) -> None:
+    """Install again, one distribution after the other: of those that bring the same file, which
+    one wins must not depend on the time of day."""
+    files.remove_tree(venv.root)
+    create_venv(venv.root, venv.version, home=request.runtime.python.parent)
+    in_order = changed(request, env={**request.env, "UV_CONCURRENT_INSTALLS": "1"})
+    _fill(in_order, venv, tools, lambda _: None)
 
 
 def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from buildpack.tools import ToolBox
 from tests.api.compiling import ROOT, build_env
 from tests.integration.lock_support import PINNED
-from tests.pythons import newest, python_of, pythons_here
+from tests.pythons import WANTED, newest, python_of, pythons_here
 from tests.stories import DAY, SNAPSHOTS, Story
 
 ON_THE_DAY = f"""

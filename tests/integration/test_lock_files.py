@@ -53,7 +53,7 @@ def pipenv_lock(lock_tools_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     tools = ToolBox(directory=lock_tools_dir / "wheels", env=build_env())
     bench = Bench(root=root, tools_dir=lock_tools_dir, tools=tools)
     bench.copy("pipenv_basic")
-    bench.run(str(bench.program("pipenv")), "lock", venv=bench.desk_venv("3.10"))
+    bench.run(str(bench.program("pipenv")), "lock", venv=bench.desk_venv(PYTHONS[0]))
     return bench.app_dir / "Pipfile.lock"
 
 
@@ -89,8 +89,8 @@ def test_poetry_groups_extras_and_tests(bench: Bench) -> None:
     words = ("sync", "--only", "main,prod,docs", "--extras", "fast")
     theirs = bench.tool_installs(NEWEST, "poetry", *words)
     assert bench.we_install(NEWEST, POETRY, settings) == theirs
-    shutil.rmtree(bench.root / "ours-3.13")
-    shutil.rmtree(bench.root / "desk-3.13")
+    shutil.rmtree(bench.root / f"ours-{NEWEST}")
+    shutil.rmtree(bench.root / f"desk-{NEWEST}")
     theirs = bench.tool_installs(NEWEST, "poetry", "sync")
     assert bench.we_install(NEWEST, POETRY, BuildSettings(is_test=True)) == theirs
     assert {name for name, _, _ in theirs} >= {"pluggy", "itsdangerous"}
@@ -134,8 +134,8 @@ def test_pdm_groups_extras_and_tests(bench: Bench) -> None:
     theirs = bench.tool_installs(NEWEST, "pdm", *words)
     settings = BuildSettings(groups=("prod",), extras=("fast",))
     assert bench.we_install(NEWEST, PDM, settings) == theirs
-    shutil.rmtree(bench.root / "ours-3.13")
-    shutil.rmtree(bench.root / "desk-3.13")
+    shutil.rmtree(bench.root / f"ours-{NEWEST}")
+    shutil.rmtree(bench.root / f"desk-{NEWEST}")
     theirs = bench.tool_installs(NEWEST, "pdm", "install", "--check")
     assert bench.we_install(NEWEST, PDM, BuildSettings(is_test=True)) == theirs
     assert {name for name, _, _ in theirs} >= {"pluggy", "greeting", "itsdangerous"}
