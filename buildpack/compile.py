@@ -18,7 +18,6 @@ from buildpack.dependencies import (
     restore,
     restore_runtime,
 )
-from buildpack.django import SWITCH
 from buildpack.environment import (
     app_env,
     install_settings,
@@ -27,25 +26,26 @@ from buildpack.environment import (
     write_export,
     write_profile_d,
 )
+from buildpack.frameworks.django import SWITCH
+from buildpack.frameworks.nltk import NltkRequest, nltk_step
+from buildpack.frameworks.static_files import StaticFilesRequest, collect_static_step
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook
-from buildpack.last_version import LastVersion, read_last_version, write_last_version
-from buildpack.nltk import NltkRequest, nltk_step
 from buildpack.packaging_finder import make_packaging_importable
 from buildpack.plan import BuildPlan, plan_build
-from buildpack.python_version import VersionPolicy, default_series, read_policy
 from buildpack.release import web_process_step
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
 from buildpack.settings import open_app, read_settings
-from buildpack.static_files import StaticFilesRequest, collect_static_step
-from buildpack.summary import summary_step
+from buildpack.sizes.summary import summary_step
+from buildpack.sizes.trim import TRIM
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox, tool_versions
-from buildpack.trim import TRIM
 from buildpack.venv import Venv
-from buildpack.version_warnings import version_notices, version_warnings
+from buildpack.versions.last_version import LastVersion, read_last_version, write_last_version
+from buildpack.versions.python_version import VersionPolicy, default_series, read_policy
+from buildpack.versions.version_warnings import version_notices, version_warnings
 
 
 @value

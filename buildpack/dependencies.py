@@ -13,10 +13,10 @@ from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
 from buildpack.restoring import previous_build_dir, restore_tree
 from buildpack.runtime.install import Runtime
+from buildpack.sizes.trim import OF_THE_RUNTIME, TRIM, Trim
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox
-from buildpack.trim import OF_THE_RUNTIME, TRIM, Trim
 from buildpack.venv import Venv
 
 
@@ -82,7 +82,7 @@ def restore(request: DependencyRequest, venv_home: Path, *, has_runtime: bool) -
     if not has_runtime:
         _restore(request, request.runtime.home, "python")
     if OF_THE_RUNTIME.intersection(request.trim):
-        from buildpack.trimming import trim_runtime
+        from buildpack.sizes.trimming import trim_runtime
 
         trim_runtime(request.prefix / "python", request.trim)
     root = _restore(request, venv_home, "venv")

@@ -216,9 +216,9 @@ def run_plan(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
 
     from buildpack.packaging_finder import make_packaging_importable
     from buildpack.plan import plan_build
-    from buildpack.python_version import read_policy
     from buildpack.settings import open_app, read_settings
     from buildpack.tools import ToolBox
+    from buildpack.versions.python_version import read_policy
 
     if len(args) != 1:
         raise UsageError("Usage: python3 -m buildpack plan DIR")

@@ -9,14 +9,14 @@ from buildpack.app import App
 from buildpack.checks import check_no_venv, check_reserved_directories
 from buildpack.installers import load_installer
 from buildpack.installers.base import Dependencies
-from buildpack.last_version import LastVersion
 from buildpack.package_manager import PackageManager, determine_package_manager
-from buildpack.python_version import VersionPolicy
 from buildpack.settings import BuildSettings
+from buildpack.sizes.trim import Trim
 from buildpack.support.values import value
-from buildpack.trim import Trim
-from buildpack.version_resolver import Resolution, resolve_requested_version
-from buildpack.version_sources import read_version_sources
+from buildpack.versions.last_version import LastVersion
+from buildpack.versions.python_version import VersionPolicy
+from buildpack.versions.version_resolver import Resolution, resolve_requested_version
+from buildpack.versions.version_sources import read_version_sources
 
 PASSWORD = re.compile(r"(://)[^/\s@]+@")
 

@@ -12,14 +12,14 @@ from buildpack.report import BuildData
 from buildpack.support.output import Output
 
 if TYPE_CHECKING:
-    from buildpack.frameworks import WebProcess
+    from buildpack.frameworks.web_process import WebProcess
 
 
 def default_web_process(build_dir: Path, app_dir: str = "") -> WebProcess | None:
     """The web process we suggest; None for an app with a Procfile, which says all there is."""
     if any((directory / "Procfile").exists() for directory in (build_dir, build_dir / app_dir)):
         return None
-    from buildpack.frameworks import find_venv, find_web_process
+    from buildpack.frameworks.web_process import find_venv, find_web_process
 
     venv = find_venv(build_dir)
     return find_web_process(build_dir, venv, app_dir) if venv else None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from buildpack.python_version import PythonVersion
+from buildpack.versions.python_version import PythonVersion
 
 SPEC_VERSION = "1.6"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.app import App
+from buildpack.sizes.trim import TRIM, Trim, parse_trim
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import value
-from buildpack.trim import TRIM, Trim, parse_trim
 
 PREFIX = "SLUGKIT_"
 APP_DIR = "SLUGKIT_APP_DIR"

@@ -9,9 +9,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildpack.python_version import PythonVersion
 from buildpack.support import files
 from buildpack.support.values import value
+from buildpack.versions.python_version import PythonVersion
 
 
 @value

@@ -26,13 +26,13 @@ from buildpack.installers import load_installer, requirements
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.restoring import restore_tree
 from buildpack.runtime.install import Runtime
+from buildpack.sizes.trim import Trim
+from buildpack.sizes.trimming import trim_venv
 from buildpack.support import files
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output
 from buildpack.support.values import changed
 from buildpack.tools import ToolBox
-from buildpack.trim import Trim
-from buildpack.trimming import trim_venv
 from buildpack.venv import Venv, create_venv, name_home, neutralize
 
 

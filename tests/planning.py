@@ -7,9 +7,9 @@ from pathlib import Path
 
 from buildpack.config_vars import check_config_vars
 from buildpack.plan import plan_build
-from buildpack.python_version import parse_exact_version, read_policy
 from buildpack.settings import open_app, read_settings
-from buildpack.version_warnings import version_warnings
+from buildpack.versions.python_version import parse_exact_version, read_policy
+from buildpack.versions.version_warnings import version_warnings
 from tests.stories import DAY, Story
 
 

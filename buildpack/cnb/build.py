@@ -15,7 +15,7 @@ from buildpack.cnb.launch import (
 from buildpack.cnb.layers import LayersDir, LayerTypes
 from buildpack.compile import BuildDirs, BuiltApp, compile_app
 from buildpack.environment import read_env_dir
-from buildpack.frameworks import find_web_process
+from buildpack.frameworks.web_process import find_web_process
 from buildpack.report import BuildData
 from buildpack.sbom import sbom_json
 from buildpack.settings import read_settings

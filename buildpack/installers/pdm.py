@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
-from buildpack.installers.local_projects import editable_inputs
-from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.lock_errors import (
+from buildpack.installers.locks.local_projects import editable_inputs
+from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
+from buildpack.installers.locks.lock_errors import (
     MissingProjectFileError,
     PdmWorkspaceError,
     naming_mistakes,
 )
-from buildpack.installers.lock_lines import (
+from buildpack.installers.locks.lock_lines import (
     LockedPackage,
     PackageIndex,
     check_variables,
@@ -25,9 +25,9 @@ from buildpack.installers.lock_lines import (
     normal_target,
     requirements_text,
 )
-from buildpack.installers.lock_markers import Marker, either
-from buildpack.installers.lock_reading import remedy
-from buildpack.installers.pdm_lock import (
+from buildpack.installers.locks.lock_markers import Marker, either
+from buildpack.installers.locks.lock_reading import remedy
+from buildpack.installers.locks.pdm_lock import (
     COMMAND,
     LOCK,
     PYPROJECT,
@@ -36,8 +36,8 @@ from buildpack.installers.pdm_lock import (
     locked_groups,
     wanted_packages,
 )
-from buildpack.installers.pdm_project import DEFAULT, PdmProject
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.pdm_project import DEFAULT, PdmProject
+from buildpack.installers.locks.project_file import (
     Table,
     normalized,
     read_toml,
@@ -97,7 +97,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install the locked packages."""
     # Not needed by the many builds that find their virtualenv in the cache.
-    from buildpack.installers.lock_install import install_lock
+    from buildpack.installers.locks.lock_install import install_lock
 
     install_lock(dependencies, install, on_line)
 

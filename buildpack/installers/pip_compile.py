@@ -14,8 +14,11 @@ from pathlib import Path
 from buildpack.app import App
 from buildpack.hostile_text import loads_toml
 from buildpack.installers.base import Install
-from buildpack.installers.pip_tools_errors import PipToolsSettingsError, PipToolsUnavailableError
-from buildpack.installers.project_file import table
+from buildpack.installers.diagnosis.pip_tools_errors import (
+    PipToolsSettingsError,
+    PipToolsUnavailableError,
+)
+from buildpack.installers.locks.project_file import table
 from buildpack.installers.requirements import install_requirements, installer_env, uv_env
 from buildpack.support import files
 from buildpack.support.command import Command

@@ -19,9 +19,11 @@ from buildpack.app_digest import path_digest
 from buildpack.cache_key import DECIDING_SETTINGS
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
+from buildpack.installers.diagnosis.pip_tools_errors import PipCompileError
+from buildpack.installers.diagnosis.requirement_notices import index_notice
 from buildpack.installers.given import Given, given_by
-from buildpack.installers.local_limits import python_limits
-from buildpack.installers.local_projects import editable_inputs
+from buildpack.installers.locks.local_limits import python_limits
+from buildpack.installers.locks.local_projects import editable_inputs
 from buildpack.installers.pip_compile import (
     LOCKED_TOOL,
     CompileSettings,
@@ -36,8 +38,6 @@ from buildpack.installers.pip_syntax import (
     own_options,
     uv_arguments,
 )
-from buildpack.installers.pip_tools_errors import PipCompileError
-from buildpack.installers.requirement_notices import index_notice
 from buildpack.installers.requirements import (
     FILES_FACT,
     check_lines,

@@ -9,14 +9,14 @@ from typing import TypedDict
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.installers.local_projects import editable_inputs
-from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.lock_errors import (
+from buildpack.installers.locks.local_projects import editable_inputs
+from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
+from buildpack.installers.locks.lock_errors import (
     InexactLockError,
     LockedPythonVersionError,
     naming_mistakes,
 )
-from buildpack.installers.lock_lines import (
+from buildpack.installers.locks.lock_lines import (
     LockedPackage,
     PackageIndex,
     check_variables,
@@ -26,9 +26,9 @@ from buildpack.installers.lock_lines import (
     normal_target,
     requirements_text,
 )
-from buildpack.installers.lock_markers import ALWAYS, both, either, parse_marker
-from buildpack.installers.lock_reading import read_json, remedy
-from buildpack.installers.pipenv_lock import (
+from buildpack.installers.locks.lock_markers import ALWAYS, both, either, parse_marker
+from buildpack.installers.locks.lock_reading import read_json, remedy
+from buildpack.installers.locks.pipenv_lock import (
     CATEGORIES,
     COMMAND,
     LOCK,
@@ -37,7 +37,7 @@ from buildpack.installers.pipenv_lock import (
     PUBLIC_SOURCE,
     check_fresh,
 )
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.project_file import (
     Table,
     normalized,
     read_toml,
@@ -93,7 +93,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install the locked packages."""
     # Not needed by the many builds that find their virtualenv in the cache.
-    from buildpack.installers.lock_install import install_lock
+    from buildpack.installers.locks.lock_install import install_lock
 
     install_lock(dependencies, install, on_line)
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
-from buildpack.installers.local_projects import editable_inputs
-from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.lock_errors import (
+from buildpack.installers.locks.local_projects import editable_inputs
+from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
+from buildpack.installers.locks.lock_errors import (
     MissingProjectFileError,
     ProjectNotInstallableError,
     naming_mistakes,
 )
-from buildpack.installers.lock_lines import (
+from buildpack.installers.locks.lock_lines import (
     LockedPackage,
     PackageIndex,
     check_variables,
@@ -26,10 +26,10 @@ from buildpack.installers.lock_lines import (
     normal_target,
     requirements_text,
 )
-from buildpack.installers.lock_markers import Marker
-from buildpack.installers.lock_reading import remedy
-from buildpack.installers.poetry_constraint import python_specifier
-from buildpack.installers.poetry_lock import (
+from buildpack.installers.locks.lock_markers import Marker
+from buildpack.installers.locks.lock_reading import remedy
+from buildpack.installers.locks.poetry_constraint import python_specifier
+from buildpack.installers.locks.poetry_lock import (
     COMMAND,
     LOCK,
     PYPROJECT,
@@ -37,8 +37,8 @@ from buildpack.installers.poetry_lock import (
     lock_format,
     wanted_packages,
 )
-from buildpack.installers.poetry_project import MAIN, PoetryProject
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.poetry_project import MAIN, PoetryProject
+from buildpack.installers.locks.project_file import (
     Table,
     normalized,
     read_toml,
@@ -96,11 +96,11 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """Install the locked packages, and the app itself where its own backend would not do."""
     # Not needed by the many builds that find their virtualenv in the cache.
-    from buildpack.installers.lock_install import install_lock
+    from buildpack.installers.locks.lock_install import install_lock
 
     install_lock(dependencies, install, on_line)
     if "root" in dependencies.facts:
-        from buildpack.installers.poetry_root import install_root
+        from buildpack.installers.locks.poetry_root import install_root
 
         install_root(install, on_line)
 

@@ -13,23 +13,23 @@ from dataclasses import replace
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
 from buildpack.installers.built_in_place import building_in_place
-from buildpack.installers.errors import InstallFailedError
-from buildpack.installers.local_sources import (
+from buildpack.installers.diagnosis.errors import InstallFailedError
+from buildpack.installers.locks.local_sources import (
     EXTRAS,
     GROUPS,
     check_local_paths,
     choose,
     test_choices,
 )
-from buildpack.installers.lock_changes import parse_dependency
-from buildpack.installers.lock_errors import naming_mistakes
-from buildpack.installers.project_errors import (
+from buildpack.installers.locks.lock_changes import parse_dependency
+from buildpack.installers.locks.lock_errors import naming_mistakes
+from buildpack.installers.locks.project_errors import (
     Difference,
     LockOutOfSyncError,
     LockVersionError,
     UnsupportedEnvironmentError,
 )
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.project_file import (
     PYPROJECT,
     Project,
     Table,

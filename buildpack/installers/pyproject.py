@@ -9,8 +9,8 @@ from dataclasses import replace
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
 from buildpack.installers.built_in_place import building_in_place
-from buildpack.installers.local_projects import editable_inputs
-from buildpack.installers.local_sources import (
+from buildpack.installers.locks.local_projects import editable_inputs
+from buildpack.installers.locks.local_sources import (
     EXTRAS,
     GROUPS,
     check_local_paths,
@@ -18,8 +18,14 @@ from buildpack.installers.local_sources import (
     source_paths,
     test_choices,
 )
-from buildpack.installers.project_errors import NothingToInstallError
-from buildpack.installers.project_file import PYPROJECT, Project, read_project, read_toml, table
+from buildpack.installers.locks.project_errors import NothingToInstallError
+from buildpack.installers.locks.project_file import (
+    PYPROJECT,
+    Project,
+    read_project,
+    read_toml,
+    table,
+)
 from buildpack.installers.requirements import install_command
 from buildpack.installers.uv_project import UV_TOML, check_required_version
 from buildpack.installers.uv_run import (

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
+from buildpack.installers.diagnosis.requirement_notices import requirement_notices
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
-from buildpack.installers.local_limits import python_limits
-from buildpack.installers.local_projects import editable_inputs
+from buildpack.installers.locks.local_limits import python_limits
+from buildpack.installers.locks.local_projects import editable_inputs
 from buildpack.installers.pip_syntax import (
     link_directories,
     option_problem,
     translate,
     uv_arguments,
 )
-from buildpack.installers.requirement_notices import requirement_notices
 from buildpack.installers.variables import expand, fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
@@ -176,7 +176,7 @@ def install_requirements(
     except CommandFailedError as err:
         raise _why(install, lines, err.code, given) from err
     except CommandTimeoutError as err:
-        from buildpack.installers.errors import InstallFailedError
+        from buildpack.installers.diagnosis.errors import InstallFailedError
 
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
     check_records(install.venv)
@@ -184,8 +184,8 @@ def install_requirements(
 
 
 def _why(install: Install, lines: Sequence[str], code: int, given: Given) -> SlugkitError:
-    from buildpack.installers.failures import classify_failure
-    from buildpack.installers.index_probe import indexes_of, probed
+    from buildpack.installers.diagnosis.failures import classify_failure
+    from buildpack.installers.diagnosis.index_probe import indexes_of, probed
 
     index = index_url(install.env)
     version = str(install.venv.version)
@@ -292,7 +292,7 @@ def check_lines(app: App, found: RequirementFiles, env: Mapping[str, str]) -> No
     names = variable_names(found.lines)
     missing = {name: line for name, line in names.items() if not env.get(name)}
     if missing:
-        from buildpack.installers.errors import MissingVariablesError
+        from buildpack.installers.diagnosis.errors import MissingVariablesError
 
         raise MissingVariablesError({name: line.place for name, line in missing.items()})
     check_requirement_files(app, found, options, requirements)
@@ -303,7 +303,7 @@ def requirements_files(app: App, settings: BuildSettings) -> tuple[str, ...]:
     names = settings.requirements_files
     missing = tuple(n for n in names if is_outside(app, n) or not app.has(n))
     if missing:
-        from buildpack.installers.errors import RequirementsFilesError
+        from buildpack.installers.diagnosis.errors import RequirementsFilesError
 
         raise RequirementsFilesError(missing)
     if settings.is_test and TEST_REQUIREMENTS not in names and app.is_file(TEST_REQUIREMENTS):

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
-from buildpack.installers.local_sources import (
+from buildpack.installers.locks.local_sources import (
     EXTRAS,
     GROUPS,
     check_local_paths,
     choose,
     source_paths,
 )
-from buildpack.installers.project_errors import (
+from buildpack.installers.locks.project_errors import (
     BrokenFileError,
     InvalidProjectError,
     LockOutOfSyncError,
@@ -23,7 +23,7 @@ from buildpack.installers.project_errors import (
     RequiredUvVersionError,
     SeveralScriptsError,
 )
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.project_file import (
     POSITION,
     Table,
     requirement_problems,
@@ -32,8 +32,8 @@ from buildpack.installers.project_file import (
     table,
     text_of,
 )
+from buildpack.installers.locks.uv_lock import FORMAT, parse_uv_lock, script_differences
 from buildpack.installers.pyproject import limits
-from buildpack.installers.uv_lock import FORMAT, parse_uv_lock, script_differences
 from buildpack.installers.uv_project import accepts_our_uv
 from buildpack.installers.uv_run import (
     lock_is_old,

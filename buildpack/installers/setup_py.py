@@ -7,15 +7,15 @@ import configparser
 from collections.abc import Mapping
 
 from buildpack.app import App
+from buildpack.frameworks.python_source import LARGEST_SOURCE
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
 from buildpack.installers.built_in_place import building_in_place
-from buildpack.installers.project_file import PYPROJECT
+from buildpack.installers.locks.project_file import PYPROJECT
 from buildpack.installers.pyproject import SETUP_FILES, editable
 from buildpack.installers.requirements import install_requirements
 from buildpack.package_manager import PackageManager
-from buildpack.python_source import LARGEST_SOURCE
-from buildpack.python_specifier import SpecifierError, parse_specifier
 from buildpack.settings import BuildSettings
+from buildpack.versions.python_specifier import SpecifierError, parse_specifier
 
 NOT_LOCKED = (
     "{source} says which packages your app needs, not in which versions.\n\n"

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
 from buildpack.installers.built_in_place import building_in_place
-from buildpack.installers.local_projects import editable_inputs
-from buildpack.installers.local_sources import EXTRAS, GROUPS, check_local_paths, choose
-from buildpack.installers.project_errors import (
+from buildpack.installers.locks.local_projects import editable_inputs
+from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
+from buildpack.installers.locks.project_errors import (
     Difference,
     LockOutOfSyncError,
     LockVersionError,
     RequiredUvVersionError,
 )
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.project_file import (
     PYPROJECT,
     Project,
     read_project,
@@ -28,7 +28,7 @@ from buildpack.installers.project_file import (
     table,
     text_of,
 )
-from buildpack.installers.uv_lock import FORMAT, UvLock, differences, parse_uv_lock
+from buildpack.installers.locks.uv_lock import FORMAT, UvLock, differences, parse_uv_lock
 from buildpack.installers.uv_run import (
     lock_is_old,
     locked_env,
@@ -37,11 +37,11 @@ from buildpack.installers.uv_run import (
 )
 from buildpack.installers.uv_workspace import find_workspace, needed_packages, own_workspace
 from buildpack.package_manager import PackageManager
-from buildpack.python_specifier import SpecifierError, parse_specifier
-from buildpack.python_version import parse_exact_version
 from buildpack.settings import BuildSettings
 from buildpack.support.values import changed
 from buildpack.tools import tool_versions
+from buildpack.versions.python_specifier import SpecifierError, parse_specifier
+from buildpack.versions.python_version import parse_exact_version
 
 LOCK = "uv.lock"
 UV_TOML = "uv.toml"

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from buildpack.installers.base import Install, OnLine
-from buildpack.installers.errors import InstallFailedError
-from buildpack.installers.failures import classify_failure
-from buildpack.installers.project_errors import (
+from buildpack.installers.diagnosis.errors import InstallFailedError
+from buildpack.installers.diagnosis.failures import classify_failure
+from buildpack.installers.locks.project_errors import (
     BrokenFileError,
     RequiredUvVersionError,
     UvLockOutOfSyncError,

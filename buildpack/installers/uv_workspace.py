@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from buildpack.app import App
-from buildpack.installers.project_file import (
+from buildpack.installers.locks.project_file import (
     normalized,
     read_project,
     strings,
@@ -16,7 +16,7 @@ from buildpack.installers.project_file import (
     tables,
     text_of,
 )
-from buildpack.installers.uv_lock import LocalPackage, UvLock
+from buildpack.installers.locks.uv_lock import LocalPackage, UvLock
 from buildpack.support.values import value
 
 LOCK = "uv.lock"

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 from buildpack.bytecode import BytecodeCompiler, has_bytecode, stdlib_groups
-from buildpack.python_version import PythonVersion
 from buildpack.runtime.errors import RuntimeBrokenError
 from buildpack.runtime.install import COMPILED
 from buildpack.runtime.interpreter import Interpreter
@@ -17,6 +16,7 @@ from buildpack.runtime.relocate import Relocator
 from buildpack.support import files
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.tools import ToolBox
+from buildpack.versions.python_version import PythonVersion
 
 PROOF = """\
 import sys, zlib, ssl, sqlite3, ctypes, hashlib, json, sysconfig

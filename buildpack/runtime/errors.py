@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildpack.python_version import PythonVersion, RequestedPythonVersion, VersionOrigin
 from buildpack.runtime.managed import ProviderFailure
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.versions.python_version import PythonVersion, RequestedPythonVersion, VersionOrigin
 
 
 class RuntimeBrokenError(SlugkitError):

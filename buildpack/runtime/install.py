@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.cache import mark_used
-from buildpack.python_version import (
+from buildpack.support import files
+from buildpack.support.output import Output
+from buildpack.support.values import value
+from buildpack.tools import ToolBox, tool_versions
+from buildpack.versions.python_version import (
     DATA_FILE,
     AllowedVersions,
     KnownVersion,
@@ -19,10 +23,6 @@ from buildpack.python_version import (
     VersionStatus,
     parse_exact_version,
 )
-from buildpack.support import files
-from buildpack.support.output import Output
-from buildpack.support.values import value
-from buildpack.tools import ToolBox, tool_versions
 
 if TYPE_CHECKING:
     from buildpack.runtime.interpreter import Interpreter

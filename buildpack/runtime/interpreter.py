@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildpack.python_version import PythonVersion, RequestedPythonVersion
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import value
+from buildpack.versions.python_version import PythonVersion, RequestedPythonVersion
 
 PROBE = """\
 import json, platform, sys, sysconfig

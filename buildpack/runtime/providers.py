@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from buildpack.python_version import PythonVersion, VersionStatus
 from buildpack.runtime.build import build_runtime
 from buildpack.runtime.early_copy import EarlyCopy
 from buildpack.runtime.errors import PythonUnavailableError, RuntimeBrokenError
@@ -15,6 +14,7 @@ from buildpack.runtime.managed import ManagedBuilds, ProviderFailure
 from buildpack.support import files
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox
+from buildpack.versions.python_version import PythonVersion, VersionStatus
 
 
 def make_runtime(

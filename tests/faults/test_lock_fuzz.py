@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from buildpack.installers.pipenv_lock import pipfile_hashes
+from buildpack.installers.locks.pipenv_lock import pipfile_hashes
 from buildpack.plan import plan_build
-from buildpack.python_version import read_policy
 from buildpack.settings import open_app, read_settings
 from buildpack.support.errors import SlugkitError
+from buildpack.versions.python_version import read_policy
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 ROUNDS = 120

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, Installer
-from buildpack.python_version import PythonVersion
 from buildpack.runtime.install import Runtime
 from buildpack.settings import BuildSettings
 from buildpack.tools import ToolBox
 from buildpack.venv import create_venv
+from buildpack.versions.python_version import PythonVersion
 
 VERSION = PythonVersion(
     major=sys.version_info[0], minor=sys.version_info[1], patch=sys.version_info[2]

@@ -19,11 +19,11 @@ from buildpack.app import App
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
 from buildpack.package_manager import PackageManager
-from buildpack.python_version import PythonVersion
 from buildpack.runtime.install import Runtime
 from buildpack.settings import BuildSettings
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv, create_venv
+from buildpack.versions.python_version import PythonVersion
 from tests.api.compiling import ROOT, build_env
 from tests.pythons import here, newest, python_of
 

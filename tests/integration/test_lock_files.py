@@ -9,9 +9,9 @@ import pytest
 
 from buildpack.app import App
 from buildpack.installers import load_installer
-from buildpack.installers.errors import HashMismatchError
-from buildpack.installers.network_errors import GitError
-from buildpack.installers.project_errors import LockOutOfSyncError
+from buildpack.installers.diagnosis.errors import HashMismatchError
+from buildpack.installers.diagnosis.network_errors import GitError
+from buildpack.installers.locks.project_errors import LockOutOfSyncError
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
 from buildpack.tools import ToolBox

@@ -13,7 +13,7 @@ import pytest
 
 from buildpack.installers import pip_tools
 from buildpack.installers.base import Installer
-from buildpack.installers.network_errors import IndexUnreachableError
+from buildpack.installers.diagnosis.network_errors import IndexUnreachableError
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from tests.integration.fake_index import FakeIndex, make_wheel, serving

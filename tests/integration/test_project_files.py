@@ -25,15 +25,18 @@ from buildpack.app import App
 from buildpack.installers import load_installer
 from buildpack.installers.base import Install
 from buildpack.installers.built_in_place import restore_built_in_place
-from buildpack.installers.project_errors import UnsupportedEnvironmentError, UvLockOutOfSyncError
-from buildpack.installers.source_builds import SourceBuildError
+from buildpack.installers.diagnosis.source_builds import SourceBuildError
+from buildpack.installers.locks.project_errors import (
+    UnsupportedEnvironmentError,
+    UvLockOutOfSyncError,
+)
 from buildpack.package_manager import determine_package_manager
-from buildpack.python_version import PythonVersion
 from buildpack.runtime.install import Runtime
 from buildpack.settings import BuildSettings
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv, create_venv
+from buildpack.versions.python_version import PythonVersion
 from tests.api.compiling import ROOT, build_env, compile_app
 from tests.stories import STORIES
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.trim import Trim
+from buildpack.sizes.trim import Trim
 from tests.api.compiling import ROOT, built, compile_app, run_python, tree
 from tests.integration.support import Answer, ask, free_port
 

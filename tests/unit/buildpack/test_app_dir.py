@@ -10,19 +10,19 @@ from buildpack.app import App
 from buildpack.checks import ReservedDirectoryError, check_reserved_directories
 from buildpack.installers import requirements, uv_project
 from buildpack.installers.base import Install
-from buildpack.installers.project_errors import LockOutOfSyncError, UnknownChoiceError
+from buildpack.installers.locks.project_errors import LockOutOfSyncError, UnknownChoiceError
 from buildpack.installers.requirements import requirements_files, write_translated
 from buildpack.package_manager import (
     ChosenFileMissingError,
     PackageManager,
     determine_package_manager,
 )
-from buildpack.python_version import PythonVersion
 from buildpack.requirements_file import InvalidRequirementsError
 from buildpack.runtime.install import Runtime
 from buildpack.settings import BuildSettings, open_app
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv
+from buildpack.versions.python_version import PythonVersion
 
 API = BuildSettings(app_dir="services/api")
 

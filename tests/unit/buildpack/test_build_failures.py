@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from buildpack.installers.errors import OutOfMemoryError
-from buildpack.installers.failures import classify_failure
-from buildpack.installers.network_errors import GitError
-from buildpack.installers.source_builds import MISSING, SourceBuildError, build_error
+from buildpack.installers.diagnosis.errors import OutOfMemoryError
+from buildpack.installers.diagnosis.failures import classify_failure
+from buildpack.installers.diagnosis.network_errors import GitError
+from buildpack.installers.diagnosis.source_builds import MISSING, SourceBuildError, build_error
 from buildpack.support.errors import SlugkitError
 
 

@@ -11,8 +11,8 @@ from buildpack.app import App
 from buildpack.cache_key import VenvFacts, read_last_facts, venv_facts, write_last_facts
 from buildpack.installers.base import Dependencies
 from buildpack.package_manager import PackageManager
-from buildpack.python_version import PythonVersion
 from buildpack.runtime.install import Runtime
+from buildpack.versions.python_version import PythonVersion
 
 RUNTIME = Runtime(
     home=Path("/runtime"),

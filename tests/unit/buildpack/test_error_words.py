@@ -11,12 +11,12 @@ import pytest
 from buildpack.app import UnreadableFileError
 from buildpack.app_digest import path_digest
 from buildpack.environment import ConfigVarsError
-from buildpack.installers.errors import IndexAccessError, VersionConflictError
-from buildpack.python_version import read_known_versions
+from buildpack.installers.diagnosis.errors import IndexAccessError, VersionConflictError
 from buildpack.runtime.errors import UnknownProviderError
 from buildpack.runtime.install import RuntimeRequest
 from buildpack.support.urls import ChecksumError, DownloadError
 from buildpack.tools import NoToolForPlatformError, read_tool
+from buildpack.versions.python_version import read_known_versions
 
 
 def test_config_vars_that_cannot_be_read() -> None:

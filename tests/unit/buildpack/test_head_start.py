@@ -12,7 +12,7 @@ from buildpack.app import App
 from buildpack.head_start import HeadStart, has_built
 from buildpack.installers import requirements
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.installers.errors import InstallFailedError
+from buildpack.installers.diagnosis.errors import InstallFailedError
 from buildpack.package_manager import PackageManager
 from buildpack.runtime.install import Runtime
 from buildpack.runtime.interpreter import Interpreter, probe

@@ -10,14 +10,6 @@ from typing import ClassVar
 
 import pytest
 
-from buildpack.python_version import (
-    AllowedVersions,
-    PythonVersion,
-    RequestedPythonVersion,
-    VersionOrigin,
-    parse_exact_version,
-    read_known_versions,
-)
 from buildpack.runtime.build import tree_digest
 from buildpack.runtime.errors import PythonUnavailableError
 from buildpack.runtime.install import (
@@ -34,6 +26,14 @@ from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata, rewrite_varia
 from buildpack.support.command import Command, CommandFailedError
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox
+from buildpack.versions.python_version import (
+    AllowedVersions,
+    PythonVersion,
+    RequestedPythonVersion,
+    VersionOrigin,
+    parse_exact_version,
+    read_known_versions,
+)
 
 PREFIX = "/home/me/.pyenv/versions/3.13.0"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from buildpack.python_version import PythonVersion
 from buildpack.sbom import sbom_json
+from buildpack.versions.python_version import PythonVersion
 
 PYTHON = PythonVersion(major=3, minor=13, patch=1)
 

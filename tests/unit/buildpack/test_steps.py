@@ -20,9 +20,9 @@ from buildpack.checks import (
 )
 from buildpack.environment import write_profile_d
 from buildpack.plan import plan_build
-from buildpack.python_version import read_policy
 from buildpack.settings import BuildSettings
 from buildpack.support.output import Output
+from buildpack.versions.python_version import read_policy
 
 POLICY = read_policy({}, date(2026, 11, 22))
 

@@ -7,8 +7,8 @@ import hashlib
 from pathlib import Path
 
 from buildpack.editable import make_editables_movable, relative_finder, relative_pth
-from buildpack.python_version import PythonVersion
 from buildpack.venv import Venv, create_venv, neutralize
+from buildpack.versions.python_version import PythonVersion
 
 VERSION = PythonVersion(major=3, minor=13, patch=1)
 

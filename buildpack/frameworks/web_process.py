@@ -1,0 +1,102 @@
+"""The `web` process of an app without a Procfile, where its files leave no doubt.
+
+Apps are read, never imported. Where nothing is certain, or no server is installed that can serve
+what was found, there is no default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+from buildpack.frameworks.django import find_manage_py, has_django
+from buildpack.frameworks.django_web import find_django
+from buildpack.frameworks.web_apps import WSGI, AppObject, find_app
+from buildpack.support.errors import printable
+from buildpack.support.values import value
+from buildpack.venv import Venv
+from buildpack.versions.python_version import PythonVersion
+
+
+@value
+class WebProcess:
+    """A default `web` process type and what it was found in ("Flask in app.py")."""
+
+    command: str
+    reason: str
+
+
+def find_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> WebProcess | None:
+    """The web process of a built app; None where nothing is certain.
+
+    ``app_dir`` is where in ``build_dir`` the app is, "" for all of it.
+    """
+    servers = installed_servers(venv)
+    for app, directory in _candidates(build_dir / app_dir, venv):
+        command = server_command(app, servers, _join(app_dir, directory))
+        if command:
+            place = printable(_join(app_dir, app.file))
+            return WebProcess(command=command, reason=f"{app.framework} in {place}")
+    return None
+
+
+def _candidates(root: Path, venv: Venv) -> Iterator[tuple[AppObject, str]]:
+    """What could be served, and the directory it is imported from."""
+    if has_django(venv) and (manage_py := find_manage_py(root)):
+        directory = str(Path(manage_py).parent)
+        for app in find_django(root, manage_py):
+            yield app, "" if directory == "." else directory
+    elif found := find_app(root, venv):
+        yield found, ""
+
+
+def _join(first: str, second: str) -> str:
+    return "/".join(part for part in (first, second) if part)
+
+
+SERVERS = ("gunicorn", "uvicorn", "hypercorn", "daphne", "waitress-serve")
+
+
+def installed_servers(venv: Venv) -> frozenset[str]:
+    return frozenset(name for name in SERVERS if (venv.bin_dir / name).exists())
+
+
+def server_command(app: AppObject, servers: Set[str], directory: str) -> str | None:
+    """The command line of the first installed server that can serve ``app``.
+
+    ``directory`` is where its module is imported from, "" for the app's root.
+    """
+    target = f"'{app.target}()'" if app.is_factory else app.target
+    cd = _quoted(directory)
+    if app.interface == WSGI and "gunicorn" in servers:
+        return f"gunicorn --bind 0.0.0.0:$PORT {f'--chdir {cd} ' if cd else ''}{target}"
+    if app.interface == WSGI:
+        return None if cd or "waitress-serve" not in servers else _waitress(app)
+    factory = "--factory " if app.is_factory else ""
+    if "uvicorn" in servers:
+        where = f"--app-dir {cd} " if cd else ""
+        return f"uvicorn --host 0.0.0.0 --port $PORT {where}{factory}{app.target}"
+    if cd or app.is_factory:
+        return None
+    if "hypercorn" in servers:
+        return f"hypercorn --bind 0.0.0.0:$PORT {app.target}"
+    return f"daphne -b 0.0.0.0 -p $PORT {app.target}" if "daphne" in servers else None
+
+
+def _waitress(app: AppObject) -> str:
+    return f"waitress-serve --listen=*:$PORT {'--call ' if app.is_factory else ''}{app.target}"
+
+
+def _quoted(directory: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z0-9._/-]*", directory)
+    return directory if plain else "'" + directory.replace("'", "'\\''") + "'"
+
+
+def find_venv(build_dir: Path) -> Venv | None:
+    """The virtualenv in a built app."""
+    root = build_dir / ".heroku" / "venv"
+    for site_packages in sorted(root.glob("lib/python3.*/site-packages")):
+        minor = int(site_packages.parent.name.removeprefix("python3."))
+        return Venv(root=root, version=PythonVersion(major=3, minor=minor, patch=0))
+    return None

@@ -1,0 +1,1 @@
+"""Why an installation failed: from what programs print to what a person should do."""

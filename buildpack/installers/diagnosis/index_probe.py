@@ -1,0 +1,55 @@
+"""Asks an index again after uv has found no package: was it the package, or the index?
+
+Told to take the best version of all indexes, uv treats one that refuses access, and a hotel's
+log-in page in place of one, as an index without that package. Only our own look tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from buildpack.installers.diagnosis.errors import NoMatchingDistributionError
+from buildpack.installers.diagnosis.network_errors import IndexAccessError, IndexUnreachableError
+from buildpack.support.errors import SlugkitError
+from buildpack.tools import index_url
+
+LOOKED_LIKE_AN_INDEX = re.compile(rb"^\s*\{|<a[\s>]|Links for|pypi:repository-version", re.I)
+STATUS = re.compile(r"HTTP status (?P<status>\d{3})")
+
+
+def indexes_of(env: Mapping[str, str], own: Sequence[str] = ()) -> tuple[str, ...]:
+    """Every index that is asked, by uv's settings ``env`` and by option lines of the app."""
+    if env.get("UV_NO_INDEX"):
+        return ()
+    extra = " ".join(env.get(name, "") for name in ("UV_EXTRA_INDEX_URL", "UV_INDEX")).split()
+    named = (word.partition("=")[2] if re.match(r"[\w-]+=", word) else word for word in extra)
+    return tuple(url for url in (index_url(env), *named, *own) if url.startswith("http"))
+
+
+def probed(error: SlugkitError, indexes: Sequence[str]) -> SlugkitError:
+    """``error``, or a better one where an index is to blame for a package not found."""
+    if not isinstance(error, NoMatchingDistributionError):
+        return error
+    return next(_problems(error.package, indexes), error)
+
+
+def _problems(package: str, indexes: Sequence[str]) -> Iterator[SlugkitError]:
+    # Imported here: a build that succeeds needs none of it.
+    from buildpack.package_index import ACCEPT
+    from buildpack.support.download import fetch
+    from buildpack.support.urls import DownloadError
+
+    name = re.sub(r"[-_.]+", "-", package).lower()
+    for index in indexes:
+        try:
+            body, _ = fetch(f"{index.rstrip('/')}/{name}/", accept=ACCEPT)
+        except DownloadError as err:
+            status = STATUS.search(err.reason)
+            if status and status["status"] in {"401", "403"}:
+                yield IndexAccessError(index, status["status"])
+            elif status is None:
+                yield IndexUnreachableError(index, err.reason.rstrip(".").lower())
+            continue
+        if not LOOKED_LIKE_AN_INDEX.search(body):
+            yield IndexUnreachableError(index, "what answered is not a package index")

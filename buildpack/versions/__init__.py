@@ -1,0 +1,1 @@
+"""Which Python: every place that speaks of a version, and the one answer."""

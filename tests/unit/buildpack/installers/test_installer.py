@@ -1,0 +1,84 @@
+"""requirements: the one command that installs, as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from buildpack.installers.base import Install
+from buildpack.installers.requirements import install_command, installer_env
+from buildpack.runtime.install import Runtime
+from buildpack.support.command import Command
+from buildpack.tools import ToolBox
+from buildpack.venv import Venv
+from buildpack.versions.python_version import PythonVersion
+
+VERSION = PythonVersion(major=3, minor=13, patch=0)
+RUNTIME = Runtime(home=Path("/c/r"), version=VERSION, provider="uv", build_id="b", reason="")
+
+
+def install(**env: str) -> Install:
+    return Install(
+        uv=Path("/t/uv"),
+        venv=Venv(root=Path("/c/v/venv"), version=VERSION),
+        app_dir=Path("/build"),
+        scratch_dir=Path("/s"),
+        cache_dir=Path("/c"),
+        env=env,
+        runtime=RUNTIME,
+        tools=ToolBox(directory=Path("/t"), env=env),
+    )
+
+
+def command(**env: str) -> Command:
+    title = "uv pip install -r requirements.txt"
+    return install_command(install(**env), ("-r", "requirements.txt"), title=title)
+
+
+def test_pips_settings_reach_uv_under_its_names() -> None:
+    env = installer_env(
+        {
+            "PIP_INDEX_URL": "https://i.example/simple",
+            "PIP_EXTRA_INDEX_URL": "https://a.example https://b.example",
+            "PIP_FIND_LINKS": "/wheels /more",
+            "PIP_CERT": "/etc/ca.pem",
+            "UV_INDEX_PRIVATE_PASSWORD": "x",
+            "AWS_SECRET": "never",
+            "PYTHONPATH": "never",
+            "UV_CACHE_DIR": "never",
+        }
+    )
+    assert env == {
+        "UV_DEFAULT_INDEX": "https://i.example/simple",
+        "UV_EXTRA_INDEX_URL": "https://a.example https://b.example",
+        "UV_FIND_LINKS": "/wheels,/more",
+        "SSL_CERT_FILE": "/etc/ca.pem",
+        "UV_INDEX_PRIVATE_PASSWORD": "x",
+    }
+
+
+def test_uvs_own_settings_win_over_pips() -> None:
+    both = {"PIP_INDEX_URL": "https://pip.example", "UV_DEFAULT_INDEX": "https://uv.example"}
+    assert installer_env(both) == {"UV_DEFAULT_INDEX": "https://uv.example"}
+
+
+def test_the_command_installs_into_the_venv_from_the_app_directory() -> None:
+    made = command(PATH="/usr/bin")
+    assert made.argv == (
+        "/t/uv", "pip", "install", "--python", "/c/v/venv/bin/python", "--color", "never",
+        "--no-compile-bytecode", "-r", "requirements.txt",
+    )  # fmt: skip
+    assert made.cwd == Path("/build")
+    assert made.shown == "uv pip install -r requirements.txt"
+    assert made.env["UV_CACHE_DIR"] == "/c/uv"
+    assert made.env["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+
+
+def test_what_is_compiled_from_source_names_no_directory_of_the_build() -> None:
+    assert command(CFLAGS="-O1").env["CFLAGS"] == (
+        "-O1 -g0 -ffile-prefix-map=/c/v=. -ffile-prefix-map=/c/uv=."
+    )
+
+
+def test_what_decides_determinism_cannot_be_overridden() -> None:
+    env = command(PYTHONHASHSEED="5", UV_LINK_MODE="copy").env
+    assert (env["PYTHONHASHSEED"], env["UV_LINK_MODE"]) == ("0", "hardlink")
