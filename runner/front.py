@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import find_program
 from buildpack.support.values import value
 
 DEFAULT_PORT = 5000
@@ -64,7 +64,7 @@ class RouterMissingError(SlugkitError):
 
 def find_caddy(env: Mapping[str, str]) -> str | None:
     """Caddy from PATH, or where packages put it."""
-    return shutil.which("caddy", path=f"{env.get('PATH', '')}:{TOOL_PATH}")
+    return find_program("caddy", f"{env.get('PATH', '')}:{TOOL_PATH}")
 
 
 def plan_front(*, web: int, port: int | None, bind: str, has_caddy: bool) -> FrontPlan:

@@ -7,7 +7,6 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 MAX_LINE = 16 * 1024
 CUT_MARK = " [line cut at 16 KiB]"
@@ -90,26 +89,31 @@ def _kept_escape(escape: str, *, color: bool) -> str:
     return escape if color and re.fullmatch(_COLOR, escape) else ""
 
 
-@dataclass(slots=True)
 class LogWriter:
     """Writes ``12:00:01 app[web.1]       | text`` to a descriptor, all names in one column.
 
     ``interrupted`` tells whether somebody wants us to stop: then a reader who does not read
-    is not waited for.
+    is not waited for. ``closed`` says that the reader has gone away, so that nothing needs to be
+    written any more; ``dropped`` counts the lines nobody took.
     """
 
-    descriptor: int
-    names: tuple[str, ...]
-    color: bool = False
-    prefix: bool = True
-    interrupted: Callable[[], bool] = field(default=lambda: False)
-    clock: Callable[[], str] = field(default=lambda: time.strftime("%H:%M:%S"))
-    dropped: int = 0
-    closed: bool = False
-    """Whether the reader has gone away, so that nothing needs to be written any more."""
-    _patience: int = WAIT_MS
-    """How long to wait before asking whether to stop: once a reader was given up, not at all, or
-    a flood of short lines would keep us for hours."""
+    def __init__(
+        self,
+        *,
+        descriptor: int,
+        names: tuple[str, ...],
+        color: bool = False,
+        prefix: bool = True,
+        interrupted: Callable[[], bool] = lambda: False,
+        clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
+    ) -> None:
+        self.descriptor, self.names = descriptor, names
+        self.color, self.prefix = color, prefix
+        self.interrupted, self.clock = interrupted, clock
+        self.dropped, self.closed = 0, False
+        # How long to wait before asking whether to stop: once a reader was given up, not at all,
+        # or a flood of short lines would keep us for hours.
+        self._patience = WAIT_MS
 
     def app(self, name: str, text: str) -> None:
         """A line the container ``name`` wrote."""

@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -73,6 +72,9 @@ def read_index(path: Path) -> Index:
 
 def encode_index(facts: SlugFacts, layers: tuple[Layer, ...]) -> bytes:
     """The index of a slug with these facts and layers, checksum included."""
+    # Only who writes slugs needs it: it is 5 ms of the start of who reads them.
+    from dataclasses import asdict
+
     document: dict[str, object] = {
         "schema": SCHEMA,
         "name": facts.name,

@@ -201,3 +201,15 @@ def _link_entry(name: str, source_fd: int, target_fd: int) -> None:
             f"/proc/self/fd/{target_fd}/{name}",
             follow_symlinks=False,
         )
+
+
+def find_program(name: str, path: str) -> str | None:
+    """The first ``name`` on ``path`` that may be run.
+
+    Not shutil.which: with that come five archive formats, 2 ms before a container starts.
+    """
+    for directory in filter(None, path.split(os.pathsep)):
+        program = os.path.join(directory, name)  # noqa: PTH118 - for text, on a hot path
+        if os.path.isfile(program) and os.access(program, os.X_OK):  # noqa: PTH113
+            return program
+    return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from buildpack.support.command import CommandNotFoundError
 from buildpack.support.errors import SlugkitError
+from buildpack.support.files import find_program
 from runner.engines.base import EngineRequest, Streams
 from runner.engines.embedded import addresses, network
 from runner.formation import ContainerSpec
@@ -114,13 +115,11 @@ class EmbeddedEngine:
 
     def _prepare(self, undo: contextlib.ExitStack) -> Starts:
         """All that containers share. The bridge is made meanwhile, then slirp4netns starts."""
-        import shutil
-
         from runner.engines import rundir
         from runner.engines.embedded import cgroups
         from runner.engines.embedded.starts import Ground, Starts
 
-        if any(shutil.which(name, path=self._env["PATH"]) is None for name in PROGRAMS):
+        if not all(find_program(name, self._env["PATH"]) for name in PROGRAMS):
             self._explain()
         hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
 

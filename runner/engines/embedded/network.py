@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,18 +49,16 @@ class NetworkError(SlugkitError):
         )
 
 
-@dataclass(slots=True, kw_only=True)
 class Starting:
     """A program that was started and writes one byte to ``ready_fd`` when it is ready.
 
     Not frozen: once it is ready, both descriptors are closed and nothing is waited for again.
     """
 
-    step: str
-    process: Process
-    ready_fd: int
-    errors_fd: int
-    is_open: bool = True
+    def __init__(self, *, step: str, process: Process, ready_fd: int, errors_fd: int) -> None:
+        self.step, self.process = step, process
+        self.ready_fd, self.errors_fd = ready_fd, errors_fd
+        self.is_open = True
 
     def wait(self) -> None:
         """Return when it is ready. Raises NetworkError, with what the program said."""

@@ -7,7 +7,6 @@ there. A new /etc is made from what programs need to find users, names, certific
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -157,7 +156,7 @@ def _read_text(path: Path) -> str:
 def _copy(source: Path, target: Path) -> None:
     if source.is_file() and os.access(source, os.R_OK):
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        target.write_bytes(source.read_bytes())
         target.chmod(0o644)
 
 
