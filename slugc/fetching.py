@@ -38,7 +38,7 @@ class GitUrlError(SlugkitError):
     def __init__(self, url: str, found: str) -> None:
         self.url, self.found = shown_url(url), found
         super().__init__(
-            f"{printable(self.url)} is not a git URL we use",
+            f"{printable_path(self.url)} is not a git URL we use",
             details=found,
             resolution="Write it like one of these:\n\n    https://host/owner/repository#v1.2\n"
             "    git@host:owner/repository.git#main",
@@ -54,7 +54,7 @@ class FetchError(SlugkitError):
     def __init__(self, url: str, found: str) -> None:
         self.url, self.found = shown_url(url), found
         super().__init__(
-            f"{printable(self.url)} could not be fetched",
+            f"{printable_path(self.url)} could not be fetched",
             details=found,
             resolution="Check the URL, the branch or tag after '#', and your right to read it.",
         )

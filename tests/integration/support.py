@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from tests.stories import STORIES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD_LIMIT = 400.0
+PORTS_IN_A_ROW = 6
 BOOT_LIMIT = 60.0
 STOP_LIMIT = 45.0
 
@@ -209,7 +211,23 @@ def websocket_says(port: int, path: str, message: str) -> str:
 
 
 def free_port() -> int:
+    """A port with some free ones behind it, which the host engine gives to its containers.
+
+    Not one the kernel would give out: whoever connects somewhere meanwhile might get it. Each
+    process that tests side by side has a range of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 15000 + worker * 1000
+    while True:
+        port = random.randrange(first, first + 1000 - PORTS_IN_A_ROW)
+        if all(map(_is_free, range(port, port + PORTS_IN_A_ROW))):
+            return port
+
+
+def _is_free(port: int) -> bool:
     with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+        try:
+            sock.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True

@@ -272,9 +272,12 @@ def _unknown_package(failure: Failure) -> SlugkitError | None:
     if match:
         return NoMatchingDistributionError(match["package"], explanation(failure.text))
     match = UNKNOWN_VERSION.search(failure.text)
-    return match and NoSuchVersionError(
-        match["package"], match["version"], explanation(failure.text)
-    )
+    if match is None:
+        return None
+    why = explanation(failure.text)
+    if match["version"] is None:  # The index has a page for it, and no file at all.
+        return NoMatchingDistributionError(match["package"], why)
+    return NoSuchVersionError(match["package"], match["version"], why)
 
 
 READERS: tuple[Callable[[Failure], SlugkitError | None], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -134,8 +135,7 @@ def test_no_program_is_started(shell: str, tmp_path: Path) -> None:
         pytest.skip("this machine does not let processes be traced")
     calls = log.read_text()
     assert calls.count("execve(") == 1, calls
-    assert "clone" not in calls, calls
-    assert "fork" not in calls, calls
+    assert not re.search(r"\b(clone3?|v?fork)\(", calls), calls
 
 
 class Machine:
