@@ -16,7 +16,7 @@ from buildpack.app import App
 from buildpack.app_digest import path_digest
 from buildpack.cache import BYTECODE_FORMAT
 from buildpack.installers.base import Dependencies
-from buildpack.installers.requirements import installer_env
+from buildpack.installers.requirements import installer_env, is_for_builds
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.values import value
@@ -90,7 +90,7 @@ def venv_facts(
         facts["the locked requirements"] = _digest(dependencies.requirements.encode())
     for path in dependencies.local_paths:
         facts[f"directory {path}"] = path_digest(app.root, path)
-    for name in DECIDING_SETTINGS.intersection(settings):
+    for name in (x for x in settings if x in DECIDING_SETTINGS or is_for_builds(x)):
         facts[f"setting {name}"] = _digest(settings[name].encode(errors="surrogateescape"))
     for path in settings.get("UV_CONSTRAINT", "").split():
         facts[f"file {path}"] = _content_digest(app.root / path)

@@ -31,6 +31,7 @@ from buildpack.requirements_file import (
     requirement_problem,
     split_lines,
 )
+from buildpack.secrets import is_secret_name
 from buildpack.settings import BuildSettings
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import SlugkitError
@@ -75,15 +76,28 @@ COMMA_SEPARATED = frozenset({"UV_FIND_LINKS"})
 
 CREDENTIAL_NAMES = re.compile(r"UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)")
 
+BUILD_NAMES = re.compile(
+    r"[A-Z0-9_]+_(CFLAGS|CXXFLAGS|LDFLAGS|LIBS|CONFIG|INCLUDE_DIRS?|LIBRARY_DIRS?)"
+    r"|CMAKE_[A-Z0-9_]+|SETUPTOOLS_SCM_PRETEND_VERSION[A-Z0-9_]*|MAX_JOBS|RUSTFLAGS"
+)
+"""What tells the build scripts of source distributions where things are: MYSQLCLIENT_CFLAGS,
+GDAL_CONFIG. Whatever else an app is configured with is no business of the packages it installs."""
+
 
 NOT_SHOWN = ("Using Python", "warning: `UV_", "Using CPython", "Checked in ")
 """How lines of uv begin that say what the build has said already, or nothing."""
+
+
+def is_for_builds(name: str) -> bool:
+    """Whether a variable is for the build scripts of source distributions."""
+    return bool(BUILD_NAMES.fullmatch(name)) and not is_secret_name(name)
 
 
 def installer_env(env: Mapping[str, str]) -> dict[str, str]:
     """The part of ``env`` that says where packages come from, under uv's names."""
     chosen = {name: value for name, value in env.items() if name in PASSED_ON and value}
     chosen |= {name: value for name, value in env.items() if CREDENTIAL_NAMES.fullmatch(name)}
+    chosen |= {name: value for name, value in env.items() if is_for_builds(name) and value}
     for theirs, ours in FROM_PIP.items():
         if env.get(theirs) and ours not in chosen:
             value = env[theirs]

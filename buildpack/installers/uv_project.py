@@ -85,6 +85,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         manager=PackageManager.UV,
         source=workspace.from_app(LOCK),
         inputs={workspace.from_app(name): content for name, content in inputs.items()},
+        listed=tuple(project.dependencies),
         local_paths=tuple(workspace.from_app(path) for path in whole),
         options=(_freshness(members), *options),
         requires_python=tuple(_requires_python(lock, members)),

@@ -104,6 +104,11 @@ def test_a_constraint_from_a_setting_counts_with_its_content(app: App) -> None:
     assert changes(before, facts(app, env=env)) == ("constraints.txt changed",)
 
 
+def test_what_build_scripts_are_told_counts(app: App) -> None:
+    env = {**ENV, "MYSQLCLIENT_CFLAGS": "-I/opt/mysql", "DATABASE_URL": "postgres://u:p@db"}
+    assert changes(facts(app), facts(app, env=env)) == ("setting MYSQLCLIENT_CFLAGS is new",)
+
+
 def test_settings_that_only_set_how_long_to_wait_decide_nothing(app: App) -> None:
     assert facts(app).key == facts(app, env={**ENV, "PIP_DEFAULT_TIMEOUT": "99"}).key
 

@@ -82,3 +82,17 @@ def test_what_is_compiled_from_source_names_no_directory_of_the_build() -> None:
 def test_what_decides_determinism_cannot_be_overridden() -> None:
     env = command(PYTHONHASHSEED="5", UV_LINK_MODE="copy").env
     assert (env["PYTHONHASHSEED"], env["UV_LINK_MODE"]) == ("0", "hardlink")
+
+
+def test_build_scripts_see_where_libraries_are_and_no_secret() -> None:
+    given = {
+        "MYSQLCLIENT_CFLAGS": "-I/opt",
+        "GDAL_CONFIG": "/opt/gdal-config",
+        "CMAKE_ARGS": "-D X=1",
+        "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MINE": "1.2",
+        "SECRET_KEY": "x",
+        "API_TOKEN_CONFIG": "x",
+        "DATABASE_URL": "postgres://u:p@db",
+    }
+    seen = {"MYSQLCLIENT_CFLAGS", "GDAL_CONFIG", "CMAKE_ARGS"}
+    assert set(installer_env(given)) == {*seen, "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MINE"}
