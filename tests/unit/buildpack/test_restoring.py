@@ -150,4 +150,4 @@ def test_without_an_offer_nothing_is_noted(cached: Path, tmp_path: Path) -> None
 def test_the_offer_is_an_absolute_path() -> None:
     assert previous_build_dir({}) is None
     assert previous_build_dir({"PREVIOUS_BUILD_DIR": "elsewhere"}) is None
-    assert previous_build_dir({"PREVIOUS_BUILD_DIR": "/work/previous"}) == Path("/work/previous")
+    assert previous_build_dir({"PREVIOUS_BUILD_DIR": "/srv/previous"}) == Path("/srv/previous")
