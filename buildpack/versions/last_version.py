@@ -56,4 +56,5 @@ def write_last_version(cache_dir: Path, version: PythonVersion, default: str) ->
     if last is not None and last.series == version.series:
         default = last.default
     facts = {"series": version.series, "default": default}
-    files.write_atomically(cache_dir / FILE, json.dumps(facts, sort_keys=True))
+    if _read_own(cache_dir / FILE) != LastVersion(series=version.series, default=default):
+        files.write_atomically(cache_dir / FILE, json.dumps(facts, sort_keys=True))

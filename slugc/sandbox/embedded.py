@@ -97,7 +97,7 @@ class EmbeddedSandbox:
             if self._filter < 0:
                 self.begin()
             self._prove()
-        except BaseException:
+        except BaseException:  # also Ctrl-C: nobody calls __exit__ of what was not entered
             self._close()
             raise
         return self

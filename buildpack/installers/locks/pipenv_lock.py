@@ -24,6 +24,7 @@ CATEGORIES = {"packages": "default", "dev-packages": "develop"}
 """What two of the Pipfile's tables are called in the lock; the others keep their names."""
 
 PUBLIC_SOURCE = {"name": "pypi", "url": "https://pypi.org/simple", "verify_ssl": True}
+"""What Pipenv puts into its hash where a Pipfile names no source: its constant, not our index."""
 DIRECT = ("git", "hg", "svn", "bzr", "path", "file", "url")
 
 

@@ -118,6 +118,16 @@ def test_last_facts_come_back_as_they_were_written(app: App, tmp_path: Path) -> 
     assert read_last_facts(tmp_path) == facts(app).facts
 
 
+def test_last_facts_that_are_noted_already_are_not_written_again(app: App, tmp_path: Path) -> None:
+    note = tmp_path / "last-venv.json"
+    write_last_facts(tmp_path, facts(app))
+    before = note.stat().st_ino
+    write_last_facts(tmp_path, facts(app))
+    assert note.stat().st_ino == before
+    write_last_facts(tmp_path, facts(app, env={}))
+    assert read_last_facts(tmp_path) == facts(app, env={}).facts
+
+
 @pytest.mark.parametrize("text", ["", "[]", "not json", '{"a": 1}'])
 def test_a_note_that_cannot_be_read_is_a_first_build(text: str, tmp_path: Path) -> None:
     (tmp_path / "last-venv.json").write_text(text)
