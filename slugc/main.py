@@ -11,23 +11,25 @@ import sys
 
 HELP_DIR = os.path.join(os.path.dirname(__file__), "data", "help")  # noqa: PTH118, PTH120  # pathlib costs 8 ms
 
-# Command lines that are answered from a file.
-STORED = {
-    (): "slugc.txt",
-    ("--help",): "slugc.txt",
-    ("-h",): "slugc.txt",
-    ("build", "--help"): "build.txt",
-    ("build", "-h"): "build.txt",
-    ("inspect", "--help"): "inspect.txt",
-    ("inspect", "-h"): "inspect.txt",
-}
+HELP_WORDS = ("--help", "-h")
+
+
+def stored_help(words: tuple[str, ...]) -> str | None:
+    """The file with the help that ``words`` ask for: ``stack build --help`` is in
+    ``stack-build.txt``. None when they ask for something else."""
+    if words and words[-1] not in HELP_WORDS:
+        return None
+    if not all(word.replace("-", "").isalpha() and word[0] != "-" for word in words[:-1]):
+        return None
+    file = os.path.join(HELP_DIR, "-".join(words[:-1] or ("slugc",)) + ".txt")  # noqa: PTH118  # as above
+    return file if os.path.exists(file) else None  # noqa: PTH110  # as above
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``slugc`` with ``argv`` and return its exit code."""
     arguments = tuple(sys.argv[1:] if argv is None else argv)
-    if arguments in STORED:
-        with open(os.path.join(HELP_DIR, STORED[arguments]), encoding="utf-8") as file:  # noqa: PTH118, PTH123  # as above
+    if (stored := stored_help(arguments)) is not None:
+        with open(stored, encoding="utf-8") as file:  # noqa: PTH123  # as above
             sys.stdout.write(file.read())
         return 0
     if arguments == ("--version",):

@@ -5,23 +5,44 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from slugc.cli import slugc
-from slugc.main import HELP_DIR, STORED, main
+from slugc.main import HELP_DIR, main, stored_help
 
 
-@pytest.mark.parametrize("arguments", STORED)
-def test_stored_help_is_what_click_prints(arguments: tuple[str, ...]) -> None:
+def command_paths(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command there is."""
+    for name in group.list_commands(click.Context(group)):
+        yield (*before, name)
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from command_paths(command, (*before, name))
+
+
+@pytest.mark.parametrize("words", [(), *command_paths(slugc)], ids=" ".join)
+def test_every_help_is_stored_as_click_prints_it(words: tuple[str, ...]) -> None:
+    """UPDATE_HELP=1 writes them."""
     result = CliRunner(env={"COLUMNS": "100"}).invoke(
-        slugc, arguments or ("--help",), prog_name="slugc", terminal_width=90
+        slugc, (*words, "--help"), prog_name="slugc", terminal_width=90
     )
+    assert result.exit_code == 0
 
-    stored = (Path(HELP_DIR) / STORED[arguments]).read_text(encoding="utf-8")
-    assert stored == result.output
+    file = Path(HELP_DIR, "-".join(words or ("slugc",)) + ".txt")
+    if "UPDATE_HELP" in os.environ:
+        file.write_text(result.output, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == result.output
+    assert stored_help((*words, "--help")) == stored_help((*words, "-h")) == os.fspath(file)
+
+
+def test_other_words_have_no_stored_help() -> None:
+    for words in (("build",), ("build", "x", "--help"), ("../slugc", "-h"), ("--json", "-h")):
+        assert stored_help(words) is None
 
 
 def test_help_and_version_import_neither_click_nor_a_compiler() -> None:

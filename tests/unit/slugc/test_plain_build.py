@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from slugc.cli import slugc
+from slugc.commands.build import command as build
 from slugc.plain_build import plain_options
 
 PLAIN = [
@@ -45,7 +45,7 @@ def test_plain_words_mean_what_click_reads(
     words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SLUGC_SANDBOX", raising=False)
-    context = slugc.commands["build"].make_context("build", words[1:])
+    context = build.make_context("build", words[1:])
 
     assert plain_options(words, {}) == context.params
 

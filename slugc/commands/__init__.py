@@ -1,0 +1,7 @@
+"""The commands of ``slugc``: one file each, named after its command, holding ``command``.
+
+A file is imported when its command is called, or the help of all is asked for. A name that is a
+word of Python ends in an underscore: ``import_.py`` is ``slugc import``.
+"""
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 90}

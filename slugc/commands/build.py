@@ -1,0 +1,68 @@
+"""``slugc build``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from slugc.commands import CONTEXT
+from slugc.plain_build import DEFAULT_TIMEOUT, current_dir
+
+
+@click.command("build", context_settings=CONTEXT)
+@click.argument("source", metavar="[SRC]", default=".")
+@click.option("-o", "--output", metavar="FILE", help="Where the slug goes [default: ./NAME.slug]")
+@click.option(
+    "-b",
+    "--buildpack",
+    "buildpacks",
+    metavar="SPEC",
+    multiple=True,
+    help="Directory, git URL#ref or tarball; several run in order [default: our own, for Python]",
+)
+@click.option("-n", "--name", metavar="APP", help="The app's name [default: SRC's]")
+@click.option(
+    "--format",
+    "slug_format",
+    type=click.Choice(["slug", "tgz"]),
+    default="slug",
+    help="zstd frames, or gzip for everything older [default: slug]",
+)
+@click.option("--cache-dir", metavar="DIR", help="Where the build cache is kept")
+@click.option("--no-cache", is_flag=True, help="Begin with an empty build cache")
+@click.option("--env", "env", metavar="K=V", multiple=True, help="A config var for the build")
+@click.option("--env-file", metavar="FILE", multiple=True, help="A file of config vars")
+@click.option("--stack", metavar="NAME", help="Refuse to build for any other stack")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["embedded", "docker", "none"]),
+    envvar="SLUGC_SANDBOX",
+    help="Where the buildpack runs [default: embedded, where it can; env: SLUGC_SANDBOX]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT,
+    metavar="SECONDS",
+    help="Stop a build that takes longer [default: 1500]",
+)
+@click.option("--allow-no-processes", is_flag=True, help="Build an app that names no process types")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+@click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only")
+@click.option("--no-color", is_flag=True, help="No colours, also on a terminal [env: NO_COLOR]")
+def command(source: str, **options: object) -> None:
+    """Build SRC into a slug.
+
+    SRC is a directory, a tarball, a git URL#ref, or - for a tar stream on standard input. It is
+    only read. Progress goes to standard error, the slug's path to standard output.
+
+    \b
+    Examples:
+      slugc build                                     the app in this directory
+      slugc build polls -o polls.slug --env DEBUG=0
+      slugc build https://host/owner/app#v1.2 -b https://host/owner/buildpack
+    """
+    from slugc.build_command import build_from_options
+
+    click.echo(build_from_options(source, options, env=os.environ, cwd=current_dir()))

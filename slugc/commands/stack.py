@@ -1,0 +1,42 @@
+"""``slugc stack``: build and list."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from slugc.commands import CONTEXT
+
+
+@click.group("stack", context_settings=CONTEXT)
+def command() -> None:
+    """Make the stack images that the docker engine runs slugs on."""
+
+
+@command.command("build", context_settings=CONTEXT)
+@click.option("--tag", default="slugkit-stack:debian-12", help="The image [default: debian-12's]")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "debian", "mmdebstrap"]),
+    default="auto",
+    help="From a registry's base image, or from packages [default: what can be reached]",
+)
+def build_stack(tag: str, method: str) -> None:
+    """Make a stack image and print its id."""
+    from slugc.progress import make_progress
+    from slugc.stack_image import build_stack_image
+
+    with make_progress(os.environ, quiet=False, color=None) as progress:
+        progress.step(f"Building the stack image {tag}")
+        image = build_stack_image(tag, method, progress.line, env=os.environ)
+    click.echo(image)
+
+
+@command.command("list", context_settings=CONTEXT)
+def list_stacks() -> None:
+    """Print the stack images this machine has."""
+    from slugc.stack_image import list_stack_images
+
+    for tag in list_stack_images(os.environ):
+        click.echo(tag)
