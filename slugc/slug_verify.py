@@ -60,15 +60,24 @@ def verify_layers(descriptor: int, slug: Slug, layers: Iterable[Layer]) -> None:
 
 
 def tar_chunks(slug: Slug) -> Iterator[bytes]:
-    """The slug as a plain tar stream, end blocks included."""
+    """The slug as a plain tar stream, end blocks included; verified before it flows."""
+    size = sum(layer.size for layer in slug.metadata.layers) + len(end_of(slug.format))
+    return _plain(slug, slug.metadata.layers, offset=0, size=size)
+
+
+def layer_chunks(slug: Slug, layer: Layer) -> Iterator[bytes]:
+    """One layer's plain tar bytes, without end blocks; verified before they flow."""
+    return _plain(slug, (layer,), offset=layer.offset, size=layer.size)
+
+
+def _plain(slug: Slug, layers: Iterable[Layer], *, offset: int, size: int) -> Iterator[bytes]:
     from slugc.archive.compression import PlainStream
     from slugc.archive.limits import Limits
 
     descriptor = open_slug(slug)
     try:
-        verify_layers(descriptor, slug, slug.metadata.layers)
-        size = sum(layer.size for layer in slug.metadata.layers) + len(end_of(slug.format))
-        frames = Section(descriptor, offset=0, size=size)
+        verify_layers(descriptor, slug, layers)
+        frames = Section(descriptor, offset=offset, size=size)
         stream = PlainStream(frames, Limits(packed=size))
         while chunk := stream.read(_CHUNK):
             yield chunk
