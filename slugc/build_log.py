@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from buildpack.support.errors import printable, printable_path
-from slugc.build_request import BuiltSlug
+from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.procfile import PROCFILE
 from slugc.progress import Progress
 from slugc.staging import Staged
+from slugc.timeline import Timeline
 
 MANIFESTS = frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "package.json"})
 """what a buildpack recognises an app by; leaving one out is seldom meant"""
@@ -46,6 +48,40 @@ def tell_result(built: BuiltSlug, reused: Sequence[str], progress: Progress) -> 
     size = _megabytes(built.size)
     place = printable_path(built.slug.archive)
     progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
+
+
+def note_result(
+    request: BuildRequest,
+    built: BuiltSlug,
+    reused: Sequence[str],
+    timeline: Timeline,
+    progress: Progress,
+) -> None:
+    """Remember the build for `slugc list`; the slug is there already, whatever becomes of this."""
+    from slugc.history import BuildRecord, note_build  # not before the slug is done
+
+    metadata = built.slug.metadata
+    record = BuildRecord(
+        checksum=metadata.checksum,
+        name=metadata.name,
+        app=request.app,
+        archive=str(built.slug.archive),
+        built_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        duration=built.duration,
+        size=built.size,
+        sandbox=built.sandbox,
+        stack=metadata.stack.id,
+        commit=metadata.commit,
+        buildpacks=tuple(each.name for each in metadata.buildpacks),
+        python_version=metadata.python_version,
+        process_types=tuple(metadata.process_types),
+        steps=timeline.steps,
+        reused=tuple(reused),
+    )
+    try:
+        note_build(request.data_dir, record)
+    except OSError as err:
+        progress.warning(f"The build is missing from `slugc list`: {err}")
 
 
 def counted(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import value
 from slugc.aside import Aside
 from slugc.build_environment import build_environment, build_path, exposed_paths, pyenv_versions
-from slugc.build_log import counted, tell_result, tell_source
+from slugc.build_log import counted, note_result, tell_result, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
 from slugc.buildpack_copies import provide_copy
@@ -30,6 +30,7 @@ from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest
 from slugc.slug import BuildpackRecord, SlugFacts
 from slugc.source import SourceKind, StagedSource, stage_source
 from slugc.store import Store
+from slugc.timeline import Timeline
 
 if TYPE_CHECKING:
     from slugc.early_packing import EarlyPacker
@@ -63,18 +64,21 @@ class BuildDirLostError(SlugkitError):
 
 def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
     """Turn a source into one slug file, which appears whole or not at all."""
-    started = time.monotonic()
+    timeline = Timeline()
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(
             opened_space(request.space_root, keep_cache=request.keep_cache, waiting=progress.info)
         )
-        chosen, source = _enter_and_stage(request, space, stack, progress)
+        with timeline.step("stage"):
+            chosen, source = _enter_and_stage(request, space, stack, progress)
         tell_source(source.staged, progress)
         _write_env_dir(space.env_dir, request.config_vars)
         buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
         store = Store(request.data_dir / "store")
         with _preparing(request, space, store) as preparing:
-            compiled = _compile(request, space, chosen.sandbox, buildpacks, source, progress)
+            compiled = _compile(
+                request, space, chosen.sandbox, buildpacks, source, progress, timeline
+            )
         _require_build_dir(space.build_dir)
         process_types = _discover_process_types(request, space, compiled, progress)
         _prune(space, progress)
@@ -82,7 +86,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         prepared, early = preparing.result()
         from slugc.slug_writer import write_slug
 
-        written = write_slug(
+        written = timeline.timed("pack", write_slug)(
             space.build_dir,
             request.output,
             facts=SlugFacts(
@@ -102,10 +106,11 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         slug=written.slug,
         sandbox=chosen.sandbox.kind,
         unchanged=written.unchanged,
-        duration=time.monotonic() - started,
+        duration=timeline.elapsed,
     )
     reused = tuple(name for name in written.reused if name not in early.packed)
     tell_result(built, reused, progress)
+    note_result(request, built, reused, timeline, progress)
     return built
 
 
@@ -216,13 +221,14 @@ def _bring_buildpacks(
     return tuple(found)
 
 
-def _compile(
+def _compile(  # noqa: PLR0913, PLR0917  # as many as a build has parts
     request: BuildRequest,
     space: BuildSpace,
     sandbox: Sandbox,
     buildpacks: Sequence[Buildpack],
     source: StagedSource,
     progress: Progress,
+    timeline: Timeline,
 ) -> Compiled:
     env = build_environment(
         request.env,
@@ -247,12 +253,15 @@ def _compile(
             limit=request.timeout,
         )
         sandbox.expect(_PHASES)
-        name = phases.detect(progress.line)
+        label, timed = buildpack.source, timeline.timed
+        name = timed(f"detect {label}", phases.detect)(progress.line)
         progress.step(f"{name} app detected")
-        phases.compile(progress.line)
-        report = Aside(phases.report) if sandbox.side_by_side else None
-        release = phases.release(progress.line)  # the last buildpack's counts, as on Heroku
-        reported |= report.result() if report else phases.report()
+        timed(f"compile {label}", phases.compile)(progress.line)
+        reporting = timed(f"report {label}", phases.report)
+        report = Aside(reporting) if sandbox.side_by_side else None
+        # The last buildpack's counts, as on Heroku.
+        release = timed(f"release {label}", phases.release)(progress.line)
+        reported |= report.result() if report else reporting()
         records.append(buildpack.record(name))
     python_version = reported.get("python_version")
     return Compiled(
