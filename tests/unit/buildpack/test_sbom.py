@@ -38,13 +38,13 @@ def test_the_runtime_and_every_distribution_are_components(tmp_path: Path) -> No
     ]
     assert found["components"][1]["description"] == "A framework"
     assert found["components"][1]["licenses"] == [{"expression": "BSD-3-Clause"}]
-    assert found["components"][2]["licenses"] == [{"license": {"name": "ZPL-2.1"}}]
+    assert found["components"][2]["licenses"] == [{"license": {"id": "ZPL-2.1"}}]
 
 
 def test_a_licence_given_in_full_is_named_by_its_classifier(tmp_path: Path) -> None:
     text = "License: Copyright\n        Permission\nClassifier: License :: OSI Approved :: MIT\n"
     install(tmp_path, "old", "1", text)
-    assert document(tmp_path)["components"][1]["licenses"] == [{"license": {"name": "MIT"}}]
+    assert document(tmp_path)["components"][1]["licenses"] == [{"license": {"id": "MIT"}}]
 
 
 def test_dependencies_name_those_that_are_installed(tmp_path: Path) -> None:
