@@ -41,6 +41,3 @@ MASKED_PROC_FILES = (
     "vmallocinfo",
 )
 MASKED_PROC_DIRS = ("acpi", "asound", "scsi")
-
-# Cloud providers answer questions about the machine's own credentials from this range.
-LINK_LOCAL_RANGE = "169.254.0.0/16"

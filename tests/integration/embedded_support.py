@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from buildpack.support.cgroups import find_hierarchies
 from runner.engines.base import EngineRequest, Limits, Streams
-from runner.engines.embedded.cgroups import find_hierarchies
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.processes import descendants

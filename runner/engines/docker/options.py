@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from buildpack.support.addresses import LINK_LOCAL_RANGE
 from buildpack.support.seccomp import docker_profile
 from runner.engines.base import Limits
 from runner.formation import ContainerSpec
 from runner.walls import (
     CONTAINER_GID,
     CONTAINER_UID,
-    LINK_LOCAL_RANGE,
     MASKED_PROC_DIRS,
     MASKED_PROC_FILES,
     MAX_CORE_SIZE,

@@ -9,8 +9,8 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from buildpack.support.cgroups import Cgroup
 from runner.engines.base import Address
-from runner.engines.embedded.cgroups import Cgroup
 from runner.engines.embedded.launcher import Launched
 from runner.engines.embedded.processes import descendants
 from runner.formation import ContainerSpec

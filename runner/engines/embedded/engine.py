@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from buildpack.support import addresses
 from buildpack.support.command import CommandNotFoundError
 from buildpack.support.errors import SlugkitError
 from buildpack.support.files import find_program
 from runner.engines.base import EngineRequest, Streams
-from runner.engines.embedded import addresses, network
+from runner.engines.embedded import network
 from runner.formation import ContainerSpec
 from runner.release import Release
 from slugc.privileges import data_dir
@@ -115,8 +116,9 @@ class EmbeddedEngine:
 
     def _prepare(self, undo: contextlib.ExitStack) -> Starts:
         """All that containers share. The bridge is made meanwhile, then slirp4netns starts."""
+        from buildpack.support import cgroups
         from runner.engines import rundir
-        from runner.engines.embedded import cgroups
+        from runner.engines.embedded.soft_limits import soft_limits
         from runner.engines.embedded.starts import Ground, Starts
 
         if not all(find_program(name, self._env["PATH"]) for name in PROGRAMS):
@@ -129,7 +131,7 @@ class EmbeddedEngine:
 
         undo.callback(remove_groups, self._run.id)
         rundir.sweep(self._home, self._request.env, engine=self.name, also=remove_groups)
-        if said := cgroups.soft_limits(hierarchies, self._request.limits):
+        if said := soft_limits(hierarchies, self._request.limits):
             self._request.notify(said)
         self._layers = self._ensure_layers(self._request.release, self._home)
         program = self._filter_program()

@@ -9,22 +9,17 @@ slug-run dies is settled by a pipe that only slug-run holds open: the lifeline.
 from __future__ import annotations
 
 import os
-import select
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildpack.support.command import Command, Process, spawn
+from buildpack.support.addresses import LINK_LOCAL_RANGE, Subnet
 from buildpack.support.errors import ExitCode, SlugkitError
-from runner.engines.embedded.addresses import AddressesUsedUpError, Subnet
-from runner.walls import LINK_LOCAL_RANGE
+from buildpack.support.user_network import MTU, Starting, WayOut, start_holder, start_slirp
 from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
     from runner.engines.embedded.slirp import SlirpApi
-
-MTU = 65520  # the largest slirp4netns takes: fewer packets for the same bytes
-START_TIMEOUT = 10.0
 
 # Sets up the bridge and the tap device, says so, then lives exactly as long as the lifeline: cat
 # reads it to its end. With SIGCHLD ignored the kernel clears away the processes that a first
@@ -49,40 +44,19 @@ class NetworkError(SlugkitError):
         )
 
 
-class Starting:
-    """A program that was started and writes one byte to ``ready_fd`` when it is ready.
+class AddressesUsedUpError(SlugkitError):
+    """More containers of one app than its network has addresses."""
 
-    Not frozen: once it is ready, both descriptors are closed and nothing is waited for again.
-    """
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "addresses-used-up"
 
-    def __init__(self, *, step: str, process: Process, ready_fd: int, errors_fd: int) -> None:
-        self.step, self.process = step, process
-        self.ready_fd, self.errors_fd = ready_fd, errors_fd
-        self.is_open = True
-
-    def wait(self) -> None:
-        """Return when it is ready. Raises NetworkError, with what the program said."""
-        if not self.is_open:
-            return
-        readable, _, _ = select.select([self.ready_fd], [], [], START_TIMEOUT)
-        is_ready = bool(readable) and os.read(self.ready_fd, 1) != b""
-        said = os.pread(self.errors_fd, 4096, 0).decode("utf-8", "replace")
-        self._close()
-        if not is_ready:
-            self.end()
-            raise NetworkError(self.step, said)
-
-    def end(self) -> None:
-        """Kill it and wait until it is gone."""
-        self.process.kill()
-        self.process.wait()
-        self._close()
-
-    def _close(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            os.close(self.ready_fd)
-            os.close(self.errors_fd)
+    def __init__(self, subnet: Subnet) -> None:
+        self.subnet = subnet
+        super().__init__(
+            "The app's network is full",
+            details=f"All {len(subnet.container_addresses)} addresses of {subnet.cidr} are in use.",
+            resolution="Start fewer containers.",
+        )
 
 
 class Network:
@@ -124,7 +98,13 @@ class Network:
     def await_bridge(self, socket: Path) -> None:
         """Return when containers can be plugged in; slirp4netns is then on its way."""
         self._holder.wait()
-        self._slirp = _start_slirp(self.subnet, self.pid, socket, self._reader, self._env)
+        self._slirp = start_slirp(
+            drop_prefix(),
+            WayOut(subnet=self.subnet, holder=self.pid, socket=socket),
+            lifeline=self._reader,
+            env=self._env,
+            failed=NetworkError,
+        )
         self._socket = socket
 
     def await_way_out(self) -> None:
@@ -190,57 +170,10 @@ def container_commands(subnet: Subnet, address: str, port: str, prohibited: Iter
     )
 
 
-def slirp_argv(
-    subnet: Subnet, holder: int, socket: Path, exit_fd: int, ready_fd: int
-) -> tuple[str, ...]:
-    return (
-        "slirp4netns",
-        f"--mtu={MTU}",
-        f"--cidr={subnet.cidr}",
-        "--disable-host-loopback",
-        # Should its packet parser be taken over, it finds neither files nor most system calls.
-        "--enable-sandbox",
-        "--enable-seccomp",
-        f"--exit-fd={exit_fd}",
-        f"--ready-fd={ready_fd}",
-        f"--api-socket={socket}",
-        # By process id: --enable-sandbox fails with paths (slirp4netns issue 317).
-        str(holder),
-        "tap0",
-    )
-
-
 def _start_holder(lifeline: int, env: Mapping[str, str]) -> Starting:
     unshare = (
         *("unshare", "--user", "--map-root-user", "--net"),
         *("--pid", "--fork", "--kill-child", "--"),
     )
     argv = (*drop_prefix(), *unshare, "sh", "-c", _HOLDER, "slugkit-net", bridge_commands())
-    said, errors = os.pipe(), os.memfd_create("holder")
-    try:
-        command = Command(argv=argv, cwd=Path("/"), env=env)
-        process = spawn(command, stdin=lifeline, stdout=said[1], stderr=errors)
-    except BaseException:
-        os.close(said[0])
-        os.close(errors)
-        raise
-    finally:
-        os.close(said[1])
-    return Starting(step="bridge", process=process, ready_fd=said[0], errors_fd=errors)
-
-
-def _start_slirp(
-    subnet: Subnet, holder: int, socket: Path, lifeline: int, env: Mapping[str, str]
-) -> Starting:
-    said, errors = os.pipe(), os.memfd_create("slirp")
-    argv = (*drop_prefix(), *slirp_argv(subnet, holder, socket, lifeline, said[1]))
-    try:
-        command = Command(argv=argv, cwd=Path("/"), env=env, pass_fds=(lifeline, said[1]))
-        process = spawn(command, stdout=errors, stderr=errors)
-    except BaseException:
-        os.close(said[0])
-        os.close(errors)
-        raise
-    finally:
-        os.close(said[1])
-    return Starting(step="slirp4netns", process=process, ready_fd=said[0], errors_fd=errors)
+    return start_holder("bridge", argv, lifeline=lifeline, env=env, failed=NetworkError)

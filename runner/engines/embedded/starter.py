@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from buildpack.support.cgroups import Cgroup
 from buildpack.support.values import value
 from runner.engines.base import Limits
-from runner.engines.embedded.cgroups import Cgroup
 from runner.engines.embedded.rootfs import AppTree
 from runner.walls import MAX_CORE_SIZE, MAX_OPEN_FILES
 

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildpack.support import addresses, cgroups
 from buildpack.support.command import Command
 from buildpack.support.files import remove_tree
 from buildpack.support.values import value
 from runner.engines.base import Address, Limits, Streams
-from runner.engines.embedded import addresses, bwrap, cgroups, network, rootfs, starter
+from runner.engines.embedded import bwrap, network, rootfs, starter
 from runner.engines.embedded.launcher import (
     ContainerStartError,
     Descriptors,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.cgroups import find_hierarchies
 from runner.engines.base import Limits
-from runner.engines.embedded.cgroups import find_hierarchies
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.launcher import MemoryTooLowError
 from tests.integration import embedded_support as support

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.addresses import host_addresses
 from runner.engines.base import Limits
-from runner.engines.embedded.addresses import host_addresses
 from slugc.privileges import RUN_UID
 from tests.integration import embedded_support as support
 from tests.integration.embedded_support import GREETER, STARTERS, Happened, Wanted, carry_out_as

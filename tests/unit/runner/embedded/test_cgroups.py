@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from runner.engines.base import Limits
-from runner.engines.embedded.cgroups import (
+from buildpack.support.cgroups import (
     Cgroup,
     Hierarchies,
     create_cgroup,
     find_hierarchies,
     limit_files,
     remove_group,
-    soft_limits,
 )
+from runner.engines.base import Limits
+from runner.engines.embedded.soft_limits import soft_limits
 
 MIB = 1024 * 1024
 LIMITS = Limits(memory=64 * MIB, cpus=0.5, pids=40)
@@ -161,6 +161,14 @@ def test_oom_kill_is_read_from_the_kernels_count(
 ) -> None:
     (tmp_path / name).write_text(text)
     assert Cgroup(dirs={"memory": tmp_path}, is_v2=is_v2).has_oom_kill() is expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("max 3\n", True), ("max 0\n", False)])
+def test_a_refused_process_is_read_from_the_kernels_count(
+    tmp_path: Path, text: str, expected: bool
+) -> None:
+    (tmp_path / "pids.events").write_text(text)
+    assert Cgroup(dirs={"pids": tmp_path}, is_v2=False).has_refused_process() is expected
 
 
 def test_group_that_stays_busy_is_an_error_not_silence(tmp_path: Path) -> None:

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from runner.engines.base import Address
-from runner.engines.embedded import forward
-from runner.engines.embedded.addresses import (
-    AddressesUsedUpError,
+from buildpack.support.addresses import (
     Subnet,
     choose_subnet,
     host_addresses,
     route_networks,
     virtual_networks,
 )
-from runner.engines.embedded.network import NetworkError, container_commands, slirp_argv
+from buildpack.support.user_network import WayOut, slirp_argv
+from runner.engines.base import Address
+from runner.engines.embedded import forward
+from runner.engines.embedded.network import (
+    AddressesUsedUpError,
+    NetworkError,
+    container_commands,
+)
 from runner.engines.embedded.slirp import SlirpApi, SlirpError
 
 FIB_TRIE = """\
@@ -96,7 +100,8 @@ def test_container_commands_prohibit_metadata_and_the_host() -> None:
 
 
 def test_slirp_is_walled_in_itself() -> None:
-    argv = slirp_argv(Subnet(cidr="10.0.2.0/24"), 77, Path("/run/s.sock"), 5, 6)
+    subnet = Subnet(cidr="10.0.2.0/24")
+    argv = slirp_argv(WayOut(subnet=subnet, holder=77, socket=Path("/run/s.sock")), 5, 6)
     assert argv == (
         "slirp4netns",
         "--mtu=65520",
@@ -110,6 +115,7 @@ def test_slirp_is_walled_in_itself() -> None:
         "77",
         "tap0",
     )
+    assert "--configure" in slirp_argv(WayOut(subnet=subnet, holder=77), 5, 6)
 
 
 def test_full_network_is_told_in_words() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.cgroups import Cgroup
 from runner.engines.base import Limits
-from runner.engines.embedded.cgroups import Cgroup
 from runner.engines.embedded.rootfs import LayerPathError, app_tree
 from runner.engines.embedded.starter import Plug, Start, process_limits, start_argv
 

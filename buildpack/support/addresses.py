@@ -1,4 +1,4 @@
-"""Which addresses the app's network has, and which are the host's: pure arithmetic."""
+"""Which addresses a network of our own has, and which are the host's: pure arithmetic."""
 
 from __future__ import annotations
 
@@ -6,32 +6,19 @@ import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import value
+
+LINK_LOCAL_RANGE = "169.254.0.0/16"
+"""Cloud providers answer questions about the machine's own credentials from this range."""
 
 # The first that the host does not use itself. 10.0.2.0/24 is slirp's own default, and also what
 # VirtualBox and QEMU give their guests.
 _CANDIDATES = ("10.0.2.0/24", "10.83.7.0/24", "172.31.83.0/24", "192.168.219.0/24")
 
 
-class AddressesUsedUpError(SlugkitError):
-    """More containers of one app than its network has addresses."""
-
-    exit_code = ExitCode.CANNOT_CREATE
-    id = "addresses-used-up"
-
-    def __init__(self, subnet: Subnet) -> None:
-        self.subnet = subnet
-        super().__init__(
-            "The app's network is full",
-            details=f"All {len(subnet.container_addresses)} addresses of {subnet.cidr} are in use.",
-            resolution="Start fewer containers.",
-        )
-
-
 @value
 class Subnet:
-    """The addresses of one app's network."""
+    """The addresses of one network: an app's, or a build's."""
 
     cidr: str
 

@@ -11,13 +11,29 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from buildpack.support.values import value
-from runner.engines.base import Limits
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PARENT = "slugkit"
 _CPU_PERIOD = 100_000  # microseconds; the kernel's and Docker's default
+
+
+class Limits(Protocol):
+    """What the processes of one group may use together. ``None`` means no limit of ours."""
+
+    @property
+    def memory(self) -> int | None:
+        """bytes"""
+
+    @property
+    def cpus(self) -> float | None:
+        """processors' worth of time"""
+
+    @property
+    def pids(self) -> int | None:
+        """processes and threads"""
 
 
 @value
@@ -40,7 +56,7 @@ class Hierarchies:
 
 @value
 class Cgroup:
-    """One container's groups: a directory for each controller, all the same one in v2."""
+    """The groups of one container or build: a directory for each controller, one for all in v2."""
 
     dirs: Mapping[str, Path]
     is_v2: bool
@@ -66,15 +82,22 @@ class Cgroup:
     def has_oom_kill(self) -> bool:
         """Whether the kernel killed a process in here for want of memory."""
         name = "memory.events" if self.is_v2 else "memory.oom_control"
-        memory = self.dirs.get("memory")
-        if memory is None:
-            return False
+        return self._count("memory", name, "oom_kill") > 0
+
+    def has_refused_process(self) -> bool:
+        """Whether the kernel refused a process or thread in here: there were too many."""
+        return self._count("pids", "pids.events", "max") > 0
+
+    def _count(self, controller: str, file: str, event: str) -> int:
+        directory = self.dirs.get(controller)
+        if directory is None:
+            return 0
         try:
-            fields = (memory / name).read_text().split()
+            fields = (directory / file).read_text().split()
         except FileNotFoundError:
-            return False  # already removed
+            return 0  # already removed
         counts = dict(zip(fields[::2], fields[1::2], strict=False))
-        return int(counts.get("oom_kill", "0")) > 0
+        return int(counts.get(event, "0"))
 
     def remove(self, *, timeout: float = 2.0) -> None:
         """Delete the groups. A process that is still ending keeps one busy for a moment."""
@@ -145,21 +168,8 @@ def _enable(directory: Path) -> bool:
     return True
 
 
-def soft_limits(hierarchies: Hierarchies | None, limits: Limits) -> str | None:
-    """What to tell the person about limits that do not hold; None when all do."""
-    if hierarchies is None:
-        cpu = "; the CPU limit does not hold at all" if limits.cpus is not None else ""
-        return (
-            f"Limits are soft here, for each process instead of each container{cpu}: no cgroup "
-            "access (start as root, or with systemd-run --user --scope -p Delegate=yes)"
-        )
-    if limits.cpus is not None and not hierarchies.has_cpu():
-        return "The CPU limit does not hold here: the kernel offers no cpu cgroup"
-    return None
-
-
 def create_cgroup(hierarchies: Hierarchies, run_id: str, name: str, limits: Limits) -> Cgroup:
-    """Groups for one container, with its limits set before anything runs in them."""
+    """Groups for one container or build, with its limits set before anything runs in them."""
     if hierarchies.v2 is not None:
         group = _make_v2(hierarchies.v2, run_id, name)
         cgroup = Cgroup(dirs=dict.fromkeys(("memory", "pids", "cpu"), group), is_v2=True)
