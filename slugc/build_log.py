@@ -77,6 +77,7 @@ def note_result(
         process_types=tuple(metadata.process_types),
         steps=timeline.steps,
         reused=tuple(reused),
+        left_out=built.left_out,
     )
     try:
         note_build(request.data_dir, record)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from buildpack.support.values import value
 from slugc.buildpacks import OWN, BuildpackSpec
+from slugc.left_out import LeftOut
 from slugc.sandbox.base import SandboxKind
 from slugc.slug import Slug, SlugFormat
 from slugc.source import Source
@@ -45,6 +46,7 @@ class BuiltSlug:
     sandbox: SandboxKind
     unchanged: bool
     duration: float
+    left_out: LeftOut = LeftOut()
 
     @property
     def size(self) -> int:

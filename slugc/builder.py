@@ -20,6 +20,7 @@ from slugc.build_space import BuildSpace, opened_space
 from slugc.buildpack_copies import provide_copy
 from slugc.buildpack_errors import NoProcessTypesError
 from slugc.buildpacks import OWN, Buildpack, fetch_buildpack
+from slugc.left_out import LeftOut, LeftOutNotes
 from slugc.phases import BuildpackRelease, Phases
 from slugc.privileges import hand_over
 from slugc.procfile import ProcessType, merge_process_types, read_procfile
@@ -81,7 +82,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             )
         _require_build_dir(space.build_dir)
         process_types = _discover_process_types(request, space, compiled, progress)
-        _prune(space, progress)
+        left_out = _prune(space, source, progress)
         progress.step("Packing the slug")
         prepared, early = preparing.result()
         from slugc.slug_writer import write_slug
@@ -107,6 +108,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         sandbox=chosen.sandbox.kind,
         unchanged=written.unchanged,
         duration=timeline.elapsed,
+        left_out=left_out,
     )
     reused = tuple(name for name in written.reused if name not in early.packed)
     tell_result(built, reused, progress)
@@ -295,6 +297,10 @@ def _discover_process_types(
     return process_types
 
 
-def _prune(space: BuildSpace, progress: Progress) -> None:
-    if pruned := prune_built_tree(space.build_dir, trash=space.scratch_dir / "pruned"):
+def _prune(space: BuildSpace, source: StagedSource, progress: Progress) -> LeftOut:
+    """Take out what .slugignore.after names; all that was left out of the slug, by then."""
+    notes = LeftOutNotes(source.staged.notes)
+    pruned = prune_built_tree(space.build_dir, trash=space.scratch_dir / "pruned", notes=notes)
+    if pruned:
         progress.info(f"Left out by .slugignore.after: {counted(pruned)}")
+    return notes.result()

@@ -19,6 +19,7 @@ from pathlib import Path
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import value
 from slugc.json_fields import Fields
+from slugc.left_out import LeftOut
 from slugc.timeline import BuildStep
 
 KEPT_OF_ONE = 20
@@ -60,6 +61,7 @@ class BuildRecord:
     """stage, detect/compile/release/report of each buildpack, pack"""
     reused: tuple[str, ...]
     """names of the layers that were not packed again"""
+    left_out: LeftOut = LeftOut()
 
 
 def note_build(data_dir: Path, record: BuildRecord) -> None:
@@ -164,6 +166,8 @@ def _document(record: BuildRecord) -> dict[str, object]:
             for step in record.steps
         ],
         "reused": record.reused,
+        "left_out": dict(record.left_out.reasons),
+        "left_out_count": record.left_out.count,
     }
 
 
@@ -200,7 +204,16 @@ def _parse(fields: Fields) -> BuildRecord:
             for step in fields.each("steps")
         ),
         reused=_texts(fields, "reused"),
+        left_out=_left_out(fields),
     )
+
+
+def _left_out(fields: Fields) -> LeftOut:
+    """Records of builds before there was such a thing have none."""
+    if "left_out" not in fields.mapping:
+        return LeftOut()
+    reasons = fields.below("left_out").texts()
+    return LeftOut(reasons=reasons, count=fields.number("left_out_count"))
 
 
 def _texts(fields: Fields, key: str) -> tuple[str, ...]:

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
 from slugc.archive.limits import DEFAULT_LIMITS
+from slugc.left_out import LeftOutNotes
 from slugc.slugignore import AFTER, IgnoreRules, read_rules
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def prune_built_tree(build_dir: Path, *, trash: Path) -> tuple[str, ...]:
-    """Move what the rules leave out to ``trash``; returns the paths, a directory as one."""
+def prune_built_tree(
+    build_dir: Path, *, trash: Path, notes: LeftOutNotes | None = None
+) -> tuple[str, ...]:
+    """Move what the rules leave out to ``trash``; returns the paths, a directory as one.
+
+    ``notes`` are told each of them and the line that names it.
+    """
     rules = read_rules(build_dir, AFTER)
     if not rules.groups:
         return ()
@@ -25,7 +32,7 @@ def prune_built_tree(build_dir: Path, *, trash: Path) -> tuple[str, ...]:
     tree_fd, trash_fd = os.open(build_dir, _DIR), os.open(trash, _DIR)
     try:
         pruned: list[str] = []
-        _prune_dir(rules, tree_fd, trash_fd, "", pruned)
+        _prune_dir(rules, tree_fd, trash_fd, "", pruned, notes or LeftOutNotes())
     finally:
         os.close(tree_fd)
         os.close(trash_fd)
@@ -33,7 +40,12 @@ def prune_built_tree(build_dir: Path, *, trash: Path) -> tuple[str, ...]:
 
 
 def _prune_dir(
-    rules: IgnoreRules, directory_fd: int, trash_fd: int, below: str, pruned: list[str]
+    rules: IgnoreRules,
+    directory_fd: int,
+    trash_fd: int,
+    below: str,
+    pruned: list[str],
+    notes: LeftOutNotes,
 ) -> None:
     for name in sorted(os.listdir(directory_fd)):
         path = f"{below}{name}"
@@ -41,9 +53,10 @@ def _prune_dir(
         if rules.ignores(path, is_dir=is_dir):
             os.rename(name, str(len(pruned)), src_dir_fd=directory_fd, dst_dir_fd=trash_fd)
             pruned.append(path)
+            notes.add(path, partial(rules.reason, path, is_dir=is_dir))
         elif is_dir and path.count("/") < DEFAULT_LIMITS.depth:  # deeper, packing refuses it
             inner = os.open(name, _DIR, dir_fd=directory_fd)
             try:
-                _prune_dir(rules, inner, trash_fd, f"{path}/", pruned)
+                _prune_dir(rules, inner, trash_fd, f"{path}/", pruned, notes)
             finally:
                 os.close(inner)

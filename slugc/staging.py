@@ -11,10 +11,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from buildpack.support.values import value
+from slugc import left_out
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.left_out import LeftOut, LeftOutNotes
 from slugc.privileges import Identity
 from slugc.procfile import PROCFILE
 from slugc.slugignore import IgnoreRules
@@ -26,7 +29,12 @@ from slugc.source_errors import (
 )
 
 # Never part of an app: other people's history, and caches that any interpreter writes anew.
-LEFT_OUT_NAMES = frozenset({".git", ".hg", ".svn", "__pycache__"})
+LEFT_OUT_NAMES = {
+    ".git": left_out.HISTORY,
+    ".hg": left_out.HISTORY,
+    ".svn": left_out.HISTORY,
+    "__pycache__": left_out.BYTECODE,
+}
 LEFT_OUT_AT_TOP = ".slug"  # what `slugc build` itself writes into the current directory
 VENV_MARK = "pyvenv.cfg"  # PEP 405; a virtualenv names this machine's paths, and only runs here
 
@@ -62,6 +70,8 @@ class Staged:
     left_out: tuple[str, ...]
     """virtualenvs, which are always left out"""
     secrets: tuple[str, ...]
+    notes: LeftOut = LeftOut()
+    """all that was left out, with its reason"""
 
 
 class Stager:
@@ -84,6 +94,7 @@ class Stager:
         self.ignored: list[str] = []
         self.left_out: list[str] = []
         self.secrets: list[str] = []
+        self.notes = LeftOutNotes()
         self.refused: list[str] = []
         self.unreadable: list[str] = []
 
@@ -109,6 +120,7 @@ class Stager:
             ignored=tuple(self.ignored),
             left_out=tuple(self.left_out),
             secrets=tuple(self.secrets),
+            notes=self.notes.result(),
         )
 
     def _copy_entries(self, source_fd: int, target_fd: int, below: str, depth: int) -> None:
@@ -132,7 +144,8 @@ class Stager:
         """The entries to copy, in the order of their names."""
         for name in sorted(os.listdir(source_fd)):
             path = f"{below}{name}"
-            if name in LEFT_OUT_NAMES or (not below and name.endswith(LEFT_OUT_AT_TOP)):
+            if built_in := _built_in_reason(name, below):
+                self.notes.add(path, built_in)
                 continue
             try:
                 status = os.lstat(name, dir_fd=source_fd)
@@ -142,10 +155,12 @@ class Stager:
                 yield name, path, status
 
     def _is_wanted(self, name: str, path: str, status: os.stat_result) -> bool:
-        if self.rules.ignores(path, is_dir=stat.S_ISDIR(status.st_mode)):
+        is_dir = stat.S_ISDIR(status.st_mode)
+        if self.rules.ignores(path, is_dir=is_dir):
             self.ignored.append(path)
             # Without it there is nothing to run, which nobody means by leaving it out.
             if path != PROCFILE:
+                self.notes.add(path, partial(self.rules.reason, path, is_dir=is_dir))
                 return False
         if (status.st_dev, status.st_ino) in self.excluded:
             return False
@@ -172,6 +187,7 @@ class Stager:
         try:
             if _holds(below, VENV_MARK):
                 self.left_out.append(path)
+                self.notes.add(path, left_out.VIRTUALENV)
                 return
             os.mkdir(name, 0o755, dir_fd=target_fd)
             beside = os.open(name, _DIR, dir_fd=target_fd)
@@ -243,6 +259,12 @@ def _unfit(path: str, status: os.stat_result, longest: int) -> str:
             return what
     length = len(os.fsencode(path))
     return f"a path of {length:,} bytes; at most {longest:,}" if length > longest else ""
+
+
+def _built_in_reason(name: str, below: str) -> str:
+    if not below and name.endswith(LEFT_OUT_AT_TOP):
+        return left_out.SLUG
+    return LEFT_OUT_NAMES.get(name, "")
 
 
 def _looks_secret(name: str) -> bool:

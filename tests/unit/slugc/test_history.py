@@ -12,6 +12,7 @@ import pytest
 from buildpack.support.values import changed
 from slugc import history
 from slugc.history import BuildRecord, find_build, forget_build, note_build, read_builds
+from slugc.left_out import LeftOut
 from slugc.timeline import BuildStep, Timeline
 
 CHECKSUM = "sha256:" + "ab" * 32
@@ -31,6 +32,7 @@ RECORD = BuildRecord(
     process_types=("web", "worker"),
     steps=(BuildStep(name="stage", started=0.0, duration=0.5),),
     reused=("runtime",),
+    left_out=LeftOut(reasons={"a.md": ".slugignore:1 `*.md`"}, count=2),
 )
 
 
