@@ -9,7 +9,8 @@ from pathlib import Path
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import value
 
-LARGEST_TEXT_FILE = 4 * 1024 * 1024
+LARGEST_TEXT_FILE = 32 * 1024 * 1024
+"""Lock files of large workspaces have a few megabytes."""
 LONGEST_NUMBER = 4300
 """Digits that Python converts (sys.int_info): with more of them, every parser fails in its way."""
 
@@ -71,7 +72,7 @@ class App:
             if not stat.S_ISREG(found.st_mode):
                 raise UnreadableFileError(name, f"it is {_kind(found.st_mode)}")
             if found.st_size > LARGEST_TEXT_FILE:
-                raise UnreadableFileError(name, "it is larger than 4 MiB")
+                raise UnreadableFileError(name, "it is larger than 32 MiB")
             return os.read(descriptor, LARGEST_TEXT_FILE)
         finally:
             os.close(descriptor)

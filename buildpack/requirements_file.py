@@ -135,11 +135,12 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
     lines: list[RequirementLine] = []
     problems: list[Problem] = []
     constraints: set[str] = set()
+    includes: dict[str, list[tuple[RequirementLine, str]]] = {}
     waiting = list(names or ("requirements.txt",))
     while waiting:
         current = waiting.pop(0)
         if current in contents:
-            continue  # Included twice, or in a circle: once is enough.
+            continue  # Included twice: once is enough.
         contents[current] = app.read_bytes(current)
         for line in split_lines(current, app.read_text(current)):
             match = INCLUDE.fullmatch(line.text)
@@ -152,13 +153,35 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
                 problems.append(_problem(line, message))
             else:
                 waiting.append(included)
+                includes.setdefault(current, []).append((line, included))
                 if line.text.startswith(("-c", "--c")):
                     constraints.add(included)
+    problems += _circles(includes)
     if problems:
         raise InvalidRequirementsError([*problems, *_plainly_wrong(app, lines)])
     return RequirementFiles(
         contents=contents, lines=tuple(lines), constraint_files=frozenset(constraints)
     )
+
+
+def _circles(includes: Mapping[str, Sequence[tuple[RequirementLine, str]]]) -> list[Problem]:
+    """Every line that leads back to a file it was reached from, as pip refuses it."""
+    found: list[Problem] = []
+    done: set[str] = set()
+
+    def follow(file: str, path: tuple[str, ...]) -> None:
+        for line, included in includes.get(file, ()):
+            if included in path:
+                circle = " -> ".join((*path[path.index(included) :], included))
+                found.append(_problem(line, f"The files include each other: {circle}."))
+            elif included not in done:
+                follow(included, (*path, included))
+        done.add(file)
+
+    for file in includes:
+        if file not in done:
+            follow(file, (file,))
+    return found
 
 
 def _plainly_wrong(app: App, lines: Sequence[RequirementLine]) -> Iterator[Problem]:

@@ -71,21 +71,6 @@ class ProjectNotInstallableError(SlugkitError):
         )
 
 
-class MissingVariableError(SlugkitError):
-    """A URL in a lock file has a place for a config var, and there is no such config var."""
-
-    id = "install::missing-variable"
-
-    def __init__(self, lock: str, names: Sequence[str]) -> None:
-        self.lock, self.names = lock, tuple(names)
-        listing = "\n".join(f"  ${{{name}}}" for name in names)
-        super().__init__(
-            f"{lock} needs config vars that are not set",
-            details=f"A URL in it has a place for:\n\n{listing}",
-            resolution=f"Set {' and '.join(names)}, then build again.",
-        )
-
-
 class MissingProjectFileError(SlugkitError):
     """A lock file without the file it was made from."""
 

@@ -8,7 +8,6 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from buildpack.installers.locks.lock_errors import MissingVariableError
 from buildpack.installers.locks.lock_markers import ALWAYS, Marker, marker_text
 
 INDEX_OPTION = "--index-url "
@@ -130,7 +129,9 @@ def check_variables(lock: str, text: str, env: Mapping[str, str]) -> None:
     """Raise for every ``${NAME}`` that no config var fills in."""
     missing = dict.fromkeys(name for name in VARIABLE.findall(text) if name not in env)
     if missing:
-        raise MissingVariableError(lock, tuple(missing))
+        from buildpack.installers.diagnosis.errors import MissingVariablesError
+
+        raise MissingVariablesError(dict.fromkeys(missing, lock))
 
 
 POETRY_NAMES = "POETRY_HTTP_BASIC_"

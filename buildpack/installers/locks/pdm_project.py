@@ -78,10 +78,18 @@ class PdmProject:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
-    def dependencies(self, group: str, inside: tuple[str, ...] = ()) -> Iterator[Dependency]:
+    def dependencies(self, group: str) -> Iterator[Dependency]:
         """What a group asks for, with the groups it includes and the app's own extras in it."""
+        return self._dependencies(group, (), set())
+
+    def _dependencies(
+        self, group: str, inside: tuple[str, ...], seen: set[str]
+    ) -> Iterator[Dependency]:
         if group in inside:
             raise RequirementSyntaxError(f"include-group = {group}")
+        if group in seen:
+            return  # groups that each include the next one twice would double at each step
+        seen.add(group)
         path = (*inside, group)
         if group == DEFAULT:
             entries: Sequence[object] = strings(self.project.get("dependencies"))
@@ -89,16 +97,18 @@ class PdmProject:
             entries = self.extras().get(group) or self.development().get(group, ())
         for entry in entries:
             if isinstance(entry, str):
-                yield from self._expanded(read_requirement(entry), path)
+                yield from self._expanded(read_requirement(entry), path, seen)
             elif included := text_of(table(entry).get("include-group")):
-                yield from self.dependencies(normalized(included), path)
+                yield from self._dependencies(normalized(included), path, seen)
 
-    def _expanded(self, dependency: Dependency, path: tuple[str, ...]) -> Iterator[Dependency]:
+    def _expanded(
+        self, dependency: Dependency, path: tuple[str, ...], seen: set[str]
+    ) -> Iterator[Dependency]:
         if dependency.name != normalized(self.name):
             yield dependency
             return
         for extra in ",".join(dependency.extras).split(","):
-            yield from self.dependencies(extra, path)
+            yield from self._dependencies(extra, path, seen)
 
 
 def read_requirement(text: str) -> Dependency:

@@ -91,10 +91,18 @@ class PoetryProject:
             for name in optional
         }
 
-    def dependencies(self, group: str, inside: tuple[str, ...] = ()) -> Iterator[Dependency]:
+    def dependencies(self, group: str) -> Iterator[Dependency]:
         """What a group asks for; optional ones of the main group belong to extras."""
+        return self._dependencies(group, (), set())
+
+    def _dependencies(
+        self, group: str, inside: tuple[str, ...], seen: set[str]
+    ) -> Iterator[Dependency]:
         if group in inside:
             raise RequirementSyntaxError(f"include-group = {group}")
+        if group in seen:
+            return  # groups that each include the next one twice would double at each step
+        seen.add(group)
         path = (*inside, group)
         if group == MAIN:
             yield from self._main()
@@ -104,7 +112,7 @@ class PoetryProject:
             if normalized(name) == group:
                 entries = standard[name]
                 yield from (parse_dependency(text) for text in strings(entries))
-                yield from self._included(entries, path)
+                yield from self._included(entries, path, seen)
         groups = table(self.poetry, "group")
         tables_of = [groups[name] for name in groups if normalized(name) == group]
         if group == "dev":
@@ -113,13 +121,15 @@ class PoetryProject:
             for name, value in table(found, "dependencies").items():
                 yield from read_dependency(name, value)
             for included in strings(found.get("include-groups")):
-                yield from self.dependencies(normalized(included), path)
+                yield from self._dependencies(normalized(included), path, seen)
 
-    def _included(self, entries: object, path: tuple[str, ...]) -> Iterator[Dependency]:
+    def _included(
+        self, entries: object, path: tuple[str, ...], seen: set[str]
+    ) -> Iterator[Dependency]:
         for entry in entries if isinstance(entries, list) else []:
             included = text_of(table(entry).get("include-group"))
             if included:
-                yield from self.dependencies(normalized(included), path)
+                yield from self._dependencies(normalized(included), path, seen)
 
     def _main(self) -> Iterator[Dependency]:
         own = table(self.poetry, "dependencies")

@@ -46,10 +46,24 @@ def test_a_fragment_is_no_comment() -> None:
     assert line.text == "x @ https://e.example/x.zip#sha256=ab"
 
 
-def test_included_files_are_read_once_even_in_a_circle(tmp_path: Path) -> None:
-    found = read(tmp_path, requirements="-r base.txt\nflask\n", base="-r requirements.txt\nrich\n")
+def test_included_files_are_read_once(tmp_path: Path) -> None:
+    found = read(tmp_path, requirements="-r base.txt\n-r base.txt\nflask\n", base="rich\n")
     assert sorted(found.contents) == ["base.txt", "requirements.txt"]
     assert [line.text for line in found.lines] == ["flask", "rich"]
+
+
+def test_files_that_include_each_other_are_refused_with_the_way_round(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequirementsError) as caught:
+        read(
+            tmp_path, requirements="-r base.txt\n-c base.txt\n", base="rich\n-r requirements.txt\n"
+        )
+    assert [str(problem) for problem in caught.value.problems] == [
+        "base.txt:2: -r requirements.txt\n"
+        "    The files include each other: requirements.txt -> base.txt -> requirements.txt."
+    ]
+    with pytest.raises(InvalidRequirementsError, match="a line") as caught:
+        read(tmp_path, requirements="-r requirements.txt\n")
+    assert "requirements.txt -> requirements.txt." in str(caught.value.problems[0])
 
 
 @pytest.mark.parametrize("spelling", ["-r base.txt", "-rbase.txt", "--requirement=base.txt"])

@@ -309,3 +309,14 @@ def test_what_is_no_requirement_is_shown(project: str, tmp_path: Path) -> None:
         names(app)
     assert caught.value.details.endswith("' is no requirement.")
     assert caught.value.details.startswith("pyproject.toml: '")
+
+
+DOUBLING = "".join(
+    f'g{n} = [{{include-group = "g{n + 1}"}}, {{include-group = "g{n + 1}"}}]\n' for n in range(60)
+)
+
+
+def test_groups_that_double_at_each_step_are_read_once() -> None:
+    text = f'[project]\nname = "a"\n[dependency-groups]\n{DOUBLING}g60 = ["pytest"]\n'
+    project = PdmProject(content=tomllib.loads(text))
+    assert [dependency.name for dependency in project.dependencies("g0")] == ["pytest"]

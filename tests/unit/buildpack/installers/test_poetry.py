@@ -364,3 +364,12 @@ def test_what_is_no_requirement_is_shown(project: str, tmp_path: Path) -> None:
         names(app)
     assert caught.value.details.endswith("' is no requirement.")
     assert caught.value.details.startswith("pyproject.toml: '")
+
+
+def test_groups_that_double_at_each_step_are_read_once() -> None:
+    include = "include-group"
+    groups: dict[str, object] = {
+        f"g{n}": [{include: f"g{n + 1}"}, {include: f"g{n + 1}"}] for n in range(60)
+    }
+    project = PoetryProject(content={"dependency-groups": {**groups, "g60": ["pytest"]}})
+    assert [dependency.name for dependency in project.dependencies("g0")] == ["pytest"]

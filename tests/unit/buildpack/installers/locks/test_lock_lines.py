@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildpack.installers.locks.lock_errors import MissingVariableError
+from buildpack.installers.diagnosis.errors import MissingVariablesError
 from buildpack.installers.locks.lock_install import section_env, split_sections
 from buildpack.installers.locks.lock_lines import (
     LockedPackage,
@@ -122,13 +122,13 @@ def test_config_vars_in_urls() -> None:
     env = {"USER_NAME": "me", "PASSWORD": "hush"}
     check_variables("Pipfile.lock", text, env)
     assert "https://me:hush@i.example" in fill_in_variables(text, env)
-    with pytest.raises(MissingVariableError) as caught:
+    with pytest.raises(MissingVariablesError) as caught:
         check_variables("Pipfile.lock", text, {})
-    assert caught.value.names == ("USER_NAME", "PASSWORD")
     assert caught.value.text() == (
-        "Pipfile.lock needs config vars that are not set\n\n"
-        "A URL in it has a place for:\n\n  ${USER_NAME}\n  ${PASSWORD}\n\n"
-        "Set USER_NAME and PASSWORD, then build again."
+        "Your requirements use config vars that are not set\n\n"
+        "  Pipfile.lock: ${USER_NAME}\n  Pipfile.lock: ${PASSWORD}\n\n"
+        "Set them as config vars of the app, such as USER_NAME=value. Names are\n"
+        "upper case, in the form ${NAME}; pip and this buildpack expand no other."
     )
 
 
