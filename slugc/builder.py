@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import locked
 from buildpack.support.values import value
 from slugc.aside import Aside
 from slugc.build_environment import build_environment, build_path, exposed_paths, pyenv_versions
@@ -30,7 +31,7 @@ from slugc.sandbox import ChosenSandbox, Entrance
 from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest
 from slugc.slug import BuildpackRecord, SlugFacts
 from slugc.source import SourceKind, StagedSource, stage_source
-from slugc.store import Store
+from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             chosen, source = _enter_and_stage(request, space, stack, progress)
         tell_source(source.staged, progress)
         _write_env_dir(space.env_dir, request.config_vars)
-        buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
+        with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
+            buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
         store = Store(request.data_dir / "store")
         with _preparing(request, space, store) as preparing:
             compiled = _compile(

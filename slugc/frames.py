@@ -18,7 +18,7 @@ from slugc.layers import LayerPlan
 from slugc.privileges import hand_over
 from slugc.signatures import tree_signature
 from slugc.slug import Layer, SlugFormat
-from slugc.store import Store
+from slugc.store import Store, note_use
 
 # Raised by one whenever the packer's bytes change for the same tree.
 PACKER = 1
@@ -48,8 +48,10 @@ def ensure_frame(
     """Find the layer's frame by its tree's signature, or pack it."""
     signature = tree_signature(tree, plan.entries, salt=frame_salt(format))
     if signature is not None:
+        note_use(store.signature_file(signature))
         known = _known_layer(store, signature, plan.name)
         if known is not None and is_whole(store.frame_file(known.diff_id, format.suffix), known):
+            note_use(store.frame_file(known.diff_id, format.suffix))
             return Frame(layer=known, reused=True)
     layer = _pack(store, tree, plan, format)
     if signature is not None:

@@ -29,7 +29,7 @@ from slugc.frames import NoteIllegibleError, frame_salt, is_whole, noted_layer
 from slugc.json_fields import Fields
 from slugc.layers import LAYER_DIRECTORIES, LayerPlan
 from slugc.slug import Layer, SlugFormat
-from slugc.store import Store
+from slugc.store import Store, note_use
 
 _LONGEST_HEADER = 64 * 1024
 FileIdentity = tuple[int, int, int, int, int]
@@ -134,6 +134,7 @@ class LayerMemory:
             seals.append((_tree_path(root.text("path")), seal))
             at += root.number("length")
         frame = self._frame(layer)
+        note_use(frame)
         identity = file_identity(frame)
         if identity is None or not is_whole(frame, layer):
             return None

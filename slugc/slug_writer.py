@@ -68,6 +68,19 @@ def write_slug(  # noqa: PLR0913  # all but the first four may be left out
     ``prepared`` knows what the last build packed, and is told what this one does.
     """
     store.create()
+    with store.packing():
+        return _write(tree, output, facts, store, format, limits, prepared)
+
+
+def _write(  # noqa: PLR0913, PLR0917  # as above
+    tree: Path,
+    output: Path,
+    facts: SlugFacts,
+    store: Store,
+    format: SlugFormat,  # noqa: A002  # as above
+    limits: Limits,
+    prepared: Preparation | None,
+) -> WrittenSlug:
     frames = _frames(tree, store, format, limits, prepared.memory if prepared else None)
     layers = _placed(tuple(frame.layer for frame in frames))
     packed = sum(layer.size for layer in layers)

@@ -4,7 +4,13 @@ layers/<diff_id hex>/       the unpacked tree of a layer, never changed once it 
 frames/<diff_id hex>.zst    its compressed frame, copied into the next slug that has it
 signatures/<hex>            which layer a tree with that stat signature holds
 judged/<checksum hex>       this slug's layers fit together
-locks/<hex>                 held while a layer is unpacked or a frame is made; never removed
+locks/<hex>                 held while a layer is unpacked
+locks/packing               held, shared, while a slug is put together from frames
+uses/<hex>                  held, shared, while containers run from that layer
+
+Everything but the locks can be made again, so all of it may go when it has not been used for long
+(slugc/upkeep/). What is in use is known by locks, which the kernel frees when their holder dies;
+when it was last used by the time of a file, which is set at most once an hour.
 """
 
 from __future__ import annotations
@@ -17,11 +23,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import locked
 from slugc.privileges import RUN_GID, RUN_UID, hand_over
 from slugc.slug import Slug
 
 _SWEEP_AFTER = 60  # seconds; between a file's creation and its lock lies less than one
-_PARTS = ("layers", "frames", "signatures", "judged", "locks")
+PARTS = ("layers", "frames", "signatures", "judged", "locks", "uses")
+BUILDPACKS_LOCK = "buildpacks/.lock"
+"""Below the data directory; held, shared, while a build finds its buildpacks and copies them."""
+USE_NOTED_EVERY = 3600.0  # seconds
 
 
 class StoreNotWritableError(SlugkitError):
@@ -65,10 +75,23 @@ class Store:
         """The lock for everything made for that layer."""
         return self.root / "locks" / hex_of(digest)
 
+    def use_file(self, diff_id: str) -> Path:
+        """The lock that says whether containers run from that layer, and when last they did."""
+        return self.root / "uses" / hex_of(diff_id)
+
+    @property
+    def packing_lock(self) -> Path:
+        """Held alone, no frame that a slug is being made of can disappear."""
+        return self.root / "locks" / "packing"
+
+    def packing(self) -> contextlib.AbstractContextManager[None]:
+        """While this is held, frames that were found are there to be copied."""
+        return locked(self.packing_lock, shared=True)
+
     def create(self) -> None:
         """Make the store's directories, owned by whom untrusted code runs as."""
         try:
-            for directory in (self.root, *(self.root / part for part in _PARTS)):
+            for directory in (self.root, *(self.root / part for part in PARTS)):
                 directory.mkdir(parents=True, exist_ok=True)
                 _finish_directory(directory)
         except OSError as err:
@@ -107,6 +130,17 @@ class Store:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()
 
+    @contextlib.contextmanager
+    def layers_in_use(self, slug: Slug) -> Iterator[tuple[Path, ...]]:
+        """``ensure_layers``, and nobody removes them while this is held."""
+        self.create()
+        with contextlib.ExitStack() as uses:
+            for diff_id in {layer.diff_id for layer in slug.metadata.layers}:
+                use = self.use_file(diff_id)
+                uses.enter_context(locked(use, shared=True))
+                note_use(use)
+            yield self.ensure_layers(slug)
+
     def ensure_layers(self, slug: Slug) -> tuple[Path, ...]:
         """The unpacked layers of ``slug``, lowest first; what is missing is verified, then
         unpacked, without root's rights.
@@ -116,11 +150,23 @@ class Store:
         self.create()
         layers = slug.metadata.layers
         missing = tuple(x for x in layers if not self.layer_dir(x.diff_id).is_dir())
-        if missing or not self.judged_file(slug.metadata.checksum).is_file():
+        if missing or not note_use(self.judged_file(slug.metadata.checksum)):
             from slugc.unpack import unpack_layers
 
             unpack_layers(self, slug, missing)
         return tuple(self.layer_dir(layer.diff_id) for layer in layers)
+
+
+def note_use(path: Path) -> bool:
+    """Say that a file or directory of ours is used, by its time; False if it is not there."""
+    try:
+        if abs(time.time() - path.lstat().st_mtime) > USE_NOTED_EVERY:
+            os.utime(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass  # somebody else's, or on a read-only file system: it only ages
+    return True
 
 
 def hex_of(digest: str) -> str:

@@ -1,7 +1,8 @@
 """Files that are whole or absent, locks that cannot be held twice, trees that are not copied.
 
-Publication is: temporary name, fsync, rename, fsync of the directory. A lock is a file that is
-never removed. A tree on the path a person waits for is renamed aside, never deleted.
+Publication is: temporary name, fsync, rename, fsync of the directory. A lock is a file that
+nobody removes who does not hold it. A tree on the path a person waits for is renamed aside, never
+deleted.
 """
 
 from __future__ import annotations
@@ -35,35 +36,56 @@ class LockTimeoutError(SlugkitError):
 
 @contextlib.contextmanager
 def locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file ``path`` (made if missing, never removed); freed when we die.
+    """Hold the lock file ``path``, made if missing; freed when we die.
 
     Never through a link: the directory may belong to a user with fewer rights than ours, and the
-    file is written to.
+    file is written to. Only who holds the lock alone may remove or rename the file; who waits for
+    it meanwhile notices, and takes the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     deadline = time.monotonic() + timeout
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o644)
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    while (descriptor := _locked_file(path, mode, deadline, timeout)) is None:
+        pass
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-            raise OSError(errno.ELOOP, "not a lock file of ours", os.fspath(path))
-        while True:
-            try:
-                fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-                    raise LockTimeoutError(path, timeout, holder) from None
-                time.sleep(0.02)
         if not shared:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int | None:
+    """The file, open and locked; None if it was removed or replaced while we waited."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise OSError(errno.ELOOP, "not a lock file of ours", os.fspath(path))
+        _lock(descriptor, mode, path, deadline, timeout)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(path.lstat(), status):
+                return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int, mode: int, path: Path, deadline: float, timeout: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                raise LockTimeoutError(path, timeout, holder) from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 def fsync_dir(directory: Path) -> None:

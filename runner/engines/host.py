@@ -110,7 +110,7 @@ class HostEngine:
         rundir.sweep(
             home, env, engine=self.name, also=lambda run: end_processes(home / "run" / run)
         )
-        self._layers = Store(home / "store").ensure_layers(slug)
+        self._layers = self._cleanup.enter_context(Store(home / "store").layers_in_use(slug))
         self._run = rundir.create_run_dir(home, env, engine=self.name)
         self._cleanup.callback(self._run.remove)
         self._cleanup.callback(self._remove_containers)

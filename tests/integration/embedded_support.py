@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def make_engine(
         env={"PATH": os.environ["PATH"], "SLUGKIT_HOME": str(home)},
         notify=(notices if notices is not None else []).append,
     )
-    return EmbeddedEngine(request, layers=test_layers)
+    return EmbeddedEngine(request, layers=lambda *given: nullcontext(test_layers(*given)))
 
 
 def spec(wanted: Wanted) -> ContainerSpec:

@@ -33,8 +33,13 @@ PROGRAMS = ("bwrap", "slirp4netns", "ip", "nsenter", "unshare", "setpriv", "moun
 _MEMORY_UPPER = 256 * 1024 * 1024
 
 
-def ensure_layers(release: Release, home: Path) -> tuple[Path, ...]:
-    """The slug's layers, unpacked once into the store, lowest first.
+Layers = contextlib.AbstractContextManager[tuple[Path, ...]]
+
+
+def layers_in_use(release: Release, home: Path) -> Layers:
+    """The slug's layers, unpacked once into the store, lowest first, and there while it is held.
+
+    Who holds it is slug-run: when that is gone, so are its containers, a moment later.
 
     The container's system directories will be this machine's, so the slug has to be for them.
     """
@@ -43,7 +48,7 @@ def ensure_layers(release: Release, home: Path) -> tuple[Path, ...]:
 
     slug = release.slug
     require_stack(slug.metadata.stack, host=read_host_stack(), slug=slug.archive.name)
-    return Store(home / "store").ensure_layers(slug)
+    return Store(home / "store").layers_in_use(slug)
 
 
 def tool_env(env: Mapping[str, str]) -> dict[str, str]:
@@ -64,10 +69,10 @@ class EmbeddedEngine:
         self,
         request: EngineRequest,
         *,
-        layers: Callable[[Release, Path], tuple[Path, ...]] = ensure_layers,
+        layers: Callable[[Release, Path], Layers] = layers_in_use,
     ) -> None:
         self._request = request
-        self._ensure_layers = layers
+        self._layers_in_use = layers
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -133,7 +138,8 @@ class EmbeddedEngine:
         rundir.sweep(self._home, self._request.env, engine=self.name, also=remove_groups)
         if said := soft_limits(hierarchies, self._request.limits):
             self._request.notify(said)
-        self._layers = self._ensure_layers(self._request.release, self._home)
+        layers = self._layers_in_use(self._request.release, self._home)
+        self._layers = undo.enter_context(layers)
         program = self._filter_program()
         self._await_bridge()
         return Starts(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,21 @@ def test_a_lock_is_never_somebody_elses_file(tmp_path: Path, kind: str) -> None:
     with pytest.raises(OSError, match="lock"), locked(lock, timeout=1):
         pytest.fail("locked")
     assert precious.read_text() == "root:x"
+
+
+def test_a_lock_whose_file_its_holder_removed_is_taken_anew(tmp_path: Path) -> None:
+    path, taken = tmp_path / "app" / "lock", threading.Event()
+
+    def wait_for_it() -> None:
+        with locked(path, timeout=10):
+            assert path.read_text() == f"{os.getpid()}\n"
+            taken.set()
+
+    waiting = threading.Thread(target=wait_for_it)
+    with locked(path):
+        waiting.start()
+        time.sleep(0.05)
+        path.parent.rename(tmp_path / "aside")
+    waiting.join()
+    assert taken.is_set()
+    assert path.is_file()
