@@ -11,7 +11,7 @@ from pathlib import Path
 from buildpack.app import App
 from buildpack.app_dir import write_app_dir
 from buildpack.cache import discard_if_written, reap
-from buildpack.cache_key import read_last_facts, write_last_facts
+from buildpack.cache_key import VenvFacts, read_last_facts, write_last_facts
 from buildpack.dependencies import (
     DependencyRequest,
     install_dependencies,
@@ -163,9 +163,9 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     run_hook_step("post_compile", app, dirs, program_env, data, out)
     if plan.has_hook("post_compile"):
         discard_if_written(dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
-    write_last_facts(dirs.cache_dir, facts)
-    write_last_version(dirs.cache_dir, runtime.version, default_series(policy.known))
-    reap(dirs.cache_dir)
+    with data.timed("cache_save_duration"):
+        keep_for_the_next(dirs.cache_dir, facts, runtime, policy)
+    data.set("package_manager_install_duration", round(tools.seconds, 3))
     say_the_end(dirs, venv, venv_home, data, out)
     return BuiltApp(app=app, runtime=runtime, venv=venv)
 
@@ -191,6 +191,15 @@ def write_launch_files(dirs: BuildDirs, app_dir: str) -> None:
         write_profile_d(dirs.build_dir)
         write_app_dir(dirs.build_dir, app_dir)
         write_export(dirs.buildpack_dir, dirs.build_dir)
+
+
+def keep_for_the_next(
+    cache_dir: Path, facts: VenvFacts, runtime: Runtime, policy: VersionPolicy
+) -> None:
+    """What the next build compares itself with; what it will not need goes."""
+    write_last_facts(cache_dir, facts)
+    write_last_version(cache_dir, runtime.version, default_series(policy.known))
+    reap(cache_dir)
 
 
 def say_the_end(dirs: BuildDirs, venv: Venv, venv_home: Path, data: BuildData, out: Output) -> None:
@@ -222,6 +231,8 @@ def report_plan(plan: BuildPlan, data: BuildData) -> None:
     """The plan's part of the build data."""
     data.set("package_manager", plan.package_manager)
     data.set("uv_version", tool_versions()["uv"])
+    if version := plan.dependencies.facts.get("pip-tools"):
+        data.set("pip_tools_version", version)
     for name, fact in plan.python.facts().items():
         data.set(name, fact)
 

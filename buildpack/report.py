@@ -31,9 +31,9 @@ KEYS = {
     "package_manager": "who installed: pip, uv, poetry, pipenv, ...",
     "package_manager_install_duration": "seconds to get the tools of the build",
     "pip_tools_version": "as used by this build, where it was",
-    "pip_version": "as used by this build, where it was",
-    "pipenv_version": "as used by this build, where it was",
-    "poetry_version": "as used by this build, where it was",
+    "pip_version": "among the app's packages, where it is there",
+    "pipenv_version": "among the app's packages, where it is there",
+    "poetry_version": "among the app's packages, where it is there",
     "post_compile_hook": "whether the app has bin/post_compile",
     "post_compile_hook_duration": "seconds",
     "pre_compile_hook": "whether the app has bin/pre_compile",
@@ -48,12 +48,12 @@ KEYS = {
     "python_version_pinned": "whether a patch was asked for",
     "python_version_sources": "each of them with what it asks for",
     "python_version_requested": "as asked for, or default",
-    "setuptools_version": "as used by this build, where it was",
+    "setuptools_version": "among the app's packages, where it is there",
     "total_duration": "seconds",
     "uv_version": "of the installer",
 }
 """Every key a report may have, and what it says. Names stay; what a build did not reach is
-absent, also after one that failed. docs/buildpack.md has the same table."""
+absent, also after one that failed."""
 
 
 def data_file(cache_dir: Path) -> Path:

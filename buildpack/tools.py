@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,8 @@ class ToolBox:
 
     def __init__(self, *, directory: Path, env: Mapping[str, str]) -> None:
         self.directory, self.env = directory, env
+        self.seconds = 0.0
+        """spent on getting tools; of those fetched side by side, each counts"""
         self.coming: dict[str, Future[Path]] = {}
 
     def prefetch(self) -> None:
@@ -57,7 +60,10 @@ class ToolBox:
         return self.coming[name].result() if name in self.coming else self._fetch(name)
 
     def _fetch(self, name: str) -> Path:
-        return ensure_tool(read_tool(name), self.directory, self.env)
+        begun = time.monotonic()
+        home = ensure_tool(read_tool(name), self.directory, self.env)
+        self.seconds += time.monotonic() - begun
+        return home
 
     def program(self, name: str) -> Path:
         """The executable that the wheel of ``name`` brings."""

@@ -119,6 +119,9 @@ def show_sizes(found: EnvironmentSize, data: BuildData, out: Output) -> None:
         return
     data.set("dependencies_count", len(found.packages))
     data.set("dependencies_size", found.total)
+    for package in found.packages:
+        if package.name in REPORTED:
+            data.set(f"{package.name}_version", package.version)
     count = len(found.packages)
     what = "1 package" if count == 1 else f"{count} packages"
     out.info(f"{what}, {megabytes(found.total)}. The largest:" if count > 1 else
@@ -164,6 +167,8 @@ STEPS: Mapping[str, str] = {
 """What a step is called in the last line of a build, by its key in the build data."""
 
 WORTH_SAYING = 0.1
+REPORTED = ("pip", "pipenv", "poetry", "setuptools")
+"""Tools whose versions the build data tell where the app has them among its packages."""
 
 
 def show_times(data: BuildData, seconds: float, out: Output) -> None:

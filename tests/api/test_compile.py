@@ -126,6 +126,7 @@ def test_release_and_report_after_a_build(flask_app: Path, place: Path) -> None:
     facts = json.loads(report.stdout)
     assert facts["python_provider"] == "host"
     assert {"python_version", "total_duration", "uv_version", "package_manager"} <= facts.keys()
+    assert {"cache_save_duration", "package_manager_install_duration"} <= facts.keys()
     assert "failure_reason" not in facts
 
 

@@ -104,6 +104,14 @@ def test_ten_packages_are_shown_and_the_total_of_all() -> None:
     assert (data.facts["dependencies_count"], data.facts["dependencies_size"]) == (12, 36 * MIB)
 
 
+def test_the_build_data_tell_which_tools_are_among_the_packages() -> None:
+    data = BuildData()
+    one = PackageSize(name="setuptools", version="80.9.0", size=MIB)
+    speak(EnvironmentSize(packages=(one, *packages(1, MIB).packages)), data)
+    assert data.facts["setuptools_version"] == "80.9.0"
+    assert "pip_version" not in data.facts
+
+
 def test_an_app_without_packages_is_told_nothing() -> None:
     assert speak(EnvironmentSize(packages=())) == ("", "")
 
