@@ -1,8 +1,8 @@
 """The directories of one app's builds: its cache, which lasts, and a build dir made anew each time.
 
 ROOT/lock            held for a whole build; two builds of one app wait for each other
-ROOT/work/           what a sandbox sees as its one writable directory
-    build/ env/ buildpacks/          made for one build
+ROOT/work/           what a sandbox sees as /tmp, on one file system for buildpacks that link
+    build_5106c0de/ env/ buildpacks/ made for one build, as is whatever its programs put beside them
     cache/                           kept from build to build
     previous/                        the tree that the last build left, if it succeeded
 ROOT/home/           HOME of the phases, made for one build
@@ -27,8 +27,15 @@ from buildpack.support.files import LockTimeoutError, locked, remove_tree
 from buildpack.support.values import value
 from slugc.privileges import hand_over
 
-FRESH = ("build", "env", "buildpacks")
+BUILD = "build_5106c0de"
+"""The build dir's name, of the form it has on Heroku: /tmp/build_ and eight hexadecimal digits.
+
+Always the same, so that a buildpack which writes the build path writes the same bytes.
+"""
+CACHE = "cache"
 PREVIOUS = "previous"
+FRESH = (BUILD, "env", "buildpacks")
+KEPT = frozenset({CACHE, PREVIOUS})
 LOCK_NOTICE_AFTER = 0.2  # seconds; then the person who waits is told what for
 
 EMPTY_KEPT = 8
@@ -83,11 +90,11 @@ class BuildSpace:
 
     @property
     def build_dir(self) -> Path:
-        return self.work_dir / "build"
+        return self.work_dir / BUILD
 
     @property
     def cache_dir(self) -> Path:
-        return self.work_dir / "cache"
+        return self.work_dir / CACHE
 
     @property
     def previous_dir(self) -> Path:
@@ -178,7 +185,7 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False)
 
     ``keep_build`` makes build dir and buildpacks the last ones; what is left of those goes.
     """
-    fading = [space.work_dir / name for name in FRESH] + [space.home_dir, space.scratch_dir]
+    fading = [*_made_for_one_build(space), space.home_dir, space.scratch_dir]
     if not keep_cache:
         fading += [space.cache_dir, space.previous_dir, space.last_buildpacks_dir, space.seals_dir]
     lasting = {}
@@ -193,14 +200,24 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False)
             made.rename(kept)
 
 
+def _made_for_one_build(space: BuildSpace) -> list[Path]:
+    """Everything in the work directory that does not last: a build's /tmp too ends with it."""
+    if not space.work_dir.is_dir():
+        return []
+    return [path for path in space.work_dir.iterdir() if path.name not in KEPT]
+
+
 def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:
     present = [path for path in paths if os.path.lexists(path)]
     if not present:
         return
     trash = space.root / f"trash-{os.getpid()}-{os.urandom(4).hex()}"
     trash.mkdir()
-    for path in present:
-        path.rename(trash / path.name)
+    ours = {*FRESH, *KEPT}
+    for number, path in enumerate(present):
+        # A build may name things in its /tmp as it likes: as what we move here, or very long.
+        is_ours = path.parent != space.work_dir or path.name in ours
+        path.rename(trash / (path.name if is_ours else str(number)))
 
 
 def _reap(space: BuildSpace) -> None:

@@ -18,7 +18,7 @@ from buildpack.support.command import (
     CommandTimeoutError,
 )
 from buildpack.support.values import changed, value
-from slugc.build_space import PREVIOUS, BuildSpace
+from slugc.build_space import BUILD, CACHE, PREVIOUS, BuildSpace
 from slugc.buildpack_errors import (
     NotDetectedError,
     PhaseFailedError,
@@ -64,7 +64,7 @@ class Phases:
     def detect(self, on_line: Callable[[str], None]) -> str:
         """The name the buildpack gives the app. Raises NotDetectedError with its reasons."""
         said: list[str] = []
-        command = self._command("detect", self._inside("build"), limit=DETECT_LIMIT)
+        command = self._command("detect", self._inside(BUILD), limit=DETECT_LIMIT)
         try:
             name = self.sandbox.capture(command, said.append).strip()
         except CommandFailedError as err:
@@ -79,7 +79,7 @@ class Phases:
 
     def compile(self, on_line: Callable[[str], None]) -> None:
         """Build the app in place, showing every line."""
-        places = (self._inside("build"), self._inside("cache"), self._inside("env"))
+        places = (self._inside(BUILD), self._inside(CACHE), self._inside("env"))
         env = {**self.env, PREVIOUS_BUILD_DIR: str(self._inside(PREVIOUS))}
         command = changed(self._command("compile", *places), env=env)
         try:
@@ -93,7 +93,7 @@ class Phases:
         """The defaults the buildpack gives; none when it has no bin/release."""
         if not self._has("release"):
             return BuildpackRelease()
-        command = self._command("release", self._inside("build"), limit=DETECT_LIMIT)
+        command = self._command("release", self._inside(BUILD), limit=DETECT_LIMIT)
         try:
             printed = self.sandbox.capture(command, on_line)
         except CommandFailedError as err:
@@ -106,7 +106,7 @@ class Phases:
         """The build data of bin/report; empty when there is none. Never fails a build."""
         if not self._has("report"):
             return {}
-        places = (self._inside("build"), self._inside("cache"), self._inside("env"))
+        places = (self._inside(BUILD), self._inside(CACHE), self._inside("env"))
         try:
             printed = self.sandbox.capture(
                 self._command("report", *places, limit=DETECT_LIMIT), lambda _line: None
@@ -134,7 +134,7 @@ class Phases:
         left = max(self.deadline - time.monotonic(), 0.001)
         return SandboxCommand(
             argv=self._after_exports(argv),
-            cwd=self._inside("build"),
+            cwd=self._inside(BUILD),
             env=self.env,
             timeout=min(left, limit) if limit else left,
             title=f"bin/{phase}",

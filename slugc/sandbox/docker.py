@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -34,7 +34,7 @@ from slugc.sandbox.base import (
     SandboxUnavailableError,
 )
 from slugc.sandbox.lines import hand_over_lines
-from slugc.sandbox.policy import WORK_DIR
+from slugc.sandbox.policy import WORK_DIR, require_visible
 from slugc.stack import Stack, read_host_stack
 from slugc.stack_image import DockerUnavailableError, connect
 from slugc.stack_recipes import LABEL, REPOSITORY, has_recipe
@@ -74,6 +74,9 @@ class DockerSandbox:
         with contextlib.ExitStack() as undo:
             client = self._connect(undo)
             self._client, image = client, self._build_image(client)
+            shown = exposed_paths(self._request, image.labels[LABEL])
+            require_visible(shown)
+            make_mount_points(self._request.work_dir, shown)
             config = container_config(str(image.id), image.labels[LABEL], self._request)
             api: Any = client.api
             self._container = str(api.create_container_from_config(config)["Id"])
@@ -275,7 +278,6 @@ def container_config(image: str, stack: str, request: SandboxRequest) -> dict[st
                 {"Type": "bind", "Source": str(request.home_dir), "Target": str(HOME)},
                 *(_read_only(path) for path in exposed_paths(request, stack)),
             ],
-            "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108  # the container's
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
@@ -296,6 +298,20 @@ def exposed_paths(request: SandboxRequest, stack: str) -> tuple[Path, ...]:
     if not any(CERTIFICATES.is_relative_to(path) for path in shown):
         shown.append(CERTIFICATES)
     return tuple(path for path in shown if path.exists())
+
+
+def make_mount_points(work_dir: Path, shown: Sequence[Path]) -> None:
+    """Make the places in the build's /tmp at which something of this host's is shown.
+
+    The Engine would make them too, but as root's, and whoever builds could not clear them away.
+    """
+    for path in shown:
+        if path.is_relative_to(WORK_DIR):
+            place = work_dir / path.relative_to(WORK_DIR)
+            directory = place if path.is_dir() else place.parent
+            directory.mkdir(parents=True, exist_ok=True)
+            if not path.is_dir():
+                place.touch()
 
 
 def holds_interpreters(path: Path) -> bool:

@@ -35,6 +35,7 @@ from slugc.sandbox.policy import (
     WORK_DIR,
     Walls,
     bwrap_argv,
+    require_visible,
     reveal_prefix,
     system_arguments,
 )
@@ -82,6 +83,7 @@ class EmbeddedSandbox:
         found = self.stack().id
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
+        require_visible(self._request.exposed)
         try:
             self._filter = _in_memory(seccomp.filter_program())
         except seccomp.SeccompError as err:

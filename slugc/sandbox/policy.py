@@ -10,11 +10,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.values import value
+from slugc.build_space import FRESH, KEPT
 from slugc.sandbox.base import HOME
 
-WORK_DIR = PurePosixPath("/tmp/slugc")  # noqa: S108  # inside the sandbox, whose /tmp is its own
-"""Always the same, so that a buildpack which writes the build path writes the same bytes."""
+WORK_DIR = PurePosixPath("/tmp")  # noqa: S108  # inside the sandbox, whose /tmp is its own
+"""A build dir is /tmp/build_... on Heroku; what it is to share links with has to be on its mount."""
 
 BUILD_UID = 1000  # what the build sees itself as; outside it is run_identity()
 
@@ -77,6 +79,25 @@ exec "$@"
 """
 
 
+COVER_SIZE = 1024 * 1024  # of a directory that holds nothing but mount points
+
+
+class HiddenPathError(SlugkitError):
+    """A setting names a directory of this host that has another meaning inside a build."""
+
+    exit_code = ExitCode.NO_INPUT
+    id = "hidden-path"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{printable_path(path)} cannot be shown to the build",
+            details="A setting of yours names it (an index, certificates, a directory of wheels),\n"
+            "but a build has a /tmp of its own with something else at that place.",
+            resolution="Move it, or name it through another path.",
+        )
+
+
 @value
 class Walls:
     """Everything the argument list is made from."""
@@ -97,6 +118,11 @@ def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -
         part
         for source, seen in walls.exposed
         for part in ("--ro-bind", os.fspath(source), os.fspath(seen))
+    ]
+    covers = [
+        part
+        for place in covered_in_tmp(tuple(seen for _, seen in walls.exposed))
+        for part in ("--perms", "0755", "--size", str(COVER_SIZE), "--tmpfs", str(place))
     ]
     written = [
         part
@@ -121,15 +147,34 @@ def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -
         *written,
         *("--proc", "/proc"),
         *("--dev", "/dev"),
-        *("--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108  # the sandbox's own
-        *exposed,
         *("--bind", os.fspath(walls.work_source), str(WORK_DIR)),
+        *covers,
+        *exposed,
         *("--bind", os.fspath(walls.home_source), str(HOME)),
         *("--remount-ro", "/"),
         *("--chdir", str(WORK_DIR)),
         "--",
         *program,
     )
+
+
+def covered_in_tmp(exposed: Sequence[Path]) -> tuple[PurePosixPath, ...]:
+    """The directories of the build's /tmp in which something of this host's /tmp is shown.
+
+    Each becomes a mount of its own, so that no build code can rename it and have the next phase's
+    walls put up where a link leads: what a build can rename, nothing is mounted in.
+    """
+    deeper = [path for path in exposed if path.is_relative_to(WORK_DIR) and len(path.parts) > 3]
+    return tuple(dict.fromkeys(PurePosixPath(*path.parts[:3]) for path in deeper))
+
+
+def require_visible(exposed: Sequence[Path]) -> None:
+    """Raise HiddenPathError for what cannot be shown beside what a build has in its own /tmp."""
+    for path in exposed:
+        place = PurePosixPath(path)
+        is_above = WORK_DIR.is_relative_to(place)
+        if is_above or (place.is_relative_to(WORK_DIR) and place.parts[2] in {*FRESH, *KEPT}):
+            raise HiddenPathError(path)
 
 
 def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ PROBE = r"""
   echo "id=$(id)"; echo "users=$(wc -l </etc/passwd)"
   grep -E '^(CapEff|NoNewPrivs)' /proc/self/status
   echo "processes=$(ls -d /proc/[0-9]* | wc -l)"
-  echo "root=$(ls / | tr '\n' ' ')"; echo "tmp=$(ls /tmp)"
+  echo "root=$(ls / | tr '\n' ' ')"; echo "tmp=$(ls /tmp | tr '\n' ' ')"
   for place in / /usr /etc /usr/bin; do
     if touch "$place/canary" 2>/dev/null; then echo "wrote $place"; fi
   done
@@ -62,8 +62,8 @@ def test_what_a_phase_sees_and_what_it_cannot_do(
     outcome = builder.build(app, "-b", pack, "--env", "TOKEN=s3cret value", env=env)
 
     seen = outcome.read("probe.txt").splitlines()
-    assert "args=/tmp/slugc/build /tmp/slugc/cache /tmp/slugc/env" in seen
-    assert "cwd=/tmp/slugc/build" in seen
+    assert "args=/tmp/build_5106c0de /tmp/cache /tmp/env" in seen
+    assert "cwd=/tmp/build_5106c0de" in seen
     of_bash = ("env:_=", "env:PWD=", "env:SHLVL=")
     assert {line for line in seen if line.startswith("env:") and not line.startswith(of_bash)} == {
         "env:PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -74,12 +74,12 @@ def test_what_a_phase_sees_and_what_it_cannot_do(
         "env:HTTPS_PROXY=http://proxy:3128",
         "env:PIP_INDEX_URL=https://index/simple",
         "env:SLUGKIT_FLAG=1",
-        "env:PREVIOUS_BUILD_DIR=/tmp/slugc/previous",
+        "env:PREVIOUS_BUILD_DIR=/tmp/previous",
     }
     assert {"config=s3cret value", "mode=600", "users=2"} <= set(seen)
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(seen)
     assert "id=uid=1000(app) gid=1000(app) groups=1000(app)" in seen
-    assert "tmp=slugc" in seen
+    assert "tmp=build_5106c0de buildpacks cache env " in seen
     assert "home is writable" in seen
     (root,) = [line.removeprefix("root=").split() for line in seen if line.startswith("root=")]
     assert not {"home", "root", "var", "run", "srv", "mnt", "opt"} & set(root)

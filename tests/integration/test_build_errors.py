@@ -176,7 +176,13 @@ def test_a_buildpack_without_its_programs(builder: Builder, app: Path, tmp_path:
     )
 
 
-@pytest.mark.parametrize("trick", ["rm -rf build; ln -s /etc build", "rm -rf build; touch build"])
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "rm -rf build_5106c0de; ln -s /etc build_5106c0de",
+        "rm -rf build_5106c0de; touch build_5106c0de",
+    ],
+)
 def test_a_link_in_the_build_dirs_place_is_not_followed(
     builder: Builder, app: Path, tmp_path: Path, trick: str
 ) -> None:
@@ -188,7 +194,7 @@ def test_a_link_in_the_build_dirs_place_is_not_followed(
     assert outcome.stderr.count("Error: ") == 1
 
 
-@pytest.mark.parametrize("directory", ["env", "buildpacks", "cache", "home", "build"])
+@pytest.mark.parametrize("directory", ["env", "buildpacks", "cache", "home", "build_5106c0de"])
 def test_links_left_in_the_work_directory_lead_nowhere(
     builder: Builder, app: Path, tmp_path: Path, directory: str
 ) -> None:
@@ -196,7 +202,7 @@ def test_links_left_in_the_work_directory_lead_nowhere(
     victim = make_app(tmp_path / "victim")
     before = (victim.stat().st_uid, victim.stat().st_mode)
     pack = make_buildpack(
-        tmp_path / "pack", compile=f"cd /tmp/slugc; rm -rf {directory}; ln -s {victim} {directory}"
+        tmp_path / "pack", compile=f"cd /tmp; rm -rf {directory}; ln -s {victim} {directory}"
     )
 
     builder.build(app, "-b", pack)

@@ -72,3 +72,17 @@ def test_a_link_a_phase_makes_does_not_lead_the_next_one_out(work_dir: Path) -> 
             sandbox.capture(phase("/bin/sh", "-c", line), print)
     assert (work_dir / "seen").read_text()
     assert not list(victim.iterdir())
+
+
+def test_what_the_hosts_tmp_shows_stays_where_it_is_in_every_phase(work_dir: Path) -> None:
+    """A build may write in its /tmp; nothing is mounted where it could put a link."""
+    wheels = work_dir.parent / "wheels"
+    wheels.mkdir(mode=0o755)
+    (wheels / "a.whl").touch()
+    top = f"/tmp/{work_dir.parent.name}"
+    script = f"ls {wheels}; mv {top} /tmp/x || rm -rf {top} || rmdir {top} || echo stays"
+    with EmbeddedSandbox(SandboxRequest(work_dir=work_dir, exposed=(wheels,))) as sandbox:
+        sandbox.expect(3)
+        said = [sandbox.capture(phase("/bin/sh", "-c", script), print) for _ in range(2)]
+    assert said == ["a.whl\nstays\n"] * 2
+    assert (wheels / "a.whl").is_file()

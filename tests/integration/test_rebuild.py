@@ -77,7 +77,7 @@ def test_the_last_tree_is_offered_to_compile_alone(
     seen = {
         line.split()[0].rpartition("/")[2]: line.split()[1] for line in _said(builder, app, pack)
     }
-    assert seen == {"detect": "none", "compile": "/tmp/slugc/previous", "release": "none"}
+    assert seen == {"detect": "none", "compile": "/tmp/previous", "release": "none"}
 
 
 def _said(builder: Builder, app: Path, pack: Path) -> list[str]:

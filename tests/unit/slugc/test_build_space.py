@@ -181,3 +181,14 @@ def test_only_the_work_directory_is_the_builds(tmp_path: Path) -> None:
     with opened_space(tmp_path / "space", keep_cache=True, waiting=silent) as space:
         assert space.root.stat().st_uid == os.getuid()
         assert (space.root / "lock").stat().st_uid == os.getuid()
+
+
+def test_what_a_build_leaves_in_its_tmp_ends_with_it_whatever_its_names(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        for name in ("home", "scratch", "1", "x" * 255):
+            (space.work_dir / name).mkdir()
+            (space.work_dir / name / "file").touch()
+    wait_until_reaped(root)
+
+    assert sorted(path.name for path in (root / "work").iterdir()) == ["cache", "previous"]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from slugc.sandbox import docker
 from slugc.sandbox.base import SandboxRequest
-from slugc.sandbox.docker import container_config, exposed_paths, holds_interpreters, wanted_stack
+from slugc.sandbox.docker import (
+    container_config,
+    exposed_paths,
+    holds_interpreters,
+    make_mount_points,
+    wanted_stack,
+)
 from slugc.sandbox.lines import hand_over_lines
 from slugc.stack import read_host_stack
 
@@ -21,7 +28,7 @@ def test_the_container_has_one_writable_place_and_no_rights(tmp_path: Path) -> N
     assert host["SecurityOpt"] == ["no-new-privileges"]
     writable = [mount for mount in host["Mounts"] if not mount.get("ReadOnly")]
     assert [(mount["Source"], mount["Target"]) for mount in writable] == [
-        (str(tmp_path / "work"), "/tmp/slugc"),
+        (str(tmp_path / "work"), "/tmp"),
         (str(tmp_path / "home"), "/app"),
     ]
     assert str(config["User"]).split(":")[0] != "0"
@@ -61,3 +68,19 @@ def test_lines_are_whole_wherever_the_pieces_end(size: int) -> None:
     hand_over_lines([*pieces, (2, b"oh\n"), (2, b"\xff")], out.append, errors.append)
     assert out == ["one", "two \N{SNOWMAN}", "", "last"]
     assert errors == ["oh", "\N{REPLACEMENT CHARACTER}"]
+
+
+def test_mount_points_in_the_builds_tmp_are_made_by_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "WORK_DIR", PurePosixPath(tmp_path / "tmp"))
+    work, wheels, bundle = tmp_path / "work", tmp_path / "tmp/ann/wheels", tmp_path / "tmp/ca.pem"
+    work.mkdir()
+    wheels.mkdir(parents=True)
+    bundle.touch()
+
+    make_mount_points(work, (wheels, bundle, Path("/usr")))
+
+    assert (work / "ann" / "wheels").is_dir()
+    assert (work / "ca.pem").is_file()
+    assert sorted(path.name for path in work.iterdir()) == ["ann", "ca.pem"]

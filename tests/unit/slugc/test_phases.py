@@ -23,7 +23,7 @@ from slugc.phases import DETECT_LIMIT, Phases, parse_release
 from slugc.sandbox.base import HOME, SandboxCommand, SandboxKind
 from slugc.stack import Stack
 
-WORK = PurePosixPath("/tmp/slugc")
+WORK = PurePosixPath("/tmp")
 
 
 @dataclass
@@ -99,12 +99,12 @@ def test_compile_gets_the_three_directories(tmp_path: Path) -> None:
 
     (command,) = sandbox.commands
     assert command.argv == (
-        "/tmp/slugc/buildpacks/0/bin/compile",
-        "/tmp/slugc/build",
-        "/tmp/slugc/cache",
-        "/tmp/slugc/env",
+        "/tmp/buildpacks/0/bin/compile",
+        "/tmp/build_5106c0de",
+        "/tmp/cache",
+        "/tmp/env",
     )
-    assert command.cwd == PurePosixPath("/tmp/slugc/build")
+    assert command.cwd == PurePosixPath("/tmp/build_5106c0de")
     assert command.timeout is not None
     assert 99 < command.timeout <= 100
 
@@ -163,9 +163,9 @@ def test_exports_of_earlier_buildpacks_are_sourced_first(tmp_path: Path) -> None
     assert argv[0] == "bash"
     assert argv[3:7] == (
         "slugc",
-        "/tmp/slugc/buildpacks/1/export",
+        "/tmp/buildpacks/1/export",
         "--",
-        "/tmp/slugc/buildpacks/2/bin/compile",
+        "/tmp/buildpacks/2/bin/compile",
     )
 
 

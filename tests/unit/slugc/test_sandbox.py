@@ -28,7 +28,14 @@ from slugc.sandbox.embedded import (
     missing_tools,
 )
 from slugc.sandbox.none import NoSandbox
-from slugc.sandbox.policy import Walls, bwrap_argv, reveal_prefix, system_arguments
+from slugc.sandbox.policy import (
+    HiddenPathError,
+    Walls,
+    bwrap_argv,
+    require_visible,
+    reveal_prefix,
+    system_arguments,
+)
 from slugc.sandbox.waiting import SHELL, WaitingSandbox, orders_for
 from slugc.stack import read_host_stack
 
@@ -43,7 +50,11 @@ def test_the_whole_argument_list() -> None:
     walls = Walls(
         work_source=Path("/mnt/0"),
         home_source=Path("/mnt/0/home"),
-        exposed=((Path("/mnt/1"), Path("/home/ann/.pyenv/versions")),),
+        exposed=(
+            (Path("/mnt/1"), Path("/home/ann/.pyenv/versions")),
+            (Path("/mnt/2"), Path("/tmp/ann/wheels/1")),
+            (Path("/mnt/3"), Path("/tmp/ca.pem")),
+        ),
         written=((7, "/etc/passwd"),),
         filter=6,
     )
@@ -55,10 +66,12 @@ def test_the_whole_argument_list() -> None:
         " --uid 1000 --gid 1000 --cap-drop ALL --seccomp 6 --die-with-parent --new-session"
         " --hostname slugc"
         " --ro-bind /usr /usr --ro-bind-data 7 /etc/passwd --proc /proc --dev /dev"
-        " --perms 1777 --tmpfs /tmp"
+        " --bind /mnt/0 /tmp"
+        " --perms 0755 --size 1048576 --tmpfs /tmp/ann"
         " --ro-bind /mnt/1 /home/ann/.pyenv/versions"
-        " --bind /mnt/0 /tmp/slugc --bind /mnt/0/home /app --remount-ro /"
-        " --chdir /tmp/slugc -- /bin/sh"
+        " --ro-bind /mnt/2 /tmp/ann/wheels/1 --ro-bind /mnt/3 /tmp/ca.pem"
+        " --bind /mnt/0/home /app --remount-ro /"
+        " --chdir /tmp -- /bin/sh"
     )
 
 
@@ -234,4 +247,18 @@ def test_another_stack_than_this_machines_is_refused(tmp_path: Path) -> None:
         f"It builds on this machine's own stack, {here}.\n\n"
         "Leave --stack out, or build in a container of that stack:\n"
         "slugc build --sandbox docker --stack heroku-24"
+    )
+
+
+@pytest.mark.parametrize("path", ["/tmp", "/tmp/cache/wheels", "/tmp/build_5106c0de", "/tmp/env"])
+def test_what_a_builds_own_tmp_hides_is_refused_in_words(path: str) -> None:
+    with pytest.raises(HiddenPathError) as caught:
+        require_visible((Path("/usr/share/wheels"), Path("/tmp/ann/wheels"), Path(path)))
+
+    assert caught.value.exit_code == 66
+    assert caught.value.text() == (
+        f"{path} cannot be shown to the build\n\n"
+        "A setting of yours names it (an index, certificates, a directory of wheels),\n"
+        "but a build has a /tmp of its own with something else at that place.\n\n"
+        "Move it, or name it through another path."
     )
