@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
+from buildpack.installers.diagnosis.compiled_notices import behind_notice
 from buildpack.installers.diagnosis.requirement_notices import requirement_notices
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
 from buildpack.installers.locks.local_limits import python_limits
@@ -286,7 +287,12 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         ),
         listed=tuple(line.text for line in found.wanted()),
         requires_python=python_limits(app, found.local_paths()),
-        warnings=tuple(filter(None, (*requirement_notices(found, env), vendored.warning))),
+        warnings=tuple(
+            filter(
+                None,
+                (behind_notice(app, found), *requirement_notices(found, env), vendored.warning),
+            )
+        ),
         facts={
             FILES_FACT: ",".join(names),
             **{f"config var {name}": fingerprint(env[name]) for name in sorted(variables)},

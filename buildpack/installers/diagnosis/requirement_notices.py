@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from buildpack.installers.diagnosis.compiled_notices import name_of
 from buildpack.installers.pip_syntax import ignored_options, own_options
 from buildpack.requirement_paths import is_path, is_url
 from buildpack.requirements_file import RequirementFiles, RequirementLine
@@ -12,7 +12,6 @@ from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.urls import without_password
 
 SWITCH = "SLUGKIT_REQUIRE_PINNED"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SHOWN = 10
 
 
@@ -45,14 +44,14 @@ def requirement_notices(found: RequirementFiles, env: Mapping[str, str]) -> tupl
 def unpinned(found: RequirementFiles) -> tuple[RequirementLine, ...]:
     """Requirements whose version another build may choose differently."""
     pinned_elsewhere = {
-        _name(line)
+        name_of(line)
         for line in found.lines
         if line.file in found.constraint_files and _is_pinned(line)
     }
     return tuple(
         line
         for line in found.wanted()
-        if not line.is_option and not _is_pinned(line) and _name(line) not in pinned_elsewhere
+        if not line.is_option and not _is_pinned(line) and name_of(line) not in pinned_elsewhere
     )
 
 
@@ -112,8 +111,3 @@ def _is_pinned(line: RequirementLine) -> bool:
         return True
     specifier = text.partition(";")[0]
     return "===" in specifier or ("==" in specifier and "*" not in specifier)
-
-
-def _name(line: RequirementLine) -> str:
-    match = NAME.match(line.requirement)
-    return re.sub(r"[-_.]+", "-", match[0]).lower() if match else ""
