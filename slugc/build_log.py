@@ -9,6 +9,7 @@ from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.procfile import PROCFILE
 from slugc.progress import Progress
+from slugc.slug import Layer
 from slugc.staging import Staged
 from slugc.timeline import Timeline
 
@@ -36,10 +37,10 @@ def tell_source(staged: Staged, progress: Progress) -> None:
         )
 
 
-def tell_result(built: BuiltSlug, reused: Sequence[str], progress: Progress) -> None:
-    """Which layers the slug has, what it is and where."""
+def tell_result(built: BuiltSlug, packed: frozenset[str], progress: Progress) -> None:
+    """Which layers the slug has, what of them was ``packed`` for it, what it is and where."""
     layers = ", ".join(
-        f"{layer.name} {_megabytes(layer.size)}{' (unchanged)' if layer.name in reused else ''}"
+        f"{layer.name} {_megabytes(layer.size)}{_reused(layer, packed)}"
         for layer in built.slug.metadata.layers
     )
     progress.info(f"Layers: {layers}")
@@ -48,6 +49,14 @@ def tell_result(built: BuiltSlug, reused: Sequence[str], progress: Progress) -> 
     size = _megabytes(built.size)
     place = printable_path(built.slug.archive)
     progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
+
+
+def _reused(layer: Layer, packed: frozenset[str]) -> str:
+    frames = layer.parts
+    reused = sum(frame.digest not in packed for frame in frames)
+    if reused == len(frames):
+        return " (unchanged)"
+    return f" ({reused} of {len(frames)} frames unchanged)" if reused else ""
 
 
 def note_result(

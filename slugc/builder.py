@@ -112,9 +112,9 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         duration=timeline.elapsed,
         left_out=left_out,
     )
-    reused = tuple(name for name in written.reused if name not in early.packed)
-    tell_result(built, reused, progress)
-    note_result(request, built, reused, timeline, progress)
+    packed = written.packed | early.packed
+    tell_result(built, packed, progress)
+    note_result(request, built, built.slug.layers_without(packed), timeline, progress)
     return built
 
 

@@ -13,52 +13,59 @@ from pathlib import Path
 
 from buildpack.support.files import fsync_dir
 from buildpack.support.values import value
-from slugc.slug import Layer
+from slugc.slug import Frame
 from slugc.store import Store
 
 
 @value
 class Draft:
-    """An open file without a name. ``digests`` are those of the frames it holds."""
+    """An open file without a name, and the frames it holds."""
 
     descriptor: int
-    digests: tuple[str, ...]
+    frames: tuple[Frame, ...]
 
-    def begins(self, layers: Sequence[Layer]) -> bool:
-        """Whether a slug of these layers begins with what was written."""
-        return self.digests == tuple(layer.digest for layer in layers[: len(self.digests)])
+    def keep(self, frames: Sequence[Frame]) -> int:
+        """How many of ``frames`` it begins with; what it holds beside them is cut off."""
+        count = size = 0
+        for ours, wanted in zip(self.frames, frames, strict=False):
+            if ours.digest != wanted.digest:
+                break
+            count, size = count + 1, size + ours.size
+        os.ftruncate(self.descriptor, size)
+        os.lseek(self.descriptor, size, os.SEEK_SET)
+        return count
 
     def close(self) -> None:
         os.close(self.descriptor)
 
 
 def begin_draft(
-    directory: Path, layers: Sequence[Layer], store: Store, suffix: str
+    directory: Path, frames: Sequence[Frame], store: Store, suffix: str
 ) -> Draft | None:
-    """Write the frames of ``layers``; None where that cannot be done before the end."""
+    """Write these frames; None where that cannot be done before the end."""
     try:
         descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o644)
     except OSError:
         return None  # not every file system has files without a name
     try:
-        for layer in layers:
-            copy_frame(store.frame_file(layer.diff_id, suffix), descriptor, layer)
+        for frame in frames:
+            copy_frame(store.frame_file(frame.diff_id, suffix), descriptor, frame)
         os.fsync(descriptor)
     except OSError:
         os.close(descriptor)
         return None  # what is wrong with the disk or the store shows, and is told, at the end
-    return Draft(descriptor=descriptor, digests=tuple(layer.digest for layer in layers))
+    return Draft(descriptor=descriptor, frames=tuple(frames))
 
 
-def copy_frame(frame: Path, out: int, layer: Layer) -> None:
+def copy_frame(file: Path, out: int, frame: Frame) -> None:
     """Append a frame without its bytes passing through us."""
-    source = os.open(frame, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    source = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        left = layer.size
+        left = frame.size
         while left:
             copied = os.sendfile(out, source, None, left)
             if not copied:
-                raise OSError(f"the frame {frame.name} in the store is cut short")
+                raise OSError(f"the frame {file.name} in the store is cut short")
             left -= copied
     finally:
         os.close(source)

@@ -19,7 +19,7 @@ from typing import Self
 from buildpack.support.errors import SlugkitError
 from slugc.archive.limits import Limits
 from slugc.archive.scan import check_links, scan_tree
-from slugc.frames import ensure_frame
+from slugc.frames import FrameMaker, NotWantedError
 from slugc.layers import APP, LAYER_DIRECTORIES, LayerPlan, plan_layers
 from slugc.slug import SlugFormat
 from slugc.store import Store
@@ -35,15 +35,19 @@ LOWEST = 19  # as in nice(1)
 class EarlyPacker(threading.Thread):
     """Entered, it watches ``tree``; left, it has finished what it had begun.
 
-    ``packed`` names the layers it made frames of.
+    ``packed`` are the digests of the frames it made.
     """
 
     def __init__(self, tree: Path, store: Store, format: SlugFormat, limits: Limits) -> None:  # noqa: A002
         super().__init__(daemon=True)
-        self._tree, self._store, self._format, self._limits = tree, store, format, limits
+        self._tree, self._store, self._limits = tree, store, limits
         self._over = threading.Event()
+        self._maker = FrameMaker(store, tree, format, wanted=lambda: not self._over.is_set())
         self._attempts: dict[str, int] = {}
-        self.packed: set[str] = set()
+
+    @property
+    def packed(self) -> frozenset[str]:
+        return frozenset(self._maker.made)
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,12 +99,10 @@ class EarlyPacker(threading.Thread):
         try:
             check_links(plan.entries)
             self._store.create()
-            frame = ensure_frame(self._store, self._tree, plan, self._format)
-        except (OSError, SlugkitError):
-            return  # As above.
+            self._maker.ensure([plan])
+        except (OSError, SlugkitError, NotWantedError):
+            return  # As above; or the build is over, and what was made will be found.
         self._attempts[plan.name] = ATTEMPTS
-        if not frame.reused:
-            self.packed.add(plan.name)
 
 
 def is_still(plan: LayerPlan) -> bool:

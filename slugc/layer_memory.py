@@ -1,6 +1,6 @@
 """What the last build of an app packed, so that an unchanged layer is neither listed nor read.
 
-SPACE/seals/<layer>    which frame the layer became, and a seal of every entry of its directories
+SPACE/seals/<layer>    which frames the layer became, and a seal of every entry of its directories
 
 A scan looks at each directory and file of a layer, which for 9,000 entries takes a twentieth of a
 second; a seal that is unbroken says the same in half of that. It only ever saves work: a layer
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.files import write_atomically
@@ -25,14 +25,20 @@ from buildpack.support.values import value
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import Entry
-from slugc.frames import NoteIllegibleError, frame_salt, is_whole, noted_layer
+from slugc.frames import (
+    FileIdentity,
+    NoteIllegibleError,
+    file_identity,
+    frame_salt,
+    is_whole,
+)
 from slugc.json_fields import Fields
 from slugc.layers import LAYER_DIRECTORIES, LayerPlan
-from slugc.slug import Layer, SlugFormat
+from slugc.slug import Frame, Layer, SlugFormat
+from slugc.slug_index import encode_frames, parse_layer
 from slugc.store import Store, note_use
 
-_LONGEST_HEADER = 64 * 1024
-FileIdentity = tuple[int, int, int, int, int]
+_LONGEST_HEADER = 1024 * 1024
 
 
 @value
@@ -45,8 +51,8 @@ class KnownLayer:
     """of its files, unpacked"""
     seals: tuple[tuple[TreePath, Seal], ...]
     """one for each of its top directories"""
-    frame: FileIdentity
-    """the file that was found to be whole"""
+    frames: Mapping[str, FileIdentity]
+    """the files that were found to be whole, by their digest"""
 
     @property
     def roots(self) -> frozenset[TreePath]:
@@ -69,6 +75,8 @@ class LayerMemory:
         self._suffix = format.suffix
         # What is known was judged under these limits, and packed by this packer.
         self._salt = f"{frame_salt(format)} {limits}"
+        self.whole: dict[str, FileIdentity] = {}
+        """Files of frames that were compared with their digests, whatever became of the seals."""
         self._known = self._read()
 
     @property
@@ -82,7 +90,10 @@ class LayerMemory:
             known.layer.name: known
             for known in self._known
             if _present(tree, known.layer.name) == known.roots
-            and file_identity(self._frame(known.layer)) == known.frame
+            and all(
+                file_identity(self._file(frame)) == known.frames[frame.digest]
+                for frame in known.layer.parts
+            )
             and all(is_unbroken(_below(tree, root), seal) for root, seal in known.seals)
         }
 
@@ -103,6 +114,7 @@ class LayerMemory:
             "uncompressed_size": layer.uncompressed_size,
             "entries": len(plan.entries),
             "unpacked": sum(entry.size for entry in plan.entries),
+            **({"frames": encode_frames(layer.frames)} if layer.frames else {}),
             "roots": [{"path": path, "length": len(data)} for path, data in encoded],
         }
         content = json.dumps(header).encode() + b"\n" + b"".join(data for _, data in encoded)
@@ -123,7 +135,7 @@ class LayerMemory:
     def _parsed(self, name: str, content: bytes) -> KnownLayer | None:
         end = content.index(b"\n", 0, _LONGEST_HEADER)
         fields = Fields(json.loads(content[:end]), error=NoteIllegibleError)
-        layer = noted_layer(fields, name)
+        layer = parse_layer(fields, name=name, offset=0)
         if fields.text("salt") != self._salt:
             return None
         seals, at = [], end + 1
@@ -133,30 +145,32 @@ class LayerMemory:
                 return None
             seals.append((_tree_path(root.text("path")), seal))
             at += root.number("length")
-        frame = self._frame(layer)
-        note_use(frame)
-        identity = file_identity(frame)
-        if identity is None or not is_whole(frame, layer):
+        frames = self._whole_frames(layer)
+        if frames is None:
             return None
+        self.whole |= frames
         return KnownLayer(
             layer=layer,
             entries=fields.number("entries"),
             size=fields.number("unpacked"),
             seals=tuple(seals),
-            frame=identity,
+            frames=frames,
         )
 
-    def _frame(self, layer: Layer) -> Path:
-        return self._store.frame_file(layer.diff_id, self._suffix)
+    def _whole_frames(self, layer: Layer) -> dict[str, FileIdentity] | None:
+        """The files of a layer's frames, compared with their digests; None if one is not whole."""
+        found = {}
+        for frame in layer.parts:
+            file = self._file(frame)
+            note_use(file)
+            identity = file_identity(file)
+            if identity is None or not is_whole(file, frame):
+                return None
+            found[frame.digest] = identity
+        return found
 
-
-def file_identity(file: Path) -> FileIdentity | None:
-    """What stays the same until a file is replaced or written to; None when there is none."""
-    try:
-        found = file.lstat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    def _file(self, frame: Frame) -> Path:
+        return self._store.frame_file(frame.diff_id, self._suffix)
 
 
 def _present(tree: Path, layer: str) -> frozenset[TreePath]:

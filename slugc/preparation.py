@@ -10,7 +10,8 @@ from pathlib import Path
 
 from buildpack.support.values import value
 from slugc.draft import Draft, begin_draft
-from slugc.layer_memory import FileIdentity, LayerMemory, file_identity
+from slugc.frames import FileIdentity, file_identity
+from slugc.layer_memory import LayerMemory
 from slugc.slug import Slug, SlugFormat, read_slug, verify_slug
 from slugc.slug_errors import UNUSABLE
 from slugc.store import Store
@@ -49,7 +50,8 @@ def prepare_packing(
     likely = tuple(layer.digest for layer in memory.likely)
     if present and likely == present.digests[: len(likely)]:
         return Preparation(memory=memory, present=present)
-    draft = begin_draft(output.parent, memory.likely, store, format.suffix)
+    frames = [frame for layer in memory.likely for frame in layer.parts]
+    draft = begin_draft(output.parent, frames, store, format.suffix)
     return Preparation(memory=memory, present=present, draft=draft)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildpack.support.values import value
+from buildpack.support.values import NOTHING, value
 from slugc.procfile import ProcessType
 from slugc.slug_errors import (
     NotASlugError,
@@ -25,6 +25,7 @@ from slugc.stack import Stack
 __all__ = [
     "SCHEMA",
     "BuildpackRecord",
+    "Frame",
     "Layer",
     "NotASlugError",
     "Slug",
@@ -55,10 +56,22 @@ class BuildpackRecord:
 
 
 @value
-class Layer:
-    """A part of the tree that changes on its own, and where its frame lies in the slug.
+class Frame:
+    """A part of a layer that is compressed on its own: ``diff_id`` is the sha256 of its tar
+    bytes, ``digest`` of its compressed ones."""
 
-    ``diff_id`` is the sha256 of the layer's tar bytes, ``digest`` of its compressed frame.
+    diff_id: str
+    digest: str
+    size: int
+    uncompressed_size: int
+
+
+@value
+class Layer:
+    """A part of the tree that changes on its own, and where its frames lie in the slug.
+
+    ``diff_id`` and ``digest`` are those of its frame. A layer of several frames has them in
+    ``frames``, and digests over theirs (``slug_index.joined``).
     """
 
     name: str
@@ -67,6 +80,20 @@ class Layer:
     size: int
     uncompressed_size: int
     offset: int
+    frames: tuple[Frame, ...] = ()
+    """one after the other; none where the layer is a single frame"""
+
+    @property
+    def parts(self) -> tuple[Frame, ...]:
+        """The layer's frames, however many."""
+        return self.frames or (
+            Frame(
+                diff_id=self.diff_id,
+                digest=self.digest,
+                size=self.size,
+                uncompressed_size=self.uncompressed_size,
+            ),
+        )
 
 
 @value
@@ -81,6 +108,8 @@ class SlugFacts:
     """The buildpack's defaults; a release's own config vars win."""
     python_version: str | None = None
     commit: str | None = None
+    materials: Mapping[str, str] = NOTHING
+    """Who built it and from where (slugc/supply_chain/materials.py): for its provenance."""
 
 
 @value
@@ -99,6 +128,14 @@ class Slug:
     archive: Path
     metadata: SlugMetadata
     format: SlugFormat = SlugFormat.ZSTD
+
+    def layers_without(self, digests: frozenset[str]) -> tuple[str, ...]:
+        """The layers that none of these frames belong to, by name."""
+        return tuple(
+            layer.name
+            for layer in self.metadata.layers
+            if digests.isdisjoint(frame.digest for frame in layer.parts)
+        )
 
 
 def read_slug(path: Path) -> Slug:

@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from buildpack.support.errors import SlugkitError, printable
-from buildpack.support.values import value
+from buildpack.support.values import NOTHING, value
 from slugc.json_fields import Fields
 from slugc.procfile import ProcessType, is_process_type
-from slugc.slug import SCHEMA, BuildpackRecord, Layer, SlugFacts, SlugMetadata
+from slugc.slug import SCHEMA, BuildpackRecord, Frame, Layer, SlugFacts, SlugMetadata
 from slugc.slug_errors import (
     NotASlugError,
     SlugIndexError,
@@ -32,8 +32,10 @@ from slugc.slug_format import (
 )
 from slugc.stack import Stack
 
-TAIL = 64 * 1024  # an index is 2 to 5 KiB; what does not fit into the first read takes a second
+TAIL = 64 * 1024  # an index is 2 to 20 KiB; what does not fit into the first read takes a second
 MAX_INDEX = 16 * 1024 * 1024
+_SHA256 = "sha256:"
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @value
@@ -84,10 +86,45 @@ def encode_index(facts: SlugFacts, layers: tuple[Layer, ...]) -> bytes:
         "config_vars": dict(facts.config_vars),
         "python_version": facts.python_version,
         "commit": facts.commit,
-        "layers": [asdict(layer) for layer in layers],
+        "layers": [_layer_document(layer) for layer in layers],
     }
+    if facts.materials:
+        document["materials"] = dict(facts.materials)
     document["checksum"] = checksum_of(document)
     return canonical(document)
+
+
+def joined(digests: Iterable[str]) -> str:
+    """The one digest of a list of digests: sha256 over each of them and a line feed."""
+    lines = "".join(f"{digest}\n" for digest in digests)
+    return "sha256:" + hashlib.sha256(lines.encode("ascii")).hexdigest()
+
+
+def _layer_document(layer: Layer) -> dict[str, object]:
+    document: dict[str, object] = {
+        "name": layer.name,
+        "diff_id": layer.diff_id,
+        "digest": layer.digest,
+        "size": layer.size,
+        "uncompressed_size": layer.uncompressed_size,
+        "offset": layer.offset,
+    }
+    if layer.frames:
+        document["frames"] = encode_frames(layer.frames)
+    return document
+
+
+def encode_frames(frames: Iterable[Frame]) -> list[list[object]]:
+    """Frames as they lie in an index: a list for each, without what is the same for all."""
+    return [
+        [
+            frame.diff_id.removeprefix(_SHA256),
+            frame.digest.removeprefix(_SHA256),
+            frame.size,
+            frame.uncompressed_size,
+        ]
+        for frame in frames
+    ]
 
 
 def canonical(document: Mapping[str, object]) -> bytes:
@@ -121,9 +158,13 @@ def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
         buildpacks=tuple(_parse_buildpack(each) for each in fields.each("buildpacks")),
         process_types=_parse_process_types(fields.below("process_types")),
         config_vars=fields.below("config_vars").texts(),
-        layers=tuple(_parse_layer(each) for each in fields.each("layers")),
+        layers=tuple(
+            parse_layer(each, name=each.text("name"), offset=each.number("offset"))
+            for each in fields.each("layers")
+        ),
         python_version=fields.optional_text("python_version"),
         commit=fields.optional_text("commit"),
+        materials=_parse_materials(fields),
         checksum=fields.text("checksum"),
     )
     _check_layout(metadata.layers, path, frames_end)
@@ -137,6 +178,10 @@ def name_from(path: Path) -> str:
     give other bytes.
     """
     return re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.partition(".")[0]).strip("-_")[:63] or "app"
+
+
+def _parse_materials(fields: Fields) -> Mapping[str, str]:
+    return fields.below("materials").texts() if "materials" in fields.mapping else NOTHING
 
 
 def _parse_stack(fields: Fields) -> Stack:
@@ -165,15 +210,58 @@ def _parse_process_types(fields: Fields) -> Mapping[ProcessType, str]:
     return MappingProxyType({ProcessType(name): command for name, command in texts.items()})
 
 
-def _parse_layer(fields: Fields) -> Layer:
-    return Layer(
-        name=fields.text("name"),
+def parse_layer(fields: Fields, *, name: str, offset: int) -> Layer:
+    """A layer, in an index or a note. What it says of itself is what its frames say."""
+    layer = Layer(
+        name=name,
         diff_id=fields.digest("diff_id"),
         digest=fields.digest("digest"),
         size=fields.number("size"),
         uncompressed_size=fields.number("uncompressed_size"),
-        offset=fields.number("offset"),
+        offset=offset,
+        frames=_parse_frames(fields) if "frames" in fields.mapping else (),
     )
+    if layer.frames and layer_of(name, layer.frames, offset=offset) != layer:
+        raise fields.wrong("frames", "what the layer is made of")
+    return layer
+
+
+def layer_of(name: str, frames: Sequence[Frame], *, offset: int = 0) -> Layer:
+    """The layer that these frames make."""
+    several = len(frames) > 1
+    return Layer(
+        name=name,
+        diff_id=joined(x.diff_id for x in frames) if several else frames[0].diff_id,
+        digest=joined(x.digest for x in frames) if several else frames[0].digest,
+        size=sum(x.size for x in frames),
+        uncompressed_size=sum(x.uncompressed_size for x in frames),
+        offset=offset,
+        frames=tuple(frames) if several else (),
+    )
+
+
+def _parse_frames(fields: Fields) -> tuple[Frame, ...]:
+    rows = fields.mapping["frames"]
+    if not isinstance(rows, list) or len(rows) < 2 or not all(map(_is_frame, rows)):
+        raise fields.wrong("frames", "a list of frames")
+    return tuple(
+        Frame(
+            diff_id=_SHA256 + diff_id,
+            digest=_SHA256 + digest,
+            size=size,
+            uncompressed_size=uncompressed_size,
+        )
+        for diff_id, digest, size, uncompressed_size in rows
+    )
+
+
+def _is_frame(row: object) -> bool:
+    match row:
+        case [str() as diff_id, str() as digest, int() as size, int() as plain]:
+            sizes = not isinstance(size, bool) and not isinstance(plain, bool)
+            hexes = _HEX.fullmatch(diff_id) and _HEX.fullmatch(digest)
+            return bool(hexes) and sizes and size > 0 and plain > 0
+    return False
 
 
 def _check_layout(layers: tuple[Layer, ...], path: Path, frames_end: int) -> None:

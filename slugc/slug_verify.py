@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from slugc.slug import Layer, Slug, SlugDamagedError, SlugMissingError
 from slugc.slug_format import end_of
+from slugc.slug_index import joined
 
 _CHUNK = 1024 * 1024
 
@@ -48,9 +49,12 @@ def verify(slug: Slug) -> None:
 
 def verify_layers(descriptor: int, slug: Slug, layers: Iterable[Layer]) -> None:
     """Compare these layers' frames with their digests, and the end frame with its bytes."""
+    problems = []
     with ThreadPoolExecutor(2) as pool:
-        found = tuple(pool.map(lambda layer: _damage(descriptor, layer), layers))
-    problems = [problem for problem in found if problem]
+        # All are under way before the first is waited for.
+        for layer, found in [(layer, _digests(pool, descriptor, layer)) for layer in layers]:
+            if problem := _damage(layer, tuple(found)):
+                problems.append(problem)
     end = end_of(slug.format)
     where = sum(layer.size for layer in slug.metadata.layers)
     if os.pread(descriptor, len(end), where) != end:
@@ -85,12 +89,59 @@ def _plain(slug: Slug, layers: Iterable[Layer], *, offset: int, size: int) -> It
         os.close(descriptor)
 
 
-def _damage(descriptor: int, layer: Layer) -> str | None:
+def _digests(pool: Executor, descriptor: int, layer: Layer) -> Iterator[str]:
+    """The digests that the layer's frames really have."""
+    sections, offset = [], layer.offset
+    for frame in layer.parts:
+        sections.append(Section(descriptor, offset=offset, size=frame.size))
+        offset += frame.size
+    return pool.map(_digest, sections)
+
+
+def _digest(section: Section) -> str:
     digest = hashlib.sha256()
-    section = Section(descriptor, offset=layer.offset, size=layer.size)
     while chunk := section.read(_CHUNK):
         digest.update(chunk)
-    found = f"sha256:{digest.hexdigest()}"
-    if found == layer.digest:
-        return None
-    return f"Layer '{layer.name}' should be {layer.digest},\n    and is {found}."
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _damage(layer: Layer, found: Sequence[str]) -> str | None:
+    """What is wrong with a layer whose frames have these digests: the first, if several are."""
+    for number, (frame, digest) in enumerate(zip(layer.parts, found, strict=True), 1):
+        if frame.digest != digest:
+            name = f"Layer '{layer.name}'"
+            if layer.frames:
+                name = f"Frame {number} of {len(layer.frames)} of layer '{layer.name}'"
+            return f"{name} should be {frame.digest},\n    and is {digest}."
+    return None
+
+
+class PlainDigests:
+    """Sees a layer's tar bytes go by, and tells in the end whether they are what they should be."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._sizes = iter([frame.uncompressed_size for frame in layer.parts])
+        self._done: list[str] = []
+        self._digest = hashlib.sha256()
+        self._left = next(self._sizes)
+
+    def update(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while len(view) > self._left and (size := next(self._sizes, 0)):
+            self._digest.update(view[: self._left])
+            view = view[self._left :]
+            self._done.append(f"sha256:{self._digest.hexdigest()}")
+            self._digest, self._left = hashlib.sha256(), size
+        self._digest.update(view)
+        self._left -= len(view)
+
+    def damage(self) -> str | None:
+        """What is wrong, when all bytes have gone by."""
+        digests = [*self._done, f"sha256:{self._digest.hexdigest()}"]
+        wanted = [frame.diff_id for frame in self._layer.parts]
+        if digests == wanted:
+            return None
+        found = digests[0] if len(wanted) == 1 else joined(digests)
+        name = f"Layer '{self._layer.name}'"
+        return f"{name} should unpack to {self._layer.diff_id},\n    and is {found}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
@@ -15,16 +14,14 @@ from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import Entry, TreeTooLargeError, biggest, check_links, scan_tree
 from slugc.draft import Draft, copy_frame, give_name
-from slugc.frames import Frame, ensure_frame
-from slugc.layer_memory import KnownLayer, LayerMemory, file_identity
+from slugc.frames import FrameMaker, file_identity
+from slugc.layer_memory import KnownLayer, LayerMemory
 from slugc.layers import LAYER_NAMES, plan_layers
 from slugc.preparation import Preparation, Present, find_present
-from slugc.slug import Layer, Slug, SlugFacts, SlugFormat
+from slugc.slug import Frame, Layer, Slug, SlugFacts, SlugFormat
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index, parse_index
 from slugc.store import Store
-
-_WORKERS = 2  # layers packed at once; each compresses with threads of its own
 
 
 class SlugNotWrittenError(SlugkitError):
@@ -44,12 +41,17 @@ class SlugNotWrittenError(SlugkitError):
 
 @value
 class WrittenSlug:
-    """A slug, and how it came about. ``reused`` names the layers that were not packed again."""
+    """A slug, and how it came about. ``packed``: the digests of frames that were made for it."""
 
     slug: Slug
     unchanged: bool
     """The output was this very slug already and was left alone."""
-    reused: tuple[str, ...]
+    packed: frozenset[str]
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """The layers of which nothing was packed again."""
+        return self.slug.layers_without(self.packed)
 
 
 def write_slug(  # noqa: PLR0913  # all but the first four may be left out
@@ -81,8 +83,8 @@ def _write(  # noqa: PLR0913, PLR0917  # as above
     limits: Limits,
     prepared: Preparation | None,
 ) -> WrittenSlug:
-    frames = _frames(tree, store, format, limits, prepared.memory if prepared else None)
-    layers = _placed(tuple(frame.layer for frame in frames))
+    maker = FrameMaker(store, tree, format, whole=prepared.memory.whole if prepared else {})
+    layers = _placed(_layers(tree, maker, limits, prepared.memory if prepared else None))
     packed = sum(layer.size for layer in layers)
     if packed > limits.packed:
         largest = biggest(scan_tree(tree, limits))
@@ -91,18 +93,13 @@ def _write(  # noqa: PLR0913, PLR0917  # as above
     unchanged = _is_there(slug, prepared.present if prepared else None)
     if not unchanged:
         _publish(slug, facts, store, prepared.draft if prepared else None)
-    reused = tuple(frame.layer.name for frame in frames if frame.reused)
-    return WrittenSlug(slug=slug, unchanged=unchanged, reused=reused)
+    return WrittenSlug(slug=slug, unchanged=unchanged, packed=frozenset(maker.made))
 
 
-def _frames(
-    tree: Path,
-    store: Store,
-    format: SlugFormat,  # noqa: A002  # as above
-    limits: Limits,
-    memory: LayerMemory | None,
-) -> tuple[Frame, ...]:
-    """The frame of every layer, lowest first: known from the last build, or found by a scan."""
+def _layers(
+    tree: Path, maker: FrameMaker, limits: Limits, memory: LayerMemory | None
+) -> tuple[Layer, ...]:
+    """Every layer, lowest first: known from the last build, or found by a scan."""
     begun = time.time_ns()
     known = memory.unchanged(tree) if memory else {}
     entries = scan_tree(tree, limits, without=_roots(known))
@@ -111,13 +108,12 @@ def _frames(
     plans = plan_layers(entries)
     for plan in plans:
         check_links(plan.entries)
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        packed = tuple(pool.map(lambda plan: ensure_frame(store, tree, plan, format), plans))
-    for plan, frame in zip(plans, packed, strict=True):
+    layers = maker.ensure(plans)
+    for plan, layer in zip(plans, layers, strict=True):
         if memory and plan.roots:
-            memory.note(plan, frame.layer, scanned=begun)
-    found = {frame.layer.name: frame for frame in packed}
-    found |= {name: Frame(layer=layer.layer, reused=True) for name, layer in known.items()}
+            memory.note(plan, layer, scanned=begun)
+    found = {layer.name: layer for layer in layers}
+    found |= {name: unchanged.layer for name, unchanged in known.items()}
     return tuple(found[name] for name in LAYER_NAMES if name in found)
 
 
@@ -163,21 +159,21 @@ def _is_there(slug: Slug, present: Present | None) -> bool:
 
 def _publish(slug: Slug, facts: SlugFacts, store: Store, draft: Draft | None) -> None:
     index = encode_index(facts, slug.metadata.layers)
+    frames = [frame for layer in slug.metadata.layers for frame in layer.parts]
     end = end_of(slug.format) + encode_trailer(slug.format, index)
     try:
-        if draft is not None and draft.begins(slug.metadata.layers):
-            layers = slug.metadata.layers[len(draft.digests) :]
-            _append(draft.descriptor, layers, end, slug, store)
+        if draft is not None:
+            _append(draft.descriptor, frames[draft.keep(frames) :], end, slug, store)
             give_name(draft.descriptor, slug.archive)
             return
         with publishing(slug.archive) as temporary, temporary.open("xb", buffering=0) as out:
-            _append(out.fileno(), slug.metadata.layers, end, slug, store)
+            _append(out.fileno(), frames, end, slug, store)
     except OSError as err:
         raise SlugNotWrittenError(slug.archive, err.strerror or str(err)) from err
 
 
-def _append(out: int, layers: Iterable[Layer], end: bytes, slug: Slug, store: Store) -> None:
-    for layer in layers:
-        copy_frame(store.frame_file(layer.diff_id, slug.format.suffix), out, layer)
+def _append(out: int, frames: Iterable[Frame], end: bytes, slug: Slug, store: Store) -> None:
+    for frame in frames:
+        copy_frame(store.frame_file(frame.diff_id, slug.format.suffix), out, frame)
     while end:
         end = end[os.write(out, end) :]

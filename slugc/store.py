@@ -54,6 +54,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._swept = float("-inf")
 
     def layer_dir(self, diff_id: str) -> Path:
         """Where the layer's tree is, or will be."""
@@ -121,7 +122,10 @@ class Store:
             path.unlink(missing_ok=True)
 
     def _sweep_frames(self) -> None:
-        """Drop what packers that died left behind."""
+        """Drop what packers that died left behind; a slug of many frames looks for it once."""
+        if time.monotonic() - self._swept < _SWEEP_AFTER:
+            return
+        self._swept = time.monotonic()
         for path in (self.root / "frames").glob(".*.tmp"):
             with contextlib.suppress(FileNotFoundError, BlockingIOError):  # gone, or in use
                 if time.time() - path.stat().st_mtime < _SWEEP_AFTER:

@@ -7,7 +7,6 @@ this leaves a temporary directory, which whoever takes that layer's lock next re
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 from contextlib import ExitStack
 from functools import partial
@@ -22,7 +21,7 @@ from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import scan_tree
 from slugc.privileges import in_dropped_child, require_reachable
 from slugc.slug import Layer, Slug, SlugDamagedError
-from slugc.slug_verify import Section, open_slug, verify_layers
+from slugc.slug_verify import PlainDigests, Section, open_slug, verify_layers
 from slugc.store import Store, StoreNotWritableError
 
 
@@ -72,13 +71,11 @@ def _unpack(target: Path, slug: Slug, layer: Layer, descriptor: int) -> None:
     for leftover in target.parent.glob(f".{target.name}.*.tmp"):
         remove_tree(leftover)  # we hold the layer's lock: nobody is writing it
     section = Section(descriptor, offset=layer.offset, size=layer.size)
-    plain = hashlib.sha256()
+    plain = PlainDigests(layer)
     with publishing_dir(target) as temporary:
         extract(section, temporary, _limits(layer), root="app", ends=False, watch=plain.update)
-        found = f"sha256:{plain.hexdigest()}"
-        if found != layer.diff_id:
-            reason = f"Layer '{layer.name}' should unpack to {layer.diff_id},\n    and is {found}."
-            raise SlugDamagedError(slug.archive, (reason,))
+        if damage := plain.damage():
+            raise SlugDamagedError(slug.archive, (damage,))
         _sync(temporary)
 
 

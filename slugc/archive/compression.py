@@ -22,11 +22,14 @@ else:
 ZSTD_LEVEL = (
     3  # -9 is 8 % smaller and three times slower (reference figures in docs/slug-format.md)
 )
+# Four times the window and tables of level 3 make frames 2 % smaller, which is more than cutting
+# a slug into frames costs. 8 MiB is what RFC 8878 (3.1.1.1.2) asks every decoder to support.
+ZSTD_WINDOW_LOG, ZSTD_HASH_LOG, ZSTD_CHAIN_LOG = 23, 19, 18
 # With at least one worker zstd cuts its input into jobs of a fixed size, so the bytes do not
-# depend on how many workers there are (zstd.h, ZSTD_c_nbWorkers); 0 would be another format.
-ZSTD_WORKERS = 2
-# Half of what zstd would choose: 0.2 % larger, and 47 instead of 79 MiB of memory for each layer.
+# depend on how many workers there are (zstd.h, ZSTD_c_nbWorkers); 0 gives other bytes.
+# A smaller window and jobs, because every worker has buffers of that size.
 ZSTD_JOB_SIZE = 4 * 1024 * 1024
+ZSTD_JOB_WINDOW_LOG = 21
 ZSTD_WINDOW_LOG_MAX = 27  # 128 MiB: what `zstd -d` itself allows without --long
 GZIP_LEVEL = 6
 _CHUNK = 256 * 1024
@@ -48,15 +51,19 @@ class Compressor(Protocol):
 class ZstdFrame:
     """One zstd frame with a content checksum, so that `zstd -t` can test a slug."""
 
-    def __init__(self, *, workers: int = ZSTD_WORKERS) -> None:
-        self._compressor = zstd.ZstdCompressor(
-            options={
-                zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
-                zstd.CompressionParameter.nb_workers: workers,
-                zstd.CompressionParameter.job_size: ZSTD_JOB_SIZE,
-                zstd.CompressionParameter.checksum_flag: 1,
-            }
-        )
+    def __init__(self, *, workers: int = 0) -> None:
+        options: dict[int, int] = {
+            zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
+            zstd.CompressionParameter.window_log: ZSTD_WINDOW_LOG,
+            zstd.CompressionParameter.hash_log: ZSTD_HASH_LOG,
+            zstd.CompressionParameter.chain_log: ZSTD_CHAIN_LOG,
+            zstd.CompressionParameter.checksum_flag: 1,
+        }
+        if workers:
+            options[zstd.CompressionParameter.nb_workers] = workers
+            options[zstd.CompressionParameter.job_size] = ZSTD_JOB_SIZE
+            options[zstd.CompressionParameter.window_log] = ZSTD_JOB_WINDOW_LOG
+        self._compressor = zstd.ZstdCompressor(options=options)
 
     def compress(self, data: bytes | bytearray | memoryview, /) -> bytes:
         return self._compressor.compress(data)
@@ -86,9 +93,13 @@ class GzipMember:
         return self._deflate.flush() + tail
 
 
-def new_compressor(format: SlugFormat) -> Compressor:  # noqa: A002  # the word it is known by
-    """A compressor for one frame of that format."""
-    return ZstdFrame() if format is SlugFormat.ZSTD else GzipMember()
+def new_compressor(
+    format: SlugFormat,  # noqa: A002  # the word it is known by
+    *,
+    workers: int = 0,
+) -> Compressor:
+    """A compressor for one frame of that format; gzip has no use for ``workers``."""
+    return ZstdFrame(workers=workers) if format is SlugFormat.ZSTD else GzipMember()
 
 
 def codec_version(format: SlugFormat) -> str:  # noqa: A002  # as above

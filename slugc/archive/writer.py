@@ -45,13 +45,14 @@ class SourceChangedError(SlugkitError):
         )
 
 
-def tar_bytes(root: Path, entries: Iterable[Entry]) -> Iterator[bytes]:
-    """The members of one layer under ``./app/``, beginning with that directory, in pieces.
+def tar_bytes(tree: Path, entries: Iterable[Entry], *, root: bool = True) -> Iterator[bytes]:
+    """Members under ``./app/`` in pieces, beginning with that directory itself if ``root``.
 
     ``entries`` are in packing order. Each file is read once; pieces are at most 1 MiB.
     """
-    yield header(ROOT, MemberKind.DIRECTORY)
-    with DirectoryStack(root) as directories:
+    if root:
+        yield header(ROOT, MemberKind.DIRECTORY)
+    with DirectoryStack(tree) as directories:
         for entry in entries:
             name = ROOT + b"/".join(entry.path)
             if entry.kind is MemberKind.DIRECTORY:

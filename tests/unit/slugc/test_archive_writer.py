@@ -140,7 +140,7 @@ def test_a_large_file_is_streamed(tmp_path: Path) -> None:
         big.truncate(600_000_000)
     code = f"""
 from pathlib import Path
-from slugc.frames import ensure_frame
+from slugc.frames import FrameMaker
 from slugc.archive.limits import DEFAULT_LIMITS
 from slugc.archive.scan import scan_tree
 from slugc.layers import plan_layers
@@ -149,7 +149,7 @@ from slugc.store import Store
 tree, store = Path({str(tmp_path)!r}), Store(Path({str(tmp_path / "store")!r}))
 (plan,) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
 store.create()
-ensure_frame(store, tree, plan, SlugFormat.ZSTD)
+FrameMaker(store, tree, SlugFormat.ZSTD).ensure([plan])
 print(*(x.split()[1] for x in open("/proc/self/status") if x.startswith("VmHWM")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
