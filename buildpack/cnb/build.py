@@ -36,13 +36,23 @@ def build_app(cnb: CnbDirs, env: Mapping[str, str], data: BuildData, out: Output
         buildpack_dir=cnb.buildpack_dir,
         layers_dir=cnb.layers_dir,
     )
-    for name in ("python", "venv", NLTK_LAYER):
-        files.remove_tree(cnb.layers_dir / name)
+    clear_layers(cnb)
     built = compile_app(dirs, env, data, out)
     write_layers(cnb, built)
     processes = process_types(cnb, built, env)
     files.write_atomically(cnb.layers_dir / "launch.toml", launch_toml(processes))
     out.step("Process types: " + (", ".join(processes) or "none"))
+
+
+def clear_layers(cnb: CnbDirs) -> None:
+    """Take away what an earlier build left, but its cache.
+
+    A cache that is a link was put there by build code: what it leads to is not ours to write to.
+    """
+    for name in ("python", "venv", NLTK_LAYER):
+        files.remove_tree(cnb.layers_dir / name)
+    if cnb.cache_dir.is_symlink():
+        cnb.cache_dir.unlink()
 
 
 def write_layers(cnb: CnbDirs, built: BuiltApp) -> None:
