@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import signal
+import subprocess
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.api.compiling import compile_app, make_app, tree
+from tests.api.compiling import ROOT, build_env, compile_app, make_app, tree
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -118,3 +122,41 @@ def test_it_equals_a_fresh_installation(
     assert tree(tmp_path / "first" / ".heroku" / "venv") == first
     build(tmp_path, "back", ours, before, env)
     assert tree(tmp_path / "back" / ".heroku" / "venv") == first
+
+
+def test_killed_at_any_moment_it_still_equals_a_fresh_installation(
+    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str]
+) -> None:
+    """A comment makes each round a change of its own, so that none finds the work done."""
+    cache, rounds = tmp_path / "cache", 8
+    cache.mkdir()
+    for part in ("tools", "runtimes"):
+        (cache / part).symlink_to(fresh_cache / part)
+    build(tmp_path, "first", cache, "alpha==1\ngamma==1\n", env)
+    begun = time.monotonic()
+    build(tmp_path, "timed", cache, "# timed\nalpha==2\nbeta==1\n", env)
+    whole = time.monotonic() - begun
+    for number in range(rounds):
+        build(tmp_path, f"before-{number}", cache, "alpha==1\ngamma==1\n", env)
+        app = make_app(tmp_path / f"torn-{number}", **{"requirements.txt": after(number)})
+        process = subprocess.Popen(
+            [str(ROOT / "bin" / "compile"), str(app), str(cache)],
+            env=build_env(**env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        time.sleep(whole * (number + 1) / (rounds + 1))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=60)
+        build(tmp_path, f"again-{number}", cache, after(number), env)
+    anew = tmp_path / "anew"
+    anew.mkdir()
+    for part in ("tools", "runtimes"):
+        (anew / part).symlink_to(fresh_cache / part)
+    build(tmp_path, "fresh", anew, after(0), env)
+    fresh = tree(tmp_path / "fresh" / ".heroku" / "venv")
+    for number in range(rounds):
+        assert tree(tmp_path / f"again-{number}" / ".heroku" / "venv") == fresh
+
+
+def after(number: int) -> str:
+    return f"# {number}\nalpha==2\nbeta==1\n"
