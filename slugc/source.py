@@ -1,4 +1,4 @@
-"""Where an app comes from: a directory, a tarball, a tar stream or a git URL. Never written to."""
+"""Where an app comes from: a directory, a tarball, a tar stream or a commit. Never written to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import unquote
 
 from buildpack.support.values import changed, value
-from slugc.fetching import ARCHIVE_SUFFIXES, fetch_git, is_git_url, parse_git_url, unpack
+from slugc.fetching import FETCH_TIMEOUT, fetch_archive, fetch_git, unpack
+from slugc.git.refs import find_repository, is_bare, read_commit
+from slugc.git.urls import (
+    ARCHIVE_SUFFIXES,
+    is_archive_url,
+    is_git_url,
+    local_url,
+    parse_git_url,
+    shown_url,
+)
 from slugc.privileges import run_identity
 from slugc.slugignore import read_rules
 from slugc.source_errors import (
@@ -29,6 +39,7 @@ class SourceKind(StrEnum):
 
     DIRECTORY = "directory"
     TARBALL = "tarball"
+    DOWNLOAD = "download"
     STDIN = "stdin"
     GIT = "git"
 
@@ -49,7 +60,8 @@ class Source:
         """A name for the app, taken from where it is."""
         if self.kind is SourceKind.STDIN:
             return "app"
-        last = re.split(r"[/:]", self.location.partition("#")[0].rstrip("/"))[-1]
+        path = re.split(r"[?#]", self.location)[0] if "://" in self.location else self.location
+        last = unquote(re.split(r"[/:]", path.partition("#")[0].rstrip("/"))[-1])
         for suffix in (*ARCHIVE_SUFFIXES, ".git"):
             last = last.removesuffix(suffix)
         return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-")[:63] or "app"
@@ -67,14 +79,29 @@ def parse_source(text: str, *, cwd: Path, home: str | None) -> Source:
     """The source ``text`` names, as typed on the command line."""
     if text == "-":
         return Source(kind=SourceKind.STDIN, location="-")
+    if is_archive_url(text) and not text.startswith("file:"):
+        return Source(kind=SourceKind.DOWNLOAD, location=text)
     if is_git_url(text):
         url = parse_git_url(text)
         return Source(kind=SourceKind.GIT, location=f"{url.url}#{url.ref}" if url.ref else url.url)
     path = Path(os.path.normpath(cwd / text))
     try:
-        return _local_source(path, text, home)
+        return _commit_of(path, text, cwd) or _local_source(path, text, home)
     except PermissionError as err:
         raise SourceUnreadableError((text,)) from err
+
+
+def _commit_of(path: Path, text: str, cwd: Path) -> Source | None:
+    """``path/to/repository#ref``, or a repository without a working tree."""
+    if path.is_dir():
+        bare = is_bare(path)
+        return Source(kind=SourceKind.GIT, location=local_url(path)) if bare else None
+    before, hash_sign, ref = text.rpartition("#")
+    repository = Path(os.path.normpath(cwd / before))
+    if not hash_sign or path.exists() or find_repository(repository) is None:
+        return None
+    url = parse_git_url(local_url(repository, ref or "HEAD"))
+    return Source(kind=SourceKind.GIT, location=f"{url.url}#{url.ref}")
 
 
 def _local_source(path: Path, text: str, home: str | None) -> Source:
@@ -97,12 +124,18 @@ def _refuse_too_wide(path: Path, home: str | None) -> None:
 
 
 def stage_source(
-    source: Source, build_dir: Path, *, scratch: Path, env: Mapping[str, str], ours: frozenset[Path]
+    source: Source,
+    build_dir: Path,
+    *,
+    scratch: Path,
+    env: Mapping[str, str],
+    ours: frozenset[Path],
+    timeout: float = FETCH_TIMEOUT,
 ) -> StagedSource:
     """Copy ``source`` into the empty ``build_dir``, less what .slugignore names.
 
     ``scratch`` is where a tarball or a repository is unpacked first; ``ours`` are directories of
-    Slugkit that may lie in the source and are no part of it.
+    Slugkit that may lie in the source and are no part of it; ``timeout`` is for what is fetched.
     """
     match source.kind:
         case SourceKind.DIRECTORY:
@@ -114,9 +147,12 @@ def stage_source(
         case SourceKind.STDIN:
             top = unpack(sys.stdin.buffer, scratch, shown="standard input")
             return _stage_dir(top, build_dir, shown="standard input", ours=ours)
+        case SourceKind.DOWNLOAD:
+            top = fetch_archive(source.location, scratch, timeout=timeout)
+            return _stage_dir(top, build_dir, shown=shown_url(source.location), ours=ours)
         case SourceKind.GIT:
             url = parse_git_url(source.location)
-            commit = fetch_git(url, scratch, env=env)
+            commit = fetch_git(url, scratch, env=env, timeout=timeout)
             staged = _stage_dir(scratch, build_dir, shown=url.shown, ours=ours)
             return changed(staged, commit=commit)
 
@@ -149,54 +185,3 @@ def _empty(directory: Path) -> None:
 
     for entry in directory.iterdir():
         remove_tree(entry)
-
-
-def read_commit(source: Path) -> str | None:
-    """The commit checked out in ``source``, read from its own .git without starting git.
-
-    git itself refuses a repository of another user, and takes the repository around ``source``
-    for its own; neither is what a build means.
-    """
-    git_dir = _git_dir(source)
-    head = _line_of(git_dir / "HEAD") if git_dir else None
-    if git_dir is None or head is None:
-        return None
-    if not head.startswith("ref: "):
-        return head if _is_commit(head) else None
-    ref = head.removeprefix("ref: ")
-    pointer = _line_of(git_dir / "commondir")  # a linked worktree keeps its refs elsewhere
-    shared = git_dir / pointer if pointer else git_dir
-    found = _line_of(shared / ref) or _packed_ref(shared, ref)
-    return found if found and _is_commit(found) else None
-
-
-def _git_dir(source: Path) -> Path | None:
-    path = source / ".git"
-    if path.is_dir():
-        return path
-    pointer = _line_of(path)
-    if pointer and pointer.startswith("gitdir: "):
-        return source / pointer.removeprefix("gitdir: ")
-    return None
-
-
-def _packed_ref(git_dir: Path, ref: str) -> str | None:
-    try:
-        lines = (git_dir / "packed-refs").read_text(errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((line.split()[0] for line in lines if line.endswith(f" {ref}")), None)
-
-
-def _line_of(path: Path) -> str | None:
-    try:
-        if not path.is_file():
-            return None
-        with path.open(errors="replace") as file:
-            return file.readline(4096).strip()
-    except OSError:
-        return None  # a repository we may not read tells no commit; the build does without
-
-
-def _is_commit(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", text) is not None

@@ -60,14 +60,35 @@ def download(url: str, target: Path, *, sha256: str, timeout: float = 60.0) -> N
         temporary.unlink(missing_ok=True)
 
 
-def _save(url: str, target: Path, timeout: float) -> str:
+def save(
+    url: str, target: Path, *, on_progress: Callable[[int], None], timeout: float = 60.0
+) -> None:
+    """Write what lies at ``url``, whose digest nobody knows, to ``target``.
+
+    ``on_progress`` is told how many bytes have come, whenever some have, and may raise to end it.
+    """
+
+    def attempt() -> None:
+        on_progress(0)
+        _save(url, target, timeout, on_progress)
+
+    _retrying(url, attempt)
+
+
+def _save(
+    url: str, target: Path, timeout: float, on_progress: Callable[[int], None] | None = None
+) -> str:
     digest = hashlib.sha256()
     with _open(url, "*/*", timeout) as response, target.open("wb") as file:
         expected = response.headers.get("Content-Length")
+        # Who looks on wants to be asked however slowly a chunk fills.
+        read = response.read if on_progress is None else response.read1
         received = 0
-        while chunk := response.read(CHUNK):
+        while chunk := read(CHUNK):
             digest.update(chunk)
             received += file.write(chunk)
+            if on_progress is not None:
+                on_progress(received)
     if expected is not None and received != int(expected):
         # A cut connection is not a forged file: say so, and try again.
         raise http.client.IncompleteRead(b"", int(expected) - received)

@@ -16,8 +16,10 @@ class DirectoryStack:
     neighbour costs one open, so walk in sorted order.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        self._open: list[tuple[bytes, int]] = [(b"", os.open(root, _DIRECTORY))]
+    def __init__(self, root: str | os.PathLike[str] | int) -> None:
+        """``root`` is a directory's path, or a descriptor of it, which stays the caller's."""
+        first = os.dup(root) if isinstance(root, int) else os.open(root, _DIRECTORY)
+        self._open: list[tuple[bytes, int]] = [(b"", first)]
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ from slugc.archive.limits import BLOCK
 MAX_EXTENSION = 64 * 1024
 MAX_EXTENSIONS_IN_A_ROW = 8
 MAX_PADDING = 1024 * 1024  # a hundred records of tar's usual size
+HOLDS_NOTHING = "it holds nothing"
 _ZEROS = bytes(BLOCK)
 
 

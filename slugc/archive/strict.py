@@ -16,12 +16,13 @@ from typing import BinaryIO
 
 from tarsafe import TarSafe  # type: ignore[import-untyped]  # it ships no types
 
+from buildpack.support.values import value
 from slugc.archive.compression import DamagedStreamError, PlainStream, Readable
 from slugc.archive.errors import ArchiveDamagedError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.headers import Member, MemberKind
 from slugc.archive.judge import TreePath, link_refusals, path_refusal, split_path
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
-from slugc.archive.members import MemberReader
+from slugc.archive.members import HOLDS_NOTHING, MemberReader
 from slugc.archive.tree import TreeWriter
 
 _DATA_FILTER = getattr(tarfile, "data_filter", None)  # Debian 12's Python 3.11.2 has none
@@ -31,6 +32,14 @@ _TYPES = {
     MemberKind.SYMLINK: tarfile.SYMTYPE,
     MemberKind.HARD_LINK: tarfile.LNKTYPE,
 }
+
+
+@value
+class Contents:
+    """How much an archive held."""
+
+    entries: int
+    size: int
 
 
 class StrictArchive(TarSafe):  # type: ignore[misc]  # its base is untyped
@@ -76,15 +85,22 @@ class StrictArchive(TarSafe):  # type: ignore[misc]  # its base is untyped
             raise tarfile.ReadError(f"StrictArchive reads streams only, not with mode {mode!r}")
         return cls(fileobj or Path(name).open("rb"))
 
-    def extractall(self, path: str | os.PathLike[str] = ".") -> None:
+    @property
+    def contents(self) -> Contents:
+        """What was unpacked so far."""
+        return Contents(entries=self._entries, size=self._unpacked)
+
+    def extractall(self, path: str | os.PathLike[str] | int = ".") -> None:
         """Unpack everything into the directory ``path``, or raise ArchiveError.
 
-        What was made before an error stays: give it a directory of its own and drop that.
+        It may be an open one. What was made before an error stays: give it a directory of its own
+        and drop that.
         """
-        with TreeWriter(Path(path)) as tree:
+        at = f"/proc/self/fd/{path}" if isinstance(path, int) else os.fspath(path)
+        with TreeWriter(path) as tree:
             for member, reader in self._members():
-                self._unpack(member, reader, tree, os.fspath(path))
-            self._check_links(os.fspath(path))
+                self._unpack(member, reader, tree, at)
+            self._check_links(at)
             for link, target in self._targets.items():
                 tree.symlink(link, target)
 
@@ -113,7 +129,7 @@ class StrictArchive(TarSafe):  # type: ignore[misc]  # its base is untyped
             self._count_entry()
             yield member, reader
         if not self._entries:
-            raise reader.damaged("it holds nothing")
+            raise reader.damaged(HOLDS_NOTHING)
 
     def _unpack(self, member: Member, reader: MemberReader, tree: TreeWriter, at: str) -> None:
         path = self._path_of(member.name, member)

@@ -21,7 +21,7 @@ _CHUNK = 1024 * 1024
 class TreeWriter:
     """Makes files below one directory."""
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str] | int) -> None:
         self._directories = DirectoryStack(root)
 
     def __enter__(self) -> Self:

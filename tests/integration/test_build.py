@@ -285,8 +285,8 @@ def test_a_ref_that_does_not_exist_is_named(builder: Builder, app: Path) -> None
 
     outcome = builder.build(f"file://{app}#v9")
 
-    assert outcome.code == 75
-    assert f"Error: file://{app} could not be fetched" in outcome.stderr
+    assert outcome.code == 66
+    assert f"Error: There is no 'v9' in file://{app}" in outcome.stderr
 
 
 def test_two_builds_of_one_app_wait_for_each_other(

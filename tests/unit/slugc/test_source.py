@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from slugc.archive.errors import ArchiveDamagedError
-from slugc.fetching import GitUrlError, is_git_url, parse_git_url, shown_url
-from slugc.source import Source, SourceKind, parse_source, read_commit, stage_source
+from slugc.git.refs import read_commit
+from slugc.git.urls import GitUrlError, is_git_url, parse_git_url, shown_url
+from slugc.source import Source, SourceKind, parse_source, stage_source
 from slugc.source_errors import (
     SourceEmptyError,
     SourceKindError,
