@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import space_name
 from slugc.builder import build_slug
+from slugc.buildpack_choice import Choice, asked_for
 from slugc.buildpack_errors import PhaseFailedError
-from slugc.buildpacks import OWN, parse_spec
+from slugc.buildpack_registry import REGISTRY_VARIABLE, Registry
 from slugc.config_vars import gather_config_vars
+from slugc.installed_buildpacks import installed_specs
 from slugc.privileges import data_dir
 from slugc.progress import make_progress
 from slugc.sandbox.base import SandboxKind
@@ -78,8 +80,10 @@ def make_request(
     if name and not APP_NAME.fullmatch(name):
         raise AppNameError(name)
     app = name or source.app_name
-    specs = tuple(parse_spec(text, cwd=cwd) for text in _texts(options, "buildpacks"))
     home = data_dir(env)
+    config_vars = gather_config_vars(
+        _texts(options, "env"), [cwd / file for file in _texts(options, "env_file")]
+    )
     cache_dir = _text(options, "cache_dir")
     sandbox = _text(options, "sandbox")
     slug_format = SlugFormat(_text(options, "slug_format"))
@@ -91,17 +95,31 @@ def make_request(
         data_dir=home,
         space_root=cwd / cache_dir if cache_dir else _space_root(home, app, source, options),
         env=env,
-        buildpacks=specs or (OWN,),
-        config_vars=gather_config_vars(
-            _texts(options, "env"), [cwd / file for file in _texts(options, "env_file")]
+        buildpacks=named_buildpacks(
+            _texts(options, "buildpacks"), config_vars, env=env, cwd=cwd, home=home
         ),
+        config_vars=config_vars,
         sandbox=SandboxKind(sandbox) if sandbox else None,
         stack=_text(options, "stack") or None,
         format=slug_format,
         timeout=_number(options, "timeout"),
+        detect_timeout=_number(options, "detect_timeout"),
         keep_cache=options["no_cache"] is not True,
         allow_no_processes=options["allow_no_processes"] is True,
     )
+
+
+def named_buildpacks(
+    words: Sequence[str],
+    config_vars: Mapping[str, str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    home: Path,
+) -> Choice | None:
+    """The buildpacks that options and variables name, if they do."""
+    known = Registry(installed_specs(home), env.get(REGISTRY_VARIABLE, ""))
+    return asked_for(words, config_vars=config_vars, env=env, cwd=cwd, known=known)
 
 
 def _space_root(home: Path, app: str, source: Source, options: Mapping[str, object]) -> Path:

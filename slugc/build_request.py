@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.support.values import value
-from slugc.buildpacks import OWN, BuildpackSpec
+from slugc.buildpack_choice import Choice
 from slugc.left_out import LeftOut
+from slugc.plain_build import DETECT_TIMEOUT
 from slugc.sandbox.base import SandboxKind
 from slugc.slug import Slug, SlugFormat
 from slugc.source import Source
@@ -28,12 +29,14 @@ class BuildRequest:
     space_root: Path
     env: Mapping[str, str]
     """the environment of the person who builds"""
-    buildpacks: tuple[BuildpackSpec, ...] = (OWN,)
+    buildpacks: Choice | None = None
+    """those the person who builds names; without any, the source and what is installed decide"""
     config_vars: Mapping[str, str]
     sandbox: SandboxKind | None = None
     stack: str | None = None
     format: SlugFormat = SlugFormat.ZSTD
     timeout: float
+    detect_timeout: float = DETECT_TIMEOUT
     keep_cache: bool = True
     allow_no_processes: bool = False
 

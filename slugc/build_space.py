@@ -161,6 +161,13 @@ def opened_space(
             _reap(space)
 
 
+def drop_cache(space: BuildSpace) -> None:
+    """Begin with an empty cache in a space that is already open."""
+    _to_trash(space, [space.cache_dir, space.previous_dir])
+    space.cache_dir.mkdir(mode=0o755)
+    hand_over(space.cache_dir)
+
+
 @contextlib.contextmanager
 def _locked(lock: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:

@@ -5,31 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import locked
-from buildpack.support.values import value
 from slugc.aside import Aside
-from slugc.build_environment import build_environment, build_path, exposed_paths, pyenv_versions
+from slugc.build_environment import build_path, exposed_paths
 from slugc.build_log import counted, note_result, tell_result, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
-from slugc.buildpack_copies import provide_copy
 from slugc.buildpack_errors import NoProcessTypesError
-from slugc.buildpacks import OWN, Buildpack, fetch_buildpack
+from slugc.compiling import BuildRun, Compiled, bring_buildpacks
 from slugc.left_out import LeftOut, LeftOutNotes
-from slugc.phases import BuildpackRelease, Phases
 from slugc.privileges import hand_over
 from slugc.procfile import ProcessType, merge_process_types, read_procfile
 from slugc.progress import Progress
 from slugc.pruning import prune_built_tree
 from slugc.sandbox import ChosenSandbox, Entrance
-from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest
-from slugc.slug import BuildpackRecord, SlugFacts
+from slugc.sandbox.base import SandboxKind, SandboxRequest
+from slugc.slug import SlugFacts
 from slugc.source import SourceKind, StagedSource, stage_source
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.timeline import Timeline
@@ -37,17 +33,6 @@ from slugc.timeline import Timeline
 if TYPE_CHECKING:
     from slugc.early_packing import EarlyPacker
     from slugc.preparation import Preparation
-
-_PHASES = 4  # of each buildpack: detect, compile, release, report
-
-
-@value
-class Compiled:
-    """What the buildpacks did and said."""
-
-    records: tuple[BuildpackRecord, ...]
-    release: BuildpackRelease
-    python_version: str | None
 
 
 class BuildDirLostError(SlugkitError):
@@ -76,12 +61,18 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         tell_source(source.staged, progress)
         _write_env_dir(space.env_dir, request.config_vars)
         with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
-            buildpacks = _bring_buildpacks(request, space, chosen.sandbox, progress)
+            brought = bring_buildpacks(request, space, chosen.sandbox, progress)
         store = Store(request.data_dir / "store")
         with _preparing(request, space, store) as preparing:
-            compiled = _compile(
-                request, space, chosen.sandbox, buildpacks, source, progress, timeline
-            )
+            compiled = BuildRun(
+                request=request,
+                space=space,
+                sandbox=chosen.sandbox,
+                brought=brought,
+                commit=source.commit,
+                progress=progress,
+                timeline=timeline,
+            ).compile()
         _require_build_dir(space.build_dir)
         process_types = _discover_process_types(request, space, compiled, progress)
         left_out = _prune(space, source, progress)
@@ -198,81 +189,6 @@ def _write_env_dir(env_dir: Path, config_vars: Mapping[str, str]) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(os.fsencode(content))
         hand_over(path)
-
-
-def _bring_buildpacks(
-    request: BuildRequest, space: BuildSpace, sandbox: Sandbox, progress: Progress
-) -> tuple[Buildpack, ...]:
-    """Fetch and copy all of them before any code of theirs runs and could move our targets."""
-    found = []
-    for position, spec in enumerate(request.buildpacks):
-        if spec is not OWN:
-            progress.step(f"Fetching buildpack {spec.source}")
-        buildpack = fetch_buildpack(
-            spec,
-            store=request.data_dir / "buildpacks",
-            scratch=space.scratch_dir / f"buildpack-{position}",
-            env=request.env,
-            path=sandbox.path,
-        )
-        provide_copy(
-            buildpack,
-            space.buildpacks_dir / str(position),
-            last=space.last_buildpacks_dir / str(position),
-            note=space.seals_dir / f"buildpack-{position}",
-        )
-        found.append(buildpack)
-    return tuple(found)
-
-
-def _compile(  # noqa: PLR0913, PLR0917  # as many as a build has parts
-    request: BuildRequest,
-    space: BuildSpace,
-    sandbox: Sandbox,
-    buildpacks: Sequence[Buildpack],
-    source: StagedSource,
-    progress: Progress,
-    timeline: Timeline,
-) -> Compiled:
-    env = build_environment(
-        request.env,
-        home=str(sandbox.home),
-        path=sandbox.path,
-        stack=sandbox.stack().id,
-        commit=source.commit,
-        pyenv=None if sandbox.kind is SandboxKind.DOCKER else pyenv_versions(request.env),
-    )
-    deadline = time.monotonic() + request.timeout
-    records: list[BuildpackRecord] = []
-    reported: dict[str, object] = {}
-    release = BuildpackRelease()
-    for position, buildpack in enumerate(buildpacks):
-        phases = Phases(
-            sandbox=sandbox,
-            space=space,
-            env=env,
-            position=position,
-            label=buildpack.source,
-            deadline=deadline,
-            limit=request.timeout,
-        )
-        sandbox.expect(_PHASES)
-        label, timed = buildpack.source, timeline.timed
-        name = timed(f"detect {label}", phases.detect)(progress.line)
-        progress.step(f"{name} app detected")
-        timed(f"compile {label}", phases.compile)(progress.line)
-        reporting = timed(f"report {label}", phases.report)
-        report = Aside(reporting) if sandbox.side_by_side else None
-        # The last buildpack's counts, as on Heroku.
-        release = timed(f"release {label}", phases.release)(progress.line)
-        reported |= report.result() if report else reporting()
-        records.append(buildpack.record(name))
-    python_version = reported.get("python_version")
-    return Compiled(
-        records=tuple(records),
-        release=release,
-        python_version=python_version if isinstance(python_version, str) else None,
-    )
 
 
 def _require_build_dir(build_dir: Path) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
+from slugc.plain_text import plain_text
 
 # What Heroku's buildpacks, and ours, put before each line of an error.
 _MARK = re.compile(r"^ !(     (Error: )?|$)")
 
 
 def unmarked(lines: Sequence[str]) -> tuple[str, ...]:
-    """A buildpack's own error block without its marks, since it is shown inside one of ours."""
-    bare = [_MARK.sub("", line) for line in lines]
+    """A buildpack's own error block as it may stand inside one of ours: without its marks, and
+    without what would colour or move on a terminal."""
+    bare = [_MARK.sub("", plain_text(line)) for line in lines]
     while bare and not bare[0].strip():
         del bare[0]
     while bare and not bare[-1].strip():
@@ -31,9 +33,62 @@ class BuildpackSpecError(SlugkitError):
         self.spec = spec
         super().__init__(
             f"There is no buildpack at {printable_path(spec)}",
-            resolution="Give a directory, a git URL#ref or a tarball, for example:\n\n"
-            "    slugc build -b https://host/owner/buildpack#v1.2",
+            resolution="Give a directory, a git URL#ref, a tarball or the name of one that is\n"
+            "installed or published, for example:\n\n"
+            "    slugc build -b https://host/owner/buildpack#v1.2\n"
+            "    slugc build -b heroku/python",
         )
+
+
+class BuildpackRefusedError(SlugkitError):
+    """A place that is never gone to, whoever asks."""
+
+    exit_code = ExitCode.DATA
+    id = "buildpack-refused"
+
+    def __init__(self, spec: str, found: str) -> None:
+        self.spec, self.found = spec, found
+        super().__init__(
+            f"'{printable(spec, limit=200)}' is no buildpack we use",
+            details=found,
+            resolution="Give a directory, a git URL#ref, a tarball or a name like heroku/python.",
+        )
+
+
+class BuildpackGoneError(SlugkitError):
+    """An installed buildpack whose copy somebody deleted."""
+
+    exit_code = ExitCode.NO_INPUT
+    id = "buildpack-gone"
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name, self.source = name, source
+        super().__init__(
+            f"The installed buildpack {printable(name)} is no longer there",
+            details="Its copy in the data directory was deleted.",
+            resolution=f"Install it again: slugc buildpacks add {printable(source)} "
+            f"--name {printable(name)}",
+        )
+
+
+class NoBuildpackFoundError(SlugkitError):
+    """None of the installed buildpacks knows how to build this app."""
+
+    exit_code = ExitCode.DATA
+    id = "no-buildpack-found"
+
+    def __init__(self, said: Mapping[str, Sequence[str]]) -> None:
+        self.said = {name: unmarked(lines) for name, lines in said.items()}
+        super().__init__(
+            "None of the installed buildpacks recognised this app",
+            details="\n".join(_refusal(name, lines) for name, lines in self.said.items()),
+            resolution="Name one with -b, or install one: slugc buildpacks add SPEC",
+        )
+
+
+def _refusal(name: str, lines: Sequence[str]) -> str:
+    first = next((line.strip() for line in lines if line.strip()), "it gave no reason")
+    return f"- {printable(name)}: {printable(first, limit=200)}"
 
 
 class BuildpackBrokenError(SlugkitError):
@@ -95,6 +150,10 @@ class PhaseFailedError(SlugkitError):
         return SlugkitError(self.brief, resolution=self.resolution)
 
 
+LIMIT_OPTIONS = {"detect": "--detect-timeout"}
+"""which option gives a phase more time, where it is not the one for the whole build"""
+
+
 class PhaseTimeoutError(SlugkitError):
     """A phase ran into our time limit; everything it had started was killed."""
 
@@ -107,7 +166,7 @@ class PhaseTimeoutError(SlugkitError):
             f"bin/{phase} of the buildpack {printable(name)} was still running when the time\n"
             f"limit of {round(limit, 1):g} seconds was reached",
             details="It was stopped, with everything it had started. Nothing was written.",
-            resolution="Give it more time with --timeout SECONDS.",
+            resolution=f"Give it more time with {LIMIT_OPTIONS.get(phase, '--timeout')} SECONDS.",
         )
 
 

@@ -3,67 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, capture
+from buildpack.support.errors import printable_path
 from buildpack.support.files import publishing_dir
 from buildpack.support.values import value
 from buildpack.version import __version__
-from slugc.buildpack_errors import BuildpackBrokenError, BuildpackSpecError
-from slugc.fetching import (
-    ARCHIVE_SUFFIXES,
-    fetch_git,
-    is_git_url,
-    parse_git_url,
-    shown_url,
-    unpack,
-)
+from slugc.buildpack_check import check_programs
+from slugc.buildpack_errors import BuildpackBrokenError, BuildpackGoneError
+from slugc.buildpack_spec import BuildpackKind, BuildpackSpec, own_root
+from slugc.fetching import fetch_archive, fetch_git, parse_git_url, unpack
 from slugc.slug import BuildpackRecord
+from slugc.store import note_use
 
-OWN_NAME = "slugkit/python"
 # What our own buildpack is made of, in a checkout and in an installed slugc alike, so that both
 # have the same digest.
 OWN_PROGRAMS = ("detect", "compile", "release", "report", "test-compile")
 OWN_PACKAGE = "buildpack"
 
-PROGRAMS = ("detect", "compile")
-OPTIONAL_PROGRAMS = ("release", "report")
 NOT_PART_OF_IT = frozenset({".git", "__pycache__"})
-
-
-class BuildpackKind(StrEnum):
-    """How a buildpack is given."""
-
-    OWN = "own"
-    DIRECTORY = "directory"
-    GIT = "git"
-    TARBALL = "tarball"
-
-
-@value
-class BuildpackSpec:
-    """A buildpack as asked for; ``location`` is an absolute path or a URL."""
-
-    kind: BuildpackKind
-    location: str
-
-    @property
-    def source(self) -> str:
-        """As it is recorded in the slug: no password, and no path of this machine."""
-        match self.kind:
-            case BuildpackKind.OWN:
-                return OWN_NAME
-            case BuildpackKind.GIT:
-                return parse_git_url(self.location).shown
-            case _:
-                location = self.location
-                return shown_url(location) if "://" in location else Path(location).name
+MAX_FILES = 50_000  # Heroku's largest have some 3,000
+MAX_BYTES = 1024**3
 
 
 @value
@@ -82,130 +47,114 @@ class Buildpack:
         )
 
 
-OWN = BuildpackSpec(kind=BuildpackKind.OWN, location="")
-
-
-def parse_spec(text: str, *, cwd: Path) -> BuildpackSpec:
-    """The buildpack ``-b TEXT`` names."""
-    if text == OWN_NAME:
-        return OWN
-    if is_git_url(text):
-        parse_git_url(text)  # refused now, not after a minute of building
-        return BuildpackSpec(kind=BuildpackKind.GIT, location=text)
-    if text.startswith(("https://", "http://")):
-        return BuildpackSpec(kind=BuildpackKind.TARBALL, location=text)
-    path = Path(os.path.normpath(cwd / text))
-    if path.is_dir():
-        same = path.resolve() == own_root().resolve()
-        return OWN if same else BuildpackSpec(kind=BuildpackKind.DIRECTORY, location=str(path))
-    if path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES):
-        return BuildpackSpec(kind=BuildpackKind.TARBALL, location=str(path))
-    raise BuildpackSpecError(text)
-
-
-def own_root() -> Path:
-    """Our own buildpack: carried by an installed slugc, or the checkout it runs from."""
-    here = Path(__file__).resolve().parent
-    carried = here / "_buildpack"
-    return carried if carried.is_dir() else here.parent
-
-
 def fetch_buildpack(
-    spec: BuildpackSpec, *, store: Path, scratch: Path, env: Mapping[str, str], path: str
+    spec: BuildpackSpec,
+    *,
+    store: Path,
+    scratch: Path,
+    env: Mapping[str, str],
+    path: str,
+    has_programs: bool = True,
 ) -> Buildpack:
-    """Bring the buildpack into ``store``, by its content. ``path`` finds the builds' python3."""
-    version = __version__ if spec.kind is BuildpackKind.OWN else ""
-    match spec.kind:
-        case BuildpackKind.OWN:
-            top = own_root()
-            files = list(_own_files(top))
-        case BuildpackKind.DIRECTORY:
-            top = Path(spec.location)
-            files = list(_files_of(top))
-        case BuildpackKind.GIT:
-            top = scratch
-            version = fetch_git(parse_git_url(spec.location), scratch, env=env)
-            files = list(_files_of(top))
-        case BuildpackKind.TARBALL:
-            top = _unpack(spec.location, scratch)
-            files = list(_files_of(top))
-    check_programs(top, spec.source)
-    digest = _digest(top, files)
+    """Bring the buildpack into ``store``, by its content.
+
+    ``path`` finds the builds' python3 and, if a build ``has_programs`` of this machine, the
+    interpreters of the buildpack's.
+    """
+    if spec.kind is BuildpackKind.INSTALLED:
+        return _installed(spec, store)
+    top, version = _bring(spec, scratch, env)
+    own = spec.kind is BuildpackKind.OWN
+    files = list(_own_files(top) if own else _files_of(top, spec.label))
+    check_programs(top, spec.label, path=path if has_programs and not own else None)
+    digest = _digest(top, files, spec.label)
     kept = store / digest
-    if not kept.is_dir():
+    if not note_use(kept):
         _keep(top, files, kept, path=path)
     return Buildpack(root=kept, source=spec.source, version=version, digest=f"sha256:{digest}")
 
 
-def check_programs(root: Path, name: str) -> None:
-    """Raise with all that keeps the buildpack's programs from being started."""
-    wanted = list(PROGRAMS)
-    wanted += [program for program in OPTIONAL_PROGRAMS if (root / "bin" / program).exists()]
-    problems = [found for program in wanted if (found := _program_problem(root, program))]
-    if problems:
-        raise BuildpackBrokenError(name, problems)
+def _bring(spec: BuildpackSpec, scratch: Path, env: Mapping[str, str]) -> tuple[Path, str]:
+    """Where the buildpack is on this machine, and its version if it has one."""
+    match spec.kind:
+        case BuildpackKind.OWN:
+            return own_root(), __version__
+        case BuildpackKind.GIT:
+            return scratch, fetch_git(parse_git_url(spec.location), scratch, env=env)
+        case BuildpackKind.TARBALL:
+            return _unpack(spec.location, scratch), ""
+        case _:
+            return Path(spec.location), ""
 
 
-def _program_problem(root: Path, program: str) -> str:
-    path = root / "bin" / program
-    if not path.is_file():
-        return f"bin/{program} is missing"
-    if not path.stat().st_mode & 0o111:
-        return f"bin/{program} is not executable: chmod +x bin/{program}"
-    with path.open("rb") as file:
-        first = file.readline(4096)
-    if first.startswith(b"#!") and first.endswith(b"\r\n"):
-        # The kernel looks for an interpreter whose name ends in a carriage return.
-        return f"bin/{program} has Windows line ends: dos2unix bin/{program}"
-    if not first.startswith((b"#!", b"\x7fELF")):
-        return f"bin/{program} does not begin with '#!' and an interpreter"
-    return ""
+def _installed(spec: BuildpackSpec, store: Path) -> Buildpack:
+    kept = store / spec.location
+    if not note_use(kept):
+        raise BuildpackGoneError(spec.name, spec.origin)
+    digest = f"sha256:{spec.location}"
+    return Buildpack(root=kept, source=spec.origin, version=spec.version, digest=digest)
 
 
 def _unpack(location: str, scratch: Path) -> Path:
-    if "://" not in location:
-        with Path(location).open("rb") as stream:
-            return unpack(stream, scratch, shown=location)
-    from buildpack.support.download import fetch
-
-    body, _ = fetch(location)
-    return unpack(io.BytesIO(body), scratch, shown=location)
+    if "://" in location:
+        return fetch_archive(location, scratch)
+    with Path(location).open("rb") as stream:
+        return unpack(stream, scratch, shown=location)
 
 
 def _own_files(top: Path) -> Iterator[str]:
     yield from (f"bin/{name}" for name in OWN_PROGRAMS if (top / "bin" / name).exists())
-    yield from (f"{OWN_PACKAGE}/{name}" for name in _files_of(top / OWN_PACKAGE))
+    yield from (f"{OWN_PACKAGE}/{name}" for name in _files_of(top / OWN_PACKAGE, OWN_PACKAGE))
 
 
-def _files_of(top: Path) -> Iterator[str]:
+def _files_of(top: Path, label: str) -> Iterator[str]:
     """Every file and link below ``top``, less history, caches and virtualenvs."""
+    count = 0
     for directory, below, names in os.walk(top):
         below[:] = sorted(
             name
             for name in below
             if name not in NOT_PART_OF_IT and not (Path(directory) / name / "pyvenv.cfg").exists()
         )
+        count += len(names)
+        if count > MAX_FILES:
+            raise BuildpackBrokenError(label, [f"it holds more than {MAX_FILES:,} files"])
         inside = Path(directory).relative_to(top)
         links = [name for name in below if (Path(directory) / name).is_symlink()]
         yield from (os.fspath(inside / name) for name in sorted((*names, *links)))
 
 
-def _digest(top: Path, files: Iterable[str]) -> str:
+def _digest(top: Path, files: Sequence[str], label: str) -> str:
     """sha256 over names, modes and content: the same wherever the buildpack lies."""
     whole = hashlib.sha256()
+    size = 0
     for name in sorted(files, key=os.fsencode):
         path = top / name
-        if path.is_symlink():
-            kind, content = b"link", os.fsencode(path.readlink())
-        else:
-            executable = path.stat().st_mode & stat.S_IXUSR
-            kind, content = (b"program" if executable else b"file"), path.read_bytes()
-        part = hashlib.sha256(content).hexdigest().encode()
-        whole.update(b"\0".join((os.fsencode(name), kind, part)) + b"\n")
+        try:
+            status = path.lstat()
+            size += status.st_size
+            kind, part = _identity(path, status, size)
+        except (OSError, ValueError) as err:
+            what = getattr(err, "strerror", None) or err
+            raise BuildpackBrokenError(label, [f"{printable_path(name)}: {what}"]) from err
+        whole.update(b"\0".join((os.fsencode(name), kind, part.encode())) + b"\n")
     return whole.hexdigest()
 
 
-def _keep(top: Path, files: Iterable[str], kept: Path, *, path: str) -> None:
+def _identity(path: Path, status: os.stat_result, size: int) -> tuple[bytes, str]:
+    """What a file is, and the digest of its content. Raises ValueError with what is wrong."""
+    if stat.S_ISLNK(status.st_mode):
+        return b"link", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    if size > MAX_BYTES:
+        raise ValueError(f"with this file it is larger than {MAX_BYTES >> 20:,} MiB")
+    kind = b"program" if status.st_mode & stat.S_IXUSR else b"file"
+    with path.open("rb") as file:
+        return kind, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _keep(top: Path, files: Sequence[str], kept: Path, *, path: str) -> None:
     with publishing_dir(kept) as temporary:
         temporary.chmod(0o755)
         for name in files:

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 
 from buildpack.support.command import (
     CommandFailedError,
@@ -23,14 +22,16 @@ from slugc.buildpack_errors import (
     NotDetectedError,
     PhaseFailedError,
     PhaseTimeoutError,
-    ReleaseOutputError,
 )
-from slugc.procfile import ProcessType, is_process_type
+from slugc.buildpack_release import BuildpackRelease, parse_release
+from slugc.plain_build import DETECT_TIMEOUT
+from slugc.plain_text import plain_text
 from slugc.sandbox.base import Sandbox, SandboxCommand
 
-DETECT_LIMIT = 60.0  # seconds; a detect that thinks longer hangs
+QUICK_LIMIT = 60.0  # seconds, of bin/release and bin/report, which only print
 NOT_MINE = frozenset({1, 100})  # 1 in the classic API, 100 in the Cloud Native one
-MAX_PRINTED = 64 * 1024  # bytes of a buildpack release; a real one has a few hundred
+MAX_NAME = 100  # characters of what bin/detect calls an app
+MAX_PRINTED = 64 * 1024  # characters looked at for it
 
 # An offer to every buildpack, see docs/slugc.md: the last build's tree, to move parts out of.
 PREVIOUS_BUILD_DIR = "PREVIOUS_BUILD_DIR"
@@ -40,16 +41,9 @@ _AFTER_EXPORTS = 'until [ "$1" = -- ]; do . "$1"; shift; done; shift; exec "$@"'
 
 
 @value
-class BuildpackRelease:
-    """What bin/release said: defaults that a Procfile and config vars win over."""
-
-    default_process_types: Mapping[ProcessType, str] = MappingProxyType({})
-    config_vars: Mapping[str, str] = MappingProxyType({})
-
-
-@value
 class Phases:
-    """One buildpack in one build. ``position`` counts the buildpacks from 0."""
+    """One buildpack in one build. ``position`` counts the buildpacks from 0; what those in
+    ``earlier`` left for the ones after them is sourced before its programs."""
 
     sandbox: Sandbox
     space: BuildSpace
@@ -60,13 +54,15 @@ class Phases:
     """on the monotonic clock"""
     limit: float
     """of the whole build, in seconds, for the message"""
+    detect_limit: float = DETECT_TIMEOUT
+    earlier: tuple[int, ...] = ()
 
     def detect(self, on_line: Callable[[str], None]) -> str:
         """The name the buildpack gives the app. Raises NotDetectedError with its reasons."""
         said: list[str] = []
-        command = self._command("detect", self._inside(BUILD), limit=DETECT_LIMIT)
+        command = self._command("detect", self._inside(BUILD), limit=self.detect_limit)
         try:
-            name = self.sandbox.capture(command, said.append).strip()
+            name = self.sandbox.capture(command, said.append)
         except CommandFailedError as err:
             if err.code in NOT_MINE:
                 raise NotDetectedError(self.label, said or err.last_lines) from err
@@ -75,7 +71,7 @@ class Phases:
             raise PhaseTimeoutError("detect", self.label, command.timeout or 0) from err
         for line in said:
             on_line(line)
-        return name.splitlines()[0] if name else self.label
+        return _first_line(name) or self.label
 
     def compile(self, on_line: Callable[[str], None]) -> None:
         """Build the app in place, showing every line."""
@@ -93,14 +89,18 @@ class Phases:
         """The defaults the buildpack gives; none when it has no bin/release."""
         if not self._has("release"):
             return BuildpackRelease()
-        command = self._command("release", self._inside(BUILD), limit=DETECT_LIMIT)
+        command = self._command("release", self._inside(BUILD), limit=QUICK_LIMIT)
         try:
             printed = self.sandbox.capture(command, on_line)
         except CommandFailedError as err:
             raise PhaseFailedError("release", self.label, err.code, err.last_lines) from err
         except CommandTimeoutError as err:
             raise PhaseTimeoutError("release", self.label, command.timeout or 0) from err
-        return parse_release(printed, self.label)
+        found = parse_release(printed, self.label)
+        if found.addons:
+            names = ", ".join(found.addons)
+            on_line(f"       bin/release asks for add-ons, which nobody provides here: {names}")
+        return found
 
     def report(self) -> Mapping[str, object]:
         """The build data of bin/report; empty when there is none. Never fails a build."""
@@ -109,7 +109,7 @@ class Phases:
         places = (self._inside(BUILD), self._inside(CACHE), self._inside("env"))
         try:
             printed = self.sandbox.capture(
-                self._command("report", *places, limit=DETECT_LIMIT), lambda _line: None
+                self._command("report", *places, limit=QUICK_LIMIT), lambda _line: None
             )
             found = json.loads(printed or "{}")
         except (CommandFailedError, CommandOutputError, CommandTimeoutError, ValueError):
@@ -143,56 +143,13 @@ class Phases:
     def _after_exports(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         exports = [
             str(self._inside("buildpacks", str(earlier), "export"))
-            for earlier in range(self.position)
+            for earlier in self.earlier
             if (self.space.buildpacks_dir / str(earlier) / "export").is_file()
         ]
         return ("bash", "-c", _AFTER_EXPORTS, "slugc", *exports, "--", *argv) if exports else argv
 
 
-def parse_release(printed: str, name: str) -> BuildpackRelease:
-    """The YAML bin/release printed. Raises ReleaseOutputError with all that is wrong with it."""
-    if len(printed) > MAX_PRINTED:
-        raise ReleaseOutputError(name, (f"it is longer than {MAX_PRINTED // 1024} KiB",))
-    if printed.strip() in {"", "---", "{}", "--- {}"}:
-        return BuildpackRelease()
-    import yaml
-
-    try:
-        document = yaml.safe_load(printed)
-    except yaml.YAMLError as err:
-        raise ReleaseOutputError(name, (f"it is not YAML: {err}",)) from err
-    if document is None:
-        return BuildpackRelease()
-    if not isinstance(document, dict):
-        raise ReleaseOutputError(name, ("it is not a mapping",))
-    problems: list[str] = []
-    types = _texts(document, "default_process_types", problems)
-    config = _texts(document, "config_vars", problems)
-    problems += [f"'{kind}' is no process type" for kind in types if not is_process_type(kind)]
-    if problems:
-        raise ReleaseOutputError(name, problems)
-    return BuildpackRelease(
-        default_process_types=MappingProxyType(
-            {ProcessType(kind): line for kind, line in types.items()}
-        ),
-        config_vars=MappingProxyType(config),
-    )
-
-
-def _texts(document: Mapping[object, object], key: str, problems: list[str]) -> dict[str, str]:
-    """A mapping of texts under ``key``; numbers and truth values become the text they mean."""
-    found = document.get(key)
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        problems.append(f"'{key}' is not a mapping")
-        return {}
-    texts = {}
-    for name, text in found.items():
-        if not isinstance(name, str) or not isinstance(text, str | int | float):
-            problems.append(f"'{key}' holds '{name}', which is not a name with a text")
-        elif isinstance(text, bool):
-            texts[name] = str(text).lower()
-        else:
-            texts[name] = str(text)
-    return texts
+def _first_line(printed: str) -> str:
+    """What bin/detect calls the app: its first line with anything in it, bounded and harmless."""
+    lines = (plain_text(line).strip() for line in printed[:MAX_PRINTED].splitlines())
+    return next((line[:MAX_NAME] for line in lines if line), "")

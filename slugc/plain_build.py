@@ -16,6 +16,7 @@ from pathlib import Path
 from buildpack.support.errors import UsageError
 
 DEFAULT_TIMEOUT = 1500.0  # seconds: Heroku's 25 minutes
+DETECT_TIMEOUT = 60.0  # seconds; a detect that thinks longer hangs
 SANDBOX_VARIABLE = "SLUGC_SANDBOX"
 
 DEFAULTS: Mapping[str, object] = {
@@ -31,6 +32,7 @@ DEFAULTS: Mapping[str, object] = {
     "stack": None,
     "sandbox": None,
     "timeout": DEFAULT_TIMEOUT,
+    "detect_timeout": DETECT_TIMEOUT,
     "allow_no_processes": False,
     "as_json": False,
     "quiet": False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,11 +9,9 @@ from typing import Protocol, Self, TextIO
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output, wants_color
+from slugc.plain_text import colored_text, plain_text
 
 MAX_SHOWN = 16 * 1024 * 1024  # characters of one build's output; a log, not a disk filler
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Progress(Protocol):
@@ -61,8 +58,7 @@ class BuildpackLines:
             return None
         # A progress bar rewrites its line: its last state is the line.
         last = text.rstrip("\r").rpartition("\r")[2]
-        if not self.keep_color:
-            last = _CONTROLS.sub("", _ESCAPES.sub("", last))
+        last = colored_text(last) if self.keep_color else plain_text(last)
         self.shown += len(last) + 1
         if self.shown > MAX_SHOWN:
             return f"[the rest is not shown: more than {MAX_SHOWN // 1024**2} MiB of output]"

@@ -7,7 +7,7 @@ import os
 import click
 
 from slugc.commands import CONTEXT
-from slugc.plain_build import DEFAULT_TIMEOUT, current_dir
+from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, current_dir
 
 
 @click.command("build", context_settings=CONTEXT)
@@ -19,7 +19,8 @@ from slugc.plain_build import DEFAULT_TIMEOUT, current_dir
     "buildpacks",
     metavar="SPEC",
     multiple=True,
-    help="Directory, git URL#ref or tarball; several run in order [default: our own, for Python]",
+    help="Directory, git URL#ref, tarball or name; several run in order "
+    "[default: what the source names, or the installed one that recognises it]",
 )
 @click.option("-n", "--name", metavar="APP", help="The app's name [default: SRC's]")
 @click.option(
@@ -46,6 +47,13 @@ from slugc.plain_build import DEFAULT_TIMEOUT, current_dir
     default=DEFAULT_TIMEOUT,
     metavar="SECONDS",
     help="Stop a build that takes longer [default: 1500]",
+)
+@click.option(
+    "--detect-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DETECT_TIMEOUT,
+    metavar="SECONDS",
+    help="Stop a bin/detect that takes longer [default: 60]",
 )
 @click.option("--allow-no-processes", is_flag=True, help="Build an app that names no process types")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")

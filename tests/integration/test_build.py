@@ -127,7 +127,7 @@ def test_the_log_and_the_result(builder: Builder, app: Path, tmp_path: Path) -> 
     lines = outcome.stderr.splitlines()
     assert lines[:9] == [
         f"-----> Building app (sandbox: embedded, stack: {stack})",
-        "-----> Fetching buildpack pack",
+        "-----> Fetching buildpack pack (from -b)",
         "-----> Tiny app detected",
         "-----> Working",
         "       on stderr",

@@ -168,7 +168,7 @@ def test_a_buildpack_without_its_programs(builder: Builder, app: Path, tmp_path:
     assert outcome.code == 65
     assert error_of(outcome) == (
         "The buildpack pack cannot be started\n\n"
-        "- bin/detect has Windows line ends: dos2unix bin/detect\n"
+        "- bin/detect has Windows line ends (#!/bin/bash\\r): dos2unix bin/detect\n"
         "- bin/compile is missing\n"
         "- bin/release is not executable: chmod +x bin/release\n\n"
         "A buildpack is a directory with the programs bin/detect and\n"

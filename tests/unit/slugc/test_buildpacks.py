@@ -10,16 +10,9 @@ import pytest
 
 from buildpack.version import __version__
 from slugc.buildpack_errors import BuildpackBrokenError, BuildpackSpecError
-from slugc.buildpacks import (
-    OWN,
-    Buildpack,
-    BuildpackKind,
-    BuildpackSpec,
-    check_programs,
-    fetch_buildpack,
-    own_root,
-    parse_spec,
-)
+from slugc.buildpack_check import check_programs
+from slugc.buildpack_spec import OWN, BuildpackKind, BuildpackSpec, own_root, parse_spec
+from slugc.buildpacks import Buildpack, fetch_buildpack
 from slugc.fetching import GitUrlError
 
 
@@ -143,8 +136,10 @@ def test_a_spec_that_names_nothing(tmp_path: Path) -> None:
     assert caught.value.exit_code == 66
     assert caught.value.text() == (
         "There is no buildpack at nowhere\n\n"
-        "Give a directory, a git URL#ref or a tarball, for example:\n\n"
-        "    slugc build -b https://host/owner/buildpack#v1.2"
+        "Give a directory, a git URL#ref, a tarball or the name of one that is\n"
+        "installed or published, for example:\n\n"
+        "    slugc build -b https://host/owner/buildpack#v1.2\n"
+        "    slugc build -b heroku/python"
     )
 
 
@@ -162,7 +157,7 @@ def test_everything_wrong_with_the_programs_is_listed(tmp_path: Path) -> None:
         check_programs(pack, "pack")
 
     assert caught.value.problems == (
-        "bin/detect has Windows line ends: dos2unix bin/detect",
+        "bin/detect has Windows line ends (#!/bin/sh\\r): dos2unix bin/detect",
         "bin/compile does not begin with '#!' and an interpreter",
         "bin/release is not executable: chmod +x bin/release",
     )

@@ -112,6 +112,7 @@ def request(tmp_path: Path, **given: object) -> BuildRequest:
         "stack": None,
         "sandbox": None,
         "timeout": 1500.0,
+        "detect_timeout": 60.0,
         "allow_no_processes": False,
     }
     env = {"SLUGKIT_HOME": os.fspath(tmp_path / "data")}
@@ -125,7 +126,8 @@ def test_a_request_has_every_default_settled(tmp_path: Path) -> None:
     assert found.output == tmp_path / "polls.slug"
     assert found.space_root.parent == tmp_path / "data" / "cache"
     assert found.space_root.name.startswith("polls-")
-    assert [spec.source for spec in found.buildpacks] == ["slugkit/python"]
+    assert found.buildpacks is None  # the source and what is installed decide
+    assert found.detect_timeout == 60
     assert found.sandbox is None
     assert found.keep_cache
 

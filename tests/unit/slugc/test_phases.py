@@ -12,14 +12,15 @@ from typing import ClassVar, Self
 import pytest
 
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError
+from buildpack.support.values import changed
 from slugc.build_space import BuildSpace
 from slugc.buildpack_errors import (
     NotDetectedError,
     PhaseFailedError,
     PhaseTimeoutError,
-    ReleaseOutputError,
 )
-from slugc.phases import DETECT_LIMIT, Phases, parse_release
+from slugc.phases import Phases
+from slugc.plain_build import DETECT_TIMEOUT
 from slugc.sandbox.base import HOME, SandboxCommand, SandboxKind
 from slugc.stack import Stack
 
@@ -83,6 +84,7 @@ def phases(sandbox: FakeSandbox, tmp_path: Path, *, position: int = 0) -> Phases
         space=BuildSpace(root=tmp_path),
         env={"PATH": "/bin"},
         position=position,
+        earlier=tuple(range(position)),
         label="pack",
         deadline=time.monotonic() + 100,
         limit=100,
@@ -115,7 +117,7 @@ def test_detect_gives_the_name_and_passes_notes_on(tmp_path: Path) -> None:
 
     assert phases(sandbox, tmp_path).detect(notes.append) == "Python"
     assert notes == ["a note"]
-    assert sandbox.commands[0].timeout == DETECT_LIMIT
+    assert sandbox.commands[0].timeout == DETECT_TIMEOUT
 
 
 def test_a_detect_that_says_nothing_is_named_after_its_buildpack(tmp_path: Path) -> None:
@@ -149,7 +151,16 @@ def test_a_detect_that_hangs_runs_into_its_own_limit(tmp_path: Path) -> None:
     with pytest.raises(PhaseTimeoutError) as caught:
         phases(FakeSandbox(failure=timeout), tmp_path).detect(ignore)
 
-    assert (caught.value.exit_code, caught.value.limit) == (124, DETECT_LIMIT)
+    assert (caught.value.exit_code, caught.value.limit) == (124, DETECT_TIMEOUT)
+    assert caught.value.resolution == "Give it more time with --detect-timeout SECONDS."
+
+
+def test_detect_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    sandbox = FakeSandbox(answer="x")
+
+    changed(phases(sandbox, tmp_path), detect_limit=1.5).detect(ignore)
+
+    assert sandbox.commands[0].timeout == 1.5
 
 
 def test_exports_of_earlier_buildpacks_are_sourced_first(tmp_path: Path) -> None:
@@ -184,38 +195,28 @@ def test_a_report_that_is_no_json_object_is_passed_over(tmp_path: Path, printed:
     assert first.report() == {}
 
 
-@pytest.mark.parametrize("printed", ["", "--- {}\n", "---\n", "addons: [postgres]\n", "# none\n"])
-def test_a_release_without_defaults(printed: str) -> None:
-    assert parse_release(printed, "pack").default_process_types == {}
+def test_add_ons_are_told_and_not_provided(tmp_path: Path) -> None:
+    lines: list[str] = []
+    sandbox = FakeSandbox(answer="addons:\n- heroku-postgresql\n- redis:mini\n")
 
+    phases(sandbox, tmp_path).release(lines.append)
 
-def test_a_release_with_defaults() -> None:
-    found = parse_release(
-        "default_process_types:\n  web: \"run 'x: y'\"\nconfig_vars:\n  N: 3\n  D: true\n", "pack"
-    )
-
-    assert found.default_process_types == {"web": "run 'x: y'"}
-    assert found.config_vars == {"N": "3", "D": "true"}
+    assert lines == [
+        "       bin/release asks for add-ons, which nobody provides here: "
+        "heroku-postgresql, redis:mini"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("printed", "problem"),
+    ("printed", "name"),
     [
-        ("- web", "it is not a mapping"),
-        ("config_vars: 3", "'config_vars' is not a mapping"),
-        ("x" * 70_000, "it is longer than 64 KiB"),
-        ("config_vars: {1: x}", "'config_vars' holds '1', which is not a name with a text"),
-        ("default_process_types: {'a b': x}", "'a b' is no process type"),
+        ("\n\x1b[1mBash\x1b[0m app\nsecond\n", "Bash app"),
+        ("a\x07b\x00c", "abc"),
+        ("x" * 5000, "x" * 100),
+        ("\ufffd\ufffd \r\n", "\ufffd\ufffd"),
     ],
 )
-def test_a_release_we_cannot_use(printed: str, problem: str) -> None:
-    with pytest.raises(ReleaseOutputError) as caught:
-        parse_release(printed, "pack")
-
-    assert caught.value.problems == (problem,)
-
-
-@pytest.mark.parametrize("printed", ["a: [", "!!python/object/apply:os.system ['id']", "a: b: c"])
-def test_a_release_that_is_no_plain_yaml_is_refused(printed: str) -> None:
-    with pytest.raises(ReleaseOutputError, match="printed something we cannot use"):
-        parse_release(printed, "pack")
+def test_what_detect_prints_is_a_bounded_harmless_name(
+    tmp_path: Path, printed: str, name: str
+) -> None:
+    assert phases(FakeSandbox(answer=printed), tmp_path).detect(ignore) == name
