@@ -110,7 +110,12 @@ def find_build(data_dir: Path, checksum: str) -> BuildRecord | None:
 
 def forget_build(data_dir: Path, record: BuildRecord) -> None:
     """Remove every record of the output file that ``record`` tells of."""
-    key = _output_key(record.archive)
+    forget_output(data_dir, record.archive)
+
+
+def forget_output(data_dir: Path, archive: str) -> None:
+    """Remove every record of the slugs that were written to ``archive``."""
+    key = _output_key(archive)
     for path in _record_files(data_dir):
         if path.name[_NUMBER + 1 :].startswith(key):
             path.unlink(missing_ok=True)
