@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode, UsageError
-from runner.cli import cli, run_cli
+from runner.cli import run_cli
 from runner.engine_choice import NoEngineError, UnknownEngineError, determine_engine
 from runner.errors import EngineUnavailableError
 from runner.main import HELP_FILE, main
 from runner.overview import slug_overview, source_overview
-from runner.requests import SizeError, parse_size
+from runner.requests import COMMANDS, SizeError, parse_size
 from runner.session import NoSlugError, SeveralSlugsError, find_slug
 from slugc.procfile import ProcessType
 
@@ -74,10 +74,14 @@ def test_parse_size_refuses(text: str) -> None:
 
 
 def test_every_command_shows_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("start", "run"):
+    for name in COMMANDS:
         run_cli([name, "--help"])
-        assert "slug-run" in capsys.readouterr().out.split("Options:")[0].split("\n", 1)[1]
-    assert set(cli.commands) == {"start", "run", "engine"}
+        assert "slug-run" in capsys.readouterr().out.split("Options:")[0].split("\n", 1)[1], name
+
+
+def test_herokus_spellings_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(["engine:list"]) == 0
+    assert "embedded" in capsys.readouterr().out
 
 
 def test_engine_list_names_all(capsys: pytest.CaptureFixture[str]) -> None:

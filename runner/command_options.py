@@ -1,0 +1,42 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from runner.engines import ENGINE_NAMES
+from runner.requests import DEFAULTS
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+
+def shared_options(command: Decorated) -> Decorated:
+    """What every command that starts containers takes."""
+    options = (
+        click.option("--slug", "slug_file", type=click.Path(path_type=Path), metavar="FILE",
+                     help="The slug to run. Default: the only *.slug file here."),
+        click.option("--engine", metavar="NAME",
+                     help=f"{', '.join(ENGINE_NAMES)}. Default: $SLUG_RUN_ENGINE, else embedded."),
+        click.option("-e", "--env", "assignments", multiple=True, metavar="NAME=VALUE",
+                     help="Set a config var. May be given again."),
+        click.option("--env-file", "env_files", multiple=True, metavar="FILE",
+                     type=click.Path(path_type=Path),
+                     help="Set the config vars in FILE; --env beats it."),
+        click.option("--memory", default=DEFAULTS["memory"], show_default=True, metavar="SIZE",
+                     help="Memory of one container, or none."),
+        click.option("--cpus", type=click.FloatRange(min=0.01), metavar="N",
+                     help="Processors' worth of time for one container."),
+        click.option("--pids", type=click.IntRange(min=8), default=DEFAULTS["pids"],
+                     show_default=True, metavar="N",
+                     help="Processes and threads in one container."),
+        click.option("--stop-timeout", type=click.FloatRange(min=0, max=86400),
+                     default=DEFAULTS["stop_timeout"], show_default=True, metavar="SECONDS",
+                     help="From SIGTERM to SIGKILL."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,34 @@
+"""``slug-run run``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.command_options import shared_options
+from runner.requests import one_off_request
+from runner.session import run_one_off
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.argument(
+    "words", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error.")
+@click.option("-x", "--exit-code", is_flag=True, hidden=True)  # heroku run's; always so here
+@shared_options
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    """Run one command in a fresh container and return its exit code.
+
+    \b
+      slug-run run -- python manage.py migrate
+      slug-run run 'echo "$DATABASE_URL" | cut -c1-8'
+      slug-run run worker --once       a process type's command, and more words
+
+    A single word is a shell command line; of several, each is one argument.
+    """  # fmt: skip
+    context.exit(run_one_off(one_off_request(options, os.environ, Path.cwd())))

@@ -1,0 +1,61 @@
+"""``slug-run start``, and what is meant when a process type is the first word."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.command_options import shared_options
+from runner.front import DEFAULT_PORT, LOOPBACK
+from runner.requests import COMMANDS, DEFAULTS, start_request
+from runner.session import run_formation
+
+
+@click.command("start")
+@click.argument("types", nargs=-1, metavar="[TYPE[=N]]...")
+@click.option("--count", metavar="N", help="Containers of the one TYPE named. Default: 1.")
+@click.option("-c", "--concurrency", metavar="TYPE=N,...", help="Quantities, as honcho takes them.")
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help=f"Where the web containers answer.  [default: {DEFAULT_PORT}]",
+)
+@click.option(
+    "--bind",
+    default=LOOPBACK,
+    show_default=True,
+    metavar="ADDRESS",
+    help="The address the port is opened on.",
+)
+@click.option(
+    "--boot-timeout",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=DEFAULTS["boot_timeout"],
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a web container may take to listen on its PORT.",
+)
+@click.option("--exit-on-crash", is_flag=True, help="Stop all when one ends, with its code.")
+@click.option("--no-prefix", is_flag=True, help="Log lines without time and name.")
+@click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
+@shared_options
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    """Start process types and stay with them until Ctrl-C.
+
+    \b
+      slug-run start                   web, or the only process type there is
+      slug-run web --count 2           the word start may be left out
+      slug-run web=2 worker=1
+      slug-run web --env DEBUG=1 --env-file .env
+    """  # fmt: skip
+    commands = COMMANDS if context.meta.get("bare") else ()
+    outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=commands))
+    if outcome.reason:
+        click.echo(outcome.reason, err=True)
+    context.exit(outcome.exit_code)
