@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ import pytest
 from backports import zstd
 
 from slugc import cuts, frames
+from slugc.archive.scan import Entry
+from slugc.archive.writer import tar_bytes
 from slugc.frames import FrameMaker, NotWantedError
 from slugc.layers import plan_layers
 from slugc.slug import (
@@ -184,14 +186,13 @@ def test_unchanged_files_are_not_opened(
     """Whoever reads them cannot have known that they did not change."""
     pack(tree, store)
     add(tree, distribution("humanize"))
-    opened = []
-    original = frames.tar_bytes
+    opened: list[bytes] = []
 
-    def watched(tree: Path, entries: object, *, root: bool) -> object:
-        opened.extend(b"/".join(entry.path) for entry in entries)  # type: ignore[attr-defined]  # a test's
-        return original(tree, entries, root=root)  # type: ignore[arg-type]  # as above
+    def watched(tree: Path, entries: Sequence[Entry], *, root: bool) -> Iterator[bytes]:
+        opened.extend(b"/".join(entry.path) for entry in entries)
+        return tar_bytes(tree, entries, root=root)
 
-    monkeypatch.setattr(frames, "tar_bytes", watched)
+    monkeypatch.setattr("slugc.frames.tar_bytes", watched)
     pack(tree, store, "2.slug")
     assert any(b"/humanize/" in name for name in opened)
     for package in (b"/django/", b"/flask/", b"/redis/"):
