@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
+from buildpack.support.values import changed
+from slugc.archive.limits import DEFAULT_LIMITS
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import space_name
 from slugc.builder import build_slug
@@ -22,6 +24,7 @@ from slugc.sandbox.base import SandboxKind
 from slugc.slug import SlugFormat
 from slugc.source import Source, parse_source
 
+_USUAL_SIZES = {"500M": DEFAULT_LIMITS.packed, "300M": 300 * 1000 * 1000}  # the defaults
 APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -104,6 +107,10 @@ def make_request(
         format=slug_format,
         timeout=_number(options, "timeout"),
         detect_timeout=_number(options, "detect_timeout"),
+        fetch_timeout=_number(options, "fetch_timeout"),
+        limits=changed(DEFAULT_LIMITS, packed=_size(options, "max_size")),
+        warn_size=_size(options, "warn_size"),
+        strict_secrets=options["strict_secrets"] is True,
         keep_cache=options["no_cache"] is not True,
         allow_no_processes=options["allow_no_processes"] is True,
     )
@@ -171,6 +178,18 @@ def _text(options: Mapping[str, object], key: str) -> str:
 def _texts(options: Mapping[str, object], key: str) -> tuple[str, ...]:
     value = options[key]
     return tuple(str(text) for text in value) if isinstance(value, tuple) else ()
+
+
+def _size(options: Mapping[str, object], key: str) -> int:
+    text = _text(options, key)
+    if text in _USUAL_SIZES:
+        return _USUAL_SIZES[text]
+    from slugc.upkeep.units import DiskSizeError, parse_disk_size
+
+    size = parse_disk_size(text)
+    if size == 0:
+        raise DiskSizeError(text)
+    return size
 
 
 def _number(options: Mapping[str, object], key: str) -> float:

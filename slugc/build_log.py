@@ -51,6 +51,15 @@ def tell_result(built: BuiltSlug, packed: frozenset[str], progress: Progress) ->
     progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
 
 
+def tell_size(built: BuiltSlug, above: int, progress: Progress) -> None:
+    """That a slug is large, before it is larger than it may be."""
+    if built.size > above:
+        progress.warning(
+            f"The slug is larger than {_megabytes(above)}: every container starts later for it.\n"
+            "What fills it: slugc inspect --sizes"
+        )
+
+
 def _reused(layer: Layer, packed: frozenset[str]) -> str:
     frames = layer.parts
     reused = sum(frame.digest not in packed for frame in frames)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.support.values import value
+from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.buildpack_choice import Choice
 from slugc.left_out import LeftOut
-from slugc.plain_build import DETECT_TIMEOUT
+from slugc.plain_build import DETECT_TIMEOUT, FETCH_TIMEOUT
 from slugc.sandbox.base import SandboxKind
 from slugc.slug import Slug, SlugFormat
 from slugc.source import Source
@@ -37,6 +38,11 @@ class BuildRequest:
     format: SlugFormat = SlugFormat.ZSTD
     timeout: float
     detect_timeout: float = DETECT_TIMEOUT
+    fetch_timeout: float = FETCH_TIMEOUT
+    limits: Limits = DEFAULT_LIMITS
+    warn_size: int = 300 * 1000 * 1000
+    """bytes of the slug; where a person is told what makes it large"""
+    strict_secrets: bool = False
     keep_cache: bool = True
     allow_no_processes: bool = False
 

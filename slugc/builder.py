@@ -13,7 +13,7 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import locked
 from slugc.aside import Aside
 from slugc.build_environment import build_path, exposed_paths
-from slugc.build_log import counted, note_result, tell_result, tell_source
+from slugc.build_log import counted, note_result, tell_result, tell_size, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
 from slugc.buildpack_errors import NoProcessTypesError
@@ -27,6 +27,7 @@ from slugc.sandbox import ChosenSandbox, Entrance
 from slugc.sandbox.base import SandboxKind, SandboxRequest
 from slugc.slug import SlugFacts
 from slugc.source import SourceKind, StagedSource, stage_source
+from slugc.source_errors import SourceSecretsError
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.timeline import Timeline
 
@@ -94,6 +95,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             ),
             store=store,
             format=request.format,
+            limits=request.limits,
             prepared=prepared,
         )
     built = BuiltSlug(
@@ -105,11 +107,13 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
     )
     packed = written.packed | early.packed
     tell_result(built, packed, progress)
+    tell_size(built, request.warn_size, progress)
     note_result(request, built, built.slug.layers_without(packed), timeline, progress)
     return built
 
 
-def _sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest:
+def sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest:
+    """The sandbox a request asks for, around its space."""
     return SandboxRequest(
         work_dir=space.work_dir,
         exposed=exposed_paths(request.env),
@@ -125,16 +129,16 @@ def _enter_and_stage(
 
     One after the other where the copy takes long: the first line of a build is not to wait for it.
     """
-    entrance = Entrance(stack, request.sandbox, _sandbox_request(request, space))
+    entrance = Entrance(stack, request.sandbox, sandbox_request(request, space))
     at_once = (
         request.source.kind is SourceKind.DIRECTORY and request.sandbox is not SandboxKind.DOCKER
     )
     try:
-        source = _stage(request, space) if at_once else None
+        source = stage(request, space) if at_once else None
     finally:
         chosen = entrance.finished()
         progress.step(_first_line(request, chosen))
-    return chosen, source or _stage(request, space)
+    return chosen, source or stage(request, space)
 
 
 @contextlib.contextmanager
@@ -156,12 +160,11 @@ def _prepare(
     import yaml  # noqa: F401  # parse_release needs it
 
     from slugc import slug_writer  # noqa: F401
-    from slugc.archive.limits import DEFAULT_LIMITS
     from slugc.early_packing import EarlyPacker
     from slugc.preparation import prepare_packing
 
     prepared = prepare_packing(request.output, space.seals_dir, store, request.format)
-    early = EarlyPacker(space.build_dir, store, request.format, DEFAULT_LIMITS)
+    early = EarlyPacker(space.build_dir, store, request.format, request.limits)
     early.start()
     return prepared, early
 
@@ -171,14 +174,19 @@ def _first_line(request: BuildRequest, chosen: ChosenSandbox) -> str:
     return f"Building {request.app} (sandbox: {chosen.shown}, stack: {stack})"
 
 
-def _stage(request: BuildRequest, space: BuildSpace) -> StagedSource:
-    return stage_source(
+def stage(request: BuildRequest, space: BuildSpace) -> StagedSource:
+    """Copy the request's source into the space's build dir."""
+    source = stage_source(
         request.source,
         space.build_dir,
         scratch=space.scratch_dir / "source",
         env=request.env,
         ours=frozenset({request.data_dir, request.space_root}),
+        timeout=request.fetch_timeout,
     )
+    if request.strict_secrets and source.staged.secrets:
+        raise SourceSecretsError(source.staged.secrets)
+    return source
 
 
 def _write_env_dir(env_dir: Path, config_vars: Mapping[str, str]) -> None:

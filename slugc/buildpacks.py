@@ -17,7 +17,8 @@ from buildpack.version import __version__
 from slugc.buildpack_check import check_programs
 from slugc.buildpack_errors import BuildpackBrokenError, BuildpackGoneError
 from slugc.buildpack_spec import BuildpackKind, BuildpackSpec, own_root
-from slugc.fetching import fetch_archive, fetch_git, parse_git_url, unpack
+from slugc.fetching import FETCH_TIMEOUT, fetch_archive, fetch_git, parse_git_url, unpack
+from slugc.installed_buildpacks import INSTALLED
 from slugc.slug import BuildpackRecord
 from slugc.store import note_use
 
@@ -47,7 +48,7 @@ class Buildpack:
         )
 
 
-def fetch_buildpack(
+def fetch_buildpack(  # noqa: PLR0913  # all but the first are named
     spec: BuildpackSpec,
     *,
     store: Path,
@@ -55,6 +56,7 @@ def fetch_buildpack(
     env: Mapping[str, str],
     path: str,
     has_programs: bool = True,
+    timeout: float = FETCH_TIMEOUT,
 ) -> Buildpack:
     """Bring the buildpack into ``store``, by its content.
 
@@ -63,7 +65,7 @@ def fetch_buildpack(
     """
     if spec.kind is BuildpackKind.INSTALLED:
         return _installed(spec, store)
-    top, version = _bring(spec, scratch, env)
+    top, version = _bring(spec, scratch, env, timeout)
     own = spec.kind is BuildpackKind.OWN
     files = list(_own_files(top) if own else _files_of(top, spec.label))
     check_programs(top, spec.label, path=path if has_programs and not own else None)
@@ -74,30 +76,33 @@ def fetch_buildpack(
     return Buildpack(root=kept, source=spec.source, version=version, digest=f"sha256:{digest}")
 
 
-def _bring(spec: BuildpackSpec, scratch: Path, env: Mapping[str, str]) -> tuple[Path, str]:
+def _bring(
+    spec: BuildpackSpec, scratch: Path, env: Mapping[str, str], timeout: float
+) -> tuple[Path, str]:
     """Where the buildpack is on this machine, and its version if it has one."""
     match spec.kind:
         case BuildpackKind.OWN:
             return own_root(), __version__
         case BuildpackKind.GIT:
-            return scratch, fetch_git(parse_git_url(spec.location), scratch, env=env)
+            url = parse_git_url(spec.location)
+            return scratch, fetch_git(url, scratch, env=env, timeout=timeout)
         case BuildpackKind.TARBALL:
-            return _unpack(spec.location, scratch), ""
+            return _unpack(spec.location, scratch, timeout), ""
         case _:
             return Path(spec.location), ""
 
 
 def _installed(spec: BuildpackSpec, store: Path) -> Buildpack:
-    kept = store / spec.location
-    if not note_use(kept):
+    kept = store.with_name(INSTALLED) / spec.location
+    if not kept.is_dir():
         raise BuildpackGoneError(spec.name, spec.origin)
     digest = f"sha256:{spec.location}"
     return Buildpack(root=kept, source=spec.origin, version=spec.version, digest=digest)
 
 
-def _unpack(location: str, scratch: Path) -> Path:
+def _unpack(location: str, scratch: Path, timeout: float) -> Path:
     if "://" in location:
-        return fetch_archive(location, scratch)
+        return fetch_archive(location, scratch, timeout=timeout)
     with Path(location).open("rb") as stream:
         return unpack(stream, scratch, shown=location)
 

@@ -64,9 +64,9 @@ class BuildRun:
 
     def compile(self) -> Compiled:
         """Call every program of every buildpack, in order."""
-        phases, names = self._all_phases(), {}
+        phases, names = self.all_phases(), {}
         if self.brought.choice.is_loop:
-            found, names[0] = self._first_match(phases)
+            found, names[0] = self.first_match(phases)
             phases = (found,)
         specs = [self.brought.choice.specs[each.position] for each in phases]
         stack = self.sandbox.stack()
@@ -98,7 +98,7 @@ class BuildRun:
             python_version=python_version if isinstance(python_version, str) else None,
         )
 
-    def _first_match(self, candidates: tuple[Phases, ...]) -> tuple[Phases, str]:
+    def first_match(self, candidates: tuple[Phases, ...]) -> tuple[Phases, str]:
         """The first installed buildpack that says yes, and what it calls the app."""
         said: dict[str, tuple[str, ...]] = {}
         for phases in candidates:
@@ -111,7 +111,8 @@ class BuildRun:
             said[phases.label] = answer
         raise NoBuildpackFoundError(said)
 
-    def _all_phases(self) -> tuple[Phases, ...]:
+    def all_phases(self) -> tuple[Phases, ...]:
+        """Each buildpack with what its programs run in."""
         request, sandbox = self.request, self.sandbox
         env = build_environment(
             request.env,
@@ -158,12 +159,16 @@ def asked(phases: Phases, progress: Progress) -> str | tuple[str, ...]:
 
 
 def bring_buildpacks(
-    request: BuildRequest, space: BuildSpace, sandbox: Sandbox, progress: Progress
+    request: BuildRequest,
+    space: BuildSpace,
+    sandbox: Sandbox,
+    progress: Progress,
+    *,
+    obey_lock: bool = True,
 ) -> Brought:
     """Fetch and copy all of them before any code of theirs runs and could move our targets."""
-    choice = decide(request, space.build_dir, progress)
-    lock = read_lock(space.build_dir)
-    choice = restricted(choice, lock)
+    lock = read_lock(space.build_dir) if obey_lock else None
+    choice = restricted(decide(request, space.build_dir, progress), lock)
     found = []
     for position, spec in enumerate(choice.specs):
         _tell_fetch(spec, choice, progress)
@@ -174,6 +179,7 @@ def bring_buildpacks(
             env=request.env,
             path=sandbox.path,
             has_programs=sandbox.kind is not SandboxKind.DOCKER,
+            timeout=request.fetch_timeout,
         )
         provide_copy(
             buildpack,

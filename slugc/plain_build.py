@@ -17,7 +17,9 @@ from buildpack.support.errors import UsageError
 
 DEFAULT_TIMEOUT = 1500.0  # seconds: Heroku's 25 minutes
 DETECT_TIMEOUT = 60.0  # seconds; a detect that thinks longer hangs
+FETCH_TIMEOUT = 90.0  # seconds for one source or buildpack
 SANDBOX_VARIABLE = "SLUGC_SANDBOX"
+FETCH_VARIABLE = "BUILDPACK_FETCH_TIMEOUT"  # as older slug compilers call it
 
 DEFAULTS: Mapping[str, object] = {
     "source": ".",
@@ -33,6 +35,10 @@ DEFAULTS: Mapping[str, object] = {
     "sandbox": None,
     "timeout": DEFAULT_TIMEOUT,
     "detect_timeout": DETECT_TIMEOUT,
+    "fetch_timeout": FETCH_TIMEOUT,
+    "max_size": "500M",
+    "warn_size": "300M",
+    "strict_secrets": False,
     "allow_no_processes": False,
     "as_json": False,
     "quiet": False,
@@ -41,6 +47,7 @@ DEFAULTS: Mapping[str, object] = {
 _TEXTS = {"-o": "output", "--output": "output", "-n": "name", "--name": "name"}
 _FLAGS = {
     "--no-cache": "no_cache",
+    "--strict-secrets": "strict_secrets",
     "--allow-no-processes": "allow_no_processes",
     "--json": "as_json",
     "-q": "quiet",
@@ -51,7 +58,7 @@ _FLAGS = {
 
 def plain_options(words: Sequence[str], env: Mapping[str, str]) -> Mapping[str, object] | None:
     """What click would hand to `build` for ``words``; None unless they are plain."""
-    if not words or words[0] != "build" or SANDBOX_VARIABLE in env:
+    if not words or words[0] != "build" or SANDBOX_VARIABLE in env or FETCH_VARIABLE in env:
         return None
     found: dict[str, object] = {}
     rest = list(words[1:])

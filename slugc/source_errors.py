@@ -111,6 +111,22 @@ class SourceUnreadableError(SlugkitError):
         )
 
 
+class SourceSecretsError(SlugkitError):
+    """--strict-secrets, and the source holds files that look like some."""
+
+    exit_code = ExitCode.DATA
+    id = "source-secrets"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            "The source holds files that may be secret",
+            details=listed(self.names),
+            resolution="Give secrets as config vars, and leave the files out in .slugignore.\n"
+            "Without --strict-secrets they go into the slug, with a warning.",
+        )
+
+
 class SourceTooLargeError(SlugkitError):
     """More than a slug may hold."""
 

@@ -7,7 +7,7 @@ import os
 import click
 
 from slugc.commands import CONTEXT
-from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, current_dir
+from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, FETCH_TIMEOUT, current_dir
 
 
 @click.command("build", context_settings=CONTEXT)
@@ -55,6 +55,17 @@ from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, current_dir
     metavar="SECONDS",
     help="Stop a bin/detect that takes longer [default: 60]",
 )
+@click.option(
+    "--fetch-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=FETCH_TIMEOUT,
+    envvar="BUILDPACK_FETCH_TIMEOUT",
+    metavar="SECONDS",
+    help="How long a source or a buildpack may take to come [default: 90]",
+)
+@click.option("--max-size", metavar="SIZE", default="500M", help="Of the slug [default: 500M]")
+@click.option("--warn-size", metavar="SIZE", default="300M", help="Warn above it [default: 300M]")
+@click.option("--strict-secrets", is_flag=True, help="Refuse a source that seems to hold secrets")
 @click.option("--allow-no-processes", is_flag=True, help="Build an app that names no process types")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
 @click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only")
@@ -62,8 +73,9 @@ from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, current_dir
 def command(source: str, **options: object) -> None:
     """Build SRC into a slug.
 
-    SRC is a directory, a tarball, a git URL#ref, or - for a tar stream on standard input. It is
-    only read. Progress goes to standard error, the slug's path to standard output.
+    SRC is a directory, a tarball or its URL, a git URL#ref, a repository's path#ref, or - for a tar
+    stream on standard input. It is only read. Progress goes to standard error, the slug's path to
+    standard output.
 
     \b
     Examples:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.errors import UsageError
 from slugc import build_command
+from slugc.archive.limits import Limits
 from slugc.build_request import BuildRequest
 from slugc.command_line import TerminatedError, run
 from slugc.sandbox.base import SandboxKind
@@ -113,6 +115,10 @@ def request(tmp_path: Path, **given: object) -> BuildRequest:
         "sandbox": None,
         "timeout": 1500.0,
         "detect_timeout": 60.0,
+        "fetch_timeout": 90.0,
+        "max_size": "500M",
+        "warn_size": "300M",
+        "strict_secrets": False,
         "allow_no_processes": False,
     }
     env = {"SLUGKIT_HOME": os.fspath(tmp_path / "data")}
@@ -128,6 +134,7 @@ def test_a_request_has_every_default_settled(tmp_path: Path) -> None:
     assert found.space_root.name.startswith("polls-")
     assert found.buildpacks is None  # the source and what is installed decide
     assert found.detect_timeout == 60
+    assert (found.limits, found.warn_size) == (Limits(), 300_000_000)
     assert found.sandbox is None
     assert found.keep_cache
 
@@ -151,3 +158,12 @@ def test_builds_in_a_container_have_a_cache_of_their_own(tmp_path: Path) -> None
     assert request(tmp_path, sandbox="docker", stack="heroku-24").space_root.name == (
         f"{here}-docker-heroku-24"
     )
+
+
+def test_the_largest_slug_is_given_in_units_or_refused(tmp_path: Path) -> None:
+    found = request(tmp_path, max_size="1G", warn_size="1Gi", strict_secrets=True)
+    assert (found.limits.packed, found.warn_size) == (10**9, 2**30)
+    assert found.strict_secrets
+    for nothing in ("0", "12", "many"):
+        with pytest.raises(UsageError):
+            request(tmp_path, max_size=nothing)
