@@ -36,6 +36,8 @@ class BuildRequest:
     sandbox: SandboxKind | None = None
     stack: str | None = None
     format: SlugFormat = SlugFormat.ZSTD
+    obey_lock: bool = True
+    """whether a buildpacks.lock in the source is to hold"""
     timeout: float
     detect_timeout: float = DETECT_TIMEOUT
     fetch_timeout: float = FETCH_TIMEOUT

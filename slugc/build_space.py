@@ -161,6 +161,21 @@ def opened_space(
             _reap(space)
 
 
+@contextlib.contextmanager
+def temporary_space(parent: Path) -> Iterator[BuildSpace]:
+    """A space to look at a source in, which is gone afterwards."""
+    root = parent / f"{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        root.mkdir(parents=True, mode=0o755)
+        _create(BuildSpace(root=root))
+    except OSError as err:
+        raise BuildSpaceError(root, str(err)) from err
+    try:
+        yield BuildSpace(root=root)
+    finally:
+        remove_tree(root)
+
+
 def drop_cache(space: BuildSpace) -> None:
     """Begin with an empty cache in a space that is already open."""
     _to_trash(space, [space.cache_dir, space.previous_dir])

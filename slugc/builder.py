@@ -80,6 +80,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         progress.step("Packing the slug")
         prepared, early = preparing.result()
         from slugc.slug_writer import write_slug
+        from slugc.supply_chain.materials import materials_of
 
         written = timeline.timed("pack", write_slug)(
             space.build_dir,
@@ -92,6 +93,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
                 config_vars=compiled.release.config_vars,
                 python_version=compiled.python_version,
                 commit=source.commit,
+                materials=materials_of(request.source),
             ),
             store=store,
             format=request.format,

@@ -159,15 +159,10 @@ def asked(phases: Phases, progress: Progress) -> str | tuple[str, ...]:
 
 
 def bring_buildpacks(
-    request: BuildRequest,
-    space: BuildSpace,
-    sandbox: Sandbox,
-    progress: Progress,
-    *,
-    obey_lock: bool = True,
+    request: BuildRequest, space: BuildSpace, sandbox: Sandbox, progress: Progress
 ) -> Brought:
     """Fetch and copy all of them before any code of theirs runs and could move our targets."""
-    lock = read_lock(space.build_dir) if obey_lock else None
+    lock = read_lock(space.build_dir) if request.obey_lock else None
     choice = restricted(decide(request, space.build_dir, progress), lock)
     found = []
     for position, spec in enumerate(choice.specs):

@@ -1,6 +1,7 @@
 """The buildpacks a machine has installed: by name, in the order in which they are asked.
 
-One small file says which; the buildpacks themselves lie among all others, by their content.
+They lie by their content, with one small file that says which they are; apart from those that
+builds have fetched, which go when nobody has used them for long.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
-from buildpack.support.files import locked, write_atomically
+from buildpack.support.files import locked, remove_tree, write_atomically
 from buildpack.support.values import value
 from slugc.buildpack_spec import NAME, OWN, OWN_NAME, BuildpackKind, BuildpackSpec
 from slugc.json_fields import Fields
+from slugc.store import BUILDPACKS_LOCK
 
-FILE = "installed-buildpacks.json"
 STORE = "buildpacks"
 """below the data directory: every buildpack a build has used, by its digest"""
+INSTALLED = "installed-buildpacks"
+"""below the data directory: those that are installed, by their digest"""
+FILE = f"{INSTALLED}/list.json"
+LOCK = f"{INSTALLED}/.lock"
 
 
 class InstalledFileError(SlugkitError):
@@ -126,7 +131,7 @@ def install(data_dir: Path, added: Installed, *, position: int | None = None) ->
     ``position`` counts from 1; without it, it is asked after all others.
     """
     check_name(added.name)
-    with locked(data_dir / f".{FILE}.lock"):
+    with locked(data_dir / LOCK):
         found = list(read_installed(data_dir))
         names = [one.name for one in found]
         at = names.index(added.name) if added.name in names else len(found)
@@ -136,8 +141,8 @@ def install(data_dir: Path, added: Installed, *, position: int | None = None) ->
 
 
 def uninstall(data_dir: Path, name: str) -> None:
-    """Take one off the list; its copy goes when the store is pruned."""
-    with locked(data_dir / f".{FILE}.lock"):
+    """Take one off the list, and delete it unless it is there under another name."""
+    with locked(data_dir / LOCK):
         found = read_installed(data_dir)
         kept = [one for one in found if one.name != name]
         if len(kept) == len(found):
@@ -145,6 +150,10 @@ def uninstall(data_dir: Path, name: str) -> None:
             why = "is our own, and always there" if name == OWN_NAME else "is not installed"
             raise BuildpackNameError(name, why, f"Installed are: {names}")
         _write(data_dir, kept)
+        gone = {one.digest for one in found} - {one.digest for one in kept}
+        with locked(data_dir / BUILDPACKS_LOCK):  # a build may be copying it
+            for digest in gone:
+                remove_tree(data_dir / INSTALLED / digest.removeprefix("sha256:"))
 
 
 def _write(data_dir: Path, installed: Sequence[Installed]) -> None:

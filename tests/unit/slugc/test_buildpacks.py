@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from buildpack.version import __version__
-from slugc.buildpack_errors import BuildpackBrokenError, BuildpackSpecError
 from slugc.buildpack_check import check_programs
+from slugc.buildpack_errors import BuildpackBrokenError, BuildpackSpecError
 from slugc.buildpack_spec import OWN, BuildpackKind, BuildpackSpec, own_root, parse_spec
 from slugc.buildpacks import Buildpack, fetch_buildpack
 from slugc.fetching import GitUrlError
