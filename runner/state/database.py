@@ -1,0 +1,124 @@
+"""Opens the state file: private, complete to the last change, in the schema we know.
+
+A change is on the disk when the command that made it says so (synchronous=FULL), and a reader
+never waits for a writer (WAL). Who may read the file may read every config var, so nobody may but
+its owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.state.errors import (
+    StateBusyError,
+    StateDamagedError,
+    StateFileError,
+    StateTooNewError,
+)
+
+PATIENCE = 10.0  # seconds to wait for another writer, which needs milliseconds
+
+# Each takes the file from one schema to the next; never edited once released, only added to.
+MIGRATIONS = (
+    """
+    CREATE TABLE apps (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        created_at TEXT NOT NULL
+    );
+    CREATE TABLE releases (
+        app INTEGER NOT NULL REFERENCES apps (number) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        slug TEXT,
+        config_vars TEXT NOT NULL,
+        description TEXT NOT NULL,
+        who TEXT NOT NULL,
+        status TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        PRIMARY KEY (app, version)
+    ) WITHOUT ROWID;
+    CREATE TABLE formation (
+        app INTEGER NOT NULL REFERENCES apps (number) ON DELETE CASCADE,
+        process_type TEXT NOT NULL,
+        quantity INTEGER NOT NULL CHECK (quantity >= 0),
+        size TEXT NOT NULL,
+        PRIMARY KEY (app, process_type)
+    ) WITHOUT ROWID;
+    """,
+)
+SCHEMA = len(MIGRATIONS)
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connection:
+    """The state file, made or brought to our schema if need be."""
+    with explained(path, patience):
+        # SQLite gives its other files the mode of this one.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
+        # autocommit: transactions are begun by name, so that nothing is one by accident.
+        database = sqlite3.connect(path, timeout=patience, isolation_level=None)
+        try:
+            _prepare(database, path)
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+@contextlib.contextmanager
+def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Turn what SQLite and the system object to into errors a person can use."""
+    try:
+        yield
+    except OSError as err:
+        raise StateFileError(path, err.strerror or str(err)) from err
+    except sqlite3.DatabaseError as err:
+        code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+        if code in _BUSY:
+            raise StateBusyError(path, patience) from err
+        if code in _DAMAGED:
+            raise StateDamagedError(path, str(err)) from err
+        if isinstance(err, sqlite3.OperationalError):
+            raise StateFileError(path, f"SQLite says: {err}.") from err
+        raise
+
+
+@contextlib.contextmanager
+def changing(database: sqlite3.Connection) -> Iterator[None]:
+    """One change, whole or not at all; others that change wait for its end."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
+    database.execute("PRAGMA foreign_keys = ON")
+    database.execute("PRAGMA synchronous = FULL")
+    if _schema(database) == SCHEMA:
+        return
+    database.execute("PRAGMA journal_mode = WAL")
+    with changing(database):
+        found = _schema(database)  # another may have been quicker
+        if found > SCHEMA:
+            raise StateTooNewError(path, found, SCHEMA)
+        for migration in MIGRATIONS[found:]:
+            for statement in filter(str.strip, migration.split(";")):
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _schema(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
