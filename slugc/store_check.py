@@ -15,12 +15,12 @@ from typing import BinaryIO
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.values import value
-from slugc.archive.compression import PlainStream
+from slugc.archive.compression import DamagedStreamError, PlainStream
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import check_links, scan_tree
 from slugc.archive.writer import tar_bytes
 from slugc.cuts import cut_layer
-from slugc.privileges import in_dropped_child
+from slugc.privileges import in_dropped_child, require_reachable
 from slugc.slug import SlugFormat
 from slugc.slug_index import joined
 from slugc.store import Store
@@ -64,6 +64,7 @@ def require_whole_store(store: Store) -> StoreCheck:
 
 def verify_store(store: Store) -> StoreCheck:
     """Compare every frame and every unpacked layer with its name; without root's rights."""
+    require_reachable(store.root.parent)
     return in_dropped_child(partial(_verify, store.root))
 
 
@@ -91,7 +92,7 @@ def _judged(check: Callable[[Path], str | None], path: Path) -> str | None:
         return check(path)
     except FileNotFoundError:
         return None  # pruned while we looked
-    except SlugkitError as err:
+    except (DamagedStreamError, SlugkitError) as err:
         return str(err)
     except OSError as err:
         return err.strerror or str(err)
