@@ -1,0 +1,196 @@
+"""``slugc export``: the table of contents of what becomes of a slug elsewhere."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import assert_never
+
+from buildpack.support.errors import UsageError
+from buildpack.support.values import value
+from slugc.privileges import data_dir
+from slugc.slug import Slug, verify_slug
+from slugc.transfer.app_facts import facts_of_slug
+from slugc.transfer.base_image import (
+    BaseImage,
+    StackImageMissingError,
+    require_fit,
+)
+from slugc.transfer.bases import open_base
+from slugc.transfer.directory import write_tree
+from slugc.transfer.docker_archive import write_docker_archive
+from slugc.transfer.dockerfile import write_dockerfile
+from slugc.transfer.heroku_layout import write_heroku_tar, write_heroku_tgz
+from slugc.transfer.image import Image, assemble
+from slugc.transfer.layer_notes import LayerNotes
+from slugc.transfer.oci_layout import write_layout, write_layout_archive
+from slugc.transfer.outputs import new_directory, opened_output, require_free
+from slugc.transfer.slug_layers import Packing, slug_layers
+from slugc.transfer.start_layer import start_layer
+from slugc.transfer.streams import Compression
+from slugc.transfer.targets import Target, Transport
+
+Notify = Callable[[str], None]
+
+# What reads each kind at its oldest: docker 20.10 loads plain and gzip layers, not zstd.
+DEFAULT_COMPRESSION = {
+    Transport.DOCKER_ARCHIVE: Compression.NONE,
+    Transport.DOCKERFILE: Compression.GZIP,
+}
+_ALLOWED = {
+    Transport.DOCKER_ARCHIVE: frozenset({Compression.NONE, Compression.GZIP}),
+    Transport.DOCKERFILE: frozenset({Compression.GZIP}),
+}
+DEFAULT_TAG = "latest"
+
+
+@value
+class ExportRequest:
+    """One export, fully decided."""
+
+    target: Target
+    stack_image: str | None
+    cwd: Path
+    env: Mapping[str, str]
+    compression: Compression | None = None
+    tag: str | None = None
+    force: bool = False
+    plain_http: bool = False
+
+
+@value
+class Exported:
+    """What was made. ``digest`` is the manifest's, of an image."""
+
+    target: Target
+    digest: str | None = None
+
+
+class CompressionError(UsageError):
+    """A compression that the target's readers do not take."""
+
+    id = "compression"
+
+    def __init__(self, target: Target, compression: Compression) -> None:
+        allowed = " or ".join(sorted(_ALLOWED[target.transport]))
+        super().__init__(
+            f"A {target.transport} with {compression} layers would load nowhere",
+            resolution=f"Its compression can be {allowed}.",
+        )
+
+
+def export_slug(slug: Slug, request: ExportRequest, notify: Notify) -> Exported:
+    """Verify ``slug``, and make of it what ``request`` asks for: whole, or not at all."""
+    target = request.target
+    if not target.is_stdout and target.transport is not Transport.REGISTRY:
+        require_free(target.path, force=request.force)
+    verify_slug(slug)
+    match target.transport:
+        case Transport.TGZ:
+            with opened_output(target.place, force=request.force) as out:
+                write_heroku_tgz(slug, out)
+        case Transport.TAR:
+            with opened_output(target.place, force=request.force) as out:
+                write_heroku_tar(slug, out)
+        case Transport.DIRECTORY:
+            with new_directory(target.path, force=request.force) as directory:
+                write_tree(slug, directory)
+        case Transport.DOCKERFILE:
+            _export_dockerfile(slug, request)
+        case _:
+            with opened_packing(request) as packing:
+                image = make_image(slug, request, packing, notify)
+                write_image(image, request, name=slug.metadata.name, notify=notify)
+                return Exported(target=target, digest=image.digest)
+    return Exported(target=target)
+
+
+@contextmanager
+def opened_packing(request: ExportRequest) -> Iterator[Packing]:
+    """How the layers of this export are packed, with a scratch directory for it."""
+    target = request.target
+    compression = request.compression or DEFAULT_COMPRESSION.get(target.transport, Compression.ZSTD)
+    if compression not in _ALLOWED.get(target.transport, frozenset(Compression)):
+        raise CompressionError(target, compression)
+    home = data_dir(request.env) / "images"
+    home.mkdir(exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=home) as scratch:
+        notes = LayerNotes(home / "notes")
+        yield Packing(compression=compression, scratch=Path(scratch), notes=notes)
+
+
+def make_image(slug: Slug, request: ExportRequest, packing: Packing, notify: Notify) -> Image:
+    """The image of ``slug`` on the stack image that was asked for."""
+    app = facts_of_slug(slug)
+    base = fitting_base(request, packing, slug, notify)
+    own = (*slug_layers(slug, packing), start_layer(slug, app.facts, packing))
+    return assemble(base, app, own)
+
+
+def fitting_base(request: ExportRequest, packing: Packing, slug: Slug, notify: Notify) -> BaseImage:
+    stack = slug.metadata.stack
+    if not request.stack_image:
+        raise StackImageMissingError(stack.id)
+    base = open_base(request.stack_image, request, packing, arch=stack.arch)
+    require_fit(base, stack)
+    notify(f"On {base.shown}, {len(base.layers)} layers; {len(slug.metadata.layers) + 1} of ours")
+    return base
+
+
+def write_image(image: Image, request: ExportRequest, *, name: str, notify: Notify) -> None:
+    """Write ``image`` where ``request`` says."""
+    target = request.target
+    repository, tag = image_name(name, request.tag)
+    shown = "the image"
+    match target.transport:
+        case Transport.OCI:
+            with new_directory(target.path, force=request.force) as directory:
+                write_layout(image, directory, tag=tag, shown=shown)
+        case Transport.OCI_ARCHIVE:
+            with opened_output(target.place, force=request.force) as out:
+                write_layout_archive(image, out, tag=tag, shown=shown)
+        case Transport.DOCKER_ARCHIVE:
+            with opened_output(target.place, force=request.force) as out:
+                write_docker_archive(image, out, name=f"{repository}:{tag}", shown=shown)
+        case Transport.REGISTRY:
+            from slugc.transfer.registry import push
+
+            push(image, target.place, env=request.env, plain_http=request.plain_http, notify=notify)
+        case (
+            Transport.TGZ
+            | Transport.TAR
+            | Transport.DIRECTORY
+            | Transport.DOCKERFILE
+            | Transport.ROOTFS
+        ):
+            raise AssertionError(target.transport)
+        case _:
+            assert_never(target.transport)
+
+
+def image_name(app: str, given: str | None) -> tuple[str, str]:
+    """Repository and tag: what was given, or the app's name and ``latest``."""
+    # Names of images: lower-case letters and digits, parted by single signs.
+    repository = re.sub(r"[^a-z0-9]+", "-", app.lower()).strip("-") or "app"
+    if not given:
+        return repository, DEFAULT_TAG
+    if ":" in given.rpartition("/")[2]:
+        before, _, tag = given.rpartition(":")
+        return before or repository, tag
+    return given, DEFAULT_TAG
+
+
+def _export_dockerfile(slug: Slug, request: ExportRequest) -> None:
+    """No stack image is read: the Dockerfile names one, and whoever builds has it."""
+    app = facts_of_slug(slug)
+    base = request.stack_image or f"slugkit-stack:{slug.metadata.stack.id}"
+    base = base.removeprefix("docker://").removeprefix("registry:")
+    with (
+        opened_packing(request) as packing,
+        new_directory(request.target.path, force=request.force) as directory,
+    ):
+        own = (*slug_layers(slug, packing), start_layer(slug, app.facts, packing))
+        write_dockerfile(app, own, directory, base=base, shown="the slug")

@@ -1,0 +1,263 @@
+"""Images to and from a registry: https://github.com/opencontainers/distribution-spec
+
+What the registry has is not sent again; the manifest, which names everything else, comes last.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from buildpack.support.values import value
+from slugc.transfer.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Image, digest_of
+from slugc.transfer.image_source import (
+    MAX_DOCUMENT,
+    ImageUnusableError,
+    StoredImage,
+    oci_image,
+)
+from slugc.transfer.registry_errors import (
+    ImageReferenceError,
+    RegistryRefusedError,
+    RegistryTlsError,
+)
+from slugc.transfer.registry_http import Body, RegistryHttp, Send, open_http
+from slugc.transfer.streams import ChunkReader, checked
+
+PART = 64 * 1024 * 1024
+"""Bytes of one request: what is larger goes up in parts, as proxies limit what they pass on."""
+_CHUNK = 1024 * 1024
+_HUB, _HUB_SERVER = "docker.io", "registry-1.docker.io"
+_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
+_ACCEPTED = (
+    MANIFEST_TYPE,
+    INDEX_TYPE,
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+
+@value
+class Reference:
+    """``HOST/NAME:TAG`` or ``HOST/NAME@DIGEST``."""
+
+    host: str
+    name: str
+    tag: str
+
+    @property
+    def shown(self) -> str:
+        joint = "@" if _DIGEST.fullmatch(self.tag) else ":"
+        return f"{self.host}/{self.name}{joint}{self.tag}"
+
+
+def parse_reference(text: str) -> Reference:
+    """The image that ``text`` names. A name without a host is Docker Hub's, as everywhere."""
+    host, slash, rest = text.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, rest = _HUB, text
+    name, at, tag = rest.partition("@")
+    if not at:
+        name, _, tag = rest.partition(":")
+        tag = tag or "latest"
+    if host == _HUB and "/" not in name:
+        name = f"library/{name}"
+    if not _HOST.fullmatch(host):
+        raise ImageReferenceError(text, f"'{host}' is no name of a host.")
+    if not _NAME.fullmatch(name) or len(name) > 255:
+        near = name.lower()
+        advice = f" Did you mean {near}?" if near != name and _NAME.fullmatch(near) else ""
+        raise ImageReferenceError(text, f"'{name}' is no name of a repository.{advice}")
+    if not (_DIGEST if at else _TAG).fullmatch(tag):
+        raise ImageReferenceError(text, f"'{tag}' is no {'digest' if at else 'tag'}.")
+    return Reference(host=host, name=name, tag=tag)
+
+
+def push(
+    image: Image,
+    place: str,
+    *,
+    env: Mapping[str, str],
+    plain_http: bool,
+    notify: Callable[[str], None],
+    send: Send | None = None,
+) -> None:
+    """Upload what the registry lacks of ``image``, then its manifest under the tag."""
+    reference = parse_reference(place)
+    registry = open_registry(
+        reference, "pull,push", env, plain_http=plain_http, send=send or open_http(env)
+    )
+    for blob in image.blobs():
+        if registry.has(blob):
+            notify(f"{blob.digest[7:19]} is there already")
+        else:
+            registry.upload(blob)
+            notify(f"{blob.digest[7:19]} uploaded, {blob.size / 1e6:.1f} MB")
+    registry.put_manifest(image.manifest())
+
+
+def pull(
+    place: str,
+    *,
+    env: Mapping[str, str],
+    plain_http: bool,
+    arch: str,
+    send: Send | None = None,
+) -> StoredImage:
+    """The image at ``place``; its layers are fetched when they are read."""
+    reference = parse_reference(place)
+    registry = open_registry(
+        reference, "pull", env, plain_http=plain_http, send=send or open_http(env)
+    )
+    content = registry.manifest()
+    digest = digest_of(content)
+    if _DIGEST.fullmatch(reference.tag) and digest != reference.tag:
+        raise ImageUnusableError(reference.shown, f"The registry gave {digest}.")
+    return oci_image(registry, digest, arch=arch, content=content)
+
+
+class Registry:
+    """One repository of a registry."""
+
+    def __init__(self, http: RegistryHttp, reference: Reference) -> None:
+        self._http = http
+        self._reference = reference
+        self._path = f"/v2/{reference.name}"
+        self.shown = self.reference = reference.shown
+
+    def blob(self, digest: str) -> Iterator[bytes]:
+        """A blob's bytes; or a manifest's, which have a place of their own."""
+        fine = frozenset({200, 404})
+        url = f"{self._path}/blobs/{digest}"
+        answer = self._http.call("GET", url, what="Fetching a layer", fine=fine, streamed=True)
+        if answer.status == 404:
+            return iter((self._get_manifest(digest),))
+        return answer.stream()
+
+    def manifest(self) -> bytes:
+        return self._get_manifest(self._reference.tag)
+
+    def _get_manifest(self, tag: str) -> bytes:
+        what = f"Fetching {self._reference.name}:{tag}"
+        url = f"{self._path}/manifests/{tag}"
+        answer = self._http.call("GET", url, what=what, headers={"Accept": ", ".join(_ACCEPTED)})
+        if len(answer.body) >= MAX_DOCUMENT:
+            raise ImageUnusableError(self.shown, "Its manifest is too large.")
+        return answer.body
+
+    def has(self, blob: Blob) -> bool:
+        """Whether it is there already."""
+        url = f"{self._path}/blobs/{blob.digest}"
+        fine = frozenset({200, 404})
+        return self._http.call("HEAD", url, what="Asking for a layer", fine=fine).status == 200
+
+    def upload(self, blob: Blob) -> None:
+        """Send a blob: small ones in one request, large ones in parts."""
+        what = f"Uploading to {self._reference.name}"
+        begun = self._http.call(
+            "POST", f"{self._path}/blobs/uploads/", what=what, fine=frozenset({202})
+        )
+        where = self._location(begun.headers, self._path)
+        content = None
+        if blob.size > PART:
+            where = self._upload_parts(blob, where, what)
+        else:
+            read = checked(blob.read(), blob.digest, where="the image")
+            whole = b"".join(read)
+            content = Body(size=len(whole), read=lambda: iter((whole,)))
+        joint = "&" if "?" in where else "?"
+        finish = f"{where}{joint}{urlencode({'digest': blob.digest})}"
+        self._http.call("PUT", finish, what=what, fine=frozenset({201}), body=content)
+
+    def _upload_parts(self, blob: Blob, where: str, what: str) -> str:
+        reader = ChunkReader(checked(blob.read(), blob.digest, where="the image"))
+        start = 0
+        while part := _take(reader, PART):
+            body = Body(size=len(part), read=lambda part=part: _pieces(part))  # type: ignore[misc]  # bound now
+            headers = {"Content-Range": f"{start}-{start + len(part) - 1}"}
+            fine = frozenset({202})
+            answer = self._http.call(
+                "PATCH", where, what=what, fine=fine, headers=headers, body=body
+            )
+            where = self._location(answer.headers, where)
+            start += len(part)
+        return where
+
+    def put_manifest(self, content: bytes) -> None:
+        """Name the image: from here on it is there."""
+        body = Body(size=len(content), read=lambda: iter((content,)), media_type=MANIFEST_TYPE)
+        url = f"{self._path}/manifests/{self._reference.tag}"
+        what = f"Naming {self._reference.name}:{self._reference.tag}"
+        self._http.call("PUT", url, what=what, fine=frozenset({201}), body=body)
+
+    def _location(self, headers: Mapping[str, str], last: str) -> str:
+        found = headers.get("location")
+        if not found:
+            raise RegistryRefusedError(
+                self._http.host, "Uploading", status=202, found="It did not say where to."
+            )
+        url = urljoin(urljoin(self._http.base, last), found)
+        if urlsplit(self._http.base).scheme == "https" and urlsplit(url).scheme != "https":
+            raise RegistryTlsError(self._http.host, "It wants layers to be sent without TLS.")
+        return url
+
+
+def open_registry(
+    reference: Reference,
+    actions: str,
+    env: Mapping[str, str],
+    *,
+    plain_http: bool,
+    send: Send,
+) -> Registry:
+    """The repository of ``reference``. Without TLS only on this machine, or when told to."""
+    host = _HUB_SERVER if reference.host == _HUB else reference.host
+    scheme = "http" if plain_http or _is_plain_here(host, send) else "https"
+    scope = f"repository:{reference.name}:{actions}"
+    return Registry(RegistryHttp(f"{scheme}://{host}", scope, env, send=send), reference)
+
+
+def _is_plain_here(host: str, send: Send) -> bool:
+    """Whether a registry on this machine speaks plain HTTP; it is asked with TLS first."""
+    if not is_loopback(host):
+        return False
+    try:
+        send("GET", f"https://{host}/v2/", {}, None, False)
+    except RegistryTlsError as err:
+        cause = err.__cause__
+        while cause is not None and not isinstance(cause, ssl.SSLError):
+            cause = cause.__cause__ or cause.__context__
+        # A certificate that is not trusted is no reason to do without.
+        return not isinstance(cause, ssl.SSLCertVerificationError)
+    return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host with a port is this machine itself."""
+    name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) else host
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _take(reader: ChunkReader, count: int) -> bytes:
+    parts = []
+    while count and (data := reader.read(min(count, _CHUNK))):
+        parts.append(data)
+        count -= len(data)
+    return b"".join(parts)
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    view = memoryview(content)
+    for start in range(0, len(content), _CHUNK):
+        yield bytes(view[start : start + _CHUNK])
