@@ -23,6 +23,7 @@ OPEN_TO_RUNNER = (
     "slugc.slug",
     "slugc.stack",
     "slugc.store",
+    "slugc.supply_chain.trust",
 )
 
 # The buildpack runs from a bare checkout with nothing but `python3`; `packaging` is fetched by

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.support.values import changed
-from slugc.slug import Slug, SlugFacts
+from slugc.slug import Slug, SlugFacts, SlugFormat
 from slugc.slug_writer import write_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS
@@ -70,7 +70,14 @@ APP = {"Procfile": "web: gunicorn app:app\n", "app.py": "print('hello')\n"}
 RUNTIME = {".heroku/python/lib/os.py": "import sys\n", ".heroku/python/bin/python3.13": "elf"}
 
 
-def make_slug(where: Path, files: Files, *, facts: SlugFacts = FACTS, **given: object) -> Slug:
+def make_slug(
+    where: Path,
+    files: Files,
+    *,
+    facts: SlugFacts = FACTS,
+    slug_format: SlugFormat = SlugFormat.ZSTD,
+    **given: object,
+) -> Slug:
     """A slug of these files; ``given`` are facts that differ."""
     tree = where / "tree"
     for name, content in files.items():
@@ -78,4 +85,5 @@ def make_slug(where: Path, files: Files, *, facts: SlugFacts = FACTS, **given: o
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     told = changed(facts, **given)
-    return write_slug(tree, where / "polls.slug", facts=told, store=Store(where / "store")).slug
+    store = Store(where / "store")
+    return write_slug(tree, where / "polls.slug", facts=told, store=store, format=slug_format).slug
