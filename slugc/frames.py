@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import NOTHING, value
-from slugc.archive.compression import codec_version, new_compressor
+from slugc.archive.compression import Compressor, codec_version, new_compressor
 from slugc.archive.scan import Entry
 from slugc.archive.writer import MODIFIED, tar_bytes
 from slugc.cuts import cut_layer, tar_size
@@ -104,14 +104,14 @@ class FrameMaker:
 
     def _pack(self, part: _Part) -> Frame:
         """Read the files once, hashing and compressing as they come."""
-        if sum(map(tar_size, part.entries)) < _HUGE:
-            return self._compress(part, workers=0)
+        size = sum(map(tar_size, part.entries))
+        if size < _HUGE:
+            return self._compress(part, new_compressor(self._format, size=size))
         with self._huge:
-            return self._compress(part, workers=_WORKERS)
+            return self._compress(part, new_compressor(self._format, size=size, workers=_WORKERS))
 
-    def _compress(self, part: _Part, *, workers: int) -> Frame:
+    def _compress(self, part: _Part, compressor: Compressor) -> Frame:
         with self._store.temporary_frame() as temporary, temporary.open("wb") as out:
-            compressor = new_compressor(self._format, workers=workers)
             plain, packed = hashlib.sha256(), hashlib.sha256()
             plain_size = 0
             for piece in _in_pieces(tar_bytes(self._tree, part.entries, root=part.is_first)):

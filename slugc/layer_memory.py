@@ -19,7 +19,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.files import write_atomically
+from buildpack.support.files import publishing
 from buildpack.support.seals import Seal, decode_seal, is_unbroken
 from buildpack.support.values import value
 from slugc.archive.judge import TreePath
@@ -85,17 +85,20 @@ class LayerMemory:
         return tuple(known.layer for known in self._known)
 
     def unchanged(self, tree: Path) -> dict[str, KnownLayer]:
-        """The layers that lie in ``tree`` as they were packed, by name."""
-        return {
-            known.layer.name: known
-            for known in self._known
-            if _present(tree, known.layer.name) == known.roots
+        """The layers that lie in ``tree`` as they were packed, by name. What is known of the
+        others is forgotten: of many files it would take much memory while they are packed."""
+        self._known = tuple(known for known in self._known if self._is_unchanged(known, tree))
+        return {known.layer.name: known for known in self._known}
+
+    def _is_unchanged(self, known: KnownLayer, tree: Path) -> bool:
+        return (
+            _present(tree, known.layer.name) == known.roots
             and all(
                 file_identity(self._file(frame)) == known.frames[frame.digest]
                 for frame in known.layer.parts
             )
             and all(is_unbroken(_below(tree, root), seal) for root, seal in known.seals)
-        }
+        )
 
     def note(self, plan: LayerPlan, layer: Layer, *, scanned: int) -> None:
         """Remember a layer that was packed, or recognised, after the scan begun at ``scanned``.
@@ -117,9 +120,10 @@ class LayerMemory:
             **({"frames": encode_frames(layer.frames)} if layer.frames else {}),
             "roots": [{"path": path, "length": len(data)} for path, data in encoded],
         }
-        content = json.dumps(header).encode() + b"\n" + b"".join(data for _, data in encoded)
         self._directory.mkdir(exist_ok=True)
-        write_atomically(self._directory / plan.name, content)
+        with publishing(self._directory / plan.name) as temporary, temporary.open("xb") as file:
+            file.write(json.dumps(header).encode() + b"\n")
+            file.writelines(data for _, data in encoded)
 
     def _read(self) -> tuple[KnownLayer, ...]:
         found = (self._read_layer(name) for name, _ in LAYER_DIRECTORIES)

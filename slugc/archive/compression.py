@@ -25,6 +25,8 @@ ZSTD_LEVEL = (
 # Four times the window and tables of level 3 make frames 2 % smaller, which is more than cutting
 # a slug into frames costs. 8 MiB is what RFC 8878 (3.1.1.1.2) asks every decoder to support.
 ZSTD_WINDOW_LOG, ZSTD_HASH_LOG, ZSTD_CHAIN_LOG = 23, 19, 18
+ZSTD_LARGE = 1 << ZSTD_WINDOW_LOG
+ZSTD_WINDOW_LOG_LEAST = 18  # a window larger than the frame is memory for nothing, on both sides
 # With at least one worker zstd cuts its input into jobs of a fixed size, so the bytes do not
 # depend on how many workers there are (zstd.h, ZSTD_c_nbWorkers); 0 gives other bytes.
 # A smaller window and jobs, because every worker has buffers of that size.
@@ -51,10 +53,11 @@ class Compressor(Protocol):
 class ZstdFrame:
     """One zstd frame with a content checksum, so that `zstd -t` can test a slug."""
 
-    def __init__(self, *, workers: int = 0) -> None:
+    def __init__(self, *, size: int = ZSTD_LARGE, workers: int = 0) -> None:
+        window_log = max(ZSTD_WINDOW_LOG_LEAST, min(ZSTD_WINDOW_LOG, size.bit_length()))
         options: dict[int, int] = {
             zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
-            zstd.CompressionParameter.window_log: ZSTD_WINDOW_LOG,
+            zstd.CompressionParameter.window_log: window_log,
             zstd.CompressionParameter.hash_log: ZSTD_HASH_LOG,
             zstd.CompressionParameter.chain_log: ZSTD_CHAIN_LOG,
             zstd.CompressionParameter.checksum_flag: 1,
@@ -96,10 +99,13 @@ class GzipMember:
 def new_compressor(
     format: SlugFormat,  # noqa: A002  # the word it is known by
     *,
+    size: int = ZSTD_LARGE,
     workers: int = 0,
 ) -> Compressor:
-    """A compressor for one frame of that format; gzip has no use for ``workers``."""
-    return ZstdFrame(workers=workers) if format is SlugFormat.ZSTD else GzipMember()
+    """A compressor for one frame of some ``size``; gzip has no use for that and ``workers``."""
+    if format is SlugFormat.ZSTD:
+        return ZstdFrame(size=size, workers=workers)
+    return GzipMember()
 
 
 def codec_version(format: SlugFormat) -> str:  # noqa: A002  # as above
