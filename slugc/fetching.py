@@ -67,12 +67,12 @@ def unpack(
     ``shown`` is what an error calls the tarball.
     """
     from slugc.archive.errors import ArchiveError
-    from slugc.archive.limits import DEFAULT_LIMITS
+    from slugc.archive.limits import STRANGERS_LIMITS
     from slugc.archive.unprivileged import extract_unprivileged
 
     target.mkdir(parents=True, exist_ok=True)
     try:
-        extract_unprivileged(stream, target, limits or DEFAULT_LIMITS)
+        extract_unprivileged(stream, target, limits or STRANGERS_LIMITS)
     except ArchiveError as err:
         err.details = f"{printable_path(shown_url(shown))}\n\n{err.details}"
         raise

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from slugc.archive.limits import Limits
+from slugc.archive.limits import RATIO_SLACK, Limits
 from slugc.slug_format import GZIP_HEADER, GZIP_MAGIC, ZSTD_MAGIC, SlugFormat
 
 if sys.version_info >= (3, 14):
@@ -172,11 +172,20 @@ class _GzipDecoder:
         return not self._decoder.eof and bool(self._decoder.unconsumed_tail)
 
 
+class StreamLimitError(DamagedStreamError):
+    """More bytes than are allowed; the archive reader gives it words of its own."""
+
+    def __init__(self, what: str, limit: int, found: int) -> None:
+        super().__init__(f"{found:,} {what} where {limit:,} are allowed")
+        self.what, self.limit, self.found = what, limit, found
+
+
 class PlainStream:
     """The tar bytes of an archive that is not compressed, or is: read until their true end.
 
     Concatenated frames and members are one stream; skippable frames are skipped; what follows
-    the last one must be another one. A stream that is cut raises DamagedStreamError.
+    the last one must be another one. A stream that is cut raises DamagedStreamError, one that
+    passes a limit StreamLimitError.
     ``watch`` sees all decoded bytes, to hash them.
     """
 
@@ -185,8 +194,8 @@ class PlainStream:
     ) -> None:
         self._raw = raw
         self._watch = watch
-        self._left = limits.packed
-        self._limit = limits.packed
+        self._limits = limits
+        self._taken = self._given = 0
         self._frames_left = _MAX_FRAMES
         self._chunk = b""
         self._start = 0
@@ -228,10 +237,18 @@ class PlainStream:
 
     def _more_input(self) -> bytes:
         data = self._raw.read(_CHUNK)
-        self._left -= len(data)
-        if self._left < 0:
-            raise DamagedStreamError(f"it is larger than {self._limit:,} bytes")
+        self._taken += len(data)
+        if self._taken > self._limits.packed:
+            raise StreamLimitError("packed bytes", self._limits.packed, self._taken)
         return data
+
+    def _weigh(self, count: int) -> None:
+        """A few packed bytes that become very many are no app."""
+        self._given += count
+        ratio = self._limits.ratio
+        if ratio is not None and self._given > RATIO_SLACK + ratio * self._taken:
+            found = self._given // max(1, self._taken)
+            raise StreamLimitError("bytes for each packed one", ratio, found)
 
     def _next_chunk(self) -> bytes:
         """Some decoded bytes; empty only at the true end."""
@@ -248,6 +265,7 @@ class PlainStream:
                 continue
             data = decoder.feed(self._take_input(decoder))
             if data:
+                self._weigh(len(data))
                 return data
 
     def _take_input(self, decoder: _ZstdDecoder | _GzipDecoder) -> bytes:
@@ -286,5 +304,5 @@ def first_bytes(path: Path, count: int) -> bytes:
     with path.open("rb") as raw:
         try:
             return PlainStream(raw, Limits()).read(count)
-        except DamagedStreamError:
+        except (DamagedStreamError, StreamLimitError):
             return b""

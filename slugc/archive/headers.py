@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from slugc.archive.limits import BLOCK
 
+_MAX_OCTAL_SIZE = 0o77777777777
 _OCTAL = re.compile(rb" *([0-7]+)[ \0]*")
 _POSIX_MAGIC = b"ustar\x0000"
 _GNU_MAGIC = b"ustar  \x00"
@@ -131,6 +132,9 @@ def combine(header: Header, extensions: Mapping[Extension, bytes]) -> Member:
         if not re.fullmatch(rb"[0-9]{1,19}", given):
             raise HeaderError("a PAX size is not a number")
         size = int(given)
+        if size <= _MAX_OCTAL_SIZE and header.size != size:
+            # Readers disagree which one counts, and so about what is a header (CVE-2025-62518).
+            raise HeaderError("a PAX size differs from the one in its header")
     return Member(name, header.kind, size, header.mode, target)
 
 

@@ -44,9 +44,11 @@ def path_refusal(parts: TreePath, limits: Limits) -> str | None:
     if len(parts) > limits.depth:
         return f"it lies {len(parts)} directories deep, {limits.depth} are allowed"
     if sum(map(len, parts)) + len(parts) > limits.path:
-        return f"its path is longer than {limits.path:,} bytes"
+        length = sum(map(len, parts)) + len(parts) - 1
+        return f"its path is {length:,} bytes long, {limits.path:,} are allowed"
     if parts and max(map(len, parts)) > MAX_COMPONENT:  # asked of every entry: any() is slower
-        return f"a part of its name is longer than {MAX_COMPONENT} bytes"
+        length = max(map(len, parts))
+        return f"a part of its name is {length:,} bytes long, {MAX_COMPONENT} are allowed"
     return None
 
 

@@ -21,6 +21,12 @@ class Limits:
     depth: int = 64
     path: int = 3_840
     """bytes of one path: PATH_MAX less room for where the tree is unpacked"""
+    ratio: int | None = None
+    """bytes that may come out for each one that went in, beyond RATIO_SLACK"""
 
 
+RATIO_SLACK = 64 * 1024 * 1024  # a small file of zeros is no bomb, however well it packs
 DEFAULT_LIMITS = Limits()
+# Of a slug the index says how large its layers are, and digests vouch for it; of what strangers
+# packed nothing does. gzip reaches 1,032, an app 3 to 10.
+STRANGERS_LIMITS = Limits(ratio=100)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slugc.archive.compression import DamagedStreamError, PlainStream
-from slugc.archive.errors import ArchiveDamagedError, UnsafeMemberError
+from slugc.archive.compression import DamagedStreamError, PlainStream, StreamLimitError
+from slugc.archive.errors import ArchiveDamagedError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.headers import (
     Extension,
     HeaderError,
@@ -122,6 +122,8 @@ class MemberReader:
     def _some(self, count: int) -> bytes:
         try:
             return self._stream.read(count)
+        except StreamLimitError as err:
+            raise ArchiveLimitError(err.what, err.limit, err.found) from err
         except DamagedStreamError as err:
             raise self.damaged(str(err)) from err
 

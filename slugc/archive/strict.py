@@ -17,7 +17,7 @@ from typing import BinaryIO
 from tarsafe import TarSafe  # type: ignore[import-untyped]  # it ships no types
 
 from buildpack.support.values import value
-from slugc.archive.compression import DamagedStreamError, PlainStream, Readable
+from slugc.archive.compression import DamagedStreamError, PlainStream, Readable, StreamLimitError
 from slugc.archive.errors import ArchiveDamagedError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.headers import Member, MemberKind
 from slugc.archive.judge import TreePath, link_refusals, path_refusal, split_path
@@ -122,6 +122,8 @@ class StrictArchive(TarSafe):  # type: ignore[misc]  # its base is untyped
     def _members(self) -> Iterator[tuple[Member, MemberReader]]:
         try:
             stream = PlainStream(self.fileobj, self._limits, watch=self._watch)
+        except StreamLimitError as err:
+            raise ArchiveLimitError(err.what, err.limit, err.found) from err
         except DamagedStreamError as err:
             raise ArchiveDamagedError(str(err), 0) from err
         reader = MemberReader(stream, ends=self._ends)

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from slugc.archive.compression import Readable
 from slugc.archive.directories import DirectoryStack
 from slugc.archive.extract import extract
-from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.archive.limits import STRANGERS_LIMITS, Limits
 from slugc.archive.strict import Contents
 from slugc.privileges import RUN_GID, RUN_UID, in_dropped_child
 
 
 def extract_unprivileged(
-    stream: Readable, destination: Path, limits: Limits = DEFAULT_LIMITS, *, below: str = ""
+    stream: Readable, destination: Path, limits: Limits = STRANGERS_LIMITS, *, below: str = ""
 ) -> Contents:
     """``extract`` in a process that is not root's, into ``destination`` or a directory below it.
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from backports import zstd
+
+BELOW: ContextVar[bytes] = ContextVar("BELOW", default=b"")
+"""What every name and every hard link's target begins with: ``./app/`` in a slug."""
 
 POSIX = b"ustar\x0000"
 GNU = b"ustar  \x00"
@@ -42,29 +46,40 @@ def padded(content: bytes) -> bytes:
     return content + bytes(-len(content) % 512)
 
 
+def at(name: bytes) -> bytes:
+    """``name`` below BELOW, unless it is absolute or none."""
+    return name if name.startswith(b"/") or not name else BELOW.get() + name
+
+
+def entry(name: bytes, kind: bytes = b"0", size: int = 0, fields: Fields | None = None) -> bytes:
+    """A header with a name in the tree."""
+    return header(at(name), kind, size, fields)
+
+
 def file(name: bytes, content: bytes = b"x", fields: Fields | None = None) -> bytes:
     """A regular file."""
-    return header(name, b"0", len(content), fields) + padded(content)
+    return entry(name, b"0", len(content), fields) + padded(content)
 
 
 def directory(name: bytes, mode: bytes = b"0000755\0") -> bytes:
     """A directory."""
-    return header(name, b"5", 0, Fields(mode=mode))
+    return entry(name, b"5", 0, Fields(mode=mode))
 
 
 def symlink(name: bytes, target: bytes) -> bytes:
     """A symbolic link."""
-    return header(name, b"2", 0, Fields(target=target))
+    return entry(name, b"2", 0, Fields(target=target))
 
 
 def hard_link(name: bytes, target: bytes) -> bytes:
     """A hard link."""
-    return header(name, b"1", 0, Fields(target=target))
+    return entry(name, b"1", 0, Fields(target=at(target)))
 
 
 def pax(records: dict[bytes, bytes], kind: bytes = b"x") -> bytes:
     """A PAX header."""
-    return raw_pax(b"".join(_record(key, value) for key, value in records.items()), kind)
+    names = {key: at(value) if key == b"path" else value for key, value in records.items()}
+    return raw_pax(b"".join(_record(key, value) for key, value in names.items()), kind)
 
 
 def raw_pax(content: bytes, kind: bytes = b"x") -> bytes:
@@ -74,7 +89,7 @@ def raw_pax(content: bytes, kind: bytes = b"x") -> bytes:
 
 def gnu_long(value: bytes, kind: bytes = b"L") -> bytes:
     """A GNU long name (L) or target (K)."""
-    content = value + b"\0"
+    content = (at(value) if kind == b"L" else value) + b"\0"
     return header(b"././@LongLink", kind, len(content), Fields(magic=GNU)) + padded(content)
 
 

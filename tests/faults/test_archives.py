@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from tarsafe import TarSafe, TarSafeException  # type: ignore[import-untyped]  #
 from buildpack.support.errors import ExitCode, SlugkitError
 from slugc.archive.errors import ArchiveError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.extract import extract
-from slugc.archive.limits import Limits
+from slugc.archive.limits import STRANGERS_LIMITS, Limits
 from slugc.archive.strict import StrictArchive
-from tests.faults.hostile_archives import HONEST, HOSTILE, Tree
-from tests.faults.tar_blocks import END, Fields, directory, file, gz, hard_link, symlink
+from tests.faults.hostile_archives import CONTAINED, HONEST, HOSTILE, Tree
+from tests.faults.tar_blocks import END, Fields, directory, file, gz, hard_link, pax, symlink, zst
 
 LIMITS = Limits(packed=64 << 20, unpacked=64 << 20, entries=2_000)
 SECRET = b"not yours"
@@ -60,6 +61,13 @@ def test_hostile_archive_is_refused_and_no_wall_breaks(name: str, tree: Path) ->
     assert_walls_hold(tree)
 
 
+@pytest.mark.parametrize("name", CONTAINED)
+def test_modes_owners_and_attributes_stay_behind(name: str, tree: Path) -> None:
+    extract(io.BytesIO(CONTAINED[name] + END), tree, LIMITS)
+    assert_walls_hold(tree)
+    assert all(not os.listxattr(path) for path in tree.rglob("*"))
+
+
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_archive_comes_out_whole(name: str, tree: Path) -> None:
     data, expected = HONEST[name]
@@ -82,7 +90,7 @@ def found_in(tree: Path) -> Tree:
 
 
 def test_corpus_is_as_large_as_promised() -> None:
-    assert len(HOSTILE) >= 100
+    assert len(HOSTILE) + len(CONTAINED) >= 117
     assert len(HONEST) >= 15
 
 
@@ -166,9 +174,38 @@ def test_limit_message(tree: Path) -> None:
 
 
 def test_packed_limit_is_kept_while_reading(tree: Path) -> None:
-    with pytest.raises(ArchiveError, match="damaged") as caught:
+    with pytest.raises(ArchiveLimitError) as caught:
         extract(io.BytesIO(file(b"a", b"x" * 5000) + END), tree, Limits(packed=4096))
-    assert "larger than 4,096 bytes" in caught.value.details
+    assert caught.value.details == "6,656 packed bytes where 4,096 are allowed."
+
+
+@pytest.mark.parametrize("packed", [gz, zst])
+def test_ratio_limit_is_kept_where_nobody_vouches_for_the_size(
+    packed: Callable[[bytes], bytes], tree: Path
+) -> None:
+    bomb = packed(file(b"a", bytes(160 << 20)) + END)
+    with pytest.raises(ArchiveLimitError) as caught:
+        extract(io.BytesIO(bomb), tree, STRANGERS_LIMITS)
+    assert caught.value.what == "bytes for each packed one"
+    assert caught.value.limit == 100
+    for path in tree.iterdir():
+        path.unlink()
+    extract(io.BytesIO(bomb), tree)  # a slug, whose index says how large it is
+    assert (tree / "a").stat().st_size == 160 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (b"d/" * 65 + b"f", "it lies 66 directories deep, 64 are allowed"),
+        (b"/".join([b"n" * 200] * 20), "its path is 4,019 bytes long, 3,840 are allowed"),
+        (b"n" * 256, "a part of its name is 256 bytes long, 255 are allowed"),
+    ],
+)
+def test_depth_and_length_are_named_with_their_limits(name: bytes, words: str, tree: Path) -> None:
+    with pytest.raises(UnsafeMemberError) as caught:
+        extract(io.BytesIO(pax({b"path": name}) + file(b"cut") + END), tree)
+    assert caught.value.reason == words
 
 
 def test_stream_without_seek_is_enough(tree: Path) -> None:
