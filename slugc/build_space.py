@@ -15,6 +15,7 @@ ROOT/empty-*/        their directories, without a file: see EMPTY_KEPT
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import time
@@ -234,12 +235,29 @@ def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:
     if not present:
         return
     trash = space.root / f"trash-{os.getpid()}-{os.urandom(4).hex()}"
-    trash.mkdir()
+    try:
+        trash.mkdir()
+    except OSError as err:
+        if err.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        _delete_now(present)  # the disk is full, so that people wait for the room
+        return
     ours = {*FRESH, *KEPT}
     for number, path in enumerate(present):
         # A build may name things in its /tmp as it likes: as what we move here, or very long.
         is_ours = path.parent != space.work_dir or path.name in ours
         path.rename(trash / (path.name if is_ours else str(number)))
+
+
+def _delete_now(paths: Sequence[Path]) -> None:
+    from slugc.upkeep.trees import delete, open_dir
+
+    for path in paths:
+        directory = open_dir(os.fspath(path.parent))
+        try:
+            delete(path.name, directory)
+        finally:
+            os.close(directory)
 
 
 def _reap(space: BuildSpace) -> None:

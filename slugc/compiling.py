@@ -21,6 +21,7 @@ from slugc.buildpack_spec import OWN, BuildpackKind, BuildpackSpec
 from slugc.buildpacks import Buildpack, fetch_buildpack
 from slugc.cache_claim import claimed_cache
 from slugc.installed_buildpacks import STORE, installed_specs
+from slugc.out_of_space import out_of_space_told
 from slugc.phases import Phases
 from slugc.progress import Progress
 from slugc.sandbox.base import Sandbox, SandboxKind
@@ -70,7 +71,8 @@ class BuildRun:
             phases = (found,)
         specs = [self.brought.choice.specs[each.position] for each in phases]
         stack = self.sandbox.stack()
-        with claimed_cache(self.space, stack, specs, tell=self.progress.info):
+        claimed = claimed_cache(self.space, stack, specs, tell=self.progress.info)
+        with out_of_space_told(self.space.work_dir), claimed:
             return self._compile(phases, names)
 
     def _compile(self, all_phases: tuple[Phases, ...], names: Mapping[int, str]) -> Compiled:

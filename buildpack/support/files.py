@@ -49,7 +49,8 @@ def locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> Itera
     try:
         if not shared:
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # it is told to who waits, and a disk may be full
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -35,6 +35,7 @@ PLACES: Mapping[Kind, str] = {
     Kind.JUDGED: "store/judged",
     Kind.BUILDPACKS: "buildpacks",
     Kind.CACHES: "cache",
+    Kind.LEFTOVERS: "detect",  # sources that somebody was killed over while he looked at them
 }
 """Where the items of a kind lie, each under a name of its own."""
 
@@ -107,6 +108,8 @@ def is_locked(lock: Path) -> bool:
 
 
 def _is_item(kind: Kind, name: str) -> bool:
+    if kind is Kind.LEFTOVERS:
+        return False
     if kind in {Kind.CACHES, Kind.FRAMES}:
         return not name.startswith(".")
     return _BY_CONTENT.fullmatch(name) is not None
@@ -115,6 +118,8 @@ def _is_item(kind: Kind, name: str) -> bool:
 def _is_leftover(data_dir: Path, kind: Kind, name: str, directory: int) -> bool:
     if name.startswith(GONE):
         return True
+    if kind is Kind.LEFTOVERS:
+        return _is_stale(name, directory)
     if not _TEMPORARY.fullmatch(name):
         return False
     if kind is Kind.LAYERS:  # whoever fills it holds the lock of the layer it is to be

@@ -8,6 +8,7 @@ as that user first; what is then left are directories that were root's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -112,6 +113,11 @@ class Removal:
                 self._put_aside(item)
         except LockTimeoutError:
             return False
+        except OSError as err:
+            # Nobody can have made a lock where there is no room for its file.
+            if err.errno not in {errno.ENOSPC, errno.EDQUOT} or os.path.lexists(lock):
+                raise
+            self._put_aside(item)
         return True
 
     def _remove_of_kind(self, item: Item, lock: Path) -> bool:

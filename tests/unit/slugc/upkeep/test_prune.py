@@ -169,6 +169,17 @@ def test_leftovers_of_killed_processes_go_at_any_age(home: Path) -> None:
     assert not list(home.rglob(f"{GONE}*")) + list(home.rglob("*.tmp"))
 
 
+def test_sources_of_detections_that_were_killed_go_after_an_hour(home: Path) -> None:
+    for name in ("7-aaaaaaaa", "8-bbbbbbbb"):
+        (home / "detect" / name).mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        assert pruned(home, older_than=DAY).removed == ()
+        later = time.time() + 2 * 3600
+        patch.setattr(time, "time", lambda: later)
+        assert len(pruned(home, older_than=DAY).removed) == 2
+    assert names(home / "detect") == []
+
+
 def test_what_is_being_made_stays(home: Path) -> None:
     store = Store(home / "store")
     layer = home / "store" / "layers" / f".{'c' * 64}.77.abcd.tmp"
