@@ -8,22 +8,28 @@ from importlib import import_module
 
 import click
 
-from buildpack.support.errors import UsageError
+from buildpack.support.errors import ExitCode, UsageError
 from slugc import commands
 from slugc.command_line import LineEndedError
 from slugc.commands import CONTEXT
 
 
-def run_click(argv: Sequence[str]) -> None:
-    """Run one command; what click objects to becomes an error of ours."""
+def run_click(argv: Sequence[str]) -> int:
+    """Run one command; what click objects to becomes an error of ours.
+
+    A command whose answer is an exit code, as diff(1)'s, ends with ``Context.exit``.
+    """
     try:
-        slugc.main(args=list(argv), prog_name="slugc", standalone_mode=False)
+        code = slugc.main(args=list(argv), prog_name="slugc", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as err:
         click.echo(err.format_message())
     except click.ClickException as err:
         raise UsageError(err.format_message(), resolution="See: slugc --help") from err
     except click.Abort as err:
         raise LineEndedError from err
+    else:
+        return code if isinstance(code, int) else ExitCode.OK
+    return ExitCode.OK
 
 
 class _Commands(click.Group):

@@ -64,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
         if not build_plainly(argv):
             from slugc.cli import run_click  # click takes longer to import than much of a build
 
-            run_click(argv)
+            return run_click(argv)
     except SlugkitError as err:
         return _fail(err, as_json=as_json)
     except (KeyboardInterrupt, TerminatedError, BrokenPipeError) as err:

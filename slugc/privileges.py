@@ -89,9 +89,14 @@ def let_through(path: Path) -> None:
         path.chmod(0o710)
 
 
+def data_path(env: Mapping[str, str]) -> Path:
+    """Where the data directory is or would be: nothing is made, for who only looks."""
+    return Path(_data_path(env)).absolute()
+
+
 def data_dir(env: Mapping[str, str]) -> Path:
     """Where Slugkit keeps its store, caches and state; made when missing."""
-    path = Path(_data_path(env)).absolute()
+    path = data_path(env)
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.getuid() == 0:

@@ -1,0 +1,116 @@
+"""``slugc inspect`` from its options to the text it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildpack.support.errors import UsageError
+from slugc.history import BuildRecord, find_build
+from slugc.inspection import report
+from slugc.privileges import data_path
+from slugc.slug import Slug, read_slug
+
+_VIEWS = ("tree", "sizes", "procfile", "sbom", "html")
+
+
+def inspect_from_options(
+    slug: str | None, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
+) -> str:
+    """What is to be printed. At most one view can be asked for; ``--json`` goes with most."""
+    slug, options = _slug_after_tree(slug, options)
+    asked = [view for view in _VIEWS if options[view] not in {None, False}]
+    if len(asked) > 1:
+        words = " and ".join(f"--{view}" for view in asked)
+        raise UsageError(f"Only one of {words} can be shown", resolution="Ask one by one.")
+    found = read_slug(cwd / slug)
+    view = asked[0] if asked else ""
+    as_json = bool(options["as_json"])
+    if view == "html":
+        return _html(found, str(options["html"]), env=env, cwd=cwd)
+    if view == "sbom":
+        return _sbom(found)
+    if not view and not as_json:
+        return report.summary(found, width=terminal_width(), build=known_build(found, env))
+    return _view(found, view, str(options["tree"]), as_json=as_json)
+
+
+def _view(slug: Slug, view: str, tree: str, *, as_json: bool) -> str:
+    """What is text for people, or JSON of the same for programs."""
+    match view:
+        case "tree":
+            return _tree(slug, tree, as_json=as_json)
+        case "sizes":
+            return _sizes(slug, as_json=as_json)
+        case "procfile" if as_json:
+            return _json({str(kind): x for kind, x in slug.metadata.process_types.items()})
+        case "procfile":
+            return report.as_procfile(slug)
+        case _:
+            return _json(report.as_document(slug))
+
+
+def _slug_after_tree(
+    slug: str | None, options: Mapping[str, object]
+) -> tuple[str, Mapping[str, object]]:
+    """``--tree SLUG``: the word after it was taken for a depth or path, and is the slug."""
+    if slug is not None:
+        return slug, options
+    if word := options["tree"]:
+        return str(word), {**options, "tree": ""}
+    raise UsageError("Missing argument 'SLUG'.", resolution="See: slugc inspect --help")
+
+
+def known_build(slug: Slug, env: Mapping[str, str]) -> BuildRecord | None:
+    """What this machine remembers of the build; a memory that cannot be read is none."""
+    with contextlib.suppress(OSError):
+        return find_build(data_path(env), slug.metadata.checksum)
+    return None
+
+
+def _tree(slug: Slug, text: str, *, as_json: bool) -> str:
+    from slugc.inspection.contents import read_contents
+    from slugc.inspection.tree_view import parse_tree_request, tree_document, tree_text
+
+    request = parse_tree_request(text)
+    contents = read_contents(slug)
+    if as_json:
+        return _json(tree_document(slug, contents, request))
+    return tree_text(slug, contents, request, width=terminal_width())
+
+
+def _sizes(slug: Slug, *, as_json: bool) -> str:
+    from slugc.inspection.contents import read_contents
+    from slugc.inspection.packages import describes_a_package, find_packages
+    from slugc.inspection.sizes import sizes_document, sizes_text
+
+    contents = read_contents(slug, keep=describes_a_package)
+    packages = find_packages(slug, contents)
+    if as_json:
+        return _json(sizes_document(slug, contents, packages))
+    return sizes_text(slug, contents, packages, width=terminal_width())
+
+
+def _sbom(slug: Slug) -> str:
+    from slugc.supply_chain.sbom import slug_sbom
+
+    return slug_sbom(slug).decode()
+
+
+def _html(slug: Slug, target: str, *, env: Mapping[str, str], cwd: Path) -> str:
+    from slugc.inspection.page import slug_page, write_page
+
+    page = slug_page(slug, build=known_build(slug, env))
+    return page if target == "-" else write_page(cwd / target, page)
+
+
+def _json(document: Mapping[str, object]) -> str:
+    return json.dumps(document, indent=2) + "\n"
+
+
+def terminal_width() -> int:
+    """The terminal's columns, also where ``COLUMNS`` says so; 80 in a pipe."""
+    return max(40, min(160, shutil.get_terminal_size((80, 24)).columns))
