@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -54,6 +55,20 @@ def parse_release(printed: str, name: str) -> BuildpackRelease:
         config_vars=MappingProxyType(config),
         addons=_addons(document.get("addons")),
     )
+
+
+def parse_report(printed: str) -> Mapping[str, object]:
+    """The build data bin/report printed: YAML, of which JSON is a part. Rubbish is none."""
+    if not printed.strip() or len(printed) > MAX_PRINTED:
+        return {}
+    try:
+        found = json.loads(printed)
+    except (ValueError, RecursionError):
+        try:
+            found = _parsed(printed, "")
+        except ReleaseOutputError:
+            return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _parsed(printed: str, name: str) -> object:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from buildpack.support.values import value
 from slugc.buildpack_errors import BuildpackRefusedError, BuildpackSpecError
 from slugc.fetching import ARCHIVE_SUFFIXES, is_git_url, parse_git_url, shown_url
+from slugc.git.urls import local_url
 
 OWN_NAME = "slugkit/python"
 
@@ -57,7 +58,9 @@ class BuildpackSpec:
             case BuildpackKind.INSTALLED:
                 return self.origin
             case BuildpackKind.GIT:
-                return parse_git_url(self.location).shown
+                url = parse_git_url(self.location)
+                here = f"{url.local.name}#{url.ref}".rstrip("#") if url.local else ""
+                return here or url.shown
             case _:
                 return _shown_place(self.location)
 
@@ -95,7 +98,7 @@ def parse_spec(text: str, *, cwd: Path, known: Known = NOTHING_KNOWN) -> Buildpa
         return remote
     if NAME.fullmatch(text) and (installed := known.find(text)) is not None:
         return installed
-    local = _local_spec(Path(os.path.normpath(cwd / text)))
+    local = _local_spec(text, cwd)
     if local is not None:
         return local
     address = known.address(text) if "/" in text and NAME.fullmatch(text) else ""
@@ -134,7 +137,13 @@ def _remote_spec(text: str) -> BuildpackSpec | None:
     return None
 
 
-def _local_spec(path: Path) -> BuildpackSpec | None:
+def _local_spec(text: str, cwd: Path) -> BuildpackSpec | None:
+    path = Path(os.path.normpath(cwd / text))
+    repository, mark, ref = text.partition("#")
+    if mark and not path.exists() and (cwd / repository).is_dir():
+        location = local_url(Path(os.path.normpath(cwd / repository)), ref)
+        parse_git_url(location)
+        return BuildpackSpec(kind=BuildpackKind.GIT, location=location)
     if path.is_dir():
         same = path.resolve() == own_root().resolve()
         return OWN if same else BuildpackSpec(kind=BuildpackKind.DIRECTORY, location=str(path))

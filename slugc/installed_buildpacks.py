@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printab
 from buildpack.support.files import locked, remove_tree, write_atomically
 from buildpack.support.values import value
 from slugc.buildpack_spec import NAME, OWN, OWN_NAME, BuildpackKind, BuildpackSpec
+from slugc.fetching import ARCHIVE_SUFFIXES
 from slugc.json_fields import Fields
 from slugc.store import BUILDPACKS_LOCK
 
@@ -104,10 +106,12 @@ def installed_specs(data_dir: Path) -> tuple[BuildpackSpec, ...]:
 
 def default_name(spec: BuildpackSpec) -> str:
     """A name made from where a buildpack is: ``owner/name`` of a repository, else the last word."""
-    words = [word for word in spec.source.partition("#")[0].replace(":", "/").split("/") if word]
+    words = [
+        word for word in re.split(r"[#?]", spec.source)[0].replace(":", "/").split("/") if word
+    ]
     of_two = spec.kind is BuildpackKind.GIT and len(words) > 2
     last = words[-1] if words else ""
-    for suffix in (".git", ".tar", ".gz", ".tgz", ".zst", ".tar"):
+    for suffix in (".git", *ARCHIVE_SUFFIXES):
         last = last.removesuffix(suffix)
     last = last.removeprefix("heroku-buildpack-").removeprefix("buildpack-")
     return f"{words[-2]}/{last}" if of_two else last

@@ -6,7 +6,6 @@ https://devcenter.heroku.com/articles/buildpack-api
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
@@ -23,7 +22,7 @@ from slugc.buildpack_errors import (
     PhaseFailedError,
     PhaseTimeoutError,
 )
-from slugc.buildpack_release import BuildpackRelease, parse_release
+from slugc.buildpack_release import BuildpackRelease, parse_release, parse_report
 from slugc.plain_build import DETECT_TIMEOUT
 from slugc.plain_text import plain_text
 from slugc.sandbox.base import Sandbox, SandboxCommand
@@ -111,10 +110,9 @@ class Phases:
             printed = self.sandbox.capture(
                 self._command("report", *places, limit=QUICK_LIMIT), lambda _line: None
             )
-            found = json.loads(printed or "{}")
-        except (CommandFailedError, CommandOutputError, CommandTimeoutError, ValueError):
-            return {}  # anybody's bin/report may print YAML, or fail: it is told, not asked
-        return found if isinstance(found, dict) else {}
+        except (CommandFailedError, CommandOutputError, CommandTimeoutError):
+            return {}  # it is for statistics: one that fails is none of the app's business
+        return parse_report(printed)
 
     def _has(self, program: str) -> bool:
         return (self._host_root / "bin" / program).is_file()

@@ -33,10 +33,13 @@ def read_small_file(top: Path, name: str, *, limit: int) -> bytes | None:
         return None
     except OSError as err:  # ELOOP for a link, ENXIO for a socket, EACCES
         raise SmallFileError(name, f"It cannot be opened: {err.strerror}.") from err
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise SmallFileError(name, "It is not a regular file.")
-        content = file.read(limit + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > limit:
         raise SmallFileError(name, f"It is larger than {limit // 1024} KiB.")
     return content
