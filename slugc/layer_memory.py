@@ -16,11 +16,12 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.files import publishing
-from buildpack.support.seals import Seal, decode_seal, is_unbroken
+from buildpack.support.seals import Seal, decode_seal, encode_seal, is_unbroken, safe_after
 from buildpack.support.values import value
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
@@ -105,10 +106,15 @@ class LayerMemory:
 
         Not if something in it changed so shortly before that a later change might go unseen.
         """
-        seals = [(root, _seal_below(root, plan.entries)) for root in plan.roots]
-        if not seals or any(seal.safe_after > scanned for _, seal in seals):
+        encoded = []
+        for root in plan.roots:
+            changed = array("q", (entry.changed for entry in _inside(root, plan.entries)))
+            if safe_after(changed) > scanned:
+                return
+            seal = _encoded_below(root, plan.entries, changed)
+            encoded.append((os.fsdecode(b"/".join(root)), seal))
+        if not encoded:
             return
-        encoded = [(os.fsdecode(b"/".join(root)), seal.encoded()) for root, seal in seals]
         header = {
             "salt": self._salt,
             "diff_id": layer.diff_id,
@@ -203,11 +209,14 @@ def _is_real_dir(tree: Path, path: str) -> bool:
     return True
 
 
-def _seal_below(root: TreePath, entries: Sequence[Entry]) -> Seal:
+def _inside(root: TreePath, entries: Iterable[Entry]) -> Iterator[Entry]:
     depth = len(root)
-    below = [entry for entry in entries if len(entry.path) > depth and entry.path[:depth] == root]
-    return Seal(
-        paths=tuple(b"/".join(entry.path[depth:]) for entry in below),
-        inodes=[entry.inode for entry in below],
-        changed=[entry.changed for entry in below],
+    return (entry for entry in entries if len(entry.path) > depth and entry.path[:depth] == root)
+
+
+def _encoded_below(root: TreePath, entries: Sequence[Entry], changed: Sequence[int]) -> bytes:
+    return encode_seal(
+        (b"/".join(entry.path[len(root) :]) for entry in _inside(root, entries)),
+        array("Q", (entry.inode for entry in _inside(root, entries))),
+        changed,
     )
