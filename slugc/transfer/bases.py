@@ -8,14 +8,12 @@ from typing import Protocol
 
 from slugc.transfer.base_image import BaseImage, make_base, rootfs_base
 from slugc.transfer.image import ARCHITECTURES
-from slugc.transfer.image_source import (
+from slugc.transfer.image_source import StoredImage, docker_image, layout_image
+from slugc.transfer.image_stores import (
     ImageUnusableError,
     LayoutArchive,
     LayoutDir,
-    StoredImage,
-    docker_image,
     is_layout,
-    layout_image,
     split_tag,
 )
 from slugc.transfer.peeking import peek

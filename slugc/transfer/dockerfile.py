@@ -48,7 +48,7 @@ def dockerfile(app: AppFacts, files: Iterable[str], *, base: str) -> str:
     facts = app.facts
     default = default_type(facts)
     lines = [
-        f"# The app {printable(app.name)} (slug {app.checksum}), written by slugc export.",
+        f"# {printable(app.name) or 'An app'}: slug {app.checksum}, written by slugc export.",
         f"ARG STACK_IMAGE={base}",
         "FROM ${STACK_IMAGE}",
         "USER root",

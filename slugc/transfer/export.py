@@ -87,6 +87,10 @@ def export_slug(slug: Slug, request: ExportRequest, notify: Notify) -> Exported:
     target = request.target
     if not target.is_stdout and target.transport is not Transport.REGISTRY:
         require_free(target.path, force=request.force)
+    if target.transport is Transport.REGISTRY:
+        from slugc.transfer.reference import parse_reference
+
+        parse_reference(target.place)  # a wrong name is told before anything is read
     verify_slug(slug)
     match target.transport:
         case Transport.TGZ:

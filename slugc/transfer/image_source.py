@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
+from buildpack.support.errors import printable
 from buildpack.support.values import value
 from slugc.json_fields import Fields
 from slugc.slug_format import GZIP_MAGIC, ZSTD_MAGIC
 from slugc.transfer.image import INDEX_TYPE, LAYER_TYPES, Blob, ImageLayer, history_of
-from slugc.transfer.slug_layers import file_chunks
+from slugc.transfer.image_stores import (
+    BlobStore,
+    ImageUnusableError,
+    LayoutArchive,
+    LayoutDir,
+    limited,
+)
 from slugc.transfer.streams import Compression, checked, facts_of, plain
-from slugc.transfer.tar_files import SourceUnreadableError, TarFiles
+from slugc.transfer.tar_files import TarFiles
 
-MAX_DOCUMENT = 8 * 1024 * 1024  # a manifest or a configuration; real ones have a few KiB
 MAX_LAYERS = 500
 _NESTED = 4  # indexes in indexes
 _INDEX_TYPES = {INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -28,17 +30,6 @@ _LAYER_TYPES: Mapping[str, Compression] = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": Compression.GZIP,
     "application/vnd.docker.image.rootfs.diff.tar.zstd": Compression.ZSTD,
 }
-
-
-class ImageUnusableError(SlugkitError):
-    """Something that is no image, or none that we can use."""
-
-    exit_code = ExitCode.DATA
-    id = "image-unusable"
-
-    def __init__(self, shown: str, found: str) -> None:
-        self.shown, self.found = shown, found
-        super().__init__(f"{printable_path(shown)} is no image that can be used", details=found)
 
 
 @value
@@ -56,52 +47,6 @@ class StoredImage:
         settings = self.config.get("config")
         found = settings.get("Labels") if isinstance(settings, dict) else None
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-
-class BlobStore(Protocol):
-    """Where the blobs of an OCI image are."""
-
-    shown: str
-
-    def blob(self, digest: str) -> Iterator[bytes]:
-        """A blob's bytes, unchecked; raises when there is none."""
-
-
-class LayoutDir:
-    """An OCI layout as a directory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.shown = path, str(path)
-
-    def index(self) -> bytes:
-        return _limited(self._file("index.json"), self.shown)
-
-    def blob(self, digest: str) -> Iterator[bytes]:
-        return self._file(f"blobs/sha256/{digest.removeprefix('sha256:')}")
-
-    def _file(self, name: str) -> Iterator[bytes]:
-        try:
-            yield from file_chunks(self.path / name)
-        except OSError as err:
-            raise SourceUnreadableError(self.path / name, err.strerror or str(err)) from err
-
-
-class LayoutArchive:
-    """An OCI layout in a tar."""
-
-    def __init__(self, files: TarFiles) -> None:
-        self._files, self.shown = files, str(files.path)
-
-    def index(self) -> bytes:
-        return _limited(self._file("index.json"), self.shown)
-
-    def blob(self, digest: str) -> Iterator[bytes]:
-        return self._file(f"blobs/sha256/{digest.removeprefix('sha256:')}")
-
-    def _file(self, name: str) -> Iterator[bytes]:
-        if self._files.size(name) is None:
-            raise ImageUnusableError(self.shown, f"It has no file {name}.")
-        return self._files.chunks(name)
 
 
 def layout_image(store: LayoutDir | LayoutArchive, *, arch: str, tag: str | None) -> StoredImage:
@@ -133,12 +78,12 @@ def oci_image(
 def docker_image(files: TarFiles) -> StoredImage:
     """The image in an archive that `docker save` wrote."""
     shown = str(files.path)
-    listed = _json(_limited(_member(files, "manifest.json"), shown), shown, "manifest.json")
+    listed = _json(limited(_member(files, "manifest.json"), shown), shown, "manifest.json")
     if not isinstance(listed, list) or len(listed) != 1:
         count = len(listed) if isinstance(listed, list) else 0
         raise ImageUnusableError(shown, f"It holds {count} images; it must hold one.")
     entry = Fields(listed[0], error=lambda found: ImageUnusableError(shown, f"{found}."))
-    config = _parse(_limited(_member(files, entry.text("Config")), shown), shown, "Config")
+    config = _parse(limited(_member(files, entry.text("Config")), shown), shown, "Config")
     names = entry.mapping.get("Layers")
     diff_ids = _diff_ids(config, shown)
     if not isinstance(names, list) or len(names) != len(diff_ids):
@@ -250,16 +195,7 @@ def _digest(found: object, shown: str) -> str:
 
 
 def _document(store: BlobStore, digest: str) -> bytes:
-    return _limited(checked(store.blob(digest), digest, where=store.shown), store.shown)
-
-
-def _limited(chunks: Iterator[bytes], shown: str) -> bytes:
-    content = b""
-    for chunk in chunks:
-        content += chunk
-        if len(content) > MAX_DOCUMENT:
-            raise ImageUnusableError(shown, f"A document of it has over {MAX_DOCUMENT >> 20} MiB.")
-    return content
+    return limited(checked(store.blob(digest), digest, where=store.shown), store.shown)
 
 
 def _parse(content: bytes, shown: str, name: str) -> Fields:
@@ -290,16 +226,3 @@ def history_of_layers(config: Mapping[str, object], count: int) -> tuple[Mapping
         if isinstance(each, dict) and not each.get("empty_layer")
     ]
     return tuple(own) if len(own) == count else (history_of("stack image"),) * count
-
-
-def is_layout(path: Path) -> bool:
-    """Whether a directory is an OCI layout."""
-    return (path / "oci-layout").is_file()
-
-
-def split_tag(place: str) -> tuple[str, str | None]:
-    """``DIR:TAG``: what is there as a whole is a path without a tag."""
-    if os.path.lexists(place) or ":" not in Path(place).name:
-        return place, None
-    path, _, tag = place.rpartition(":")
-    return path, tag

@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from buildpack.support.values import value
 from slugc.archive.compression import Readable
+from slugc.archive.errors import ArchiveLimitError
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
-from slugc.slug import Slug, SlugFacts, read_slug, verify_slug
+from slugc.slug import SlugFacts, read_slug
 from slugc.slug_format import FOOTER_MAGIC, GZIP_MAGIC, TAR_END, ZSTD_MAGIC
 from slugc.slug_verify import tar_chunks
 from slugc.stack import read_host_stack
 from slugc.transfer.app_facts import NotOurImageError, facts_of_label, facts_of_slug
 from slugc.transfer.bases import MARKS, image_target, open_image
-from slugc.transfer.image import STARTER, ImageLayer
-from slugc.transfer.image_source import StoredImage
+from slugc.transfer.image import STARTER, AppFacts, ImageLayer
 from slugc.transfer.peeking import peek
 from slugc.transfer.rebase import own_layers
 from slugc.transfer.registry_errors import RegistryUnreachableError
 from slugc.transfer.slug_layers import file_chunks
-from slugc.transfer.streams import ChunkReader, checked, without_end
+from slugc.transfer.streams import checked, without_end
 from slugc.transfer.tar_files import SourceUnreadableError
 from slugc.transfer.targets import Target, Transport
 
@@ -47,6 +47,8 @@ class ImportSource:
     """what the slug's file is called if nobody says"""
     stream: Readable | None = None
     tree: Path | None = None
+    root: str = ""
+    """the directory of the archive that all of it must lie in, if that is known"""
     limits: Limits = DEFAULT_LIMITS
     facts: SlugFacts | None = None
     """what it says about itself, where it was a slug of ours"""
@@ -75,11 +77,18 @@ def _opened(target: Target, request: ImportRequest, scratch: Path) -> Iterator[I
     path = target.path
     if target.transport.is_image or _is_image_archive(target):
         stored = open_image(target, request, scratch, arch=read_host_stack().arch)
-        yield _image_source(stored, target)
+        app = facts_of_label(stored.labels, target.shown)
+        layers = own_layers(stored, target.shown)[:-1]
+        if not layers:
+            raise NotOurImageError(target.shown, f"It holds no layers but that of {STARTER}.")
+        with _spooled(_joined(layers, target.shown), scratch) as stream:
+            yield _our_source(app, stream, name=app.name or "app")
     elif path.is_dir():
         yield ImportSource(name=_name(path.name), tree=path)
     elif _is_slug(path):
-        yield _slug_source(read_slug(path))
+        slug = read_slug(path)
+        with _spooled(tar_chunks(slug), scratch) as stream:
+            yield _our_source(facts_of_slug(slug), stream, name=slug.metadata.name)
     else:
         try:
             stream = path.open("rb")
@@ -108,30 +117,25 @@ def _is_slug(path: Path) -> bool:
         return FOOTER_MAGIC in file.read()
 
 
-def _slug_source(slug: Slug) -> ImportSource:
-    """A slug of ours: written again, under another name or in the other format."""
-    verify_slug(slug)
-    app = facts_of_slug(slug)
-    return ImportSource(
-        name=slug.metadata.name,
-        stream=ChunkReader(tar_chunks(slug)),
-        limits=_PLAIN,
-        facts=app.facts,
-    )
+def _our_source(app: AppFacts, stream: Readable, *, name: str) -> ImportSource:
+    return ImportSource(name=name, stream=stream, root="app", limits=_PLAIN, facts=app.facts)
 
 
-def _image_source(stored: StoredImage, target: Target) -> ImportSource:
-    """An image of ours: its slug's layers, one after the other, are the slug's tar stream."""
-    app = facts_of_label(stored.labels, target.shown)
-    layers = own_layers(stored, target.shown)[:-1]
-    if not layers:
-        raise NotOurImageError(target.shown, f"It holds no layers but that of {STARTER}.")
-    return ImportSource(
-        name=app.name or "app",
-        stream=ChunkReader(_joined(layers, target.shown)),
-        limits=_PLAIN,
-        facts=app.facts,
-    )
+@contextmanager
+def _spooled(tar: Iterable[bytes], scratch: Path) -> Iterator[BinaryIO]:
+    """A slug's tar stream as an open file: the process that unpacks it may open nothing of ours.
+
+    The layers of an image, one after the other, are the tar stream of its slug.
+    """
+    size = 0
+    with (scratch / "tar").open("x+b") as file:
+        for chunk in tar:
+            size += len(chunk)
+            if size > _PLAIN.packed:
+                raise ArchiveLimitError("bytes", _PLAIN.packed, size)
+            file.write(chunk)
+        file.seek(0)
+        yield file
 
 
 def _joined(layers: tuple[ImageLayer, ...], shown: str) -> Iterator[bytes]:
@@ -143,7 +147,8 @@ def _joined(layers: tuple[ImageLayer, ...], shown: str) -> Iterator[bytes]:
 
 def _download(url: str, file: Path, request: ImportRequest) -> None:
     """Fetch a slug to a file. What it is worth is seen when it is unpacked."""
-    from slugc.transfer.registry_http import RegistryHttp, open_http
+    from slugc.transfer.http_door import open_http
+    from slugc.transfer.registry_http import RegistryHttp
 
     http = RegistryHttp(url, "", {}, send=open_http(request.env))
     answer = http.call("GET", url, what="Fetching the slug", streamed=True)

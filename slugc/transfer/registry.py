@@ -11,72 +11,27 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from buildpack.support.values import value
+from slugc.transfer.http_door import Body, Send, open_http
 from slugc.transfer.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Image, digest_of
-from slugc.transfer.image_source import (
-    MAX_DOCUMENT,
-    ImageUnusableError,
-    StoredImage,
-    oci_image,
-)
+from slugc.transfer.image_source import StoredImage, oci_image
+from slugc.transfer.image_stores import MAX_DOCUMENT, ImageUnusableError
+from slugc.transfer.reference import DIGEST, HUB, HUB_SERVER, Reference, parse_reference
 from slugc.transfer.registry_errors import (
-    ImageReferenceError,
     RegistryRefusedError,
     RegistryTlsError,
 )
-from slugc.transfer.registry_http import Body, RegistryHttp, Send, open_http
+from slugc.transfer.registry_http import RegistryHttp
 from slugc.transfer.streams import ChunkReader, checked
 
 PART = 64 * 1024 * 1024
 """Bytes of one request: what is larger goes up in parts, as proxies limit what they pass on."""
 _CHUNK = 1024 * 1024
-_HUB, _HUB_SERVER = "docker.io", "registry-1.docker.io"
-_NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
 _ACCEPTED = (
     MANIFEST_TYPE,
     INDEX_TYPE,
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-
-
-@value
-class Reference:
-    """``HOST/NAME:TAG`` or ``HOST/NAME@DIGEST``."""
-
-    host: str
-    name: str
-    tag: str
-
-    @property
-    def shown(self) -> str:
-        joint = "@" if _DIGEST.fullmatch(self.tag) else ":"
-        return f"{self.host}/{self.name}{joint}{self.tag}"
-
-
-def parse_reference(text: str) -> Reference:
-    """The image that ``text`` names. A name without a host is Docker Hub's, as everywhere."""
-    host, slash, rest = text.partition("/")
-    if not slash or not ("." in host or ":" in host or host == "localhost"):
-        host, rest = _HUB, text
-    name, at, tag = rest.partition("@")
-    if not at:
-        name, _, tag = rest.partition(":")
-        tag = tag or "latest"
-    if host == _HUB and "/" not in name:
-        name = f"library/{name}"
-    if not _HOST.fullmatch(host):
-        raise ImageReferenceError(text, f"'{host}' is no name of a host.")
-    if not _NAME.fullmatch(name) or len(name) > 255:
-        near = name.lower()
-        advice = f" Did you mean {near}?" if near != name and _NAME.fullmatch(near) else ""
-        raise ImageReferenceError(text, f"'{name}' is no name of a repository.{advice}")
-    if not (_DIGEST if at else _TAG).fullmatch(tag):
-        raise ImageReferenceError(text, f"'{tag}' is no {'digest' if at else 'tag'}.")
-    return Reference(host=host, name=name, tag=tag)
 
 
 def push(
@@ -117,7 +72,7 @@ def pull(
     )
     content = registry.manifest()
     digest = digest_of(content)
-    if _DIGEST.fullmatch(reference.tag) and digest != reference.tag:
+    if DIGEST.fullmatch(reference.tag) and digest != reference.tag:
         raise ImageUnusableError(reference.shown, f"The registry gave {digest}.")
     return oci_image(registry, digest, arch=arch, content=content)
 
@@ -217,7 +172,7 @@ def open_registry(
     send: Send,
 ) -> Registry:
     """The repository of ``reference``. Without TLS only on this machine, or when told to."""
-    host = _HUB_SERVER if reference.host == _HUB else reference.host
+    host = HUB_SERVER if reference.host == HUB else reference.host
     scheme = "http" if plain_http or _is_plain_here(host, send) else "https"
     scope = f"repository:{reference.name}:{actions}"
     return Registry(RegistryHttp(f"{scheme}://{host}", scope, env, send=send), reference)

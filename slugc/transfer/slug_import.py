@@ -17,9 +17,7 @@ from pathlib import Path
 
 from buildpack.support.errors import printable_path
 from buildpack.support.values import value
-from slugc.archive.compression import Readable
 from slugc.archive.extract import extract
-from slugc.archive.limits import Limits
 from slugc.privileges import data_dir, hand_over, in_dropped_child, let_through
 from slugc.slug import Slug, SlugFormat
 from slugc.slug_writer import write_slug
@@ -53,7 +51,7 @@ def import_slug(request: ImportRequest, notify: Notify) -> Slug:
         output = request.output or request.cwd / f"{source.name}.{request.format.value}"
         require_free(output, force=request.force)
         tree = source.tree or _unpacked(source, scratch)
-        found = _app_tree(tree)
+        found = _app_tree(source, tree)
         notify(found.told)
         facts = settle_facts(source, found, request, notify)
         store = Store(home / "store")
@@ -67,16 +65,19 @@ def _unpacked(source: ImportSource, scratch: Path) -> Path:
     tree.mkdir()
     hand_over(tree)
     assert source.stream is not None
-    in_dropped_child(partial(_extract, source.stream, tree, source.limits))
+    in_dropped_child(partial(_extract, source, tree))
     return tree
 
 
-def _extract(stream: Readable, tree: Path, limits: Limits) -> None:
-    extract(stream, tree, limits)
+def _extract(source: ImportSource, tree: Path) -> None:
+    assert source.stream is not None
+    extract(source.stream, tree, source.limits, root=source.root)
 
 
-def _app_tree(tree: Path) -> Found:
+def _app_tree(source: ImportSource, tree: Path) -> Found:
     """Where the app lies: Heroku's slugs have it in ./app, herokuish's are the app."""
+    if source.facts is not None:
+        return Found(top=tree, app=tree, told="A slug of ours: what it says of itself is kept.")
     names = {entry.name for entry in os.scandir(tree)}
     app = tree / "app"
     of_an_app = names & {"Procfile", ".release", ".profile.d", ".heroku", "processes.json"}
