@@ -20,7 +20,8 @@ from slugc.config_vars import gather_config_vars
 from slugc.installed_buildpacks import installed_specs
 from slugc.privileges import data_dir
 from slugc.progress import make_progress
-from slugc.sandbox.base import SandboxKind
+from slugc.sandbox.base import NetworkPolicy, SandboxKind
+from slugc.sandbox.limits import BuildLimits, parse_size
 from slugc.slug import SlugFormat
 from slugc.source import Source, parse_source
 
@@ -111,8 +112,21 @@ def make_request(
         limits=changed(DEFAULT_LIMITS, packed=_size(options, "max_size")),
         warn_size=_size(options, "warn_size"),
         strict_secrets=options["strict_secrets"] is True,
+        network=NetworkPolicy(_text(options, "network")),
+        build_limits=_limits(options),
         keep_cache=options["no_cache"] is not True,
         allow_no_processes=options["allow_no_processes"] is True,
+    )
+
+
+def _limits(options: Mapping[str, object]) -> BuildLimits:
+    memory, disk = _text(options, "memory"), _text(options, "disk")
+    cpus, processes = options["cpus"], options["processes"]
+    return BuildLimits(
+        memory=parse_size(memory, "--memory") if memory else None,
+        cpus=cpus if isinstance(cpus, float) else None,
+        processes=processes if isinstance(processes, int) else None,
+        disk=parse_size(disk, "--disk", smallest=1) if disk else None,
     )
 
 

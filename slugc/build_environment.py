@@ -59,7 +59,7 @@ def build_environment(
 
     ``pyenv`` is where the phase sees interpreters of pyenv, if it does.
     """
-    passed = {name: value for name, value in caller.items() if _is_passed(name)}
+    passed = passed_settings(caller)
     known = {
         "PATH": path,
         "HOME": home,
@@ -72,6 +72,11 @@ def build_environment(
     if pyenv:
         known["PYENV_ROOT"] = os.fspath(pyenv.parent)
     return {**passed, **known}
+
+
+def passed_settings(*sources: Mapping[str, str]) -> dict[str, str]:
+    """Those of the variables that reach a build as they are; the last source's win."""
+    return {name: value for each in sources for name, value in each.items() if _is_passed(name)}
 
 
 def _is_passed(name: str) -> bool:

@@ -10,7 +10,8 @@ from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.buildpack_choice import Choice
 from slugc.left_out import LeftOut
 from slugc.plain_build import DETECT_TIMEOUT, FETCH_TIMEOUT
-from slugc.sandbox.base import SandboxKind
+from slugc.sandbox.base import NetworkPolicy, SandboxKind
+from slugc.sandbox.limits import BuildLimits
 from slugc.slug import Slug, SlugFormat
 from slugc.source import Source
 
@@ -45,6 +46,8 @@ class BuildRequest:
     warn_size: int = 300 * 1000 * 1000
     """bytes of the slug; where a person is told what makes it large"""
     strict_secrets: bool = False
+    network: NetworkPolicy = NetworkPolicy.ON
+    build_limits: BuildLimits = BuildLimits()
     keep_cache: bool = True
     allow_no_processes: bool = False
 

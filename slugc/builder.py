@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import locked
 from slugc.aside import Aside
-from slugc.build_environment import build_path, exposed_paths
+from slugc.build_environment import build_path, exposed_paths, passed_settings
 from slugc.build_log import counted, note_result, tell_result, tell_size, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
@@ -121,6 +121,9 @@ def sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest:
         exposed=exposed_paths(request.env),
         stack=request.stack,
         path=build_path(),
+        network=request.network,
+        settings=passed_settings(request.env, request.config_vars),
+        limits=request.build_limits,
     )
 
 
@@ -140,6 +143,8 @@ def _enter_and_stage(
     finally:
         chosen = entrance.finished()
         progress.step(_first_line(request, chosen))
+        for notice in chosen.sandbox.notices:
+            progress.warning(notice)
     return chosen, source or stage(request, space)
 
 

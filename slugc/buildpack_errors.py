@@ -130,18 +130,23 @@ class PhaseFailedError(SlugkitError):
     exit_code = ExitCode.DATA
     id = "phase-failed"
 
-    def __init__(self, phase: str, name: str, code: int, last_lines: Sequence[str]) -> None:
-        self.phase, self.name, self.code = phase, name, code
+    def __init__(
+        self, phase: str, name: str, code: int, last_lines: Sequence[str], *, hint: str = ""
+    ) -> None:
+        self.phase, self.name, self.code, self.hint = phase, name, code, hint
         self.last_lines = unmarked(last_lines)
         self.lines_shown = False  # set where it is known that the screen has them already
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         super().__init__(
             f"bin/{phase} of the buildpack {printable(name)} {how}",
             details="\n".join(self.last_lines),
-            resolution="The reason stands above, in the buildpack's own words."
-            if self.last_lines
-            else "It gave no reason.",
+            resolution="\n\n".join(filter(None, (self._reason(), hint))),
         )
+
+    def _reason(self) -> str:
+        if self.last_lines:
+            return "The reason stands above, in the buildpack's own words."
+        return "It gave no reason."
 
     def for_screen(self) -> SlugkitError:
         """The same without the lines that stand just above it."""

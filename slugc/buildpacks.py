@@ -61,7 +61,7 @@ def fetch_buildpack(  # noqa: PLR0913  # all but the first are named
     """Bring the buildpack into ``store``, by its content.
 
     ``path`` finds the builds' python3 and, if a build ``has_programs`` of this machine, the
-    interpreters of the buildpack's.
+    interpreters of the buildpack's. ``timeout`` is for what is fetched.
     """
     if spec.kind is BuildpackKind.INSTALLED:
         return _installed(spec, store)

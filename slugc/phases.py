@@ -26,6 +26,8 @@ from slugc.buildpack_release import BuildpackRelease, parse_release, parse_repor
 from slugc.plain_build import DETECT_TIMEOUT
 from slugc.plain_text import plain_text
 from slugc.sandbox.base import Sandbox, SandboxCommand
+from slugc.sandbox.hints import network_hint
+from slugc.sandbox.limits import LimitReachedError
 
 QUICK_LIMIT = 60.0  # seconds, of bin/release and bin/report, which only print
 NOT_MINE = frozenset({1, 100})  # 1 in the classic API, 100 in the Cloud Native one
@@ -37,6 +39,9 @@ PREVIOUS_BUILD_DIR = "PREVIOUS_BUILD_DIR"
 
 # Heroku's rule: what a buildpack leaves in a file named export is sourced before the next one.
 _AFTER_EXPORTS = 'until [ "$1" = -- ]; do . "$1"; shift; done; shift; exec "$@"'
+
+
+_ANSWERLESS = (CommandFailedError, CommandOutputError, CommandTimeoutError, LimitReachedError)
 
 
 @value
@@ -65,7 +70,7 @@ class Phases:
         except CommandFailedError as err:
             if err.code in NOT_MINE:
                 raise NotDetectedError(self.label, said or err.last_lines) from err
-            raise PhaseFailedError("detect", self.label, err.code, err.last_lines) from err
+            raise self._failed("detect", err) from err
         except CommandTimeoutError as err:
             raise PhaseTimeoutError("detect", self.label, command.timeout or 0) from err
         for line in said:
@@ -80,7 +85,7 @@ class Phases:
         try:
             self.sandbox.stream(command, on_line)
         except CommandFailedError as err:
-            raise PhaseFailedError("compile", self.label, err.code, err.last_lines) from err
+            raise self._failed("compile", err) from err
         except CommandTimeoutError as err:
             raise PhaseTimeoutError("compile", self.label, self.limit) from err
 
@@ -92,7 +97,7 @@ class Phases:
         try:
             printed = self.sandbox.capture(command, on_line)
         except CommandFailedError as err:
-            raise PhaseFailedError("release", self.label, err.code, err.last_lines) from err
+            raise self._failed("release", err) from err
         except CommandTimeoutError as err:
             raise PhaseTimeoutError("release", self.label, command.timeout or 0) from err
         found = parse_release(printed, self.label)
@@ -110,9 +115,13 @@ class Phases:
             printed = self.sandbox.capture(
                 self._command("report", *places, limit=QUICK_LIMIT), lambda _line: None
             )
-        except (CommandFailedError, CommandOutputError, CommandTimeoutError):
+        except _ANSWERLESS:
             return {}  # it is for statistics: one that fails is none of the app's business
         return parse_report(printed)
+
+    def _failed(self, phase: str, err: CommandFailedError) -> PhaseFailedError:
+        hint = network_hint(self.sandbox, err.last_lines)
+        return PhaseFailedError(phase, self.label, err.code, err.last_lines, hint=hint)
 
     def _has(self, program: str) -> bool:
         return (self._host_root / "bin" / program).is_file()

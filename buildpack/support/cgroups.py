@@ -81,12 +81,16 @@ class Cgroup:
 
     def has_oom_kill(self) -> bool:
         """Whether the kernel killed a process in here for want of memory."""
-        name = "memory.events" if self.is_v2 else "memory.oom_control"
-        return self._count("memory", name, "oom_kill") > 0
+        return self.oom_kills() > 0
 
-    def has_refused_process(self) -> bool:
-        """Whether the kernel refused a process or thread in here: there were too many."""
-        return self._count("pids", "pids.events", "max") > 0
+    def oom_kills(self) -> int:
+        """How many processes the kernel killed in here for want of memory."""
+        name = "memory.events" if self.is_v2 else "memory.oom_control"
+        return self._count("memory", name, "oom_kill")
+
+    def refused_processes(self) -> int:
+        """How often the kernel refused a process or thread in here: there were too many."""
+        return self._count("pids", "pids.events", "max")
 
     def _count(self, controller: str, file: str, event: str) -> int:
         directory = self.dirs.get(controller)

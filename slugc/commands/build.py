@@ -7,7 +7,12 @@ import os
 import click
 
 from slugc.commands import CONTEXT
-from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, FETCH_TIMEOUT, current_dir
+from slugc.plain_build import (
+    DEFAULT_TIMEOUT,
+    DETECT_TIMEOUT,
+    FETCH_TIMEOUT,
+    current_dir,
+)
 
 
 @click.command("build", context_settings=CONTEXT)
@@ -66,6 +71,27 @@ from slugc.plain_build import DEFAULT_TIMEOUT, DETECT_TIMEOUT, FETCH_TIMEOUT, cu
 @click.option("--max-size", metavar="SIZE", default="500M", help="Of the slug [default: 500M]")
 @click.option("--warn-size", metavar="SIZE", default="300M", help="Warn above it [default: 300M]")
 @click.option("--strict-secrets", is_flag=True, help="Refuse a source that seems to hold secrets")
+@click.option(
+    "--network",
+    type=click.Choice(["on", "isolated", "off", "host"]),
+    default="on",
+    help="What the build reaches: the outside but not this machine (isolated; on: the same where\n"
+    "it can be had), nothing once all is fetched, or all that this machine does [default: on]",
+)
+@click.option("--memory", metavar="SIZE", help="Memory of the build [default: 90 % of all]")
+@click.option(
+    "--cpus",
+    type=click.FloatRange(min=0.01),
+    metavar="N",
+    help="Processors the build may keep busy [default: all]",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes and threads at a time [default: 4096]",
+)
+@click.option("--disk", metavar="SIZE", help="What it may write [default: 90 % of what is free]")
 @click.option("--allow-no-processes", is_flag=True, help="Build an app that names no process types")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
 @click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only")

@@ -7,7 +7,13 @@ from typing import assert_never
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import value
-from slugc.sandbox.base import Sandbox, SandboxKind, SandboxRequest, SandboxUnavailableError
+from slugc.sandbox.base import (
+    NetworkPolicy,
+    Sandbox,
+    SandboxKind,
+    SandboxRequest,
+    SandboxUnavailableError,
+)
 
 
 @value
@@ -21,7 +27,8 @@ class ChosenSandbox:
     def shown(self) -> str:
         """What the first line of a build says about it."""
         reason = f", because {self.why_none}" if self.why_none else ""
-        return f"{self.sandbox.kind}{reason}"
+        network = f", network: {self.sandbox.network}" if self.sandbox.network else ""
+        return f"{self.sandbox.kind}{reason}{network}"
 
 
 def make_sandbox(kind: SandboxKind, request: SandboxRequest) -> Sandbox:
@@ -65,7 +72,8 @@ class Entrance:
                 raise self._refusal
             return ChosenSandbox(sandbox=self._sandbox.__enter__())
         except SandboxUnavailableError as err:
-            if self._asked is not None:
+            by_name = {NetworkPolicy.OFF, NetworkPolicy.ISOLATED}
+            if self._asked is not None or self._request.network in by_name:
                 raise
             none = self._stack.enter_context(make_sandbox(SandboxKind.NONE, self._request))
             return ChosenSandbox(sandbox=none, why_none=err.problems[0].what)

@@ -16,6 +16,7 @@ from typing import ClassVar, Protocol, Self
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import value
+from slugc.sandbox.limits import BuildLimits
 from slugc.stack import Stack
 
 
@@ -25,6 +26,20 @@ class SandboxKind(StrEnum):
     EMBEDDED = "embedded"
     DOCKER = "docker"
     NONE = "none"
+
+
+class NetworkPolicy(StrEnum):
+    """What of the network build code reaches."""
+
+    ON = "on"
+    """the outside but not this machine, where that can be had; else this machine's network, and
+    the first line says so"""
+    ISOLATED = "isolated"
+    """the outside but not this machine, or an error"""
+    OFF = "off"
+    """nothing"""
+    HOST = "host"
+    """all that this machine reaches, its loopback included"""
 
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,6 +62,11 @@ class SandboxRequest:
     """PATH of the phases, where the sandbox shows this host's own programs"""
     env: Mapping[str, str] = MappingProxyType({})
     """what slugc itself was started with: DOCKER_HOST and friends, for the Docker sandbox"""
+    network: NetworkPolicy = NetworkPolicy.ON
+    settings: Mapping[str, str] = MappingProxyType({})
+    """variables whose values may name services of this machine that the build needs: indexes,
+    mirrors, proxies"""
+    limits: BuildLimits = BuildLimits()
 
     @property
     def home_dir(self) -> Path:
@@ -91,6 +111,14 @@ class Sandbox(Protocol):
 
     def stack(self) -> Stack:
         """What the result will expect underneath."""
+
+    @property
+    def network(self) -> str:
+        """What the first line of a build has to say of the network; empty where it is as usual."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was asked for and does not hold as it should."""
 
     def begin(self) -> None:
         """Start what takes time; entering waits for it. Leaving ends it in either case."""
@@ -137,6 +165,21 @@ class SandboxUnavailableError(SlugkitError):
             details=found,
             resolution=f"{fixes}\n\nOr build without walls around the buildpack, if you trust it\n"
             "and the app's dependencies: slugc build --sandbox none",
+        )
+
+
+class NetworkUnavailableError(SlugkitError):
+    """The network asked for by name cannot be had here; another is never taken in silence."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "network-unavailable"
+
+    def __init__(self, kind: SandboxKind, policy: NetworkPolicy, problem: Problem) -> None:
+        self.kind, self.policy, self.problem = kind, policy, problem
+        super().__init__(
+            f"The {kind} sandbox cannot build with --network {policy} here",
+            details=problem.what,
+            resolution=problem.fix,
         )
 
 

@@ -10,10 +10,10 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, assert_never
 
 from buildpack.support.command import (
     LAST_LINES,
@@ -27,11 +27,20 @@ from slugc.privileges import run_identity
 from slugc.sandbox.base import (
     HOME,
     SYSTEM_PATH,
+    NetworkPolicy,
+    NetworkUnavailableError,
     Problem,
     SandboxCommand,
     SandboxKind,
     SandboxRequest,
     SandboxUnavailableError,
+)
+from slugc.sandbox.limits import (
+    BuildLimits,
+    LimitReachedError,
+    machine_memory,
+    memory_reached,
+    processes_reached,
 )
 from slugc.sandbox.lines import hand_over_lines
 from slugc.sandbox.policy import WORK_DIR, require_visible
@@ -45,6 +54,12 @@ if TYPE_CHECKING:
 
 FALLBACK_STACK = "debian-12"
 """Built on where this machine's own distribution has no stack image."""
+
+READ_REFUSED = """\
+for file in /sys/fs/cgroup/pids/pids.events /sys/fs/cgroup/pids.events; do
+  if [ -r "$file" ]; then while read -r name count; do echo "$count"; done <"$file"; fi
+done
+"""
 
 # Process 1 of the container: sleeps, and buries whatever a phase left behind.
 REAPER = "while :; do sleep 3600 & wait $!; done"
@@ -67,10 +82,20 @@ class DockerSandbox:
         self._request = request
         self._undo = contextlib.ExitStack()
 
+    @property
+    def network(self) -> str:
+        policy = self._request.network
+        return "" if policy is NetworkPolicy.ON else str(policy)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        return ()
+
     def begin(self) -> None:
         """Entering is all there is to it."""
 
     def __enter__(self) -> Self:
+        network_mode(self._request.network)  # before an engine is looked for
         with contextlib.ExitStack() as undo:
             client = self._connect(undo)
             self._client, image = client, self._build_image(client)
@@ -183,8 +208,23 @@ class DockerSandbox:
         code, timed_out = self._execute(phase, _noting(on_out, last), _noting(on_error, last))
         if timed_out:
             raise CommandTimeoutError(shown)
+        if code != 0 and (why := self._limit_reached(shown.shown, last)):
+            raise why
         if code != 0:
             raise CommandFailedError(shown, code, tuple(last))
+
+    def _limit_reached(self, phase: str, last: Iterable[str]) -> LimitReachedError | None:
+        """Which limit the container had run into, if it had."""
+        limits = _limits(self._request)
+        said = "\n".join(last)
+        api: Any = self._client.api
+        if limits.memory and api.inspect_container(self._container)["State"]["OOMKilled"]:
+            return memory_reached(phase, limits.memory, said)
+        started = api.exec_create(self._container, ["/bin/sh", "-c", READ_REFUSED])["Id"]
+        refused = bytes(api.exec_start(started)).split()
+        if limits.processes and any(int(count) > 0 for count in refused):
+            return processes_reached(phase, limits.processes, said)
+        return None
 
     def _execute(
         self,
@@ -258,10 +298,35 @@ def wanted_stack(asked: str | None) -> str:
     return own if has_recipe(own) else FALLBACK_STACK
 
 
+def network_mode(policy: NetworkPolicy) -> str:
+    """The policy in the Engine API's words."""
+    match policy:
+        case NetworkPolicy.ON:
+            return "default"
+        case NetworkPolicy.OFF:
+            return "none"
+        case NetworkPolicy.HOST:
+            return "host"
+        case NetworkPolicy.ISOLATED:
+            problem = Problem(
+                what="A container on the Docker Engine's own network reaches this machine's\n"
+                "addresses and the other containers on it.",
+                fix="Use --network on or --network off, or the embedded sandbox.",
+            )
+            raise NetworkUnavailableError(SandboxKind.DOCKER, policy, problem)
+        case _:
+            assert_never(policy)
+
+
+def _limits(request: SandboxRequest) -> BuildLimits:
+    return request.limits.with_defaults(machine_memory())
+
+
 def container_config(image: str, stack: str, request: SandboxRequest) -> dict[str, object]:
     """The container all phases of one build run in, in the Engine API's words."""
     user = run_identity()
     work_dir = request.work_dir
+    limits = _limits(request)
     return {
         "Image": image,
         "Entrypoint": ["/bin/sh", "-c", REAPER],
@@ -282,6 +347,11 @@ def container_config(image: str, stack: str, request: SandboxRequest) -> dict[st
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "IpcMode": "private",
+            "NetworkMode": network_mode(request.network),
+            "Memory": limits.memory,
+            "MemorySwap": limits.memory,  # the sum of both: no swap
+            "PidsLimit": limits.processes,
+            **({} if limits.cpus is None else {"NanoCpus": int(limits.cpus * 1e9)}),
             "LogConfig": {"Type": "none", "Config": {}},
             "RestartPolicy": {"Name": "no"},
         },

@@ -2,7 +2,7 @@
 
 Its argument list is in policy.py. The build sees the host's system directories read-only, one
 writable work directory, a fresh /tmp and a private HOME; no other process, no home directory, no
-capability. The network is the host's.
+capability. Its network is its own (network.py), and how much it uses is limited (limits.py).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from buildpack.support import seccomp
-from buildpack.support.command import Command, CommandFailedError
+from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError
 from slugc.privileges import drop_prefix, run_identity
 from slugc.sandbox.base import (
     HOME,
+    NetworkPolicy,
+    NetworkUnavailableError,
     Problem,
     SandboxCommand,
     SandboxKind,
@@ -29,8 +31,18 @@ from slugc.sandbox.base import (
     SandboxUnavailableError,
     StackUnavailableError,
 )
+from slugc.sandbox.build_group import BuildGroup, make_group
+from slugc.sandbox.disk_watch import DiskWatch, default_limit
+from slugc.sandbox.limits import disk_reached, soft_limits, soft_prefix
+from slugc.sandbox.network import (
+    BuildNetwork,
+    NetworkSetupError,
+    network_problem,
+    read_resolver,
+)
 from slugc.sandbox.policy import (
     AREA,
+    RESOLVER,
     USERS,
     WORK_DIR,
     Walls,
@@ -38,10 +50,16 @@ from slugc.sandbox.policy import (
     require_visible,
     reveal_prefix,
     system_arguments,
+    without_resolver,
 )
 from slugc.sandbox.waiting import SHELL, WaitingSandbox
 from slugc.stack import Stack, read_host_stack
 
+OTHER_NETWORKS = (
+    "Or let the build use this machine's network, its loopback included, if you trust\n"
+    "the buildpack and the app's dependencies: --network host\n"
+    "Or build without any: --network off"
+)
 _AHEAD = 2  # sandboxes put up before they are needed: bin/release and bin/report run together
 
 
@@ -72,6 +90,11 @@ class EmbeddedSandbox:
         self._users: dict[str, int] = {}
         self._filter = -1
         self._waiting: deque[WaitingSandbox] = deque()
+        self._running: set[WaitingSandbox] = set()
+        self._network: BuildNetwork | None = None
+        self._why_shared = ""
+        self._group: BuildGroup | None = None
+        self._disk: DiskWatch | None = None
         self._expected = 0
         # A sandbox ends with the thread that started it (PR_SET_PDEATHSIG in prctl(2)).
         self._thread = threading.get_ident()
@@ -79,11 +102,25 @@ class EmbeddedSandbox:
     def stack(self) -> Stack:
         return read_host_stack()
 
+    @property
+    def network(self) -> str:
+        if self._why_shared:
+            return f"the host's, because {self._why_shared}"
+        policy = self._request.network
+        return str(policy) if policy in {NetworkPolicy.OFF, NetworkPolicy.HOST} else ""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        said = soft_limits(self._request.limits, has_group=self._group is not None)
+        return (said,) if said else ()
+
     def begin(self) -> None:
         found = self.stack().id
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
         require_visible(self._request.exposed)
+        self._begin_network()  # first: it takes the longest
+        self._group = make_group(self._request.limits)
         try:
             self._filter = _in_memory(seccomp.filter_program())
         except seccomp.SeccompError as err:
@@ -92,13 +129,52 @@ class EmbeddedSandbox:
         self._users = {seen: _in_memory(text.encode()) for seen, text in USERS.items()}
         if problems := missing_tools(self.path):
             raise SandboxUnavailableError(self.kind, problems)
+        self._put_up_first()
+
+    def _begin_network(self) -> None:
+        """A network of the build's own, where that is wanted and can be had."""
+        if self._request.network not in {NetworkPolicy.ON, NetworkPolicy.ISOLATED}:
+            return
+        if problem := network_problem(self.path):
+            self._share_network(problem)
+            return
+        try:
+            self._network = BuildNetwork(self._request.settings, path=self.path)
+        except CommandNotFoundError as err:
+            self._share_network(Problem(what=err.brief, fix=err.resolution))
+
+    def _share_network(self, problem: Problem) -> None:
+        """Take the host's network instead, unless another was asked for by name."""
+        if self._request.network is NetworkPolicy.ISOLATED:
+            raise NetworkUnavailableError(
+                self.kind,
+                self._request.network,
+                Problem(what=problem.what, fix=f"{problem.fix}\n\n{OTHER_NETWORKS}"),
+            )
+        self._why_shared = problem.what
+        if self._network is not None:
+            self._network.close()
+            self._network = None
+
+    def _put_up_first(self) -> None:
+        if self._network is not None:
+            try:
+                self._network.begin()
+            except NetworkSetupError as err:
+                self._share_network(explain_network(err))
+        if self._network is not None:
+            resolver = read_resolver(self._network.nameserver)
+            self._users[RESOLVER] = _in_memory(resolver.encode())
+            self._system = without_resolver(self._system)
         self._waiting.append(self._start())
 
     def __enter__(self) -> Self:
         try:
             if self._filter < 0:
                 self.begin()
+            self._await_network()
             self._prove()
+            self._watch_disk()
         except BaseException:  # also Ctrl-C: nobody calls __exit__ of what was not entered
             self._close()
             raise
@@ -114,23 +190,71 @@ class EmbeddedSandbox:
         self._close()
 
     def _close(self) -> None:
-        while self._waiting:
-            self._waiting.pop().end()
+        if self._disk is not None:
+            self._disk.stop()
+        self._take_down()
+        if self._network is not None:
+            self._network.close()
+            self._network = None
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
         for descriptor in (self._filter, *self._users.values()):
             if descriptor >= 0:
                 os.close(descriptor)
         self._users, self._filter = {}, -1
 
+    def _take_down(self) -> None:
+        while self._waiting:
+            self._waiting.pop().end()
+
+    def _await_network(self) -> None:
+        """What was put up in a network that turned out to lead nowhere is put up again."""
+        if self._network is None:
+            return
+        try:
+            self._network.await_way_out()
+        except NetworkSetupError as err:
+            self._take_down()
+            self._share_network(explain_network(err))
+            os.close(self._users.pop(RESOLVER))
+            self._system = system_arguments()
+            self._waiting.append(self._start())
+
+    def _watch_disk(self) -> None:
+        work_dir = self._request.work_dir
+        self._disk_limit = self._request.limits.disk or default_limit(work_dir)
+        self._disk = DiskWatch(work_dir, self._disk_limit, self._kill_running)
+
+    def _kill_running(self) -> None:
+        for each in tuple(self._running):
+            each.kill()
+
     def expect(self, phases: int) -> None:
         self._expected += phases
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
-        with self._ordered(phase, joined=True) as ordered:
+        with self._ordered(phase, joined=True) as ordered, self._explained(phase, shown=True):
             ordered.stream(on_line)
 
     def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
-        with self._ordered(phase, joined=False) as ordered:
+        with self._ordered(phase, joined=False) as ordered, self._explained(phase, shown=False):
             return ordered.capture(on_error_line)
+
+    @contextlib.contextmanager
+    def _explained(self, phase: SandboxCommand, *, shown: bool) -> Iterator[None]:
+        """A failure that comes from a limit, told by that limit's name and its flag."""
+        before = self._group.counts() if self._group else None
+        try:
+            yield
+        except CommandFailedError as err:
+            title = phase.title or err.command.shown
+            if self._disk is not None and self._disk.is_reached:
+                raise disk_reached(title, self._disk_limit) from err
+            said = "" if shown else "\n".join(err.last_lines)
+            if self._group and before and (why := self._group.reached(before, title, said)):
+                raise why from err
+            raise
 
     @contextlib.contextmanager
     def _ordered(self, phase: SandboxCommand, *, joined: bool) -> Iterator[WaitingSandbox]:
@@ -141,10 +265,13 @@ class EmbeddedSandbox:
             taken = self._start()
         try:
             taken.require()
-            taken.order(phase, joined=joined)
+            soft = () if self._group else soft_prefix(self._request.limits)
+            taken.order(phase, joined=joined, prefix=soft)
+            self._running.add(taken)
             self._get_ready()
             yield taken
         finally:
+            self._running.discard(taken)
             taken.end()
 
     def _get_ready(self) -> None:
@@ -164,8 +291,11 @@ class EmbeddedSandbox:
         with contextlib.ExitStack() as lent:
             written = {seen: _reopened(held, lent) for seen, held in self._users.items()}
             prefix, walls = self._placed(written, _reopened(self._filter, lent))
+            limited = self._group.prefix if self._group else ()
+            inside = self._network.prefix if self._network else ()
+            bwrap = bwrap_argv(walls, SHELL, system=self._system)
             yield Command(
-                argv=(*prefix, *drop_prefix(), *bwrap_argv(walls, SHELL, system=self._system)),
+                argv=(*limited, *prefix, *drop_prefix(), *inside, *bwrap),
                 cwd=Path("/"),
                 env={"PATH": self.path},
                 pass_fds=tuple(held for held in (walls.filter, *written.values()) if held >= 0),
@@ -188,6 +318,7 @@ class EmbeddedSandbox:
             exposed=tuple((place[path], path) for path in request.exposed),
             written=tuple((descriptor, seen) for seen, descriptor in written.items()),
             filter=seccomp_filter,
+            has_network=request.network is not NetworkPolicy.OFF,
         )
         if not hidden:
             return (), walls
@@ -233,6 +364,15 @@ def missing_tools(path: str) -> tuple[Problem, ...]:
         )
         for program, package in packages.items()
         if shutil.which(program, path=path) is None
+    )
+
+
+def explain_network(error: NetworkSetupError) -> Problem:
+    """Why there is no network of the build's own, in words that lead somewhere."""
+    said = " ".join(error.said.split()) or "it gave no reason"
+    return Problem(
+        what=f"{error.step} could not start ({said})",
+        fix="slug-run engine doctor checks what it needs.",
     )
 
 

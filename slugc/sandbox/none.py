@@ -15,6 +15,8 @@ from buildpack.support import command
 from buildpack.support.command import Command
 from slugc.privileges import drop_prefix, run_identity
 from slugc.sandbox.base import (
+    NetworkPolicy,
+    NetworkUnavailableError,
     Problem,
     SandboxCommand,
     SandboxKind,
@@ -25,6 +27,10 @@ from slugc.sandbox.base import (
 from slugc.sandbox.embedded import is_reachable
 from slugc.sandbox.leftovers import adopting
 from slugc.stack import Stack, read_host_stack
+
+NO_LIMITS = (
+    "Without a sandbox nothing limits memory, processors, processes or disk; --timeout alone holds"
+)
 
 
 class NoSandbox:
@@ -42,6 +48,17 @@ class NoSandbox:
     def stack(self) -> Stack:
         return read_host_stack()
 
+    @property
+    def network(self) -> str:
+        return "the host's"
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        limits = self._request.limits
+        if limits.is_asked or limits.disk is not None:
+            return (NO_LIMITS,)
+        return ()
+
     def begin(self) -> None:
         """Entering is all there is to it."""
 
@@ -49,6 +66,13 @@ class NoSandbox:
         found = self.stack().id
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
+        policy = self._request.network
+        if policy in {NetworkPolicy.OFF, NetworkPolicy.ISOLATED}:
+            problem = Problem(
+                what="Without a sandbox a build has this machine's network.",
+                fix="Leave --network out, or build in a sandbox: --sandbox embedded",
+            )
+            raise NetworkUnavailableError(self.kind, policy, problem)
         work_dir = self._request.work_dir
         if os.getuid() == 0 and not is_reachable(work_dir, uid=run_identity().uid):
             raise SandboxUnavailableError(self.kind, (_unreachable(work_dir),))

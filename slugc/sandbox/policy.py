@@ -16,7 +16,7 @@ from slugc.build_space import FRESH, KEPT
 from slugc.sandbox.base import HOME
 
 WORK_DIR = PurePosixPath("/tmp")  # noqa: S108  # inside the sandbox, whose /tmp is its own
-"""A build dir is /tmp/build_... on Heroku; what it is to share links with has to be on its mount."""
+"""A build dir is /tmp/build_... on Heroku; what it is to share links with must be on its mount."""
 
 BUILD_UID = 1000  # what the build sees itself as; outside it is run_identity()
 
@@ -110,6 +110,8 @@ class Walls:
     """(open file, where its content is seen), read-only"""
     filter: int = -1
     """open file that holds the system call filter"""
+    has_network: bool = True
+    """that of whoever starts bubblewrap; else one of its own with nothing but loopback"""
 
 
 def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -
     return (
         "bwrap",
         "--unshare-all",
-        "--share-net",  # a build fetches what it needs; see docs/slugc.md
+        *(("--share-net",) if walls.has_network else ()),
         "--unshare-user",  # named too: --unshare-all only tries, and --disable-userns needs it
         "--disable-userns",  # no namespace inside a namespace: most kernel holes start there
         *("--uid", str(BUILD_UID), "--gid", str(BUILD_UID)),
@@ -175,6 +177,17 @@ def require_visible(exposed: Sequence[Path]) -> None:
         is_above = WORK_DIR.is_relative_to(place)
         if is_above or (place.is_relative_to(WORK_DIR) and place.parts[2] in {*FRESH, *KEPT}):
             raise HiddenPathError(path)
+
+
+RESOLVER = "/etc/resolv.conf"
+
+
+def without_resolver(system: Sequence[str]) -> tuple[str, ...]:
+    """``system_arguments`` for a build with a network, and so a name server, of its own."""
+    if RESOLVER not in system:
+        return tuple(system)
+    at = list(system).index(RESOLVER)
+    return (*system[: at - 2], *system[at + 1 :])
 
 
 def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:

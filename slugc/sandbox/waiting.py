@@ -50,13 +50,14 @@ class WaitingSandbox:
             raise CommandFailedError(self._walls, 0, (said,))
         self._is_up = True
 
-    def order(self, phase: SandboxCommand, *, joined: bool) -> None:
-        """Tell it what to run; ``joined`` has errors among the output, in the order they come."""
+    def order(self, phase: SandboxCommand, *, joined: bool, prefix: tuple[str, ...] = ()) -> None:
+        """Tell it what to run, behind ``prefix``; ``joined`` has errors among the output, in the
+        order they come."""
         assert self._process.stdin is not None
         self._ordered = changed(
             self._walls, env=phase.env, timeout=phase.timeout, title=phase.title
         )
-        orders = os.fsencode(orders_for(phase) + (" 2>&1\n" if joined else "\n"))
+        orders = os.fsencode(orders_for(phase, prefix) + (" 2>&1\n" if joined else "\n"))
         with contextlib.suppress(BrokenPipeError):  # as above; its exit code tells
             while orders:
                 orders = orders[os.write(self._process.stdin.fileno(), orders) :]
@@ -69,6 +70,10 @@ class WaitingSandbox:
         """Run what was ordered, as ``command.capture`` does."""
         return command.capture(self._ordered, on_error_line=on_error_line, started=self._process)
 
+    def kill(self) -> None:
+        """End what runs in it; from any thread. Whoever waits for it learns how it ended."""
+        self._process.kill()
+
     @property
     def stands(self) -> bool:
         return self._process.poll() is None
@@ -78,7 +83,7 @@ class WaitingSandbox:
         command.end(self._process)
 
 
-def orders_for(phase: SandboxCommand) -> str:
+def orders_for(phase: SandboxCommand, prefix: tuple[str, ...] = ()) -> str:
     """What the shell reads. Values are in a pipe and not on a command line, which others see."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(phase.env.items())]
     return "\n".join(
@@ -86,7 +91,7 @@ def orders_for(phase: SandboxCommand) -> str:
             f"cd {shlex.quote(str(phase.cwd))} || exit 1",
             "unset OLDPWD SHLVL",  # what shells add of their own
             *exports,
-            f"exec {shlex.join(phase.argv)} </dev/null",
+            f"exec {shlex.join((*prefix, *phase.argv))} </dev/null",
         )
     )
 

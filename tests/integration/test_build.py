@@ -340,5 +340,7 @@ def test_the_none_sandbox_says_so_and_still_drops_roots_rights(
 
     outcome = builder.build(app, "-b", pack, "--sandbox", "none")
 
-    assert outcome.stderr.startswith("-----> Building app (sandbox: none, stack: ")
+    assert outcome.stderr.startswith(
+        "-----> Building app (sandbox: none, network: the host's, stack: "
+    )
     assert outcome.read("uid").strip() != "0"

@@ -15,7 +15,8 @@ from slugc import build_command
 from slugc.archive.limits import Limits
 from slugc.build_request import BuildRequest
 from slugc.command_line import TerminatedError, run
-from slugc.sandbox.base import SandboxKind
+from slugc.sandbox.base import NetworkPolicy, SandboxKind
+from slugc.sandbox.limits import BuildLimits
 from slugc.slug import SlugFormat
 
 
@@ -119,6 +120,11 @@ def request(tmp_path: Path, **given: object) -> BuildRequest:
         "max_size": "500M",
         "warn_size": "300M",
         "strict_secrets": False,
+        "network": "on",
+        "memory": None,
+        "cpus": None,
+        "processes": None,
+        "disk": None,
         "allow_no_processes": False,
     }
     env = {"SLUGKIT_HOME": os.fspath(tmp_path / "data")}
@@ -135,6 +141,8 @@ def test_a_request_has_every_default_settled(tmp_path: Path) -> None:
     assert found.buildpacks is None  # the source and what is installed decide
     assert found.detect_timeout == 60
     assert (found.limits, found.warn_size) == (Limits(), 300_000_000)
+    assert found.fetch_timeout == 90
+    assert (found.network, found.build_limits) == (NetworkPolicy.ON, BuildLimits())
     assert found.sandbox is None
     assert found.keep_cache
 

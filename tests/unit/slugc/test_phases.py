@@ -40,6 +40,8 @@ class FakeSandbox:
     work_dir: PurePosixPath = WORK
     home: PurePosixPath = HOME
     path: str = "/bin"
+    network: str = ""
+    notices: tuple[str, ...] = ()
 
     def stack(self) -> Stack:
         return Stack(id="debian-12", distribution="debian", glibc="2.36", arch="x86_64")

@@ -12,8 +12,10 @@ import pytest
 
 from buildpack.support import seccomp
 from buildpack.support.command import Command, CommandFailedError
-from slugc.sandbox import enter_sandbox
+from slugc.sandbox import ChosenSandbox, enter_sandbox
 from slugc.sandbox.base import (
+    NetworkPolicy,
+    NetworkUnavailableError,
     Problem,
     SandboxCommand,
     SandboxKind,
@@ -27,6 +29,7 @@ from slugc.sandbox.embedded import (
     is_reachable,
     missing_tools,
 )
+from slugc.sandbox.limits import BuildLimits
 from slugc.sandbox.none import NoSandbox
 from slugc.sandbox.policy import (
     HiddenPathError,
@@ -35,6 +38,7 @@ from slugc.sandbox.policy import (
     require_visible,
     reveal_prefix,
     system_arguments,
+    without_resolver,
 )
 from slugc.sandbox.waiting import SHELL, WaitingSandbox, orders_for
 from slugc.stack import read_host_stack
@@ -222,7 +226,98 @@ def test_not_asked_for_none_is_taken_and_the_reason_told(
         chosen = enter_sandbox(stack, None, SandboxRequest(work_dir=tmp_path))
 
     assert chosen.sandbox.kind is SandboxKind.NONE
-    assert chosen.shown == "none, because the program 'bwrap' is not installed"
+    assert chosen.shown == (
+        "none, because the program 'bwrap' is not installed, network: the host's"
+    )
+
+
+@pytest.mark.parametrize("policy", [NetworkPolicy.OFF, NetworkPolicy.ISOLATED])
+def test_a_network_asked_for_by_name_is_not_given_up_with_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: NetworkPolicy
+) -> None:
+    monkeypatch.setattr("slugc.sandbox.embedded.missing_tools", no_bwrap)
+
+    with contextlib.ExitStack() as stack, pytest.raises(SandboxUnavailableError, match="embedded"):
+        enter_sandbox(stack, None, SandboxRequest(work_dir=tmp_path, network=policy))
+
+
+def test_without_a_sandbox_no_network_can_be_taken_away(tmp_path: Path) -> None:
+    request = SandboxRequest(work_dir=tmp_path, network=NetworkPolicy.OFF)
+
+    with pytest.raises(NetworkUnavailableError) as caught, NoSandbox(request):
+        pytest.fail("entered")
+
+    assert caught.value.exit_code == 69
+    assert caught.value.text() == (
+        "The none sandbox cannot build with --network off here\n\n"
+        "Without a sandbox a build has this machine's network.\n\n"
+        "Leave --network out, or build in a sandbox: --sandbox embedded"
+    )
+
+
+def test_limits_without_effect_are_said(tmp_path: Path) -> None:
+    limits = BuildLimits(memory=1 << 30)
+
+    assert NoSandbox(SandboxRequest(work_dir=tmp_path, limits=limits)).notices == (
+        "Without a sandbox nothing limits memory, processors, processes or disk; "
+        "--timeout alone holds",
+    )
+    assert NoSandbox(SandboxRequest(work_dir=tmp_path)).notices == ()
+
+
+def test_without_slirp4netns_the_first_line_says_whose_network_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem(what="the program 'slirp4netns' is not installed", fix="Install it.")
+    monkeypatch.setattr("slugc.sandbox.embedded.network_problem", lambda _path: problem)
+    for name in ("work", "home"):
+        (tmp_path / name).mkdir()
+
+    with contextlib.ExitStack() as stack:
+        sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path / "work"))
+        stack.push(sandbox)
+        sandbox.begin()
+        shown = ChosenSandbox(sandbox=sandbox).shown
+
+    assert shown == (
+        "embedded, network: the host's, because the program 'slirp4netns' is not installed"
+    )
+
+
+def test_an_isolated_network_that_cannot_be_had_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem(what="/dev/net/tun is missing", fix="Load the kernel's module: modprobe tun")
+    monkeypatch.setattr("slugc.sandbox.embedded.network_problem", lambda _path: problem)
+    sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path, network=NetworkPolicy.ISOLATED))
+
+    with pytest.raises(NetworkUnavailableError) as caught:
+        sandbox.begin()
+
+    assert caught.value.text() == (
+        "The embedded sandbox cannot build with --network isolated here\n\n"
+        "/dev/net/tun is missing\n\n"
+        "Load the kernel's module: modprobe tun\n\n"
+        "Or let the build use this machine's network, its loopback included, if you trust\n"
+        "the buildpack and the app's dependencies: --network host\n"
+        "Or build without any: --network off"
+    )
+
+
+def test_a_build_with_a_name_server_of_its_own_does_not_see_the_hosts() -> None:
+    system = ("--ro-bind", "/usr", "/usr", "--ro-bind", "/run/r.conf", "/etc/resolv.conf", "--x")
+
+    assert without_resolver(system) == ("--ro-bind", "/usr", "/usr", "--x")
+    assert without_resolver(("--x",)) == ("--x",)
+
+
+def test_no_network_is_one_argument_less() -> None:
+    walls = Walls(work_source=Path("/w"), home_source=Path("/h"), exposed=(), has_network=False)
+
+    argv = bwrap_argv(walls, SHELL, system=())
+
+    assert argv[:3] == ("bwrap", "--unshare-all", "--unshare-user")
+    assert "--share-net" not in argv
 
 
 def test_asked_for_by_name_another_is_never_taken(

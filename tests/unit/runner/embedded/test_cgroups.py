@@ -163,12 +163,12 @@ def test_oom_kill_is_read_from_the_kernels_count(
     assert Cgroup(dirs={"memory": tmp_path}, is_v2=is_v2).has_oom_kill() is expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("max 3\n", True), ("max 0\n", False)])
-def test_a_refused_process_is_read_from_the_kernels_count(
-    tmp_path: Path, text: str, expected: bool
+@pytest.mark.parametrize(("text", "expected"), [("max 3\n", 3), ("max 0\n", 0)])
+def test_refused_processes_are_read_from_the_kernels_count(
+    tmp_path: Path, text: str, expected: int
 ) -> None:
     (tmp_path / "pids.events").write_text(text)
-    assert Cgroup(dirs={"pids": tmp_path}, is_v2=False).has_refused_process() is expected
+    assert Cgroup(dirs={"pids": tmp_path}, is_v2=False).refused_processes() == expected
 
 
 def test_group_that_stays_busy_is_an_error_not_silence(tmp_path: Path) -> None:
