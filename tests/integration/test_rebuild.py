@@ -161,3 +161,54 @@ def test_two_builds_at_once_are_both_right(builder: Builder, app: Path, tmp_path
     deadline = time.monotonic() + 60
     assert [process.wait(deadline - time.monotonic()) for process in running] == [0, 0, 0]
     assert {slug.read_bytes() for slug in slugs} == {first.slug.read_bytes()}
+
+
+# Dependencies as our buildpack leaves them: a directory for each, beside it what an installer
+# notes; those that are there are kept. 30 of them are more than one frame may hold.
+PACKAGES = r"""
+site="$1/.heroku/venv/lib/python3.13/site-packages"
+mkdir -p "$1/.heroku"
+mv "$PREVIOUS_BUILD_DIR/.heroku/venv" "$1/.heroku/venv" 2>/dev/null || mkdir -p "$site"
+for name in $(cat "$1/requirements_txt"); do
+  if [ -d "$site/$name" ]; then continue; fi
+  mkdir "$site/$name" "$site/$name-1.0.dist-info"
+  seq -f "$name %06.0f" 1 45000 >"$site/$name/data.py"
+  echo "$name" >"$site/$name-1.0.dist-info/RECORD"
+done
+sleep 0.05
+"""
+NAMES = [f"package{number:02}" for number in range(30)]
+
+
+def test_one_requirement_more_reuses_all_other_frames(builder: Builder, tmp_path: Path) -> None:
+    app = make_app(tmp_path / "app", requirements_txt="\n".join(NAMES))
+    pack = make_buildpack(tmp_path / "pack", compile=PACKAGES)
+    before = frames(builder.build(app, "-b", pack))
+    files = {path.name: path.stat().st_ino for path in stored(builder)}
+    assert len(before) > len(NAMES)
+
+    (app / "requirements_txt").write_text("\n".join([*NAMES, "package15a"]))
+    outcome = builder.build(app, "-b", pack)
+    after = frames(outcome)
+    new = set(after) - set(before)
+    # the package itself, and the small parts, among which its dist-info is
+    assert len(new) == 2
+    assert set(before) - set(after) <= {before[0]}
+    assert f"({len(after) - 2} of {len(after)} frames unchanged)" in outcome.stderr
+
+    now = {path.name: path.stat().st_ino for path in stored(builder)}
+    kept = {digest.removeprefix("sha256:") + ".zst" for digest in set(before) & set(after)}
+    assert {name: now[name] for name in kept} == {name: files[name] for name in kept}
+    elsewhere = Builder(home=tmp_path / "other" / "home")
+    elsewhere.home.parent.mkdir()
+    assert frames(elsewhere.build(app, "-b", pack)) == after
+
+
+def frames(outcome: Outcome) -> list[str]:
+    """What identifies each frame of the dependencies."""
+    (layer,) = [each for each in outcome.metadata.layers if each.name == "dependencies"]
+    return [frame.diff_id for frame in layer.frames]
+
+
+def stored(builder: Builder) -> list[Path]:
+    return list((builder.home / "store" / "frames").iterdir())
