@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from slugc.slug import read_slug
+from slugc.supply_chain.inventory import read_inventory
 from slugc.supply_chain.provenance import provenance
 from slugc.supply_chain.sbom import slug_sbom
 from tests.integration.conftest import Built
-from tests.integration.support import ROOT, SLUGC
+from tests.integration.support import ROOT, SLUGC, Kit
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -129,3 +131,20 @@ def test_signing_and_checking_on_the_command_line(built: Build, tmp_path: Path) 
     slug.write_bytes(content)
     bad = slugc(*required, cwd=tmp_path)
     assert (bad.returncode, "are of another one" in bad.stderr) == (65, True)
+
+
+def test_a_lock_tells_which_archive_was_installed(kit: Kit) -> None:
+    """Of the 70 wheels that the lock names for one release, the one whose tags were installed."""
+    slug = kit.home / "poetry_basic.slug"
+    kit.build(ROOT / "fixtures" / "poetry_basic", slug)
+    lock = tomllib.loads((ROOT / "fixtures/poetry_basic/poetry.lock").read_text())
+    names = {
+        each["hash"].removeprefix("sha256:"): each["file"]
+        for package in lock["package"]
+        for each in package.get("files", ())
+    }
+    items = [each for each in read_inventory(read_slug(slug)) if each.archive]
+    installed = {each.name: names[each.archive.digest] for each in items if each.archive}
+    assert installed["coverage"].startswith("coverage-7.6.1-cp3")
+    assert "manylinux" in installed["coverage"]
+    assert os.uname().machine in installed["coverage"]
