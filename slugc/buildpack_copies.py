@@ -41,10 +41,24 @@ def provide_copy(buildpack: Buildpack, target: Path, *, last: Path, note: Path) 
 
 def copy_buildpack(buildpack: Buildpack, target: Path) -> None:
     """A copy for one build to use and write to: buildpacks leave an ``export`` file there."""
-    shutil.copytree(buildpack.root, target, symlinks=True, copy_function=shutil.copy)
-    for directory, below, names in os.walk(target):
-        for name in (".", *below, *names):
-            hand_over(Path(directory) / name)
+    # Not shutil.copytree: it goes on when the disk is full, and its error does not say so.
+    for directory, below, names in os.walk(buildpack.root):
+        copied = target / Path(directory).relative_to(buildpack.root)
+        copied.mkdir(mode=_MODE)
+        hand_over(copied)
+        for name in (*below, *names):
+            _copy(Path(directory) / name, copied / name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A file or a link; directories are gone through one by one."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_file():
+        shutil.copy(source, target)
+    else:
+        return
+    hand_over(target)
 
 
 def _is_as_made(copy: Path, note: Path, digest: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,11 +116,13 @@ def _old_records(data_dir: Path) -> Iterator[Item]:
     known: set[str] = set()
     for path, record in read_record_files(data_dir):
         if record.archive in known or not os.path.lexists(record.archive):
-            yield Item(
-                kind=Kind.HISTORY,
-                place="builds",
-                name=path.name,
-                size=path.stat().st_blocks * 512,
-                used=path.stat().st_mtime,
-            )
+            with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+                status = path.stat()
+                yield Item(
+                    kind=Kind.HISTORY,
+                    place="builds",
+                    name=path.name,
+                    size=status.st_blocks * 512,
+                    used=status.st_mtime,
+                )
         known.add(record.archive)
