@@ -28,10 +28,10 @@ def explain_from_options(
             rules = [{"place": rule.place, "line": rule.line} for rule in known.rules]
             document = {"left_out": dict(known.reasons), "count": known.count, "rules": rules}
             return json.dumps(document, indent=2) + "\n"
-        return overview(found, known, width=terminal_width())
+        return overview(found, known, width=terminal_width(env))
     contents = read_contents(found, keep=lambda x: x in RULE_FILES or describes_a_package(x))
     packages = find_packages(found, contents)
     answer = explain(found, contents, packages, asked, build)
     if as_json:
         return json.dumps(answer.document(), indent=2) + "\n"
-    return answer.text(terminal_width())
+    return answer.text(terminal_width(env))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from buildpack.support.errors import UsageError
@@ -26,31 +26,35 @@ def inspect_from_options(
     if len(asked) > 1:
         words = " and ".join(f"--{view}" for view in asked)
         raise UsageError(f"Only one of {words} can be shown", resolution="Ask one by one.")
-    found = read_slug(cwd / slug)
-    view = asked[0] if asked else ""
-    as_json = bool(options["as_json"])
-    if view == "html":
-        return _html(found, str(options["html"]), env=env, cwd=cwd)
-    if view == "sbom":
-        return _sbom(found)
-    if not view and not as_json:
-        return report.summary(found, width=terminal_width(), build=known_build(found, env))
-    return _view(found, view, str(options["tree"]), as_json=as_json)
+    view = asked[0] if asked else "index"
+    return _shown(read_slug(cwd / slug), view, options, env=env, cwd=cwd)
 
 
-def _view(slug: Slug, view: str, tree: str, *, as_json: bool) -> str:
-    """What is text for people, or JSON of the same for programs."""
-    match view:
-        case "tree":
-            return _tree(slug, tree, as_json=as_json)
-        case "sizes":
-            return _sizes(slug, as_json=as_json)
-        case "procfile" if as_json:
-            return _json({str(kind): x for kind, x in slug.metadata.process_types.items()})
-        case "procfile":
-            return report.as_procfile(slug)
-        case _:
-            return _json(report.as_document(slug))
+def _shown(
+    slug: Slug, view: str, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
+) -> str:
+    as_json, width = bool(options["as_json"]), terminal_width(env)
+    views: Mapping[str, Callable[[], str]] = {
+        "tree": lambda: _tree(slug, str(options["tree"]), as_json=as_json, width=width),
+        "sizes": lambda: _sizes(slug, as_json=as_json, width=width),
+        "procfile": lambda: _procfile(slug, as_json=as_json),
+        "sbom": lambda: _sbom(slug),
+        "html": lambda: _html(slug, str(options["html"]), env=env, cwd=cwd),
+        "index": lambda: _index(slug, as_json=as_json, env=env),
+    }
+    return views[view]()
+
+
+def _index(slug: Slug, *, as_json: bool, env: Mapping[str, str]) -> str:
+    if as_json:
+        return _json(report.as_document(slug))
+    return report.summary(slug, width=terminal_width(env), build=known_build(slug, env))
+
+
+def _procfile(slug: Slug, *, as_json: bool) -> str:
+    if as_json:
+        return _json({str(kind): line for kind, line in slug.metadata.process_types.items()})
+    return report.as_procfile(slug)
 
 
 def _slug_after_tree(
@@ -71,7 +75,7 @@ def known_build(slug: Slug, env: Mapping[str, str]) -> BuildRecord | None:
     return None
 
 
-def _tree(slug: Slug, text: str, *, as_json: bool) -> str:
+def _tree(slug: Slug, text: str, *, as_json: bool, width: int) -> str:
     from slugc.inspection.contents import read_contents
     from slugc.inspection.tree_view import parse_tree_request, tree_document, tree_text
 
@@ -79,10 +83,10 @@ def _tree(slug: Slug, text: str, *, as_json: bool) -> str:
     contents = read_contents(slug)
     if as_json:
         return _json(tree_document(slug, contents, request))
-    return tree_text(slug, contents, request, width=terminal_width())
+    return tree_text(slug, contents, request, width=width)
 
 
-def _sizes(slug: Slug, *, as_json: bool) -> str:
+def _sizes(slug: Slug, *, as_json: bool, width: int) -> str:
     from slugc.inspection.contents import read_contents
     from slugc.inspection.packages import describes_a_package, find_packages
     from slugc.inspection.sizes import sizes_document, sizes_text
@@ -91,7 +95,7 @@ def _sizes(slug: Slug, *, as_json: bool) -> str:
     packages = find_packages(slug, contents)
     if as_json:
         return _json(sizes_document(slug, contents, packages))
-    return sizes_text(slug, contents, packages, width=terminal_width())
+    return sizes_text(slug, contents, packages, width=width)
 
 
 def _sbom(slug: Slug) -> str:
@@ -111,6 +115,15 @@ def _json(document: Mapping[str, object]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def terminal_width() -> int:
-    """The terminal's columns, also where ``COLUMNS`` says so; 80 in a pipe."""
-    return max(40, min(160, shutil.get_terminal_size((80, 24)).columns))
+def terminal_width(env: Mapping[str, str]) -> int:
+    """The terminal's columns, or what ``COLUMNS`` says; 80 in a pipe."""
+    given = env.get("COLUMNS", "")
+    columns = int(given) if given.isdecimal() and len(given) < 6 else 0
+    return max(40, min(160, columns or _screen_width()))
+
+
+def _screen_width() -> int:
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:  # standard output is no terminal
+        return 80

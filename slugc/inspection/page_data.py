@@ -62,9 +62,9 @@ def _home(package: SlugPackage) -> str:
 
 
 def _drawn(root: Node, layers: Sequence[str]) -> Drawn:
-    sizes = (node.size for node in root.walk())
-    largest = heapq.nlargest(MOST_NODES, sizes)
-    smallest = max(1, largest[-1] if len(largest) == MOST_NODES else 1)
+    largest = heapq.nlargest(MOST_NODES + 1, (node.size for node in root.walk()))
+    # The first size there is no room for is too small, and so are others of that size.
+    smallest = largest[-1] + 1 if len(largest) > MOST_NODES else 1
     return _draw(root, smallest, {name: place for place, name in enumerate(layers)})
 
 

@@ -28,7 +28,7 @@ def verify_from_options(
     if options["as_json"] is True:
         return _json(_document(found, checks, signature)), True
     heading = f"{printable_path(found.archive)} is whole"
-    return checks_text(heading, checks, width=terminal_width()), True
+    return checks_text(heading, checks, width=terminal_width(env)), True
 
 
 def _rebuilt(
@@ -61,7 +61,7 @@ def _rebuilt(
     if found.difference is None:
         same = Check(name="Rebuild", found="byte for byte the same")
         heading = f"{shown} is whole, and what {printable_path(source)} builds"
-        return checks_text(heading, (*checks, same), width=terminal_width()), True
+        return checks_text(heading, (*checks, same), width=terminal_width(env)), True
     heading = f"{shown} is whole, but not what {printable_path(source)} builds here and now"
     return f"{heading}\n\n{difference_text(found.difference)}", False
 

@@ -134,7 +134,7 @@ def test_sizes_by_package_and_the_largest_files(tmp_path: Path) -> None:
         "in all              8  1.9 kB",
     ]
     assert "1 package, " in shown
-    assert shown.splitlines()[9] == "  1.5 kB  app     app.py"
+    assert shown.splitlines()[10] == "  1.5 kB  app    app.py"
 
 
 def test_sizes_as_json(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_part_of_the_tree(tmp_path: Path) -> None:
         " 6 B  └── app.py",
     ]
     document = json.loads(inspect("a.slug", tmp_path, tree=f"{SITE}/flask:1", as_json=True))
-    assert [entry["path"] for entry in document["entries"]][0] == f"{SITE}/flask/__pycache__"
+    assert document["entries"][0]["path"] == f"{SITE}/flask/__pycache__"
     assert document["files"] == 3
 
 
