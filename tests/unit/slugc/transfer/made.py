@@ -98,3 +98,8 @@ def layer_digests(layout: Path) -> list[str]:
 
 def blob_of(layout: Path, digest: str) -> bytes:
     return (layout / "blobs/sha256" / digest.removeprefix("sha256:")).read_bytes()
+
+
+def names(directory: Path) -> list[str]:
+    """What lies in a directory, leftovers included."""
+    return sorted(path.name for path in directory.iterdir())

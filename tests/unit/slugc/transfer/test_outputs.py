@@ -18,6 +18,12 @@ from slugc.transfer.outputs import (
     new_directory,
     opened_output,
 )
+from tests.unit.slugc.transfer.made import names
+
+
+def fail() -> None:
+    """Something goes wrong on the way."""
+    raise ValueError("lost")
 
 
 def test_file_appears_when_all_is_written(tmp_path: Path) -> None:
@@ -26,20 +32,24 @@ def test_file_appears_when_all_is_written(tmp_path: Path) -> None:
         out.write(b"whole")
         assert not path.exists()
     assert path.read_bytes() == b"whole"
-    assert os.listdir(tmp_path) == ["x.tgz"]
+    assert names(tmp_path) == ["x.tgz"]
 
 
 def test_half_a_file_never_stays(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="lost"), opened_output(str(tmp_path / "x"), force=False):
-        raise ValueError("lost")
-    assert os.listdir(tmp_path) == []
+        fail()
+    assert names(tmp_path) == []
 
 
 def test_half_a_directory_never_stays(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="lost"), new_directory(tmp_path / "x", force=False) as new:
-        (new / "file").write_text("half")
-        raise ValueError("lost")
-    assert os.listdir(tmp_path) == []
+    def fill() -> None:
+        with new_directory(tmp_path / "x", force=False) as new:
+            (new / "file").write_text("half")
+            fail()
+
+    with pytest.raises(ValueError, match="lost"):
+        fill()
+    assert names(tmp_path) == []
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
@@ -66,15 +76,15 @@ def test_a_directory_with_files_is_not_overwritten_unless_told(tmp_path: Path) -
     with new_directory(place, force=True) as new:
         (new / "theirs").write_text("theirs")
         assert (place / "mine").exists()  # until the other is whole
-    assert os.listdir(place) == ["theirs"]
-    assert os.listdir(tmp_path) == ["x"]
+    assert names(place) == ["theirs"]
+    assert names(tmp_path) == ["x"]
 
 
 def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with new_directory(tmp_path / "x", force=False) as new:
         (new / "file").write_text("new")
-    assert os.listdir(tmp_path / "x") == ["file"]
+    assert names(tmp_path / "x") == ["file"]
 
 
 def test_a_dangling_link_is_something_that_is_there(tmp_path: Path) -> None:
@@ -97,7 +107,7 @@ def test_a_full_disk_is_told_with_the_target(tmp_path: Path) -> None:
         f"{tmp_path}/x cannot be written\n\nNo space left on device\n\n"
         "Nothing half-written was left there. Make room, or give another target."
     )
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_a_screen_gets_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:
