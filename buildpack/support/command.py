@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import subprocess
 
 LAST_LINES = 20
+MAX_STREAMED = 32 * 1024 * 1024  # of each stream; after that, only the last lines are handed on
 MAX_CAPTURED = 16 * 1024 * 1024  # of each stream; what we ask programs for is far smaller
 
 
@@ -206,7 +207,8 @@ def stream(
 ) -> None:
     """Run to the end, handing every line of stdout and stderr to ``on_line`` as it comes.
 
-    Raises on any non-zero code, with the last lines.
+    Of what comes after MAX_STREAMED bytes, only the last lines are. Raises on any non-zero code,
+    with the last lines.
     """
     if started is None:
         import subprocess
@@ -219,7 +221,11 @@ def stream(
         last.append(line)
         on_line(line)
 
-    cutters = {pipe.fileno(): LineCutter(take) for pipe in (process.stdout, process.stderr) if pipe}
+    cutters = {
+        pipe.fileno(): LineCutter(take, most=MAX_STREAMED)
+        for pipe in (process.stdout, process.stderr)
+        if pipe
+    }
     code = _read_to_end(process, command, {at: lines.feed for at, lines in cutters.items()})
     for lines in cutters.values():
         lines.finish()

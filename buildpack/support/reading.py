@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import time
@@ -15,14 +16,23 @@ PIECE = 4096  # PIPE_BUF: what a pipe that poll() calls writable takes without b
 
 
 class LineCutter:
-    """Cuts bytes into lines; one that is too long is handed over in pieces."""
+    """Cuts bytes into lines; one that is too long is handed over in pieces.
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    Of what comes after ``most`` bytes only the last lines are handed over, at the end: who prints
+    a gigabyte is read as fast as he writes, and is not listened to.
+    """
+
+    def __init__(self, on_line: Callable[[str], None], *, most: float = math.inf) -> None:
         self._on_line = on_line
         self._rest = b""
+        self._left = most
 
     def feed(self, chunk: bytes) -> None:
         """Take more bytes, and hand over every line they complete."""
+        self._left -= len(chunk)
+        if self._left < 0:
+            self._rest = (self._rest + chunk)[-MAX_LINE:]
+            return
         *lines, rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._hand_over(self._without_pieces(line))
@@ -30,8 +40,9 @@ class LineCutter:
 
     def finish(self) -> None:
         """Hand over what came without a line end."""
-        if self._rest:
-            self._hand_over(self._rest)
+        for line in self._rest.removesuffix(b"\n").split(b"\n"):
+            if line or self._left < 0:
+                self._hand_over(line)
         self._rest = b""
 
     def _without_pieces(self, line: bytes) -> bytes:

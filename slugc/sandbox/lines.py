@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from buildpack.support.command import MAX_STREAMED
 from buildpack.support.reading import LineCutter
 
 
@@ -16,7 +17,7 @@ def hand_over_lines(
 
     A piece is (stream, bytes): 1 is standard output, 2 standard error.
     """
-    out, error = LineCutter(on_out), LineCutter(on_error)
+    out, error = (LineCutter(each, most=MAX_STREAMED) for each in (on_out, on_error))
     for stream, piece in pieces:
         (out if stream == 1 else error).feed(piece)
     out.finish()

@@ -79,3 +79,26 @@ def test_a_program_that_closes_its_output_is_waited_for() -> None:
     began = time.monotonic()
     stream(sh("exec >&- 2>&-; sleep 0.3"), lambda _: None)
     assert time.monotonic() - began >= 0.3
+
+
+def test_of_too_much_only_the_last_lines_are_handed_over() -> None:
+    got: list[str] = []
+    cutter = LineCutter(got.append, most=100)
+    cutter.feed(b"first\n")
+    for number in range(100_000):
+        cutter.feed(b"line %d\n" % number)
+    cutter.finish()
+
+    assert got[:2] == ["first", "line 0"]
+    assert got[-1] == "line 99999"
+    assert sum(map(len, got)) < 70_000
+
+
+def test_a_last_line_without_an_end_is_handed_over_once() -> None:
+    got: list[str] = []
+    cutter = LineCutter(got.append, most=100)
+    cutter.feed(b"a\nb")
+    cutter.finish()
+    cutter.finish()
+
+    assert got == ["a", "b"]
