@@ -26,6 +26,10 @@ caddy|the load balancer before web.1, web.2, ...|has caddy
 ca-certificates|TLS to the package index|[ -s /etc/ssl/certs/ca-certificates.crt ]'
 test_packages='zstd|tests open slugs with tar --zstd|has zstd
 curl|tests type the lines of the README|has curl
+skopeo|tests read our images with a program of others|has skopeo
+umoci|tests unpack our images with a program of others|has umoci
+docker-registry|tests push images to a real registry|has docker-registry
+openssl|tests make a certificate for that registry|has openssl
 procps|tests look for processes that were left|has pgrep
 libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
 docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
