@@ -6,6 +6,7 @@ streams; of every file its digest is kept, not its content.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from slugc.archive.headers import MemberKind
 from slugc.inspection.contents import Contents, SlugEntry, read_contents
 from slugc.inspection.packages import SlugPackage, describes_a_package, find_packages
 from slugc.slug import Layer, Slug
+from slugc.slug_index import read_index
 
 
 class Change(StrEnum):
@@ -231,15 +233,22 @@ def _process_types(slug: Slug) -> Mapping[str, str]:
     return {str(kind): command for kind, command in slug.metadata.process_types.items()}
 
 
+def given_name(slug: Slug) -> str:
+    """The app's name if somebody gave it one; ``metadata.name`` is else the file's."""
+    name = json.loads(read_index(slug.archive).document)["name"]
+    return name if isinstance(name, str) else ""
+
+
 def _facts(slug: Slug) -> Mapping[str, str]:
     metadata = slug.metadata
     facts = {
-        "name": metadata.name,
         "stack": metadata.stack.id,
         "glibc": metadata.stack.glibc,
         "arch": metadata.stack.arch,
         "format": str(slug.format),
     }
+    if name := given_name(slug):
+        facts["name"] = name
     if metadata.python_version:
         facts["python"] = metadata.python_version
     if metadata.commit:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,11 +17,10 @@ from buildpack.support.files import remove_tree
 from buildpack.support.values import value
 from slugc.build_command import make_request
 from slugc.builder import build_slug
-from slugc.inspection.difference import Difference, compare
+from slugc.inspection.difference import Difference, compare, given_name
 from slugc.plain_build import DEFAULTS
 from slugc.progress import Progress
 from slugc.slug import Slug
-from slugc.slug_index import read_index
 
 _TRIES, _PAUSE = 100, 0.1
 
@@ -85,7 +83,7 @@ def _as_before(slug: Slug) -> Mapping[str, object]:
     """The options that the slug tells of; config vars it does not."""
     metadata = slug.metadata
     return {
-        "name": json.loads(read_index(slug.archive).document)["name"],
+        "name": given_name(slug),
         "buildpacks": tuple(record.source for record in metadata.buildpacks),
         "slug_format": slug.format.value,
         "allow_no_processes": not metadata.process_types,

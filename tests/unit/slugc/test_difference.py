@@ -132,6 +132,14 @@ def test_what_the_indexes_say(slugs: Slugs) -> None:
     assert "hidden" not in difference_text(found)
 
 
+def test_a_file_s_name_is_no_difference_and_a_given_one_is(slugs: Slugs) -> None:
+    nameless, named = changed(FACTS, name=""), changed(FACTS, name="polls")
+
+    assert compare(slugs.make(SMALL, nameless), slugs.make(SMALL, nameless)).is_none
+    found = compare(slugs.make(SMALL, nameless), slugs.make(SMALL, named))
+    assert found.facts == (NamedChange(name="name", before=None, after="polls"),)
+
+
 def test_the_same_contents_in_other_frames_are_said_to_be(slugs: Slugs) -> None:
     tree = slugs.tree(SMALL)
     found = compare(slugs.pack(tree), slugs.pack(tree, slug_format=SlugFormat.GZIP))
