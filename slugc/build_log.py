@@ -30,6 +30,11 @@ def tell_source(staged: Staged, progress: Progress) -> None:
             f"Left out: {counted(staged.left_out)}. A virtualenv names paths of the machine\n"
             "it was made on and would not run. Add it to .gitignore."
         )
+    if staged.modules:
+        progress.warning(
+            f"Left out: {counted(staged.modules)}. What package.json asks for is installed\n"
+            "anew. To take it along as it is, add '!node_modules' to .slugignore."
+        )
     if staged.secrets:
         progress.warning(
             f"The slug will hold {counted(staged.secrets)}, which may be secret.\n"

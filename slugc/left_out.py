@@ -20,6 +20,7 @@ HISTORY = "version control"
 BYTECODE = "bytecode cache"
 SLUG = "a slug in the source's root"
 VIRTUALENV = "virtualenv"
+NODE_MODULES = "what package.json asks for"
 
 
 @value

@@ -86,13 +86,19 @@ class IgnoreRules:
                 return f"{self.name}:{number} `{_shown(line)}`"
         return self.name
 
+    def keeps(self, path: str, *, is_dir: bool) -> bool:
+        """Whether a line with ``!`` asks for this very entry, and none after it says otherwise."""
+        return bool(self.groups) and self._verdict(path, is_dir=is_dir) is False
+
     def ignores(self, path: str, *, is_dir: bool) -> bool:
         """Whether this very entry is left out; its parents were asked before.
 
         ``path`` is relative, with ``/`` between names. The last line that matches decides.
         """
-        if not self.groups:
-            return False
+        return bool(self.groups) and self._verdict(path, is_dir=is_dir) is True
+
+    def _verdict(self, path: str, *, is_dir: bool) -> bool | None:
+        """What the last line that matches says; None if none does."""
         # Byte by byte, as git does: "?" is one byte, and any byte may stand in a name.
         path = os.fsencode(path).decode("latin-1")
         end = "/" if is_dir else ""
@@ -101,7 +107,7 @@ class IgnoreRules:
         for group in self.groups:
             if group.matches(path, name):
                 return group.ignores
-        return False
+        return None
 
 
 def read_rules(root: Path, name: str = BEFORE) -> IgnoreRules:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
+
+if TYPE_CHECKING:
+    from slugc.weighing import Weight
 
 SHOWN = 20  # of a long list; the count is told
 
@@ -133,11 +137,23 @@ class SourceTooLargeError(SlugkitError):
     exit_code = ExitCode.DATA
     id = "source-too-large"
 
-    def __init__(self, found: str, biggest: Sequence[str] = ()) -> None:
-        self.found, self.biggest = found, tuple(biggest)
+    def __init__(self, what: str, limit: int, weight: Weight) -> None:
+        self.what, self.limit, self.weight = what, limit, weight
+        found = weight.entries if what == "entries" else weight.size
+        more = "" if weight.is_whole else "more than "
+        holes = [
+            f"{printable(path)} is sparse: {size:,} bytes, of which {room:,} are on the disk."
+            for path, size, room in weight.sparse
+        ]
+        table = [
+            f"{size / 1e6:12,.1f} MB {count:10,} entries  {printable(path)}"
+            for path, size, count in weight.biggest
+        ]
+        parts = (*holes, "The biggest directories:", *table)
         super().__init__(
-            "The source is larger than a slug may be",
-            details="\n".join((found, *biggest)),
+            "The source is larger than a slug may be: "
+            f"{more}{found:,} {what}, {limit:,} are allowed",
+            details="\n".join(parts),
             resolution="Leave data and media out with lines in .slugignore.",
         )
 

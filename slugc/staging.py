@@ -6,20 +6,21 @@ one that changes under our feet leads out of it. The source itself is only read.
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from buildpack.support.errors import SlugkitError
 from buildpack.support.values import value
 from slugc import left_out
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.copying import ChangedMeanwhileError, copy_file, open_to_read
 from slugc.left_out import LeftOut, LeftOutNotes
 from slugc.privileges import Identity
 from slugc.procfile import PROCFILE
+from slugc.secret_names import looks_secret
 from slugc.slugignore import IgnoreRules
 from slugc.source_errors import (
     SourceChangedError,
@@ -36,27 +37,10 @@ LEFT_OUT_NAMES = {
     "__pycache__": left_out.BYTECODE,
 }
 LEFT_OUT_AT_TOP = ".slug"  # what `slugc build` itself writes into the current directory
+NODE_MODULES, NODE_MANIFEST = "node_modules", "package.json"  # installed anew from the second
 VENV_MARK = "pyvenv.cfg"  # PEP 405; a virtualenv names this machine's paths, and only runs here
 
-# Told, not refused: these often hold a secret that would travel with the slug.
-SECRET_NAMES = (
-    ".env",
-    ".env.*",
-    ".aws",
-    ".netrc",
-    ".pypirc",
-    "id_rsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "pip.conf",
-    "*.pem",
-)
-NOT_SECRET = frozenset({".env.example", ".env.sample", ".env.template", ".env.dist"})
-_SECRET = re.compile("|".join(fnmatch.translate(pattern) for pattern in SECRET_NAMES))
-
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @value
@@ -69,9 +53,19 @@ class Staged:
     """by .slugignore; a directory counts as one. A Procfile is named here, and copied."""
     left_out: tuple[str, ...]
     """virtualenvs, which are always left out"""
+    modules: tuple[str, ...]
+    """node_modules, which are left out where nothing asks for them"""
     secrets: tuple[str, ...]
     notes: LeftOut = LeftOut()
     """all that was left out, with its reason"""
+
+
+class _LimitPassedError(Exception):
+    """There is more than a slug may hold; the copy ends here."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 class Stager:
@@ -93,6 +87,7 @@ class Stager:
         self.files = self.entries = self.size = 0
         self.ignored: list[str] = []
         self.left_out: list[str] = []
+        self.modules: list[str] = []
         self.secrets: list[str] = []
         self.notes = LeftOutNotes()
         self.refused: list[str] = []
@@ -107,6 +102,8 @@ class Stager:
         target_fd = os.open(target, _DIR)
         try:
             self._copy_entries(source_fd, target_fd, "", 1)
+        except _LimitPassedError as err:
+            raise _too_large(source, self.rules, self.limits, what=err.what) from err
         finally:
             os.close(source_fd)
             os.close(target_fd)
@@ -119,16 +116,17 @@ class Stager:
             size=self.size,
             ignored=tuple(self.ignored),
             left_out=tuple(self.left_out),
+            modules=tuple(self.modules),
             secrets=tuple(self.secrets),
             notes=self.notes.result(),
         )
 
     def _copy_entries(self, source_fd: int, target_fd: int, below: str, depth: int) -> None:
         for name, path, status in self._wanted(source_fd, below):
-            self._count(path, status)
+            self._count(status)
             try:
                 if stat.S_ISREG(status.st_mode):
-                    self._copy_file(source_fd, target_fd, name, path)
+                    self._copy_file(source_fd, target_fd, name, path, status)
                 elif stat.S_ISLNK(status.st_mode):
                     self._copy_link(source_fd, target_fd, name, path)
                 elif depth >= self.limits.depth:
@@ -137,12 +135,13 @@ class Stager:
                     self._copy_dir(source_fd, target_fd, name, path, depth)
             except PermissionError:
                 self.unreadable.append(path)
-            except FileNotFoundError as err:
+            except (ChangedMeanwhileError, FileNotFoundError) as err:
                 raise SourceChangedError(path) from err
 
     def _wanted(self, source_fd: int, below: str) -> Iterator[tuple[str, str, os.stat_result]]:
         """The entries to copy, in the order of their names."""
-        for name in sorted(os.listdir(source_fd)):
+        names = sorted(os.listdir(source_fd))
+        for name in names:
             path = f"{below}{name}"
             if built_in := _built_in_reason(name, below):
                 self.notes.add(path, built_in)
@@ -151,8 +150,19 @@ class Stager:
                 status = os.lstat(name, dir_fd=source_fd)
             except FileNotFoundError as err:
                 raise SourceChangedError(path) from err
+            if name == NODE_MODULES and NODE_MANIFEST in names and self._is_left(path, status):
+                continue
             if self._is_wanted(name, path, status):
                 yield name, path, status
+
+    def _is_left(self, path: str, status: os.stat_result) -> bool:
+        """Whether this is a directory of installed modules that .slugignore says nothing of."""
+        rules, is_dir = self.rules, stat.S_ISDIR(status.st_mode)
+        if not is_dir or rules.keeps(path, is_dir=True) or rules.ignores(path, is_dir=True):
+            return False
+        self.modules.append(path)
+        self.notes.add(path, left_out.NODE_MODULES)
+        return True
 
     def _is_wanted(self, name: str, path: str, status: os.stat_result) -> bool:
         is_dir = stat.S_ISDIR(status.st_mode)
@@ -167,23 +177,22 @@ class Stager:
         if what := _unfit(path, status, self.limits.path):
             self.refused.append(f"{path}: {what}")
             return False
-        if _looks_secret(name):
+        if looks_secret(name):
             self.secrets.append(path)
         return True
 
-    def _count(self, path: str, status: os.stat_result) -> None:
+    def _count(self, status: os.stat_result) -> None:
         self.entries += 1
         if self.entries > self.limits.entries:
-            found = f"It holds more than {self.limits.entries:,} files and directories."
-            raise SourceTooLargeError(found)
+            raise _LimitPassedError("entries")
         if stat.S_ISREG(status.st_mode):
+            # What unpacking gives, whatever room the file takes here: a tar stream has no holes.
             self.size += status.st_size
         if self.size > self.limits.unpacked:
-            found = f"It holds more than {self.limits.unpacked:,} bytes; {path} passed the limit."
-            raise SourceTooLargeError(found)
+            raise _LimitPassedError("bytes")
 
     def _copy_dir(self, source_fd: int, target_fd: int, name: str, path: str, depth: int) -> None:
-        below = os.open(name, _DIR, dir_fd=source_fd)
+        below = open_to_read(name, source_fd, _DIR)
         try:
             if _holds(below, VENV_MARK):
                 self.left_out.append(path)
@@ -199,24 +208,14 @@ class Stager:
         finally:
             os.close(below)
 
-    def _copy_file(self, source_fd: int, target_fd: int, name: str, path: str) -> None:
-        reader = os.open(name, _READ, dir_fd=source_fd)
+    def _copy_file(
+        self, source_fd: int, target_fd: int, name: str, path: str, seen: os.stat_result
+    ) -> None:
+        writer = copy_file(name, source_fd, target_fd, seen)
         try:
-            before = os.fstat(reader)
-            # Times are left as they come: were they all the same, a later build could take a new
-            # file of the same size for the old one.
-            mode = 0o755 if before.st_mode & 0o111 else 0o644
-            writer = os.open(name, _WRITE, mode, dir_fd=target_fd)
-            try:
-                copied = _pour(reader, writer, before.st_size)
-                self._own(writer)
-            finally:
-                os.close(writer)
-            after = os.fstat(reader)
+            self._own(writer)
         finally:
-            os.close(reader)
-        if copied != after.st_size or _stamp(before) != _stamp(after):
-            raise SourceChangedError(path)
+            os.close(writer)
         self.files += 1
 
     def _copy_link(self, source_fd: int, target_fd: int, name: str, path: str) -> None:
@@ -236,6 +235,13 @@ class Stager:
             os.fchown(what, self.owner.uid, self.owner.gid)
         else:
             os.chown(what, self.owner.uid, self.owner.gid, dir_fd=dir_fd, follow_symlinks=False)
+
+
+def _too_large(source: Path, rules: IgnoreRules, limits: Limits, *, what: str) -> SlugkitError:
+    from slugc.weighing import weigh  # for words alone
+
+    allowed = limits.entries if what == "entries" else limits.unpacked
+    return SourceTooLargeError(what, allowed, weigh(source, rules, by_entries=what == "entries"))
 
 
 def leaves_tree(path: str, target: str) -> bool:
@@ -267,28 +273,9 @@ def _built_in_reason(name: str, below: str) -> str:
     return LEFT_OUT_NAMES.get(name, "")
 
 
-def _looks_secret(name: str) -> bool:
-    return name not in NOT_SECRET and _SECRET.match(name) is not None
-
-
 def _holds(directory_fd: int, name: str) -> bool:
     try:
         os.lstat(name, dir_fd=directory_fd)
     except FileNotFoundError:
         return False
     return True
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
-
-
-def _pour(reader: int, writer: int, size: int) -> int:
-    """Copy to the end inside the kernel; the count of bytes. Stops soon after ``size``."""
-    copied = 0
-    while copied <= size:
-        count = os.sendfile(writer, reader, None, 1 << 24)
-        if count == 0:
-            break
-        copied += count
-    return copied

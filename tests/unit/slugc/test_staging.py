@@ -188,13 +188,17 @@ def test_all_that_cannot_be_read_is_named(
 
 def test_what_passes_a_limit_is_refused(source: Path, target: Path) -> None:
     (source / "big").write_bytes(b"x" * 1001)
+    (source / "data").mkdir()
+    (source / "data" / "more").write_bytes(b"x" * 1000)
 
     with pytest.raises(SourceTooLargeError) as caught:
         stage(source, target, limits=SMALL)
 
     assert caught.value.text() == (
-        "The source is larger than a slug may be\n\n"
-        "It holds more than 1,000 bytes; big passed the limit.\n\n"
+        "The source is larger than a slug may be: 2,001 bytes, 1,000 are allowed\n\n"
+        "The biggest directories:\n"
+        "         0.0 MB          2 entries  .\n"
+        "         0.0 MB          1 entries  data\n\n"
         "Leave data and media out with lines in .slugignore."
     )
 
