@@ -66,6 +66,8 @@ def build_environment(
         "LANG": LOCALE,
         "STACK": stack,
         "TMPDIR": "/tmp",  # noqa: S108  # the sandbox's own
+        # Heroku's is another one each time; what a buildpack writes of it must not change a slug.
+        "REQUEST_ID": f"build-{(commit or 'local')[:12]}",
     }
     if commit:
         known["SOURCE_VERSION"] = commit

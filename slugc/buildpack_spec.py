@@ -11,7 +11,6 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from buildpack.support.values import value
 from slugc.buildpack_errors import BuildpackRefusedError, BuildpackSpecError
@@ -109,10 +108,9 @@ def parse_spec(text: str, *, cwd: Path, known: Known = NOTHING_KNOWN) -> Buildpa
 
 def parse_spec_in_source(text: str, *, top: Path, known: Known) -> BuildpackSpec:
     """The buildpack that a file of the source in ``top`` names."""
-    remote = _remote_spec(text)
-    if remote is not None:
-        if urlsplit(parse_git_url(text).url).scheme == "file":
-            raise BuildpackRefusedError(text, "A source names no place of the machine that builds.")
+    if re.match(r"(git\+)?file:", text):
+        raise BuildpackRefusedError(text, "A source names no place of the machine that builds.")
+    if (remote := _remote_spec(text)) is not None:
         return remote
     if text == OWN_NAME:
         return OWN
@@ -130,7 +128,9 @@ def own_root() -> Path:
 
 def _remote_spec(text: str) -> BuildpackSpec | None:
     if is_git_url(text):
-        parse_git_url(text)  # refused now, not after a minute of building
+        url = parse_git_url(text)  # refused now, not after a minute of building
+        if url.local is not None and not _holds_repository(url.local):
+            raise BuildpackRefusedError(text, "There is no git repository at that place.")
         return BuildpackSpec(kind=BuildpackKind.GIT, location=text)
     if text.partition("://")[0] in WEB and "://" in text:
         return BuildpackSpec(kind=BuildpackKind.TARBALL, location=text)
@@ -150,6 +150,11 @@ def _local_spec(text: str, cwd: Path) -> BuildpackSpec | None:
     if path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES):
         return BuildpackSpec(kind=BuildpackKind.TARBALL, location=str(path))
     return None
+
+
+def _holds_repository(path: Path) -> bool:
+    """Whether a repository lies there, bare or with its files checked out."""
+    return (path / ".git").exists() or (path / "HEAD").is_file()
 
 
 def _is_below(text: str) -> bool:

@@ -71,6 +71,7 @@ def test_what_a_phase_sees_and_what_it_cannot_do(
         "env:LANG=C.UTF-8",
         f"env:STACK={outcome.metadata.stack.id}",
         "env:TMPDIR=/tmp",
+        "env:REQUEST_ID=build-local",
         "env:HTTPS_PROXY=http://proxy:3128",
         "env:PIP_INDEX_URL=https://index/simple",
         "env:SLUGKIT_FLAG=1",

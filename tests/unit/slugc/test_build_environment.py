@@ -36,6 +36,7 @@ def test_nothing_of_the_caller_gets_through_by_accident() -> None:
         "LANG": "C.UTF-8",
         "STACK": "debian-12",
         "TMPDIR": "/tmp",
+        "REQUEST_ID": "build-local",
     }
 
 
@@ -62,6 +63,11 @@ def test_where_to_fetch_from_and_whom_to_trust_gets_through(name: str) -> None:
 def test_the_commit_is_told() -> None:
     assert built({}, "abc")["SOURCE_VERSION"] == "abc"
     assert "SOURCE_VERSION" not in built({})
+
+
+def test_the_request_is_the_same_for_the_same_source() -> None:
+    assert built({}, "0123456789abcdef")["REQUEST_ID"] == "build-0123456789ab"
+    assert built({})["REQUEST_ID"] == "build-local"
 
 
 def test_pyenv_is_found_by_its_variable_or_in_the_home_directory(tmp_path: Path) -> None:

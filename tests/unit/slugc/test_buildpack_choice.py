@@ -266,7 +266,7 @@ def test_an_installed_one_of_that_name_comes_first() -> None:
     ("template", "kind", "location"),
     [
         ("https://host/{org}/{name}.tgz", BuildpackKind.TARBALL, "https://host/heroku/go.tgz"),
-        ("file:///srv/{org}-{name}", BuildpackKind.GIT, "file:///srv/heroku-go"),
+        ("git@host:{org}/{name}", BuildpackKind.GIT, "git@host:heroku/go"),
     ],
 )
 def test_a_registry_of_ones_own(template: str, kind: BuildpackKind, location: str) -> None:
