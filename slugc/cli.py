@@ -27,6 +27,9 @@ def run_click(argv: Sequence[str]) -> int:
         raise UsageError(err.format_message(), resolution="See: slugc --help") from err
     except click.Abort as err:
         raise LineEndedError from err
+    except SystemExit as err:
+        # All that click itself ends for, asked not to, is that nobody reads our output any more.
+        raise BrokenPipeError from err
     else:
         return code if isinstance(code, int) else ExitCode.OK
     return ExitCode.OK

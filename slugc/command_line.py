@@ -36,9 +36,14 @@ class MachineError(SlugkitError):
     def __init__(self, cause: OSError) -> None:
         self.cause = cause
         where = f" ({printable_path(cause.filename)})" if cause.filename else ""
+        resolution = "Nothing was written. Make room or lift the limit, then build again."
+        if cause.errno == errno.EMFILE:
+            import resource  # a mistake is rare
+
+            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resolution = f"This process may have {limit} open. Allow more: ulimit -n 1024"
         super().__init__(
-            f"The build could not go on: {cause.strerror}{where}",
-            resolution="Nothing was written. Make room or lift the limit, then build again.",
+            f"The build could not go on: {cause.strerror}{where}", resolution=resolution
         )
 
 

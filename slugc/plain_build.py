@@ -88,10 +88,24 @@ def build_plainly(words: Sequence[str]) -> bool:
     from slugc.build_command import build_from_options
 
     source = str(options["source"])
-    result = build_from_options(source, options, env=os.environ, cwd=current_dir())
+    result = build_from_options(source, options, env=os.environ, cwd=starting_dir(source, options))
     sys.stdout.write(f"{result}\n")
     sys.stdout.flush()
     return True
+
+
+def starting_dir(source: str, options: Mapping[str, object]) -> Path:
+    """Where we were started; any place if that is gone, and nothing given is relative to it."""
+    given: list[object] = [source, options["output"], options["cache_dir"] or "/"]
+    for name in ("buildpacks", "env_file"):
+        several = options[name]
+        given += several if isinstance(several, tuple) else ()
+    try:
+        return current_dir()
+    except UsageError:
+        if all(isinstance(each, str) and (each[:1] == "/" or "://" in each) for each in given):
+            return Path("/")
+        raise
 
 
 def current_dir() -> Path:

@@ -64,6 +64,8 @@ def require_whole_store(store: Store) -> StoreCheck:
 
 def verify_store(store: Store) -> StoreCheck:
     """Compare every frame and every unpacked layer with its name; without root's rights."""
+    if not store.root.is_dir():
+        return StoreCheck(frames=0, layers=0, problems=())
     require_reachable(store.root.parent)
     return in_dropped_child(partial(_verify, store.root))
 

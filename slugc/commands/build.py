@@ -11,7 +11,7 @@ from slugc.plain_build import (
     DEFAULT_TIMEOUT,
     DETECT_TIMEOUT,
     FETCH_TIMEOUT,
-    current_dir,
+    starting_dir,
 )
 
 
@@ -111,4 +111,5 @@ def command(source: str, **options: object) -> None:
     """
     from slugc.build_command import build_from_options
 
-    click.echo(build_from_options(source, options, env=os.environ, cwd=current_dir()))
+    where = starting_dir(source, options)
+    click.echo(build_from_options(source, options, env=os.environ, cwd=where))
