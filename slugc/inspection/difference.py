@@ -253,6 +253,7 @@ def _facts(slug: Slug) -> Mapping[str, str]:
         facts["python"] = metadata.python_version
     if metadata.commit:
         facts["commit"] = metadata.commit
+    facts |= metadata.materials  # Slugkit's version, and where the source came from
     for place, record in enumerate(metadata.buildpacks, start=1):
         facts[f"buildpack {place}"] = f"{record.name} {record.version} {record.digest}"
     return facts

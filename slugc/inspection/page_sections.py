@@ -8,6 +8,7 @@ from slugc.history import BuildRecord
 from slugc.inspection import report
 from slugc.inspection.contents import Contents
 from slugc.inspection.directory_tree import Node, make_tree
+from slugc.inspection.frames_table import frames_table
 from slugc.inspection.left_out_rules import read_left_out
 from slugc.inspection.markup import Markup, element, joined, number_cell, table
 from slugc.inspection.packages import Packages, SlugPackage
@@ -29,7 +30,7 @@ def sections(
         yield _section("build", "Build timeline", timeline_chart(build))
     yield _section("packages", "Packages", _packages(contents, packages))
     yield _section("processes", "Process types", _process_types(slug))
-    yield _section("layers", "Layers", _layers(slug))
+    yield _section("layers", "Layers", _layers(slug), *frames_table(slug, contents, packages))
     yield _section("left-out", "Left out", _left_out(slug, contents, build))
     yield _section("files", "Largest files", _largest(contents, packages))
     yield _section("origin", "Where it comes from", _origin(slug))
@@ -168,7 +169,8 @@ def _share(size: int, total: int) -> Markup:
     drawn = element(
         "svg", filled, viewBox="0 0 100 8", preserveAspectRatio="none", aria_hidden="true"
     )
-    return element("td", drawn, percent(size, total), class_="n share", data_value=str(size))
+    shown = element("span", percent(size, total))
+    return element("td", drawn, shown, class_="n share", data_value=str(size))
 
 
 def _process_types(slug: Slug) -> Markup:
@@ -184,7 +186,7 @@ def _process_types(slug: Slug) -> Markup:
 def _layers(slug: Slug) -> Markup:
     layers = slug.metadata.layers
     rows = (_layer(layer, sum(each.size for each in layers)) for layer in layers)
-    heads = ("Layer", "Packed", "Share", "Unpacked", "Ratio", "Digest")
+    heads = ("Layer", "Frames", "Packed", "Share", "Unpacked", "Ratio", "Digest")
     return element("div", table(heads, rows, caption="Lowest first"), class_="scroll")
 
 
@@ -192,6 +194,7 @@ def _layer(layer: Layer, packed: int) -> tuple[str, ...]:
     ratio = layer.uncompressed_size / layer.size if layer.size else 0.0
     return (
         element("strong", layer.name),
+        number_cell(f"{len(layer.parts):,}", len(layer.parts)),
         number_cell(size_text(layer.size), layer.size),
         _share(layer.size, packed),
         number_cell(size_text(layer.uncompressed_size), layer.uncompressed_size),

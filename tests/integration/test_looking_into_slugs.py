@@ -88,6 +88,8 @@ def test_every_view_of_a_real_slug_is_shown(place: Place, slug: Path) -> None:
         (("--tree", ".heroku/venv:4"), "site-packages/"),
         (("--procfile",), "web: gunicorn"),
         (("--html", "-"), "Build timeline"),
+        (("--html", "-"), " frames: what did not change is copied from the last slug"),
+        (("--sbom",), "CycloneDX"),
     ):
         done = place.slugc("inspect", slug.name, *words)
         assert done.returncode == 0, done.stderr

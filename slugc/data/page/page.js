@@ -226,9 +226,6 @@
   addEventListener("hashchange", () => {
     if (location.hash.startsWith("#map/")) go(fromAddress(), false);
   });
-  addEventListener("beforeprint", () => {
-    for (const each of document.querySelectorAll("details")) each.open = true;
-  });
 
   // --- Tables ----------------------------------------------------------------------------------
   const valueOf = (row, column) => {
