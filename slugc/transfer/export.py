@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from slugc.transfer.image import Image, assemble
 from slugc.transfer.layer_notes import LayerNotes
 from slugc.transfer.oci_layout import write_layout, write_layout_archive
 from slugc.transfer.outputs import new_directory, opened_output, require_free
+from slugc.transfer.scratch import opened_scratch
 from slugc.transfer.slug_layers import Packing, slug_layers
 from slugc.transfer.start_layer import start_layer
 from slugc.transfer.streams import Compression
@@ -120,10 +120,9 @@ def opened_packing(request: ExportRequest) -> Iterator[Packing]:
     if compression not in _ALLOWED.get(target.transport, frozenset(Compression)):
         raise CompressionError(target, compression)
     home = data_dir(request.env) / "images"
-    home.mkdir(exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="scratch-", dir=home) as scratch:
+    with opened_scratch(home) as scratch:
         notes = LayerNotes(home / "notes")
-        yield Packing(compression=compression, scratch=Path(scratch), notes=notes)
+        yield Packing(compression=compression, scratch=scratch, notes=notes)
 
 
 def make_image(slug: Slug, request: ExportRequest, packing: Packing, notify: Notify) -> Image:

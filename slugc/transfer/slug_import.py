@@ -8,23 +8,21 @@ that one and we can reach, and then packed like the tree of a build.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from buildpack.support.errors import printable_path
 from buildpack.support.values import value
 from slugc.archive.extract import extract
-from slugc.privileges import data_dir, hand_over, in_dropped_child, let_through
+from slugc.privileges import data_dir, hand_over, in_dropped_child
 from slugc.slug import Slug, SlugFormat
 from slugc.slug_writer import write_slug
 from slugc.store import Store
 from slugc.transfer.import_facts import Found, settle_facts
 from slugc.transfer.import_sources import ImportSource, open_source
 from slugc.transfer.outputs import require_free
+from slugc.transfer.scratch import opened_scratch
 
 Notify = Callable[[str], None]
 
@@ -47,7 +45,7 @@ class ImportRequest:
 def import_slug(request: ImportRequest, notify: Notify) -> Slug:
     """The slug made of ``request.source``; its file appears whole or not at all."""
     home = data_dir(request.env)
-    with _scratch(home) as scratch, open_source(request, scratch) as source:
+    with opened_scratch(home / "imports") as scratch, open_source(request, scratch) as source:
         output = request.output or request.cwd / f"{source.name}.{request.format.value}"
         require_free(output, force=request.force)
         tree = source.tree or _unpacked(source, scratch)
@@ -88,17 +86,3 @@ def _app_tree(source: ImportSource, tree: Path) -> Found:
         )
         return Found(top=tree, app=app, told=f"A Heroku slug: the app lies in ./app.{left}")
     return Found(top=tree, app=tree, told="A herokuish slug: the archive's top is the app.")
-
-
-@contextmanager
-def _scratch(home: Path) -> Iterator[Path]:
-    """A directory that the process without rights can pass through, and nobody else."""
-    parent = home / "imports"
-    parent.mkdir(exist_ok=True, mode=0o700)
-    let_through(parent)
-    directory = Path(tempfile.mkdtemp(prefix="import-", dir=parent))
-    let_through(directory)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)

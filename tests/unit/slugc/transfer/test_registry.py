@@ -6,9 +6,12 @@ A registry of dictionaries stands in for a real one; tests/integration has Debia
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
+import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +21,7 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from slugc.transfer import registry as under_test
-from slugc.transfer.http_door import Answer, Body, proxy_for
+from slugc.transfer.http_door import Answer, Body, open_http, proxy_for
 from slugc.transfer.image import CONFIG_TYPE, Image, blob_of
 from slugc.transfer.image_stores import ImageUnusableError
 from slugc.transfer.reference import Reference, parse_reference
@@ -31,6 +34,7 @@ from slugc.transfer.registry_errors import (
     RegistryNotFoundError,
     RegistryRefusedError,
     RegistryTlsError,
+    RegistryUnreachableError,
 )
 
 PLACE = "registry.example.com/team/app:v1"
@@ -433,3 +437,47 @@ def test_loopback_is_this_machine_only() -> None:
 def test_proxies_are_used_as_the_environment_says(url: str, proxy: str) -> None:
     env = {"https_proxy": "http://proxy:3128", "NO_PROXY": "127.0.0.1, .house.example"}
     assert proxy_for(url, env) == proxy
+
+
+def test_nobody_there_is_told() -> None:
+    """Through the real door: a port of this machine at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens, so that it is nobody else's
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(RegistryUnreachableError) as caught:
+            pull(f"{host}/a", env={}, plain_http=True, arch="amd64", send=open_http({}))
+    assert caught.value.exit_code == ExitCode.TRY_AGAIN
+    assert caught.value.text() == (
+        f"The registry {host} cannot be reached\n\nConnection refused\n\n"
+        "Check its name, the network and a proxy (https_proxy); then try again."
+    )
+
+
+def test_something_else_there_is_told() -> None:
+    """A server that speaks no HTTP; asked for TLS it is told as one without."""
+    with listening(b"SSH-2.0-OpenSSH_9.2\r\n") as host:
+        with pytest.raises(RegistryUnreachableError):
+            pull(f"{host}/a", env={}, plain_http=True, arch="amd64", send=open_http({}))
+        with pytest.raises(RegistryTlsError) as caught:
+            open_http({})("GET", f"https://{host}/v2/", {}, None, False)
+    assert caught.value.host == host
+
+
+@contextlib.contextmanager
+def listening(greeting: bytes) -> Iterator[str]:
+    """A server that greets everybody, and ends with the test."""
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(greeting)
+                    connection.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
