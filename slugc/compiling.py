@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +15,11 @@ from slugc.build_space import BuildSpace
 from slugc.buildpack_choice import Choice, choose_buildpacks
 from slugc.buildpack_copies import provide_copy
 from slugc.buildpack_errors import NoBuildpackFoundError, NotDetectedError, PhaseFailedError
-from slugc.buildpack_lock import read_lock, require_locked, restricted
-from slugc.buildpack_registry import REGISTRY_VARIABLE, Registry
+from slugc.buildpack_places import LOCK_FILE, STORE, installed_specs, known_names
 from slugc.buildpack_release import BuildpackRelease
 from slugc.buildpack_spec import OWN, BuildpackKind, BuildpackSpec
 from slugc.buildpacks import Buildpack, fetch_buildpack
 from slugc.cache_claim import claimed_cache
-from slugc.installed_buildpacks import STORE, installed_specs
 from slugc.out_of_space import out_of_space_told
 from slugc.phases import Phases
 from slugc.progress import Progress
@@ -72,7 +71,8 @@ class BuildRun:
         specs = [self.brought.choice.specs[each.position] for each in phases]
         stack = self.sandbox.stack()
         claimed = claimed_cache(self.space, stack, specs, tell=self.progress.info)
-        with out_of_space_told(self.space.work_dir), claimed:
+        has_limit = self.request.build_limits.disk is not None
+        with out_of_space_told(self.space.work_dir, has_limit=has_limit), claimed:
             return self._compile(phases, names)
 
     def _compile(self, all_phases: tuple[Phases, ...], names: Mapping[int, str]) -> Compiled:
@@ -164,8 +164,21 @@ def bring_buildpacks(
     request: BuildRequest, space: BuildSpace, sandbox: Sandbox, progress: Progress
 ) -> Brought:
     """Fetch and copy all of them before any code of theirs runs and could move our targets."""
-    lock = read_lock(space.build_dir) if request.obey_lock else None
-    choice = restricted(decide(request, space.build_dir, progress), lock)
+    choice = decide(request, space.build_dir, progress)
+    if not request.obey_lock or not os.path.lexists(space.build_dir / LOCK_FILE):
+        return Brought(choice=choice, buildpacks=_fetch(choice, request, space, sandbox, progress))
+    from slugc.buildpack_lock import read_lock, require_locked, restricted
+
+    lock = read_lock(space.build_dir)
+    choice = restricted(choice, lock)
+    found = _fetch(choice, request, space, sandbox, progress)
+    require_locked(found, lock)
+    return Brought(choice=choice, buildpacks=found)
+
+
+def _fetch(
+    choice: Choice, request: BuildRequest, space: BuildSpace, sandbox: Sandbox, progress: Progress
+) -> tuple[Buildpack, ...]:
     found = []
     for position, spec in enumerate(choice.specs):
         _tell_fetch(spec, choice, progress)
@@ -185,19 +198,16 @@ def bring_buildpacks(
             note=space.seals_dir / f"buildpack-{position}",
         )
         found.append(buildpack)
-    if not choice.is_loop:
-        require_locked(found, lock)
-    return Brought(choice=choice, buildpacks=tuple(found))
+    return tuple(found)
 
 
 def decide(request: BuildRequest, top: Path, progress: Progress) -> Choice:
     """Which buildpacks build the source in ``top``, saying what is passed over."""
-    installed = installed_specs(request.data_dir)
     choice = choose_buildpacks(
         request.buildpacks,
         top,
-        installed=installed,
-        known=lambda: Registry(installed, request.env.get(REGISTRY_VARIABLE, "")),
+        installed=installed_specs(request.data_dir),
+        known=lambda: known_names(request.data_dir, request.env),
     )
     if choice.unused:
         names = " and ".join(choice.unused)

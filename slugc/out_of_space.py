@@ -8,8 +8,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode
+from buildpack.support.errors import ExitCode, SlugkitError
 from slugc.buildpack_errors import PhaseFailedError
+from slugc.sandbox.limits import LimitReachedError
 
 LITTLE = 256 * 1024  # bytes; less than this is no room for anybody
 _SAID = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
@@ -30,15 +31,37 @@ class PhaseOutOfSpaceError(PhaseFailedError):
         )
 
 
+class NearlyFullError(SlugkitError):
+    """A build had taken most of the room there was when it was stopped, before all was gone."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "nearly-full"
+
+    def __init__(self, reached: LimitReachedError, place: Path) -> None:
+        self.place = place
+        super().__init__(
+            f"There is not enough room in {place}",
+            details=f"{reached.phase} was stopped when it had used nine tenths of what was free.",
+            resolution="Make some there, or set SLUGKIT_HOME to another directory: slugc prune",
+        )
+
+
 @contextlib.contextmanager
-def out_of_space_told(place: Path) -> Iterator[None]:
-    """A phase that fails inside and had no room in ``place`` fails with that as its reason."""
+def out_of_space_told(place: Path, *, has_limit: bool) -> Iterator[None]:
+    """A phase that fails inside and had no room in ``place`` fails with that as its reason.
+
+    ``has_limit``: somebody said how much it may write, so that reaching that is another matter.
+    """
     try:
         yield
     except PhaseFailedError as err:
         if not (_is_said(err.last_lines) or is_full(place)):
             raise
         raise PhaseOutOfSpaceError(err, place) from err
+    except LimitReachedError as err:
+        if err.flag != "--disk" or has_limit:
+            raise
+        raise NearlyFullError(err, place) from err
 
 
 def is_full(place: Path) -> bool:

@@ -16,8 +16,8 @@ from tests.faults.tiny_builds import Tiny, digest, make_tiny
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounts small file systems")
 
 # From nothing at all to enough; the tiny build needs about 1.4 MB and 60 inodes. Every
-# SLUGKIT_FILL_STEP-th fill level is tried (4; 1 by hand).
-STEP = int(os.environ.get("SLUGKIT_FILL_STEP", "4"))
+# SLUGKIT_FILL_STEP-th fill level is tried (8; 1 by hand).
+STEP = int(os.environ.get("SLUGKIT_FILL_STEP", "8"))
 SIZES = [f"size={size}k" for size in (*range(4, 1900, 64), 4000)]
 INODES = [f"size=8m,nr_inodes={count}" for count in (*range(2, 64, 2), 200)]
 ROOM = "size=64m,nr_inodes=50000"

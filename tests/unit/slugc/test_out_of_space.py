@@ -9,11 +9,17 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from slugc.buildpack_errors import PhaseFailedError
-from slugc.out_of_space import PhaseOutOfSpaceError, is_full, out_of_space_told
+from slugc.out_of_space import (
+    NearlyFullError,
+    PhaseOutOfSpaceError,
+    is_full,
+    out_of_space_told,
+)
+from slugc.sandbox.limits import LimitReachedError, disk_reached, memory_reached
 
 
 def fail(place: Path, *lines: str) -> PhaseFailedError:
-    with pytest.raises(PhaseFailedError) as caught, out_of_space_told(place):
+    with pytest.raises(PhaseFailedError) as caught, out_of_space_told(place, has_limit=False):
         raise PhaseFailedError("compile", "tiny", 1, lines)
     return caught.value
 
@@ -46,3 +52,21 @@ def test_a_phase_that_fails_for_another_reason(tmp_path: Path) -> None:
     error = fail(tmp_path, "SyntaxError")
     assert not isinstance(error, PhaseOutOfSpaceError)
     assert error.exit_code == ExitCode.DATA
+
+
+def test_a_build_that_takes_most_of_what_is_free(tmp_path: Path) -> None:
+    with pytest.raises(NearlyFullError) as caught, out_of_space_told(tmp_path, has_limit=False):
+        raise disk_reached("bin/compile", 1000)
+    assert caught.value.exit_code == ExitCode.CANNOT_CREATE
+    assert caught.value.text() == (
+        f"There is not enough room in {tmp_path}\n\n"
+        "bin/compile was stopped when it had used nine tenths of what was free.\n\n"
+        "Make some there, or set SLUGKIT_HOME to another directory: slugc prune"
+    )
+
+
+def test_limits_that_somebody_set_are_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(LimitReachedError), out_of_space_told(tmp_path, has_limit=True):
+        raise disk_reached("bin/compile", 1000)
+    with pytest.raises(LimitReachedError), out_of_space_told(tmp_path, has_limit=False):
+        raise memory_reached("bin/compile", 1000)
