@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, assert_never
 from buildpack.support import command
 from buildpack.support.command import Command
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import publishing
 from slugc.apt_sources import AptSources, read_apt_sources
 from slugc.stack_recipes import (
     FINISH_SCRIPT,
@@ -98,6 +99,25 @@ def build_stack_image(
     recipe = stack_recipe(tag)
     with connect(environment) as client:
         return make_image(client, recipe, StackMethod(method), notify, environment, stream=stream)
+
+
+def write_stack_archive(
+    tag: str,
+    output: Path,
+    notify: Notify = lambda _line: None,
+    *,
+    env: Mapping[str, str] | None = None,
+    stream: Callable[[Command, Callable[[str], None]], None] = command.stream,
+) -> None:
+    """Write the root file system of the stack image ``tag`` to the tar ``output``: what
+    ``slugc export`` takes for a stack image. No engine is needed, and an old file is replaced."""
+    import shutil
+
+    with (
+        _bootstrapped(stack_recipe(tag), notify, env or {}, stream) as archive,
+        publishing(output) as temporary,
+    ):
+        shutil.copyfile(archive, temporary)
 
 
 def make_image(
@@ -211,6 +231,18 @@ def _bootstrap(
     env: Mapping[str, str],
     stream: Callable[[Command, Callable[[str], None]], None],
 ) -> str:
+    with _bootstrapped(recipe, notify, env, stream) as archive:
+        return _import(client, recipe, archive)
+
+
+@contextmanager
+def _bootstrapped(
+    recipe: StackRecipe,
+    notify: Notify,
+    env: Mapping[str, str],
+    stream: Callable[[Command, Callable[[str], None]], None],
+) -> Iterator[Path]:
+    """The image's root file system as a tar, put together from Debian packages."""
     if recipe.codename is None:
         raise StackImageError(
             recipe,
@@ -223,7 +255,7 @@ def _bootstrap(
         step = bootstrap_command(recipe, sources, archive, env)
         notify(f"Putting {recipe.tag} together from Debian packages ({step.shown})")
         stream(step, notify)
-        return _import(client, recipe, archive)
+        yield archive
 
 
 def bootstrap_command(

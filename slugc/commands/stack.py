@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -22,15 +23,23 @@ def command() -> None:
     default="auto",
     help="From a registry's base image, or from packages [default: what can be reached]",
 )
-def build_stack(tag: str, method: str) -> None:
-    """Make a stack image and print its id."""
+@click.option("-o", "--output", metavar="FILE", help="Write a tar for slugc export, without Docker")
+def build_stack(tag: str, method: str, output: str | None) -> None:
+    """Make a stack image and print its id.
+
+    With -o its root file system is written to FILE instead, and FILE is printed.
+    """
     from slugc.progress import make_progress
-    from slugc.stack_image import build_stack_image
+    from slugc.stack_image import build_stack_image, write_stack_archive
 
     with make_progress(os.environ, quiet=False, color=None) as progress:
         progress.step(f"Building the stack image {tag}")
-        image = build_stack_image(tag, method, progress.line, env=os.environ)
-    click.echo(image)
+        if output is None:
+            made = build_stack_image(tag, method, progress.line, env=os.environ)
+        else:
+            made = output
+            write_stack_archive(tag, Path(output), progress.line, env=os.environ)
+    click.echo(made)
 
 
 @command.command("list", context_settings=CONTEXT)

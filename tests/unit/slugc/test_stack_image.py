@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.command import Command, CommandFailedError
 from buildpack.support.errors import ExitCode
 from slugc.apt_sources import AptSources
-from slugc.stack_image import StackImageError, bootstrap_command, build_stack_image
+from slugc.stack_image import (
+    StackImageError,
+    bootstrap_command,
+    build_stack_image,
+    write_stack_archive,
+)
 from slugc.stack_recipes import FINISH_SCRIPT, UnknownStackError, stack_recipe
 
 RECIPE = stack_recipe("debian-12")
@@ -55,6 +61,25 @@ def test_the_time_of_the_files_can_be_chosen(tmp_path: Path) -> None:
     env = {"SOURCE_DATE_EPOCH": "86400"}
     step = bootstrap_command(RECIPE, NONE, tmp_path / "root.tar", env)
     assert step.env["SOURCE_DATE_EPOCH"] == "86400"
+
+
+def test_the_root_file_system_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Without an engine; what mmdebstrap half wrote is in nobody's way."""
+
+    def make(step: Command, _notify: object) -> None:
+        Path(step.argv[step.argv.index("bookworm") + 1]).write_bytes(b"root")
+
+    def fail(step: Command, _notify: object) -> None:
+        make(step, _notify)
+        raise CommandFailedError(step, 25, ["E: no mirror"])
+
+    output = tmp_path / "stack.tar"
+    with pytest.raises(CommandFailedError):
+        write_stack_archive("slugkit-stack:debian-12", output, stream=fail)
+    assert not output.exists()
+    write_stack_archive("slugkit-stack:debian-12", output, stream=make)
+    assert output.read_bytes() == b"root"
+    assert [path.name for path in tmp_path.iterdir()] == ["stack.tar"]
 
 
 def test_an_unknown_tag_is_refused_before_docker_is_asked() -> None:
