@@ -15,9 +15,8 @@ from slugc.build_space import space_name
 from slugc.builder import build_slug
 from slugc.buildpack_choice import Choice, asked_for
 from slugc.buildpack_errors import PhaseFailedError
-from slugc.buildpack_registry import REGISTRY_VARIABLE, Registry
+from slugc.buildpack_places import known_names
 from slugc.config_vars import gather_config_vars
-from slugc.installed_buildpacks import installed_specs
 from slugc.privileges import data_dir
 from slugc.progress import make_progress
 from slugc.sandbox.base import NetworkPolicy, SandboxKind
@@ -139,8 +138,9 @@ def named_buildpacks(
     home: Path,
 ) -> Choice | None:
     """The buildpacks that options and variables name, if they do."""
-    known = Registry(installed_specs(home), env.get(REGISTRY_VARIABLE, ""))
-    return asked_for(words, config_vars=config_vars, env=env, cwd=cwd, known=known)
+    return asked_for(
+        words, config_vars=config_vars, env=env, cwd=cwd, known=lambda: known_names(home, env)
+    )
 
 
 def _space_root(home: Path, app: str, source: Source, options: Mapping[str, object]) -> Path:

@@ -65,15 +65,16 @@ def asked_for(
     config_vars: Mapping[str, str],
     env: Mapping[str, str],
     cwd: Path,
-    known: Known,
+    known: Callable[[], Known],
 ) -> Choice | None:
     """What the person who builds says: with ``-b``, or with BUILDPACK_URL."""
     by_variable = config_vars.get(URL_VARIABLE) or env.get(URL_VARIABLE, "")
     if words:
-        specs = tuple(parse_spec(word, cwd=cwd, known=known) for word in words)
+        names = known()
+        specs = tuple(parse_spec(word, cwd=cwd, known=names) for word in words)
         return Choice(origin=OPTION, specs=specs, unused=(URL_VARIABLE,) * bool(by_variable))
     if by_variable:
-        spec = parse_spec(by_variable, cwd=cwd, known=known)
+        spec = parse_spec(by_variable, cwd=cwd, known=known())
         return Choice(origin=URL_VARIABLE, specs=(spec,))
     return None
 

@@ -12,18 +12,15 @@ from slugc.build_command import make_request
 from slugc.build_environment import build_path
 from slugc.build_request import BuildRequest
 from slugc.build_space import temporary_space
-from slugc.buildpack_registry import REGISTRY_VARIABLE, Registry
+from slugc.buildpack_places import INSTALLED, STORE, known_names
 from slugc.buildpack_spec import OWN_NAME, BuildpackSpec, parse_spec
 from slugc.buildpack_trial import describe, try_on_app
 from slugc.buildpacks import Buildpack, fetch_buildpack
 from slugc.installed_buildpacks import (
-    INSTALLED,
-    STORE,
     Installed,
     check_name,
     default_name,
     install,
-    installed_specs,
     read_installed,
     uninstall,
 )
@@ -147,8 +144,7 @@ def _request(
 
 
 def _spec(text: str, home: Path, *, env: Mapping[str, str], cwd: Path) -> BuildpackSpec:
-    known = Registry(installed_specs(home), env.get(REGISTRY_VARIABLE, ""))
-    return parse_spec(text, cwd=cwd, known=known)
+    return parse_spec(text, cwd=cwd, known=known_names(home, env))
 
 
 def _fetched(

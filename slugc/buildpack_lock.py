@@ -13,11 +13,11 @@ from pathlib import Path
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.values import value
 from slugc.buildpack_choice import Choice
+from slugc.buildpack_places import LOCK_FILE
 from slugc.buildpacks import Buildpack
 from slugc.json_fields import Fields
 from slugc.small_file import read_small_file
 
-LOCK_FILE = "buildpacks.lock"
 VERSION = 1
 MAX_BYTES = 256 * 1024
 HEAD = f"""\
@@ -123,7 +123,7 @@ def restricted(choice: Choice, lock: Sequence[Pin] | None) -> Choice:
     if choice.is_loop and len(wanted) == 1 and wanted[0] in sources:
         locked = choice.specs[sources.index(wanted[0])]
         return Choice(origin=choice.origin, specs=(locked,), unused=choice.unused)
-    if wanted != sources:
+    if choice.is_loop or wanted != sources:
         raise BuildpackLockedError(lock, [Pin(source=source) for source in sources])
     return choice
 

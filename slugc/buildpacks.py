@@ -16,9 +16,9 @@ from buildpack.support.values import value
 from buildpack.version import __version__
 from slugc.buildpack_check import check_programs
 from slugc.buildpack_errors import BuildpackBrokenError, BuildpackGoneError
+from slugc.buildpack_places import INSTALLED
 from slugc.buildpack_spec import BuildpackKind, BuildpackSpec, own_root
 from slugc.fetching import FETCH_TIMEOUT, fetch_archive, fetch_git, parse_git_url, unpack
-from slugc.installed_buildpacks import INSTALLED
 from slugc.slug import BuildpackRecord
 from slugc.store import note_use
 

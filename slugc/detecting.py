@@ -13,13 +13,13 @@ from slugc.build_request import BuildRequest
 from slugc.build_space import temporary_space
 from slugc.builder import sandbox_request, stage
 from slugc.buildpack_lock import (
-    LOCK_FILE,
     BuildpackLockedError,
     Pin,
     lock_text,
     pin_of,
     read_lock,
 )
+from slugc.buildpack_places import LOCK_FILE
 from slugc.compiling import BuildRun, asked, bring_buildpacks
 from slugc.progress import Progress
 from slugc.sandbox import enter_sandbox

@@ -15,16 +15,12 @@ from pathlib import Path
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
 from buildpack.support.files import locked, remove_tree, write_atomically
 from buildpack.support.values import value
+from slugc.buildpack_places import FILE, INSTALLED
 from slugc.buildpack_spec import NAME, OWN, OWN_NAME, BuildpackKind, BuildpackSpec
 from slugc.fetching import ARCHIVE_SUFFIXES
 from slugc.json_fields import Fields
 from slugc.store import BUILDPACKS_LOCK
 
-STORE = "buildpacks"
-"""below the data directory: every buildpack a build has used, by its digest"""
-INSTALLED = "installed-buildpacks"
-"""below the data directory: those that are installed, by their digest"""
-FILE = f"{INSTALLED}/list.json"
 LOCK = f"{INSTALLED}/.lock"
 
 
@@ -97,11 +93,6 @@ def read_installed(data_dir: Path) -> tuple[Installed, ...]:
         )
         for each in document.each("buildpacks")
     )
-
-
-def installed_specs(data_dir: Path) -> tuple[BuildpackSpec, ...]:
-    """What a build asks when nobody names a buildpack, less our own, which comes last."""
-    return tuple(one.spec for one in read_installed(data_dir))
 
 
 def default_name(spec: BuildpackSpec) -> str:

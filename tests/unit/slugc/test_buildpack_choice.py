@@ -46,7 +46,7 @@ def ask(
         config_vars={"BUILDPACK_URL": config} if config else {},
         env={"BUILDPACK_URL": env} if env else {},
         cwd=cwd,
-        known=known,
+        known=lambda: known,
     )
 
 

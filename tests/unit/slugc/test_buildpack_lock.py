@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.values import changed
 from slugc.buildpack_choice import Choice
 from slugc.buildpack_lock import (
-    LOCK_FILE,
     BuildpackLockedError,
     BuildpackLockInvalidError,
     Pin,
@@ -18,6 +18,7 @@ from slugc.buildpack_lock import (
     require_locked,
     restricted,
 )
+from slugc.buildpack_places import LOCK_FILE
 from slugc.buildpack_spec import OWN, BuildpackKind, BuildpackSpec
 from slugc.buildpacks import Buildpack
 
@@ -115,6 +116,14 @@ def test_of_the_installed_only_the_locked_one_is_asked() -> None:
     assert (found.specs, found.is_loop) == ((installed,), False)
     with pytest.raises(BuildpackLockedError):
         restricted(Choice(origin="", specs=(other, OWN), is_loop=True), (ONE,))
+
+
+def test_a_locked_list_of_several_is_not_a_choice_of_one_of_them() -> None:
+    installed = changed(GIT, kind=BuildpackKind.INSTALLED, location="1" * 64, origin=ONE.source)
+    own = Pin(source="slugkit/python", digest="sha256:" + "3" * 64)
+
+    with pytest.raises(BuildpackLockedError):
+        restricted(Choice(origin="", specs=(installed, OWN), is_loop=True), (ONE, own))
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 
 from slugc.buildpack_commands import add, listing, remove, trial
 from slugc.buildpack_errors import BuildpackGoneError
+from slugc.buildpack_places import installed_specs
 from slugc.buildpack_spec import BuildpackKind, BuildpackSpec
 from slugc.buildpacks import fetch_buildpack
 from slugc.installed_buildpacks import (
     BuildpackNameError,
     InstalledFileError,
     default_name,
-    installed_specs,
     read_installed,
 )
 from slugc.privileges import data_dir
