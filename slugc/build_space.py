@@ -167,6 +167,7 @@ def temporary_space(parent: Path) -> Iterator[BuildSpace]:
     """A space to look at a source in, which is gone afterwards."""
     root = parent / f"{os.getpid()}-{os.urandom(4).hex()}"
     try:
+        _remove_abandoned(parent)
         root.mkdir(parents=True, mode=0o755)
         _create(BuildSpace(root=root))
     except OSError as err:
@@ -175,6 +176,13 @@ def temporary_space(parent: Path) -> Iterator[BuildSpace]:
         yield BuildSpace(root=root)
     finally:
         remove_tree(root)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Delete the temporary spaces of those who were killed."""
+    for left in parent.glob("[0-9]*-*"):
+        if not Path(f"/proc/{left.name.partition('-')[0]}").exists():
+            remove_tree(left)
 
 
 def drop_cache(space: BuildSpace) -> None:

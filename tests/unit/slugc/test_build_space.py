@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from slugc import build_space
-from slugc.build_space import BuildSpace, BuildSpaceError, opened_space, space_name
+from slugc.build_space import (
+    BuildSpace,
+    BuildSpaceError,
+    drop_cache,
+    opened_space,
+    space_name,
+    temporary_space,
+)
 from slugc.privileges import run_identity
 
 
@@ -192,3 +199,27 @@ def test_what_a_build_leaves_in_its_tmp_ends_with_it_whatever_its_names(tmp_path
     wait_until_reaped(root)
 
     assert sorted(path.name for path in (root / "work").iterdir()) == ["cache", "previous"]
+
+
+def test_a_temporary_space_is_gone_afterwards_and_so_are_those_of_the_dead(tmp_path: Path) -> None:
+    dead, alive = tmp_path / "4194305-0", tmp_path / f"{os.getpid()}-0"  # beyond any pid_max
+    for left in (dead, alive, tmp_path / "trial"):
+        left.mkdir()
+
+    with temporary_space(tmp_path) as space:
+        assert space.build_dir.is_dir()
+        assert not dead.exists()
+
+    assert {path.name for path in tmp_path.iterdir()} == {alive.name, "trial"}
+
+
+def test_a_dropped_cache_is_set_aside_whole(tmp_path: Path) -> None:
+    with opened_space(tmp_path, keep_cache=True, waiting=silent) as space:
+        (space.cache_dir / "kept").touch()
+        space.previous_dir.mkdir()
+
+        drop_cache(space)
+
+        assert list(space.cache_dir.iterdir()) == []
+        assert not space.previous_dir.exists()
+        assert space.cache_dir.stat().st_uid == run_identity().uid
