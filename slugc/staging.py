@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import value
 from slugc import left_out
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
@@ -130,7 +130,9 @@ class Stager:
                 elif stat.S_ISLNK(status.st_mode):
                     self._copy_link(source_fd, target_fd, name, path)
                 elif depth >= self.limits.depth:
-                    self.refused.append(f"{path}: deeper than {self.limits.depth} directories")
+                    self.refused.append(
+                        f"{_named(path)}: deeper than {self.limits.depth} directories"
+                    )
                 else:
                     self._copy_dir(source_fd, target_fd, name, path, depth)
             except PermissionError:
@@ -175,7 +177,7 @@ class Stager:
         if (status.st_dev, status.st_ino) in self.excluded:
             return False
         if what := _unfit(path, status, self.limits.path):
-            self.refused.append(f"{path}: {what}")
+            self.refused.append(f"{_named(path)}: {what}")
             return False
         if looks_secret(name):
             self.secrets.append(path)
@@ -221,7 +223,7 @@ class Stager:
     def _copy_link(self, source_fd: int, target_fd: int, name: str, path: str) -> None:
         target = os.readlink(name, dir_fd=source_fd)
         if leaves_tree(path, target):
-            self.refused.append(f"{path}: a link out of the source, to {target}")
+            self.refused.append(f"{_named(path)}: a link out of the source, to {target}")
             return
         os.symlink(target, name, dir_fd=target_fd)
         self._own(name, target_fd)
@@ -265,6 +267,11 @@ def _unfit(path: str, status: os.stat_result, longest: int) -> str:
             return what
     length = len(os.fsencode(path))
     return f"a path of {length:,} bytes; at most {longest:,}" if length > longest else ""
+
+
+def _named(path: str) -> str:
+    """A path of any length and any bytes, with room for what is said of it."""
+    return printable(path, limit=120)
 
 
 def _built_in_reason(name: str, below: str) -> str:

@@ -82,11 +82,18 @@ class TreeTooLargeError(SlugkitError):
     ) -> None:
         self.what, self.limit, self.found, self.biggest = what, limit, found, biggest
         lines = [f"{size / 1e6:10,.1f} MB  {printable(name)}" for name, size in biggest]
+        packed = what == "packed bytes"
         super().__init__(
             f"The app is too large for a slug: {found:,} {what}, {limit:,} are allowed",
             details="The biggest directories:\n" + "\n".join(lines) if lines else "",
-            resolution="Name what the app does not need at run time in .slugignore.",
+            resolution="Name what the app does not need at run time in .slugignore."
+            + (f"\n\nOr allow more: slugc build --max-size {_next_size(found)}" if packed else ""),
         )
+
+
+def _next_size(found: int) -> str:
+    """A size that is enough, as --max-size takes it."""
+    return f"{-(-found * 5 // 4 // 1_000_000)}M"
 
 
 def scan_tree(

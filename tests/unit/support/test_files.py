@@ -162,3 +162,19 @@ def test_a_lock_whose_file_its_holder_removed_is_taken_anew(tmp_path: Path) -> N
     waiting.join()
     assert taken.is_set()
     assert path.is_file()
+
+
+def test_a_tree_deeper_than_any_path_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "top").mkdir()
+    here = os.open(tmp_path / "top", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+    remove_tree(tmp_path / "top")
+
+    assert list(tmp_path.iterdir()) == []
