@@ -47,6 +47,7 @@ def test_types_keep_their_order() -> None:
         "a: b: c",
         "echo `id` $(id) ${X:-y} *",
         "back\\slash",
+        "trailing \\",
         "tab\tinside",
         "ünïcode ✓",
     ],

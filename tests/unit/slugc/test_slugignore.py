@@ -42,6 +42,11 @@ from slugc.slugignore import SlugignoreError, parse_rules, read_rules
         ("*/", "file", False),
         ("foo[!a]bar", "foo/bar", False),  # a class does not match a slash
         ("", "a", False),
+        ("/etc/*", "etc/passwd", True),  # of the source; no pattern reaches what is around it
+        ("/etc/*", "a/etc/passwd", False),
+        ("# Here is a comment", "a", False),  # whose words are no patterns
+        ("with a space", "with a space", True),
+        ("a b", "a", False),
     ],
 )
 def test_rule(rules: str, path: str, left_out: bool) -> None:

@@ -276,3 +276,33 @@ def test_the_copy_belongs_to_the_user_builds_run_as(source: Path, target: Path) 
 
     owners = {path.lstat().st_uid for path in target.rglob("*")}
     assert owners == {run_identity().uid}
+
+
+def test_a_git_file_empty_files_and_empty_directories(source: Path, target: Path) -> None:
+    """Of a submodule .git is a file, which names a place of this machine."""
+    (source / "lib").mkdir()
+    (source / "lib" / ".git").write_text("gitdir: ../.git/modules/lib\n")
+    (source / "empty").touch(mode=0o400)
+    (source / "nothing").mkdir()
+
+    stage(source, target)
+
+    assert names(target) == {"lib", "empty", "nothing"}
+    assert (target / "empty").stat().st_mode & 0o777 == 0o644
+
+
+def test_node_modules_stay_where_package_json_brings_them_back(source: Path, target: Path) -> None:
+    for directory in ("node_modules/a", "plain/node_modules"):
+        (source / directory).mkdir(parents=True)
+        (source / directory / "x.js").touch()
+    (source / "package.json").touch()
+
+    staged = stage(source, target)
+
+    assert names(target) == {
+        "package.json",
+        "plain",
+        "plain/node_modules",
+        "plain/node_modules/x.js",
+    }
+    assert staged.modules == ("node_modules",)
