@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -18,12 +17,11 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from buildpack.support import seccomp
-from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError
+from buildpack.support.command import Command, CommandFailedError
 from slugc.privileges import drop_prefix, run_identity
 from slugc.sandbox.base import (
     HOME,
     NetworkPolicy,
-    NetworkUnavailableError,
     Problem,
     SandboxCommand,
     SandboxKind,
@@ -34,12 +32,7 @@ from slugc.sandbox.base import (
 from slugc.sandbox.build_group import BuildGroup, make_group
 from slugc.sandbox.disk_watch import DiskWatch, default_limit
 from slugc.sandbox.limits import disk_reached, soft_limits, soft_prefix
-from slugc.sandbox.network import (
-    BuildNetwork,
-    NetworkSetupError,
-    network_problem,
-    read_resolver,
-)
+from slugc.sandbox.network_choice import NetworkChoice
 from slugc.sandbox.policy import (
     AREA,
     RESOLVER,
@@ -52,14 +45,10 @@ from slugc.sandbox.policy import (
     system_arguments,
     without_resolver,
 )
+from slugc.sandbox.refusals import explain_refusal, missing_tools
 from slugc.sandbox.waiting import SHELL, WaitingSandbox
 from slugc.stack import Stack, read_host_stack
 
-OTHER_NETWORKS = (
-    "Or let the build use this machine's network, its loopback included, if you trust\n"
-    "the buildpack and the app's dependencies: --network host\n"
-    "Or build without any: --network off"
-)
 _AHEAD = 2  # sandboxes put up before they are needed: bin/release and bin/report run together
 
 
@@ -91,8 +80,7 @@ class EmbeddedSandbox:
         self._filter = -1
         self._waiting: deque[WaitingSandbox] = deque()
         self._running: set[WaitingSandbox] = set()
-        self._network: BuildNetwork | None = None
-        self._why_shared = ""
+        self._network = NetworkChoice(request.network)
         self._group: BuildGroup | None = None
         self._disk: DiskWatch | None = None
         self._expected = 0
@@ -104,10 +92,7 @@ class EmbeddedSandbox:
 
     @property
     def network(self) -> str:
-        if self._why_shared:
-            return f"the host's, because {self._why_shared}"
-        policy = self._request.network
-        return str(policy) if policy in {NetworkPolicy.OFF, NetworkPolicy.HOST} else ""
+        return self._network.shown
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -119,7 +104,8 @@ class EmbeddedSandbox:
         if self._request.stack not in {None, found}:
             raise StackUnavailableError(self.kind, str(self._request.stack), found)
         require_visible(self._request.exposed)
-        self._begin_network()  # first: it takes the longest
+        # First: it takes the longest.
+        self._network.start(self._request.settings, path=self.path)
         self._group = make_group(self._request.limits)
         try:
             self._filter = _in_memory(seccomp.filter_program())
@@ -131,39 +117,9 @@ class EmbeddedSandbox:
             raise SandboxUnavailableError(self.kind, problems)
         self._put_up_first()
 
-    def _begin_network(self) -> None:
-        """A network of the build's own, where that is wanted and can be had."""
-        if self._request.network not in {NetworkPolicy.ON, NetworkPolicy.ISOLATED}:
-            return
-        if problem := network_problem(self.path):
-            self._share_network(problem)
-            return
-        try:
-            self._network = BuildNetwork(self._request.settings, path=self.path)
-        except CommandNotFoundError as err:
-            self._share_network(Problem(what=err.brief, fix=err.resolution))
-
-    def _share_network(self, problem: Problem) -> None:
-        """Take the host's network instead, unless another was asked for by name."""
-        if self._request.network is NetworkPolicy.ISOLATED:
-            raise NetworkUnavailableError(
-                self.kind,
-                self._request.network,
-                Problem(what=problem.what, fix=f"{problem.fix}\n\n{OTHER_NETWORKS}"),
-            )
-        self._why_shared = problem.what
-        if self._network is not None:
-            self._network.close()
-            self._network = None
-
     def _put_up_first(self) -> None:
-        if self._network is not None:
-            try:
-                self._network.begin()
-            except NetworkSetupError as err:
-                self._share_network(explain_network(err))
-        if self._network is not None:
-            resolver = read_resolver(self._network.nameserver)
+        self._network.begin()
+        if (resolver := self._network.resolver) is not None:
             self._users[RESOLVER] = _in_memory(resolver.encode())
             self._system = without_resolver(self._system)
         self._waiting.append(self._start())
@@ -193,9 +149,7 @@ class EmbeddedSandbox:
         if self._disk is not None:
             self._disk.stop()
         self._take_down()
-        if self._network is not None:
-            self._network.close()
-            self._network = None
+        self._network.close()
         if self._group is not None:
             self._group.remove()
             self._group = None
@@ -210,13 +164,8 @@ class EmbeddedSandbox:
 
     def _await_network(self) -> None:
         """What was put up in a network that turned out to lead nowhere is put up again."""
-        if self._network is None:
-            return
-        try:
-            self._network.await_way_out()
-        except NetworkSetupError as err:
+        if not self._network.await_way_out():
             self._take_down()
-            self._share_network(explain_network(err))
             os.close(self._users.pop(RESOLVER))
             self._system = system_arguments()
             self._waiting.append(self._start())
@@ -292,10 +241,9 @@ class EmbeddedSandbox:
             written = {seen: _reopened(held, lent) for seen, held in self._users.items()}
             prefix, walls = self._placed(written, _reopened(self._filter, lent))
             limited = self._group.prefix if self._group else ()
-            inside = self._network.prefix if self._network else ()
             bwrap = bwrap_argv(walls, SHELL, system=self._system)
             yield Command(
-                argv=(*limited, *prefix, *drop_prefix(), *inside, *bwrap),
+                argv=(*limited, *prefix, *drop_prefix(), *self._network.prefix, *bwrap),
                 cwd=Path("/"),
                 env={"PATH": self.path},
                 pass_fds=tuple(held for held in (walls.filter, *written.values()) if held >= 0),
@@ -350,45 +298,3 @@ def _reopened(descriptor: int, lent: contextlib.ExitStack) -> int:
     own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     lent.callback(os.close, own)
     return own
-
-
-def missing_tools(path: str) -> tuple[Problem, ...]:
-    """Programs the sandbox needs that are not on ``path``."""
-    packages = {"bwrap": "bubblewrap"}
-    if os.getuid() == 0:
-        packages |= {"setpriv": "util-linux", "unshare": "util-linux", "mount": "mount"}
-    return tuple(
-        Problem(
-            what=f"the program '{program}' is not installed",
-            fix=f"Install it: apt-get install {package}",
-        )
-        for program, package in packages.items()
-        if shutil.which(program, path=path) is None
-    )
-
-
-def explain_network(error: NetworkSetupError) -> Problem:
-    """Why there is no network of the build's own, in words that lead somewhere."""
-    said = " ".join(error.said.split()) or "it gave no reason"
-    return Problem(
-        what=f"{error.step} could not start ({said})",
-        fix="slug-run engine doctor checks what it needs.",
-    )
-
-
-def explain_refusal(said: str) -> Problem:
-    """What bubblewrap or the kernel objects to, in words that lead somewhere."""
-    what = f"bubblewrap could not start: {said.strip() or 'it gave no reason'}"
-    if "disable-userns" in said:
-        return Problem(what=what, fix="Install bubblewrap 0.8 or newer.")
-    if "namespace" in said or "uid map" in said or "Operation not permitted" in said:
-        return Problem(
-            what=what,
-            fix=(
-                "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1\n"
-                "   user.max_user_namespaces=15000, on Ubuntu also\n"
-                "   kernel.apparmor_restrict_unprivileged_userns=0; in a container, start it with\n"
-                "   --security-opt seccomp=unconfined --security-opt apparmor=unconfined."
-            ),
-        )
-    return Problem(what=what, fix="See docs/slugc.md, section 'Sandboxes'.")

@@ -10,7 +10,6 @@ from typing import cast
 import pytest
 
 from slugc.sandbox.base import NetworkPolicy, Sandbox, SandboxKind
-from slugc.sandbox.embedded import explain_network
 from slugc.sandbox.hints import OFF, PAST_US, network_hint
 from slugc.sandbox.network import (
     NetworkSetupError,
@@ -19,6 +18,7 @@ from slugc.sandbox.network import (
     network_problem,
     resolver_text,
 )
+from slugc.sandbox.network_choice import explain_network
 from slugc.sandbox.services import Service, named_services, services_here
 
 WALLED_OFF = ("169.254.0.0/16", "192.0.2.2", "172.17.0.0/16")

@@ -23,12 +23,7 @@ from slugc.sandbox.base import (
     SandboxUnavailableError,
     StackUnavailableError,
 )
-from slugc.sandbox.embedded import (
-    EmbeddedSandbox,
-    explain_refusal,
-    is_reachable,
-    missing_tools,
-)
+from slugc.sandbox.embedded import EmbeddedSandbox, is_reachable
 from slugc.sandbox.limits import BuildLimits
 from slugc.sandbox.none import NoSandbox
 from slugc.sandbox.policy import (
@@ -40,6 +35,7 @@ from slugc.sandbox.policy import (
     system_arguments,
     without_resolver,
 )
+from slugc.sandbox.refusals import explain_refusal, missing_tools
 from slugc.sandbox.waiting import SHELL, WaitingSandbox, orders_for
 from slugc.stack import read_host_stack
 
@@ -269,7 +265,7 @@ def test_without_slirp4netns_the_first_line_says_whose_network_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = Problem(what="the program 'slirp4netns' is not installed", fix="Install it.")
-    monkeypatch.setattr("slugc.sandbox.embedded.network_problem", lambda _path: problem)
+    monkeypatch.setattr("slugc.sandbox.network_choice.network_problem", lambda _path: problem)
     for name in ("work", "home"):
         (tmp_path / name).mkdir()
 
@@ -288,7 +284,7 @@ def test_an_isolated_network_that_cannot_be_had_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = Problem(what="/dev/net/tun is missing", fix="Load the kernel's module: modprobe tun")
-    monkeypatch.setattr("slugc.sandbox.embedded.network_problem", lambda _path: problem)
+    monkeypatch.setattr("slugc.sandbox.network_choice.network_problem", lambda _path: problem)
     sandbox = EmbeddedSandbox(SandboxRequest(work_dir=tmp_path, network=NetworkPolicy.ISOLATED))
 
     with pytest.raises(NetworkUnavailableError) as caught:
