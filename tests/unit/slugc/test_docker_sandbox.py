@@ -7,14 +7,16 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from slugc.sandbox import docker
-from slugc.sandbox.base import SandboxRequest
+from slugc.sandbox.base import NetworkPolicy, NetworkUnavailableError, SandboxRequest
 from slugc.sandbox.docker import (
     container_config,
     exposed_paths,
     holds_interpreters,
     make_mount_points,
+    network_mode,
     wanted_stack,
 )
+from slugc.sandbox.limits import BuildLimits
 from slugc.sandbox.lines import hand_over_lines
 from slugc.stack import read_host_stack
 
@@ -84,3 +86,26 @@ def test_mount_points_in_the_builds_tmp_are_made_by_us(
     assert (work / "ann" / "wheels").is_dir()
     assert (work / "ca.pem").is_file()
     assert sorted(path.name for path in work.iterdir()) == ["ann", "ca.pem"]
+
+
+def test_limits_and_network_in_the_engines_words(tmp_path: Path) -> None:
+    limits = BuildLimits(memory=1 << 30, cpus=1.5, processes=64)
+    request = SandboxRequest(work_dir=tmp_path / "work", limits=limits, network=NetworkPolicy.OFF)
+
+    host = container_config("image", "debian-12", request)["HostConfig"]
+
+    assert isinstance(host, dict)
+    names = ("Memory", "MemorySwap", "NanoCpus", "PidsLimit", "NetworkMode")
+    assert [host[name] for name in names] == [1 << 30, 1 << 30, 1_500_000_000, 64, "none"]
+
+
+def test_the_engines_own_network_is_not_called_isolated() -> None:
+    with pytest.raises(NetworkUnavailableError) as caught:
+        network_mode(NetworkPolicy.ISOLATED)
+
+    assert caught.value.text() == (
+        "The docker sandbox cannot build with --network isolated here\n\n"
+        "A container on the Docker Engine's own network reaches this machine's\n"
+        "addresses and the other containers on it.\n\n"
+        "Use --network on or --network off, or the embedded sandbox."
+    )
