@@ -150,6 +150,8 @@ def opened_space(
     with _locked(root / "lock", waiting):
         try:
             _set_aside(space, keep_cache=keep_cache)
+            for begun in space.seals_dir.glob(".*.tmp"):
+                begun.unlink()  # by a build that was killed: we hold the lock
             _create(space)
         except OSError as err:
             raise BuildSpaceError(root, str(err)) from err

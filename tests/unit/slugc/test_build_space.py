@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -223,3 +224,31 @@ def test_a_dropped_cache_is_set_aside_whole(tmp_path: Path) -> None:
         assert list(space.cache_dir.iterdir()) == []
         assert not space.previous_dir.exists()
         assert space.cache_dir.stat().st_uid == run_identity().uid
+
+
+def test_notes_that_a_killed_build_had_begun_go(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    (root / "seals").mkdir(parents=True)
+    (root / "seals" / ".app.77.abcd.tmp").write_text("half")
+    (root / "seals" / "app").write_text("whole")
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        assert [path.name for path in space.seals_dir.iterdir()] == ["app"]
+
+
+def test_without_room_for_a_trash_directory_is_deleted_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Secrets and room must not wait until there is an inode left."""
+    root, made = tmp_path / "space", Path.mkdir
+
+    def refuse(path: Path, *given: int, **options: bool) -> None:
+        if path.name.startswith("trash-"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        made(path, *given, **options)  # type: ignore[arg-type]  # as they were given
+
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        (space.env_dir / "SECRET").write_text("x")
+        (space.build_dir / "app.py").write_text("x")
+        monkeypatch.setattr(Path, "mkdir", refuse)
+    assert not space.env_dir.exists()
+    assert (space.previous_dir / "app.py").exists()
