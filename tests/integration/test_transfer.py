@@ -271,3 +271,23 @@ def test_a_full_disk_leaves_nothing_of_an_image(
             assert names(small) == []
     finally:
         run("umount", small)
+
+
+@pytest.mark.parametrize("form", ["oci", "docker-archive"])
+def test_a_stopped_export_leaves_nothing(kit: Kit, open_dir: Path, slug: Path, form: str) -> None:
+    """Told to end once something lies beside the target."""
+    place = open_dir / "out"
+    place.mkdir()
+    # A base that takes a while to write: noise, which no compression makes small.
+    lines, noise = Path("/etc/os-release").read_text(), os.urandom(96 * 1024 * 1024)
+    large = rootfs(open_dir / "large.tar", release=lines, extra={"noise": noise})
+    argv = (*kit.slugc, "export", str(slug), f"{form}:{place}/x", "--stack-image", str(large))
+    process = subprocess.Popen(argv, env=kit.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not names(place) and process.poll() is None:
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, told
+    assert told.endswith(b"Stopped. Nothing was written.\n")
+    assert names(place) == []
