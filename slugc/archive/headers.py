@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from slugc.archive.limits import BLOCK
 
@@ -69,8 +69,7 @@ class RefusedKindError(Exception):
         self.name, self.what = name, what
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """One header block."""
 
     name: bytes
@@ -80,8 +79,7 @@ class Header:
     target: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member with everything its extension headers said. ``name`` is as stored."""
 
     name: bytes
@@ -111,17 +109,19 @@ def parse_header(block: bytes) -> Header:
     if kind is None:
         raise HeaderError(f"a member has the unknown type {flag!r}")
     return Header(
-        name=name,
-        kind=kind,
-        size=_octal(block[124:136], "size"),
-        mode=_octal(block[100:108], "mode"),
-        target=_until_nul(block[157:257]),
+        name,
+        kind,
+        _octal(block[124:136], "size"),
+        _octal(block[100:108], "mode"),
+        _until_nul(block[157:257]),
     )
 
 
 def combine(header: Header, extensions: Mapping[Extension, bytes]) -> Member:
     """The member that ``header`` and the extension headers before it describe together."""
     assert isinstance(header.kind, MemberKind)
+    if not extensions:  # as nearly all are
+        return Member(header.name, header.kind, header.size, header.mode, header.target)
     records = parse_pax(extensions.get(Extension.PAX, b""))
     name = _one_of(records.get(b"path"), extensions.get(Extension.LONG_NAME), header.name, "names")
     target = _one_of(
