@@ -119,11 +119,10 @@ def export_script(build_dir: Path) -> str:
 def write_export(buildpack_dir: Path, build_dir: Path) -> bool:
     """Leave ``export_script`` where whoever drives the buildpacks looks for it; says whether.
 
-    Slug compilers give every build a copy of the buildpack to write this into. A checkout that
-    somebody works in, or the copy inside an installed slugc, is shared by builds: not touched.
+    Slug compilers give every build a copy of the buildpack to write this into, or a checkout, where
+    git ignores it. The copy inside an installed slugc is nobody's to write to.
     """
-    is_shared = (buildpack_dir / ".git").exists() or buildpack_dir.name == "_buildpack"
-    if is_shared or not os.access(buildpack_dir, os.W_OK):
+    if buildpack_dir.name == "_buildpack" or not os.access(buildpack_dir, os.W_OK):
         return False
     files.write_atomically(buildpack_dir / "export", export_script(build_dir))
     return True

@@ -16,11 +16,8 @@ from pathlib import Path
 
 from buildpack.support.files import write_atomically
 from buildpack.support.seals import decode_seal, is_unbroken, seal_entries
-from slugc.buildpacks import Buildpack
+from slugc.buildpacks import EXPORT, Buildpack
 from slugc.privileges import hand_over
-
-EXPORT = "export"
-"""What the classic API lets a buildpack leave for those after it; gone before the next build."""
 
 _MODE = 0o755
 _LONGEST_WAIT = 50_000_000  # nanoseconds; file systems that keep whole seconds are not waited for

@@ -28,6 +28,8 @@ OWN_PROGRAMS = ("detect", "compile", "release", "report", "test-compile")
 OWN_PACKAGE = "buildpack"
 
 NOT_PART_OF_IT = frozenset({".git", "__pycache__"})
+EXPORT = "export"
+"""What the classic API lets a buildpack leave, for those after it: of one build, not of all."""
 MAX_FILES = 50_000  # Heroku's largest have some 3,000
 MAX_BYTES = 1024**3
 
@@ -126,7 +128,8 @@ def _files_of(top: Path, label: str) -> Iterator[str]:
             raise BuildpackBrokenError(label, [f"it holds more than {MAX_FILES:,} files"])
         inside = Path(directory).relative_to(top)
         links = [name for name in below if (Path(directory) / name).is_symlink()]
-        yield from (os.fspath(inside / name) for name in sorted((*names, *links)))
+        found = (os.fspath(inside / name) for name in sorted((*names, *links)))
+        yield from (name for name in found if name != EXPORT)
 
 
 def _digest(top: Path, files: Sequence[str], label: str) -> str:

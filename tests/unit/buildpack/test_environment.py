@@ -71,14 +71,14 @@ def test_profile_names_nothing_but_home(tmp_path: Path) -> None:
     assert str(tmp_path) not in content
 
 
-def test_export_is_written_into_a_copy_and_never_into_a_checkout(tmp_path: Path) -> None:
+def test_export_is_written_but_into_an_installed_slugc(tmp_path: Path) -> None:
     build_dir = Path("/build")
     assert write_export(tmp_path, build_dir)
     assert (tmp_path / "export").read_text() == export_script(build_dir)
-    checkout = tmp_path / "checkout"
-    (checkout / ".git").mkdir(parents=True)
-    assert not write_export(checkout, build_dir)
-    assert not (checkout / "export").exists()
+    installed = tmp_path / "_buildpack"
+    installed.mkdir()
+    assert not write_export(installed, build_dir)
+    assert not (installed / "export").exists()
 
 
 def test_a_second_build_replaces_export_and_a_second_sourcing_changes_nothing(

@@ -61,6 +61,19 @@ def test_history_and_caches_are_no_part_of_a_buildpack(tmp_path: Path) -> None:
     assert fetch(pack, tmp_path / "store") == before
 
 
+def test_what_an_earlier_build_exported_is_no_part_of_a_buildpack(tmp_path: Path) -> None:
+    buildpack = make(tmp_path / "one")
+    before = fetch(buildpack, tmp_path / "store")
+    (buildpack / "export").write_text("export PATH=/nowhere\n")
+    (buildpack / "bin" / "export").write_text("a program of its own\n")
+    after = fetch(buildpack, tmp_path / "store")
+    assert not (after.root / "export").exists()
+    assert (after.root / "bin" / "export").exists()
+    assert before.digest != after.digest
+    (buildpack / "bin" / "export").unlink()
+    assert fetch(buildpack, tmp_path / "store").digest == before.digest
+
+
 def test_a_kept_python_buildpack_has_its_bytecode(tmp_path: Path) -> None:
     pack = make(tmp_path / "pack")
     (pack / "tool.py").write_text("x = 1\n")
