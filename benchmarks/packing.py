@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from slugc.preparation import prepare_packing
+from slugc.packing.preparation import prepare_packing
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import SlugFacts, SlugFormat
-from slugc.slug_writer import write_slug
 from slugc.stack import Stack
 from slugc.store import Store
 

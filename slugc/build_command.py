@@ -13,16 +13,16 @@ from slugc.archive.limits import DEFAULT_LIMITS
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import space_name
 from slugc.builder import build_slug
-from slugc.buildpack_choice import Choice, asked_for
-from slugc.buildpack_errors import PhaseFailedError
-from slugc.buildpack_places import known_names
+from slugc.buildpacks.choice import Choice, asked_for
+from slugc.buildpacks.errors import PhaseFailedError
+from slugc.buildpacks.places import known_names
 from slugc.config_vars import gather_config_vars
 from slugc.privileges import data_dir
 from slugc.progress import make_progress
 from slugc.sandbox.base import NetworkPolicy, SandboxKind
 from slugc.sandbox.limits import BuildLimits, parse_size
 from slugc.slug import SlugFormat
-from slugc.source import Source, parse_source
+from slugc.sources.source import Source, parse_source
 
 _USUAL_SIZES = {"500M": DEFAULT_LIMITS.packed, "300M": 300 * 1000 * 1000}  # the defaults
 APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

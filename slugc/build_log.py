@@ -10,7 +10,7 @@ from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.procfile import PROCFILE
 from slugc.progress import Progress
 from slugc.slug import Layer
-from slugc.staging import Staged
+from slugc.sources.staging import Staged
 from slugc.timeline import Timeline
 
 MANIFESTS = frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "package.json"})

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from buildpack.support.values import value
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
-from slugc.buildpack_choice import Choice
-from slugc.left_out import LeftOut
+from slugc.buildpacks.choice import Choice
 from slugc.plain_build import DETECT_TIMEOUT, FETCH_TIMEOUT
 from slugc.sandbox.base import NetworkPolicy, SandboxKind
 from slugc.sandbox.limits import BuildLimits
 from slugc.slug import Slug, SlugFormat
-from slugc.source import Source
+from slugc.sources.left_out import LeftOut
+from slugc.sources.source import Source
 
 
 @value

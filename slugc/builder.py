@@ -16,24 +16,24 @@ from slugc.build_environment import build_path, exposed_paths, passed_settings
 from slugc.build_log import counted, note_result, tell_result, tell_size, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
-from slugc.buildpack_errors import NoProcessTypesError
-from slugc.compiling import BuildRun, Compiled, bring_buildpacks
-from slugc.left_out import LeftOut, LeftOutNotes
+from slugc.buildpacks.compiling import BuildRun, Compiled, bring_buildpacks
+from slugc.buildpacks.errors import NoProcessTypesError
 from slugc.privileges import hand_over
 from slugc.procfile import ProcessType, merge_process_types, read_procfile
 from slugc.progress import Progress
-from slugc.pruning import prune_built_tree
 from slugc.sandbox import ChosenSandbox, Entrance
 from slugc.sandbox.base import SandboxKind, SandboxRequest
 from slugc.slug import SlugFacts
-from slugc.source import SourceKind, StagedSource, stage_source
-from slugc.source_errors import SourceSecretsError
+from slugc.sources.errors import SourceSecretsError
+from slugc.sources.left_out import LeftOut, LeftOutNotes
+from slugc.sources.pruning import prune_built_tree
+from slugc.sources.source import SourceKind, StagedSource, stage_source
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.timeline import Timeline
 
 if TYPE_CHECKING:
-    from slugc.early_packing import EarlyPacker
-    from slugc.preparation import Preparation
+    from slugc.packing.early import EarlyPacker
+    from slugc.packing.preparation import Preparation
 
 
 class BuildDirLostError(SlugkitError):
@@ -79,7 +79,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         left_out = _prune(space, source, progress)
         progress.step("Packing the slug")
         prepared, early = preparing.result()
-        from slugc.slug_writer import write_slug
+        from slugc.packing.slug_writer import write_slug
         from slugc.supply_chain.materials import materials_of
 
         written = timeline.timed("pack", write_slug)(
@@ -166,9 +166,9 @@ def _prepare(
     """Here and not above is where the modules that packing needs are imported."""
     import yaml  # noqa: F401  # parse_release needs it
 
-    from slugc import slug_writer  # noqa: F401
-    from slugc.early_packing import EarlyPacker
-    from slugc.preparation import prepare_packing
+    from slugc.packing import slug_writer  # noqa: F401
+    from slugc.packing.early import EarlyPacker
+    from slugc.packing.preparation import prepare_packing
 
     prepared = prepare_packing(request.output, space.seals_dir, store, request.format)
     early = EarlyPacker(space.build_dir, store, request.format, request.limits)

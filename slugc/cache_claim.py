@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from slugc.build_space import BuildSpace, drop_cache
-from slugc.buildpack_errors import PhaseFailedError
-from slugc.buildpack_spec import OWN, BuildpackSpec
+from slugc.buildpacks.errors import PhaseFailedError
+from slugc.buildpacks.spec import OWN, BuildpackSpec
 from slugc.stack import Stack
 
 NOTE = "cache-owner"

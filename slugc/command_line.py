@@ -106,7 +106,7 @@ def _stopped(err: BaseException) -> int:
 
 def _fail(error: SlugkitError, *, as_json: bool, code: int | None = None) -> int:
     from buildpack.support.output import Output, wants_color
-    from slugc.buildpack_errors import PhaseFailedError
+    from slugc.buildpacks.errors import PhaseFailedError
 
     code = int(error.exit_code) if code is None else int(code)
     if as_json:

@@ -19,7 +19,7 @@ from pathlib import Path
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import value
 from slugc.json_fields import Fields
-from slugc.left_out import LeftOut
+from slugc.sources.left_out import LeftOut
 from slugc.timeline import BuildStep
 
 KEPT_OF_ONE = 20

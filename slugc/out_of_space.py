@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from slugc.buildpack_errors import PhaseFailedError
+from slugc.buildpacks.errors import PhaseFailedError
 from slugc.sandbox.limits import LimitReachedError
 
 LITTLE = 256 * 1024  # bytes; less than this is no room for anybody

@@ -19,7 +19,7 @@ from slugc.archive.compression import DamagedStreamError, PlainStream
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import check_links, scan_tree
 from slugc.archive.writer import tar_bytes
-from slugc.cuts import cut_layer
+from slugc.packing.cuts import cut_layer
 from slugc.privileges import in_dropped_child, require_reachable
 from slugc.slug import SlugFormat
 from slugc.slug_index import joined

@@ -46,7 +46,7 @@ def add(spec: str, name: str | None, position: int | None) -> None:
       slugc buildpacks add https://host/owner/buildpack#v1.2
       slugc buildpacks add ./my-buildpack --name me/mine --position 1
     """
-    from slugc import buildpack_commands
+    from slugc.buildpacks import command as buildpack_commands
 
     cwd = current_dir()
     click.echo(buildpack_commands.add(spec, name=name, position=position, env=os.environ, cwd=cwd))
@@ -56,7 +56,7 @@ def add(spec: str, name: str | None, position: int | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print them as a list of JSON objects")
 def list_installed(*, as_json: bool) -> None:
     """Print the installed buildpacks, in the order in which they are asked."""
-    from slugc import buildpack_commands
+    from slugc.buildpacks import command as buildpack_commands
 
     click.echo(buildpack_commands.listing(os.environ, as_json=as_json))
 
@@ -65,7 +65,7 @@ def list_installed(*, as_json: bool) -> None:
 @click.argument("name", metavar="NAME")
 def remove(name: str) -> None:
     """Remove an installed buildpack. Slugs that were built with it go on as they are."""
-    from slugc import buildpack_commands
+    from slugc.buildpacks import command as buildpack_commands
 
     buildpack_commands.remove(name, env=os.environ)
 
@@ -87,7 +87,7 @@ def lock(source: str, **options: object) -> None:
       slugc buildpacks lock
       slugc buildpacks lock path/to/app --update
     """
-    from slugc import buildpack_commands
+    from slugc.buildpacks import command as buildpack_commands
 
     click.echo(buildpack_commands.lock(source, options, env=os.environ, cwd=current_dir()))
 
@@ -105,7 +105,7 @@ def test(spec: str, app: str | None, **options: object) -> None:
       slugc buildpacks test ./my-buildpack
       slugc buildpacks test ./my-buildpack path/to/app
     """
-    from slugc import buildpack_commands
+    from slugc.buildpacks import command as buildpack_commands
 
     cwd = current_dir()
     click.echo(buildpack_commands.trial(spec, app, options, env=os.environ, cwd=cwd))

@@ -40,6 +40,6 @@ def command(source: str, **options: object) -> None:
       slugc detect
       slugc detect path/to/app -b https://host/owner/buildpack#v1.2
     """
-    from slugc.buildpack_commands import detect
+    from slugc.buildpacks.command import detect
 
     click.echo(detect(source, options, env=os.environ, cwd=current_dir()))

@@ -30,7 +30,7 @@ def build_stack(tag: str, method: str, output: str | None) -> None:
     With -o its root file system is written to FILE instead, and FILE is printed.
     """
     from slugc.progress import make_progress
-    from slugc.stack_image import build_stack_image, write_stack_archive
+    from slugc.stacks.image import build_stack_image, write_stack_archive
 
     with make_progress(os.environ, quiet=False, color=None) as progress:
         progress.step(f"Building the stack image {tag}")
@@ -45,7 +45,7 @@ def build_stack(tag: str, method: str, output: str | None) -> None:
 @command.command("list", context_settings=CONTEXT)
 def list_stacks() -> None:
     """Print the stack images this machine has."""
-    from slugc.stack_image import list_stack_images
+    from slugc.stacks.image import list_stack_images
 
     for tag in list_stack_images(os.environ):
         click.echo(tag)

@@ -12,7 +12,7 @@ from slugc.inspection.left_out_rules import KnownLeftOut, reason_to_leave_out, r
 from slugc.inspection.packages import PackageKind, Packages, SlugPackage
 from slugc.inspection.tree_view import nearest
 from slugc.inspection.wording import counted, pairs, size_text
-from slugc.layers import APP
+from slugc.packing.layers import APP
 from slugc.slug import Layer, Slug
 
 _WHOLE = 4096

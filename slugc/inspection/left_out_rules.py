@@ -9,10 +9,10 @@ from buildpack.support.errors import printable
 from buildpack.support.values import NOTHING, value
 from slugc.history import BuildRecord
 from slugc.inspection.contents import Contents
-from slugc.left_out import BYTECODE, SLUG
 from slugc.slug import Slug
-from slugc.slugignore import AFTER, BEFORE, IgnoreRules, SlugignoreError, parse_rules
-from slugc.staging import LEFT_OUT_AT_TOP, LEFT_OUT_NAMES
+from slugc.sources.left_out import BYTECODE, SLUG
+from slugc.sources.slugignore import AFTER, BEFORE, IgnoreRules, SlugignoreError, parse_rules
+from slugc.sources.staging import LEFT_OUT_AT_TOP, LEFT_OUT_NAMES
 
 RULE_FILES = (BEFORE, AFTER)
 

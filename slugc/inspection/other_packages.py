@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from slugc.inspection.distributions import FoundPackage
-from slugc.layers import LAYER_DIRECTORIES
+from slugc.packing.layers import LAYER_DIRECTORIES
 
 _NODE = re.compile(r"(?P<dir>(?:.*/)?node_modules/(?:@[^/]+/)?[^/@.][^/]*)/package\.json")
 _NODE_FILE = re.compile(r"(?P<dir>(?:.*/)?node_modules/(?:@[^/]+/)?[^/@.][^/]*)/.*", re.S)

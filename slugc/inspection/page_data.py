@@ -11,7 +11,7 @@ from slugc.inspection.contents import Contents, SlugEntry
 from slugc.inspection.directory_tree import Node, make_named_tree, make_tree
 from slugc.inspection.packages import PackageKind, Packages, SlugPackage
 from slugc.inspection.sizes import Remainder
-from slugc.layers import APP
+from slugc.packing.layers import APP
 
 MOST_NODES = 6000
 """Of one treemap: more would be smaller than a pixel, and the page larger than a megabyte."""

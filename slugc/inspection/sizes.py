@@ -11,7 +11,7 @@ from slugc.archive.headers import MemberKind
 from slugc.inspection.contents import Contents, SlugEntry
 from slugc.inspection.packages import Packages, SlugPackage
 from slugc.inspection.wording import bar, counted, percent, shortened, size_text, table
-from slugc.layers import APP
+from slugc.packing.layers import APP
 from slugc.slug import Slug
 
 _LARGEST = 10

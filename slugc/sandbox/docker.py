@@ -45,8 +45,8 @@ from slugc.sandbox.limits import (
 from slugc.sandbox.lines import hand_over_lines
 from slugc.sandbox.policy import WORK_DIR, require_visible
 from slugc.stack import Stack, read_host_stack
-from slugc.stack_image import DockerUnavailableError, connect
-from slugc.stack_recipes import LABEL, REPOSITORY, has_recipe
+from slugc.stacks.image import DockerUnavailableError, connect
+from slugc.stacks.recipes import LABEL, REPOSITORY, has_recipe
 
 if TYPE_CHECKING:
     from docker import DockerClient

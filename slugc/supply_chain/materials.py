@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from buildpack.version import __version__
-from slugc.source import Source, SourceKind
+from slugc.sources.source import Source, SourceKind
 
 BUILDER, SOURCE = "slugkit", "source"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.values import changed, value
-from slugc.buildpack_release import MAX_PRINTED, BuildpackRelease, parse_release
+from slugc.buildpacks.release import MAX_PRINTED, BuildpackRelease, parse_release
 from slugc.json_fields import Fields
 from slugc.procfile import ProcessType, is_process_type, merge_process_types, read_procfile
 from slugc.slug import SlugFacts

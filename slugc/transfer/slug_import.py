@@ -15,9 +15,9 @@ from pathlib import Path
 from buildpack.support.errors import printable_path
 from buildpack.support.values import value
 from slugc.archive.extract import extract
+from slugc.packing.slug_writer import write_slug
 from slugc.privileges import data_dir, hand_over, in_dropped_child
 from slugc.slug import Slug, SlugFormat
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from slugc.transfer.import_facts import Found, settle_facts
 from slugc.transfer.import_sources import ImportSource, open_source

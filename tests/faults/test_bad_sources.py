@@ -18,14 +18,14 @@ from pathlib import Path
 import pytest
 
 from slugc.privileges import RUN_UID, in_dropped_child, run_identity
-from slugc.slugignore import IgnoreRules
-from slugc.source import Source, SourceKind, stage_source
-from slugc.source_errors import (
+from slugc.sources.errors import (
     SourceChangedError,
     SourceTooLargeError,
     SourceUnreadableError,
 )
-from slugc.staging import Stager
+from slugc.sources.slugignore import IgnoreRules
+from slugc.sources.source import Source, SourceKind, stage_source
+from slugc.sources.staging import Stager
 from tests.integration.build_support import Builder, Outcome, make_app, make_buildpack
 
 MIB = 1024 * 1024
@@ -246,12 +246,12 @@ STAGE_AND_PACK = """
 import resource, sys
 from pathlib import Path
 from slugc.privileges import run_identity
-from slugc.slugignore import IgnoreRules
-from slugc.staging import Stager
+from slugc.sources.slugignore import IgnoreRules
+from slugc.sources.staging import Stager
 source, target, pack = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 Stager(rules=IgnoreRules(), owner=run_identity()).copy(source, target)
 if pack:
-    from slugc.slug_writer import write_slug
+    from slugc.packing.slug_writer import write_slug
     from slugc.store import Store
     from tests.unit.slugc.trees import FACTS
     write_slug(target, Path(pack[0]), facts=FACTS, store=Store(Path(pack[1])))

@@ -8,8 +8,8 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+from slugc.packing.slug_writer import SlugNotWrittenError, write_slug
 from slugc.slug import Slug, read_slug
-from slugc.slug_writer import SlugNotWrittenError, write_slug
 from slugc.store import Store, StoreNotWritableError
 from tests.unit.slugc.trees import FACTS, contents, make_tree
 

@@ -18,12 +18,12 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from slugc.archive.errors import ArchiveError
-from slugc.buildpack_spec import BuildpackKind, BuildpackSpec
-from slugc.buildpacks import fetch_buildpack
+from slugc.buildpacks.fetch import fetch_buildpack
+from slugc.buildpacks.spec import BuildpackKind, BuildpackSpec
 from slugc.slug import Layer, Slug, SlugFormat, read_slug
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index
-from slugc.source import Source, SourceKind, stage_source
+from slugc.sources.source import Source, SourceKind, stage_source
 from slugc.store import Store
 from tests.faults.hostile_archives import (
     CONTAINED,

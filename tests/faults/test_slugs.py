@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug, SlugFormat, read_slug, verify_slug
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS, SMALL, make_tree
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from slugc.git.fetch import fetch_git
-from slugc.git.program import FetchError
-from slugc.git.urls import parse_git_url
+from slugc.sources.git.fetch import fetch_git
+from slugc.sources.git.program import FetchError
+from slugc.sources.git.urls import parse_git_url
 from tests.git_server import (
     ENV,
     commit_files,

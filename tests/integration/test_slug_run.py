@@ -21,9 +21,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from slugc.packing.slug_writer import write_slug
 from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
-from slugc.slug_writer import write_slug
 from slugc.stack import read_host_stack
 from slugc.store import Store
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slugc.slugignore import parse_rules
+from slugc.sources.slugignore import parse_rules
 
 pytestmark = pytest.mark.integration
 

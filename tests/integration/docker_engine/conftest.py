@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.engines.docker import DockerEngine
-from slugc.stack_image import (
+from slugc.stacks.image import (
     DEFAULT_TAG,
     StackMethod,
     build_stack_image,
@@ -19,7 +19,7 @@ from slugc.stack_image import (
     find_stack_image,
     make_image,
 )
-from slugc.stack_recipes import stack_recipe
+from slugc.stacks.recipes import stack_recipe
 from tests.integration import docker_support as support
 from tests.integration.conftest import Built
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slugc.stack_image import DEFAULT_TAG
+from slugc.stacks.image import DEFAULT_TAG
 from tests.integration.docker_support import docker
 from tests.integration.support import Kit, ask, free_port
 

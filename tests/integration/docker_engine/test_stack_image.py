@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from slugc.stack_image import (
+from slugc.stacks.image import (
     DEFAULT_TAG,
     DockerUnavailableError,
     StackMethod,
@@ -17,7 +17,7 @@ from slugc.stack_image import (
     list_stack_images,
     make_image,
 )
-from slugc.stack_recipes import stack_recipe
+from slugc.stacks.recipes import stack_recipe
 from tests.integration import docker_support as support
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]

@@ -140,10 +140,10 @@ def test_a_large_file_is_streamed(tmp_path: Path) -> None:
         big.truncate(600_000_000)
     code = f"""
 from pathlib import Path
-from slugc.frames import FrameMaker
+from slugc.packing.frames import FrameMaker
 from slugc.archive.limits import DEFAULT_LIMITS
 from slugc.archive.scan import scan_tree
-from slugc.layers import plan_layers
+from slugc.packing.layers import plan_layers
 from slugc.slug import SlugFormat
 from slugc.store import Store
 tree, store = Path({str(tmp_path)!r}), Store(Path({str(tmp_path / "store")!r}))

@@ -8,8 +8,8 @@ import pytest
 
 from buildpack.support.values import changed
 from slugc.build_space import BuildSpace
-from slugc.buildpack_errors import PhaseFailedError, PhaseTimeoutError
-from slugc.buildpack_spec import OWN, BuildpackKind, BuildpackSpec
+from slugc.buildpacks.errors import PhaseFailedError, PhaseTimeoutError
+from slugc.buildpacks.spec import OWN, BuildpackKind, BuildpackSpec
 from slugc.cache_claim import claimed_cache
 from slugc.stack import Stack
 

@@ -12,7 +12,7 @@ import pytest
 from buildpack.support.values import changed
 from slugc import history
 from slugc.history import BuildRecord, find_build, forget_build, note_build, read_builds
-from slugc.left_out import LeftOut
+from slugc.sources.left_out import LeftOut
 from slugc.timeline import BuildStep, Timeline
 
 CHECKSUM = "sha256:" + "ab" * 32

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
-from slugc.buildpack_errors import PhaseFailedError
+from slugc.buildpacks.errors import PhaseFailedError
 from slugc.out_of_space import (
     NearlyFullError,
     PhaseOutOfSpaceError,

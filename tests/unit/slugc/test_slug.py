@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import (
     NotASlugError,
     Slug,
@@ -33,7 +34,6 @@ from slugc.slug_format import (
     end_of,
 )
 from slugc.slug_index import canonical, checksum_of
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS, make_tree
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug, SlugDamagedError, SlugFormat
 from slugc.slug_format import TAR_END
 from slugc.slug_verify import layer_chunks, tar_chunks
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS, make_tree
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
+from slugc.packing.slug_writer import write_slug
 from slugc.privileges import DataDirError, run_identity
 from slugc.slug import Layer, Slug, SlugDamagedError, read_slug
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from slugc.unpack import LayersConflictError
 from tests.unit.slugc.trees import FACTS, contents, make_tree

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.support.values import changed
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug, SlugFacts, SlugFormat
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS
 

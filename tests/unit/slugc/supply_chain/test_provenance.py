@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slugc.slug import BuildpackRecord, Slug, read_slug
-from slugc.source import Source, SourceKind
+from slugc.sources.source import Source, SourceKind
 from slugc.supply_chain.materials import materials_of, source_uri
 from slugc.supply_chain.provenance import RememberedRun, provenance
 from tests.unit.slugc.supply_chain.conftest import COMMIT

@@ -8,8 +8,8 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug, SlugFacts, SlugFormat
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from slugc.transfer.export import ExportRequest
 from slugc.transfer.targets import parse_target

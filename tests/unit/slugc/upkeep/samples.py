@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from slugc.history import BuildRecord, note_build
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS, make_tree
 

@@ -11,8 +11,8 @@ import pytest
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import changed
 from slugc.history import note_build, read_builds
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from slugc.upkeep import catalog
 from slugc.upkeep.catalog import remove_slugs

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
+from slugc.packing.slug_writer import write_slug
 from slugc.slug import SlugFormat
-from slugc.slug_writer import write_slug
 from slugc.store import Store
 from slugc.store_check import StoreDamagedError, require_whole_store, verify_store
 from tests.unit.slugc.trees import FACTS, make_tree

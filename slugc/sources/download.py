@@ -1,0 +1,40 @@
+"""A tarball from the web, in a file of ours: whole, in bounded time and of bounded size."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from buildpack.support.download import CONNECT_TIMEOUT, save
+from buildpack.support.urls import DownloadError
+from slugc.archive.errors import ArchiveLimitError
+from slugc.archive.limits import DEFAULT_LIMITS
+from slugc.sources.git.program import FetchError, FetchTimeoutError
+
+
+@contextlib.contextmanager
+def downloaded(
+    url: str, file: Path, *, timeout: float, largest: int = DEFAULT_LIMITS.packed
+) -> Iterator[BinaryIO]:
+    """What lies at ``url``, opened to be read; ``file`` holds it meanwhile."""
+    until = time.monotonic() + timeout
+
+    def look(received: int) -> None:
+        if time.monotonic() > until:
+            raise FetchTimeoutError(url, timeout)
+        if received > largest:
+            raise ArchiveLimitError("packed bytes", largest, received)
+
+    try:
+        try:
+            save(url, file, on_progress=look, timeout=min(timeout, CONNECT_TIMEOUT))
+        except DownloadError as err:
+            look(0)
+            raise FetchError(url, err.details) from err
+        with file.open("rb") as stream:
+            yield stream
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Stack images: what slugs run on in a container."""

@@ -1,0 +1,291 @@
+"""What a source is, what it is called, and which commit it is."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from slugc.archive.errors import ArchiveDamagedError
+from slugc.sources.errors import (
+    SourceEmptyError,
+    SourceKindError,
+    SourceMissingError,
+    SourceTooWideError,
+    SourceUnreadableError,
+)
+from slugc.sources.git.refs import read_commit
+from slugc.sources.git.urls import GitUrlError, is_git_url, parse_git_url, shown_url
+from slugc.sources.source import Source, SourceKind, parse_source, stage_source
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def parse(text: str, cwd: Path) -> Source:
+    return parse_source(text, cwd=cwd, home="/home/nobody")
+
+
+def test_a_directory_is_made_absolute(tmp_path: Path) -> None:
+    (tmp_path / "polls").mkdir()
+
+    found = parse("polls/../polls", tmp_path)
+
+    assert found == Source(kind=SourceKind.DIRECTORY, location=os.fspath(tmp_path / "polls"))
+    assert found.app_name == "polls"
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        ("/srv/My App (new)", "My-App-new"),
+        ("/srv/polls.tar.gz", "polls"),
+        ("https://host/owner/polls.git#v1", "polls"),
+        ("git@host:polls.git", "polls"),
+        ("/srv/...", "app"),
+        ("/srv/" + "x" * 80, "x" * 63),
+    ],
+)
+def test_an_app_is_named_after_its_place(location: str, name: str) -> None:
+    assert Source(kind=SourceKind.GIT, location=location).app_name == name
+
+
+def test_a_missing_source_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(SourceMissingError) as caught:
+        parse("nowhere", tmp_path)
+
+    assert caught.value.exit_code == 66
+    assert caught.value.text() == (
+        "There is no source at nowhere\n\n"
+        "Give a directory, a tarball or a git URL, for example:\n\n    slugc build path/to/app"
+    )
+
+
+def test_a_source_in_a_closed_directory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+
+    with pytest.raises(SourceUnreadableError) as caught:
+        parse("closed/app", tmp_path)
+
+    assert (caught.value.exit_code, caught.value.names) == (77, ("closed/app",))
+
+
+def test_a_file_that_is_no_tarball_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+
+    with pytest.raises(SourceKindError) as caught:
+        parse("app.py", tmp_path)
+
+    assert caught.value.exit_code == 65
+    assert caught.value.text() == (
+        "app.py is not something to build\n\n"
+        "It is a file, and no tarball by its name.\n\n"
+        "Give a directory, a tarball (.tar, .tar.gz, .tgz, .tar.zst), '-' for a\n"
+        "tar stream on standard input, or a git URL#ref."
+    )
+
+
+def test_the_root_directory_is_refused() -> None:
+    with pytest.raises(SourceTooWideError) as caught:
+        parse("/", Path("/"))
+
+    assert caught.value.exit_code == 65
+    assert caught.value.brief == "/ is the root directory, not an app"
+
+
+def test_a_home_directory_is_refused_also_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to("home")
+
+    with pytest.raises(SourceTooWideError) as caught:
+        parse_source("link", cwd=tmp_path, home=os.fspath(tmp_path / "home"))
+
+    assert caught.value.brief == f"{tmp_path}/link is a home directory, not an app"
+
+
+@pytest.mark.parametrize(
+    ("text", "git"),
+    [
+        ("https://host/owner/app#v1", True),
+        ("git@host:owner/app.git", True),
+        ("file:///srv/app.git", True),
+        ("ext::sh -c id", True),  # to be refused by name, not to be taken for a path
+        ("https://host/app.tgz", False),
+        ("./app", False),
+        ("/srv/app", False),
+        ("app@home", False),
+    ],
+)
+def test_is_git_url(text: str, git: bool) -> None:
+    assert is_git_url(text) is git
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ext::sh -c id",
+        "https://host/app#--upload-pack=id",
+        "https://host/app#a..b",
+        "ssh://-oProxyCommand=id/app",
+        "gopher://host/app",
+        "https://host/app#" + "x" * 300,
+    ],
+)
+def test_what_would_make_git_run_something_is_refused(text: str) -> None:
+    with pytest.raises(GitUrlError) as caught:
+        parse_git_url(text)
+
+    assert caught.value.exit_code == 65
+
+
+def test_a_password_in_a_url_is_never_shown() -> None:
+    url = parse_git_url("https://user:token@host/app#main")
+
+    assert url.url == "https://user:token@host/app"
+    assert url.shown == "https://***@host/app#main"
+    assert shown_url("fatal: https://user:token@host/ not found") == (
+        "fatal: https://***@host/ not found"
+    )
+
+
+def git_dir(source: Path, head: str) -> Path:
+    directory = source / ".git"
+    (directory / "refs" / "heads").mkdir(parents=True)
+    (directory / "HEAD").write_text(head)
+    return directory
+
+
+def test_commit_of_a_branch(tmp_path: Path) -> None:
+    (git_dir(tmp_path, "ref: refs/heads/main\n") / "refs/heads/main").write_text(f"{COMMIT}\n")
+
+    assert read_commit(tmp_path) == COMMIT
+
+
+def test_commit_of_a_detached_head(tmp_path: Path) -> None:
+    git_dir(tmp_path, f"{COMMIT}\n")
+
+    assert read_commit(tmp_path) == COMMIT
+
+
+def test_commit_of_a_packed_ref(tmp_path: Path) -> None:
+    packed = git_dir(tmp_path, "ref: refs/heads/main\n") / "packed-refs"
+    packed.write_text(f"# pack-refs with: peeled\n{COMMIT} refs/heads/main\n")
+
+    assert read_commit(tmp_path) == COMMIT
+
+
+def test_commit_of_a_linked_worktree(tmp_path: Path) -> None:
+    main = git_dir(tmp_path / "main", "ref: refs/heads/main\n")
+    (main / "refs/heads/topic").write_text(COMMIT)
+    linked = main / "worktrees" / "topic"
+    linked.mkdir(parents=True)
+    (linked / "HEAD").write_text("ref: refs/heads/topic\n")
+    (linked / "commondir").write_text("../..\n")
+    (tmp_path / "topic").mkdir()
+    (tmp_path / "topic" / ".git").write_text(f"gitdir: {linked}\n")
+
+    assert read_commit(tmp_path / "topic") == COMMIT
+
+
+@pytest.mark.parametrize("head", ["ref: refs/heads/unborn\n", "nonsense\n", ""])
+def test_no_commit_where_there_is_none(tmp_path: Path, head: str) -> None:
+    git_dir(tmp_path, head)
+
+    assert read_commit(tmp_path) is None
+
+
+def test_no_commit_of_a_repository_further_up(tmp_path: Path) -> None:
+    git_dir(tmp_path, f"{COMMIT}\n")
+    (tmp_path / "app").mkdir()
+
+    assert read_commit(tmp_path / "app") is None
+
+
+def stage(source: Source, tmp_path: Path, *, ours: frozenset[Path] = frozenset()) -> Path:
+    build_dir = tmp_path / "build"
+    build_dir.mkdir()
+    stage_source(source, build_dir, scratch=tmp_path / "scratch", env={}, ours=ours)
+    return build_dir
+
+
+def test_an_empty_source_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+
+    with pytest.raises(SourceEmptyError) as caught:
+        stage(parse("app", tmp_path), tmp_path)
+
+    assert caught.value.exit_code == 65
+    assert caught.value.text() == (
+        f"The source {tmp_path}/app holds no file to build from\n\n"
+        "Give the directory that holds the app's files."
+    )
+
+
+def test_a_slugignore_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "app.py").touch()
+    (tmp_path / "app" / ".slugignore").write_text("*\n")
+
+    with pytest.raises(SourceEmptyError) as caught:
+        stage(parse("app", tmp_path), tmp_path)
+
+    assert caught.value.details == (
+        ".slugignore leaves out all 2 entries, so the slug would be empty."
+    )
+
+
+def test_a_tarball_with_one_directory_at_its_top_is_that_directory(tmp_path: Path) -> None:
+    (tmp_path / "polls-1.0").mkdir()
+    (tmp_path / "polls-1.0" / "app.py").write_text("x = 1\n")
+    with tarfile.open(tmp_path / "polls.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "polls-1.0", "polls-1.0")
+
+    build_dir = stage(parse("polls.tar.gz", tmp_path), tmp_path)
+
+    assert (build_dir / "app.py").read_text() == "x = 1\n"
+
+
+def test_a_damaged_tarball_is_named(tmp_path: Path) -> None:
+    (tmp_path / "polls.tar").write_bytes(b"x" * 1000)
+
+    with pytest.raises(ArchiveDamagedError) as caught:
+        stage(parse("polls.tar", tmp_path), tmp_path)
+
+    assert caught.value.exit_code == 65
+    assert caught.value.details.startswith(f"{tmp_path}/polls.tar\n\nAt byte ")
+
+
+def test_our_own_directories_in_the_source_are_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "app" / ".slugkit" / "cache").mkdir(parents=True)
+    (tmp_path / "app" / "app.py").touch()
+
+    ours = frozenset({tmp_path / "app" / ".slugkit"})
+    build_dir = stage(parse("app", tmp_path), tmp_path, ours=ours)
+
+    assert [path.name for path in build_dir.iterdir()] == ["app.py"]
+
+
+def test_a_source_that_changes_once_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "app.py").write_text("x = 1\n")
+    pour = os.sendfile
+    saves = iter(("x = 22\n",))
+
+    def and_an_editor_saves(out: int, reader: int, offset: None, count: int) -> int:
+        for text in saves:
+            (tmp_path / "app" / "app.py").write_text(text)
+        return pour(out, reader, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", and_an_editor_saves)
+
+    build_dir = stage(parse("app", tmp_path), tmp_path)
+
+    assert (build_dir / "app.py").read_text() == "x = 22\n"
