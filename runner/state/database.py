@@ -49,6 +49,12 @@ MIGRATIONS = (
         PRIMARY KEY (app, process_type)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE supervision (
+        app INTEGER PRIMARY KEY REFERENCES apps (number) ON DELETE CASCADE,
+        settings TEXT NOT NULL
+    );
+    """,
 )
 SCHEMA = len(MIGRATIONS)
 

@@ -185,6 +185,25 @@ class State:
             )
             return self.formation(app)
 
+    # Supervision
+
+    def supervision(self, app: App) -> Mapping[str, object] | None:
+        """How the app is to be kept running, as runner/supervision wrote it; None if it is not."""
+        row = self._database.execute(
+            "SELECT settings FROM supervision WHERE app = ?", (app.number,)
+        ).fetchone()
+        return None if row is None else MappingProxyType(json.loads(row[0]))
+
+    def set_supervision(self, app: App, settings: Mapping[str, object] | None) -> None:
+        """Keep the app running from now on, or no longer (None)."""
+        with changing(self._database):
+            self._database.execute("DELETE FROM supervision WHERE app = ?", (app.number,))
+            if settings is not None:
+                self._database.execute(
+                    "INSERT INTO supervision (app, settings) VALUES (?, ?)",
+                    (app.number, json.dumps(dict(settings))),
+                )
+
 
 def _release(row: Sequence[object]) -> ReleaseRecord:
     version, slug, config_vars, description, who, status, created_at = row

@@ -230,3 +230,16 @@ def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / FILE).symlink_to("/etc/passwd")
     with pytest.raises(StateFileError, match="cannot use"), opened_state(tmp_path):
         pass
+
+
+def test_whether_an_app_is_kept_running_is_remembered_and_forgotten_with_it(state: State) -> None:
+    polls = state.create_app("polls")
+    assert state.supervision(polls) is None
+    state.set_supervision(polls, {"port": 5000})
+    state.set_supervision(polls, {"port": 5001})
+    assert state.supervision(polls) == {"port": 5001}
+    state.set_supervision(polls, None)
+    assert state.supervision(polls) is None
+    state.set_supervision(polls, {})
+    state.destroy_app(polls)
+    assert state.supervision(state.create_app("polls")) is None
