@@ -44,7 +44,7 @@ class LineSplitter:
         for line in lines:
             yield from self._pieces(line)
         while len(self._rest) > MAX_LINE:
-            piece, self._rest = _cut(self._rest)
+            piece, self._rest = cut(self._rest)
             yield _decoded(piece) + CUT_MARK
 
     def finish(self) -> Iterator[str]:
@@ -56,12 +56,12 @@ class LineSplitter:
     @staticmethod
     def _pieces(line: bytes) -> Iterator[str]:
         while len(line) > MAX_LINE:
-            piece, line = _cut(line)
+            piece, line = cut(line)
             yield _decoded(piece) + CUT_MARK
         yield _decoded(line)
 
 
-def _cut(line: bytes) -> tuple[bytes, bytes]:
+def cut(line: bytes) -> tuple[bytes, bytes]:
     """Split at the limit, not inside a UTF-8 character."""
     at = MAX_LINE
     while at > MAX_LINE - 4 and line[at] & 0xC0 == 0x80:

@@ -1,0 +1,92 @@
+"""``slug-run logs``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from buildpack.support.output import wants_color
+from runner.logbook.place import log_dir
+from runner.logbook.reader import Filter, LogReader
+from runner.logbook.shown import Formatter, follow, show
+from runner.state.state import opened_state
+from slugc.privileges import data_dir
+
+
+@click.command("logs")
+@click.option(
+    "-a",
+    "--app",
+    required=True,
+    envvar=["SLUG_RUN_APP", "HEROKU_APP"],
+    metavar="NAME",
+    help="Whose log. Default: $SLUG_RUN_APP.",
+)
+@click.option("-t", "--tail", is_flag=True, help="Show new lines as they come, until Ctrl-C.")
+@click.option(
+    "-n",
+    "--num",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many of the last lines to begin with.",
+)
+@click.option(
+    "-p",
+    "--ps",
+    "--process",
+    "process_type",
+    default="",
+    metavar="TYPE",
+    help="Lines of that process type only: web.",
+)
+@click.option(
+    "-d", "--dyno", "name", default="", metavar="NAME", help="Lines of that container only: web.1."
+)
+@click.option(
+    "-s",
+    "--source",
+    type=click.Choice(["app", "slug-run"]),
+    help="Lines the app wrote, or slug-run.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
+def command(**options: Any) -> None:  # fmt: skip
+    """Show what an app wrote, and what slug-run has to say of it.
+
+    \b
+      slug-run logs                    the last 100 lines
+      slug-run logs -t -p web          the web containers', and new ones as they come
+      slug-run logs -n 1000 -s app --json
+
+    Works whether the app runs or not.
+    """
+    color = not options["no_color"] and wants_color(sys.stdout, os.environ)
+    formatted = Formatter(color=color, as_json=options["as_json"])
+    wanted = Filter(
+        process_type=options["process_type"],
+        name=options["name"],
+        source=options["source"] or "",
+    )
+    reader = LogReader(_log_dir(options["app"]), wanted.wants)
+    reader.start_at_last(options["num"])
+    sys.stdout.flush()
+    if options["tail"]:
+        follow(reader, formatted, sys.stdout.fileno(), missed=_say_missed)
+    else:
+        show(reader.lines(), formatted, sys.stdout.fileno())
+
+
+def _log_dir(name: str) -> Path:
+    data = data_dir(os.environ)
+    with opened_state(data) as state:
+        return log_dir(data, state.app(name))
+
+
+def _say_missed(files: int) -> None:
+    click.echo(f"slug-run: {files} log file(s) were removed before they could be shown", err=True)
