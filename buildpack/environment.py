@@ -14,8 +14,8 @@ from buildpack.config_vars import (
     read_env_dir,
     visible_at_build,
 )
-from buildpack.secrets import secret_values
 from buildpack.support import files
+from buildpack.support.secrets import secret_values
 
 __all__ = [
     "ConfigVarsError",

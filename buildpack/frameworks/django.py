@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from buildpack.secrets import is_secret_name
 from buildpack.support.command import Command, CommandFailedError, stream
 from buildpack.support.errors import printable
+from buildpack.support.secrets import is_secret_name
 from buildpack.venv import Venv
 
 DEEPEST = 3

@@ -32,11 +32,11 @@ from buildpack.requirements_file import (
     requirement_problem,
     split_lines,
 )
-from buildpack.secrets import is_secret_name
 from buildpack.settings import BuildSettings
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import redact
+from buildpack.support.secrets import is_secret_name
 from buildpack.tools import index_url
 
 REQUIREMENTS = "requirements.txt"

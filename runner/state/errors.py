@@ -76,14 +76,15 @@ class NoSuchAppError(UsageError):
 
     id = "no-such-app"
 
-    def __init__(self, name: str, names: Sequence[str]) -> None:
-        self.name, self.names = name, tuple(names)
+    def __init__(self, name: str, names: Sequence[str], *, origin: str = "") -> None:
+        """``origin`` says who names it, where that is not the command line."""
+        self.name, self.names, self.origin = name, tuple(names), origin
         nearest = difflib.get_close_matches(name.lower(), names, n=1)
         hint = f"Did you mean {nearest[0]}? " if nearest else ""
         there = f"Apps here: {', '.join(names)}." if names else "There are no apps here yet."
         super().__init__(
             f"There is no app called '{printable(name)}'",
-            details=f"{hint}{there}",
+            details=f"{origin}{hint}{there}",
             resolution=f"Make it: slug-run apps create {printable(name)}",
         )
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from buildpack.secrets import is_secret_name, secret_values
 from buildpack.support.output import redact
+from buildpack.support.secrets import is_secret_name, secret_values
 
 
 def test_values_of_telling_names_and_passwords_in_urls_are_secret() -> None:
