@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from slugc.buildpacks.errors import PhaseFailedError
 from slugc.buildpacks.places import known_names
 from slugc.config_vars import gather_config_vars
 from slugc.privileges import data_dir
-from slugc.progress import make_progress
+from slugc.progress import Progress, make_progress
 from slugc.sandbox.base import NetworkPolicy, SandboxKind
 from slugc.sandbox.limits import BuildLimits, parse_size
 from slugc.slug import SlugFormat
@@ -59,11 +59,23 @@ class OutputError(SlugkitError):
 
 def build_from_options(
     source: str, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
-) -> str:
-    """Build, and return the one line for standard output."""
-    request = make_request(source, options, env=env, cwd=cwd)
-    no_color = options["no_color"] is True
-    progress = make_progress(env, quiet=options["quiet"] is True, color=False if no_color else None)
+) -> None:
+    """Build, and write to standard output what was asked for: the slug's path, its bytes or
+    events, and nothing else."""
+    if options["output"] == "-":
+        from slugc.to_stdout import build_to_stdout  # few builds go there
+
+        build_to_stdout(source, options, env=env, cwd=cwd)
+        return
+    built = build_and_show(make_request(source, options, env=env, cwd=cwd), options)
+    if options["as_json"] is not True:
+        sys.stdout.write(f"{built.slug.archive}\n")
+        sys.stdout.flush()
+
+
+def build_and_show(request: BuildRequest, options: Mapping[str, object]) -> BuiltSlug:
+    """Build, and show how it goes in the way the options ask for."""
+    progress = _progress(request.env, options)
     with progress:
         try:
             built = build_slug(request, progress)
@@ -71,7 +83,17 @@ def build_from_options(
             # Of the other phases only what they wrote in success is shown.
             err.lines_shown = err.phase == "compile" and progress.has_shown_all()
             raise
-    return result_as_json(built) if options["as_json"] is True else str(built.slug.archive)
+        progress.event("result", **result_document(built))
+    return built
+
+
+def _progress(env: Mapping[str, str], options: Mapping[str, object]) -> Progress:
+    quiet = options["quiet"] is True
+    if options["as_json"] is True:
+        from slugc.progress_events import JsonLines
+
+        return JsonLines(sys.stdout, quiet=quiet)
+    return make_progress(env, quiet=quiet, color=False if options["no_color"] is True else None)
 
 
 def make_request(
@@ -160,11 +182,10 @@ def _output(given: str, default: str, *, cwd: Path) -> Path:
     return output
 
 
-def result_as_json(built: BuiltSlug) -> str:
-    """The result as one line of JSON."""
+def result_document(built: BuiltSlug) -> Mapping[str, object]:
+    """The result, for programs."""
     metadata = built.slug.metadata
-    document = {
-        "event": "result",
+    return {
         "ok": True,
         "slug": str(built.slug.archive),
         "size": built.size,
@@ -181,7 +202,6 @@ def result_as_json(built: BuiltSlug) -> str:
         "process_types": dict(metadata.process_types),
         "duration": round(built.duration, 3),
     }
-    return json.dumps(document)
 
 
 def _text(options: Mapping[str, object], key: str) -> str:

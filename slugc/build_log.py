@@ -8,17 +8,25 @@ from collections.abc import Sequence
 from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.procfile import PROCFILE
-from slugc.progress import Progress
+from slugc.progress import Progress, shown_bytes
 from slugc.slug import Layer
-from slugc.sources.staging import Staged
+from slugc.sources.source import StagedSource
 from slugc.timeline import Timeline
 
 MANIFESTS = frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "package.json"})
 """what a buildpack recognises an app by; leaving one out is seldom meant"""
 
 
-def tell_source(staged: Staged, progress: Progress) -> None:
+def tell_source(source: StagedSource, progress: Progress) -> None:
     """What was left out, and what perhaps should have been."""
+    staged = source.staged
+    progress.event(
+        "source",
+        commit=source.commit,
+        files=staged.files,
+        size=staged.size,
+        left_out=staged.notes.count,
+    )
     if staged.ignored:
         progress.info(f"Left out by .slugignore: {counted(staged.ignored)}")
     for name in sorted(MANIFESTS.intersection(staged.ignored)):
@@ -42,17 +50,26 @@ def tell_source(staged: Staged, progress: Progress) -> None:
         )
 
 
-def tell_result(built: BuiltSlug, packed: frozenset[str], progress: Progress) -> None:
+def tell_result(
+    request: BuildRequest, built: BuiltSlug, packed: frozenset[str], progress: Progress
+) -> None:
     """Which layers the slug has, what of them was ``packed`` for it, what it is and where."""
-    layers = ", ".join(
-        f"{layer.name} {_megabytes(layer.size)}{_reused(layer, packed)}"
-        for layer in built.slug.metadata.layers
-    )
-    progress.info(f"Layers: {layers}")
+    layers = built.slug.metadata.layers
+    shown = (f"{x.name} {shown_bytes(x.size)}{_reused(_again(x, packed), x)}" for x in layers)
+    progress.info(f"Layers: {', '.join(shown)}")
+    for layer in layers:
+        progress.event(
+            "layer",
+            name=layer.name,
+            size=layer.size,
+            uncompressed_size=layer.uncompressed_size,
+            frames=len(layer.parts),
+            reused=_again(layer, packed),
+        )
     checksum = built.slug.metadata.checksum[: len("sha256:") + 12]
     verb = "is unchanged at" if built.unchanged else "written to"
-    size = _megabytes(built.size)
-    place = printable_path(built.slug.archive)
+    size = shown_bytes(built.size)
+    place = request.output_shown or printable_path(built.slug.archive)
     progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
 
 
@@ -60,17 +77,21 @@ def tell_size(built: BuiltSlug, above: int, progress: Progress) -> None:
     """That a slug is large, before it is larger than it may be."""
     if built.size > above:
         progress.warning(
-            f"The slug is larger than {_megabytes(above)}: every container starts later for it.\n"
+            f"The slug is larger than {shown_bytes(above)}: every container starts later for it.\n"
             "What fills it: slugc inspect --sizes"
         )
 
 
-def _reused(layer: Layer, packed: frozenset[str]) -> str:
-    frames = layer.parts
-    reused = sum(frame.digest not in packed for frame in frames)
-    if reused == len(frames):
+def _again(layer: Layer, packed: frozenset[str]) -> int:
+    """How many of the layer's frames were there already."""
+    return sum(frame.digest not in packed for frame in layer.parts)
+
+
+def _reused(reused: int, layer: Layer) -> str:
+    frames = len(layer.parts)
+    if reused == frames:
         return " (unchanged)"
-    return f" ({reused} of {len(frames)} frames unchanged)" if reused else ""
+    return f" ({reused} of {frames} frames unchanged)" if reused else ""
 
 
 def note_result(
@@ -112,7 +133,3 @@ def counted(names: Sequence[str]) -> str:
     """The first names of a list and how many more there are."""
     shown = ", ".join(printable(name) for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{size / 1000:.1f} kB"

@@ -27,6 +27,8 @@ class BuildRequest:
     """what the slug calls the app; empty when nobody said, so that the directory's name, which
     differs from copy to copy of the same source, does not change the bytes"""
     output: Path
+    output_shown: str = ""
+    """what the output is called, where its path says nothing"""
     data_dir: Path
     space_root: Path
     env: Mapping[str, str]

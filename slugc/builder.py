@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,14 +53,15 @@ class BuildDirLostError(SlugkitError):
 
 def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
     """Turn a source into one slug file, which appears whole or not at all."""
-    timeline = Timeline()
+    timeline = Timeline(progress.event)
+    progress.event("build_started", app=request.app)
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(
             opened_space(request.space_root, keep_cache=request.keep_cache, waiting=progress.info)
         )
         with timeline.step("stage"):
             chosen, source = _enter_and_stage(request, space, stack, progress)
-        tell_source(source.staged, progress)
+        tell_source(source, progress)
         _write_env_dir(space.env_dir, request.config_vars)
         with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
             brought = bring_buildpacks(request, space, chosen.sandbox, progress)
@@ -99,6 +101,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             format=request.format,
             limits=request.limits,
             prepared=prepared,
+            watch=partial(progress.moved, "packed"),
         )
     built = BuiltSlug(
         slug=written.slug,
@@ -108,7 +111,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         left_out=left_out,
     )
     packed = written.packed | early.packed
-    tell_result(built, packed, progress)
+    tell_result(request, built, packed, progress)
     tell_size(built, request.warn_size, progress)
     note_result(request, built, built.slug.layers_without(packed), timeline, progress)
     return built
@@ -139,13 +142,14 @@ def _enter_and_stage(
         request.source.kind is SourceKind.DIRECTORY and request.sandbox is not SandboxKind.DOCKER
     )
     try:
-        source = stage(request, space) if at_once else None
+        source = stage(request, space, progress) if at_once else None
     finally:
         chosen = entrance.finished()
+        progress.event("sandbox", kind=chosen.sandbox.kind.value, stack=chosen.sandbox.stack().id)
         progress.step(_first_line(request, chosen))
         for notice in chosen.sandbox.notices:
             progress.warning(notice)
-    return chosen, source or stage(request, space)
+    return chosen, source or stage(request, space, progress)
 
 
 @contextlib.contextmanager
@@ -181,7 +185,7 @@ def _first_line(request: BuildRequest, chosen: ChosenSandbox) -> str:
     return f"Building {request.app} (sandbox: {chosen.shown}, stack: {stack})"
 
 
-def stage(request: BuildRequest, space: BuildSpace) -> StagedSource:
+def stage(request: BuildRequest, space: BuildSpace, progress: Progress) -> StagedSource:
     """Copy the request's source into the space's build dir."""
     source = stage_source(
         request.source,
@@ -190,6 +194,7 @@ def stage(request: BuildRequest, space: BuildSpace) -> StagedSource:
         env=request.env,
         ours=frozenset({request.data_dir, request.space_root}),
         timeout=request.fetch_timeout,
+        watch=partial(progress.moved, "fetched"),
     )
     if request.strict_secrets and source.staged.secrets:
         raise SourceSecretsError(source.staged.secrets)
@@ -227,6 +232,9 @@ def _discover_process_types(
         progress.info(f"Default types of {compiled.records[-1].name} -> {', '.join(added)}")
     if not process_types:
         progress.info("None: the slug runs one-off commands only.")
+    progress.event(
+        "process_types", process_types=dict(process_types), declared=list(declared or {})
+    )
     return process_types
 
 

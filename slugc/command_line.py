@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -73,26 +74,36 @@ def run(argv: Sequence[str]) -> int:
     except SlugkitError as err:
         return _fail(err, as_json=as_json)
     except (KeyboardInterrupt, TerminatedError, BrokenPipeError) as err:
-        return _stopped(err)
+        return _stopped(err, as_json=as_json)
     except Exception as err:
         if isinstance(err, OSError) and err.errno in MACHINE_ERRORS:
             return _fail(MachineError(err), as_json=as_json, code=MACHINE_ERRORS[err.errno])
-        return _told_as_a_bug()
+        return _told_as_a_bug(err, as_json=as_json)
     return ExitCode.OK
 
 
-def _told_as_a_bug() -> int:
+def _told_as_a_bug(err: Exception, *, as_json: bool) -> int:
     import traceback
 
+    if as_json:
+        _write_result(SlugkitError(f"Internal error: {err!r}"), ExitCode.BUG, id="internal-error")
     sys.stderr.write(f"Internal error\n\n{traceback.format_exc()}\n{REPORT_BUGS}\n")
     return ExitCode.BUG
+
+
+def _write_result(error: SlugkitError, code: int, *, id: str = "") -> None:  # noqa: A002  # its name
+    """An error as the last event of a command that was asked for JSON."""
+    from slugc.progress_events import error_event, write_event
+
+    with contextlib.suppress(BrokenPipeError):  # nobody reads: the exit code says enough
+        write_event(sys.stdout, error_event(error, code, id=id or error.id))
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise TerminatedError(number)
 
 
-def _stopped(err: BaseException) -> int:
+def _stopped(err: BaseException, *, as_json: bool) -> int:
     """The exit code of a program that a signal ended."""
     if isinstance(err, BrokenPipeError):
         # Whoever read our output has gone; Python must not try to flush it once more.
@@ -100,6 +111,8 @@ def _stopped(err: BaseException) -> int:
         return 128 + signal.SIGPIPE
     number = err.number if isinstance(err, TerminatedError) else signal.SIGINT
     before = "" if isinstance(err, LineEndedError) else "\n"
+    if as_json:
+        _write_result(SlugkitError("Stopped. Nothing was written."), 128 + number, id="stopped")
     sys.stderr.write(f"{before}Stopped. Nothing was written.\n")
     return 128 + number
 
@@ -110,11 +123,7 @@ def _fail(error: SlugkitError, *, as_json: bool, code: int | None = None) -> int
 
     code = int(error.exit_code) if code is None else int(code)
     if as_json:
-        document = {"code": code, "id": error.id, "message": error.text()}
-        import json
-
-        sys.stdout.write(json.dumps({"event": "result", "ok": False, "error": document}) + "\n")
-        sys.stdout.flush()
+        _write_result(error, code)
     color = wants_color(sys.stderr, os.environ) and "--no-color" not in sys.argv
     if isinstance(error, PhaseFailedError):
         error = error.for_screen()

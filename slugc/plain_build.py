@@ -9,7 +9,6 @@ the two.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -88,9 +87,7 @@ def build_plainly(words: Sequence[str]) -> bool:
     from slugc.build_command import build_from_options
 
     source = str(options["source"])
-    result = build_from_options(source, options, env=os.environ, cwd=starting_dir(source, options))
-    sys.stdout.write(f"{result}\n")
-    sys.stdout.flush()
+    build_from_options(source, options, env=os.environ, cwd=starting_dir(source, options))
     return True
 
 

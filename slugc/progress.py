@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -43,6 +44,12 @@ class Progress(Protocol):
 
     def has_shown_all(self) -> bool:
         """Whether every line a buildpack wrote is on the screen."""
+
+    def moved(self, what: str, count: int) -> None:
+        """So many bytes are ``what`` ("fetched", "packed") by now; any thread may say so, often."""
+
+    def event(self, name: str, /, **facts: object) -> None:
+        """Something for programs (docs/slugc.md, Events), which people are told in words."""
 
 
 class BuildpackLines:
@@ -105,6 +112,12 @@ class PlainProgress:
     def has_shown_all(self) -> bool:
         return self.lines.shown <= MAX_SHOWN
 
+    def moved(self, what: str, count: int) -> None:
+        """Not shown."""
+
+    def event(self, name: str, /, **facts: object) -> None:
+        """Not shown."""
+
 
 class QuietProgress(PlainProgress):
     """Warnings and errors only."""
@@ -122,14 +135,32 @@ class QuietProgress(PlainProgress):
         return False
 
 
+def unwatched(_size: int) -> None:
+    """The default for ``watch``: nobody looks."""
+
+
+_COUNT = re.compile(r"(?<![\w.,])(\d{1,3}(?:,\d{3})+|\d+) packages?\b")
+
+
+def packages_in(line: str) -> int | None:
+    """How many packages a buildpack's line speaks of, if it counts any."""
+    found = _COUNT.search(line)
+    return int(found[1].replace(",", "")) if found else None
+
+
+def shown_bytes(size: int) -> str:
+    """A size as people read it."""
+    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{size / 1000:.1f} kB"
+
+
 def make_progress(env: Mapping[str, str], *, quiet: bool, color: bool | None) -> Progress:
     """What suits standard error: a live display on a terminal, plain lines in a pipe."""
     stream = sys.stderr
     colored = wants_color(stream, env) if color is None else color
     if quiet:
         return QuietProgress(stream, colored)
-    if colored and stream.isatty() and "CI" not in env:
+    if stream.isatty() and env.get("TERM", "dumb") != "dumb" and not env.get("CI"):
         from slugc.progress_live import LiveProgress
 
-        return LiveProgress(stream)
+        return LiveProgress(stream, color=colored)
     return PlainProgress(stream, colored)

@@ -1,39 +1,65 @@
-"""The live display on a terminal: lines scroll by above one that says what is going on, and for
-how long. The only file that imports rich."""
+"""The live display on a terminal: lines scroll by above one that says what is going on, for how
+long, and how much there is by now."""
 
 from __future__ import annotations
 
+import io
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
-from rich.progress import Progress as RichProgress
-from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
 from buildpack.support.errors import SlugkitError
-from slugc.progress import MAX_SHOWN, BuildpackLines
+from buildpack.support.output import Output
+from slugc.plain_text import plain_text
+from slugc.progress import MAX_SHOWN, BuildpackLines, packages_in, shown_bytes
+from slugc.status_line import StatusLine, fitted, text_width
+from slugc.timeline import BESIDE
 
 STEP = "-----> "  # a buildpack's own steps are shown like ours
+SPINNERS = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
+CYAN, RESET = "\x1b[1;36m", "\x1b[0m"
+LONG = 0.1  # seconds; what took less is nobody's concern
+
+
+class _Above(io.StringIO):
+    """Whole lines for above the status line."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__()
+        self._show = show
+
+    def flush(self) -> None:
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        if text:
+            self._show(text)
 
 
 class LiveProgress:
     """Progress for a person at a terminal; meaning never rests on its colours."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream, highlight=False, soft_wrap=True)
-        self.lines = BuildpackLines(keep_color=True)
-        self.display = RichProgress(
-            SpinnerColumn("line"),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-        )
-        self.task: TaskID | None = None
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        color: bool = True,
+        columns: Callable[[TextIO], int] | None = None,
+    ) -> None:
+        self.color = color
+        self.lines = BuildpackLines(keep_color=color)
+        self.status = StatusLine(stream, self.picture, columns=columns)
+        self._above = _Above(self.status.above)
+        self.output = Output(out=self._above, err=self._above, color=color)
+        self._spinner = SPINNERS[0 if "utf" in (stream.encoding or "").lower() else 1]
+        self._begun = self._step_begun = time.monotonic()
+        self._step = "Starting"
+        self._counts: dict[str, str] = {}
+        self._phases: dict[str, float] = {}
 
     def __enter__(self) -> Self:
-        self.display.start()
+        self.status.start()
         return self
 
     def __exit__(
@@ -42,36 +68,77 @@ class LiveProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.display.stop()
+        self.status.stop()
 
     def step(self, text: str) -> None:
-        if self.task is not None:
-            self.display.remove_task(self.task)
-        self.task = self.display.add_task(text, total=None)
-        self.console.print(Text.assemble((STEP, "bold cyan"), Text.from_ansi(text)))
+        self._step, self._step_begun = plain_text(text), time.monotonic()
+        self._counts.clear()
+        if not self.color:
+            self.output.step(text)
+            return
+        self._show(f"{CYAN}{STEP.rstrip()}{RESET} {text}")
 
     def info(self, text: str) -> None:
-        for line in text.splitlines():
-            self.console.print(Text(f"       {line}".rstrip()))
+        self.output.info(text)
 
     def warning(self, text: str) -> None:
-        self._block("Warning: ", text, "bold yellow")
+        self.output.warning(text)
 
     def error(self, error: SlugkitError) -> None:
-        self._block("Error: ", error.text(), "bold red")
+        self.output.error(error)
 
     def line(self, text: str) -> None:
         cleaned = self.lines.cleaned(text)
-        if cleaned is not None and cleaned.startswith(STEP):
-            self.step(cleaned.removeprefix(STEP))
-        elif cleaned is not None:
-            self.console.print(Text.from_ansi(cleaned))
+        if cleaned is None:
+            return
+        if plain_text(cleaned).startswith(STEP):
+            self.step(plain_text(cleaned).removeprefix(STEP))
+            return
+        if (count := packages_in(cleaned)) is not None:
+            self._counts["packages"] = f"{count:,} packages"
+        self._show(cleaned + (RESET if "\x1b" in cleaned else ""))
 
     def has_shown_all(self) -> bool:
         return self.lines.shown <= MAX_SHOWN
 
-    def _block(self, label: str, text: str, style: str) -> None:
-        self.console.print()
-        for line in (label + text).splitlines():
-            self.console.print(Text(f" !     {line}".rstrip(), style=style))
-        self.console.print()
+    def moved(self, what: str, count: int) -> None:
+        self._counts[what] = f"{shown_bytes(count)} {what}"
+
+    def event(self, name: str, /, **facts: object) -> None:
+        if name == "phase_ended" and facts["phase"] != BESIDE:
+            took = facts["duration"]
+            assert isinstance(took, float)
+            phase = str(facts["phase"])
+            self._phases[phase] = self._phases.get(phase, 0.0) + took
+        elif name == "result":
+            self._sum_up(facts)
+
+    def picture(self, columns: int) -> str:
+        """The status line: what is told last is left out first where there is no room."""
+        now = time.monotonic()
+        turn = self._spinner[int((now - self._begun) / 0.1) % len(self._spinner)]
+        took, whole = shown_time(now - self._step_begun), shown_time(now - self._begun)
+        counts = "".join(f", {count}" for count in list(self._counts.values()))
+        for tail in (f"{counts}  {took} ({whole} in all)", f"{counts}  {took}", f"  {took}", ""):
+            room = columns - 2 - text_width(tail)
+            if text_width(self._step) <= room or (tail.strip() == took and room >= 8):
+                return f"{turn} {fitted(self._step, room)}{tail}"
+        return fitted(f"{turn} {self._step}", columns)
+
+    def _show(self, line: str) -> None:
+        self.status.above(f"{line}\n")
+
+    def _sum_up(self, facts: Mapping[str, object]) -> None:
+        """Where the time went, for who waited for it."""
+        phases = [f"{name} {took:.1f} s" for name, took in self._phases.items() if took >= LONG]
+        if phases:
+            self.info(f"Time: {', '.join(phases)}")
+
+
+def shown_time(seconds: float) -> str:
+    """``3.2 s``, ``42 s``, ``3:05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"

@@ -12,6 +12,13 @@ from buildpack.support.values import value
 P = ParamSpec("P")
 T = TypeVar("T")
 
+BESIDE = "report"
+"""The phase that may run while another one does."""
+
+
+def _untold(_event: str, /, **_facts: object) -> None:
+    """The default for ``tell``: nobody listens."""
+
 
 @value
 class BuildStep:
@@ -26,21 +33,30 @@ class BuildStep:
 
 
 class Timeline:
-    """The steps of one build, in the order in which they ended; threads may share it."""
+    """The steps of one build, in the order in which they ended; threads may share it.
 
-    def __init__(self) -> None:
+    ``tell`` is given an event when one begins and when it ends (docs/slugc.md, Events).
+    """
+
+    def __init__(self, tell: Callable[..., None] = _untold) -> None:
+        self._tell = tell
         self._begun = time.monotonic()
         self._steps: list[BuildStep] = []
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure what happens inside, also if it fails."""
-        started = self.elapsed
+        phase, _, buildpack = name.partition(" ")
+        facts = {"phase": phase, "buildpack": buildpack or None}
+        started, ok = self.elapsed, False
+        self._tell("phase_started", **facts)
         try:
             yield
+            ok = True
         finally:
             took = self.elapsed - started
             self._steps.append(BuildStep(name=name, started=started, duration=took))
+            self._tell("phase_ended", **facts, ok=ok, duration=round(took, 3))
 
     def timed(self, step: str, function: Callable[P, T]) -> Callable[P, T]:
         """``function``, measured when it is called."""

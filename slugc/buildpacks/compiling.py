@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from buildpack.support.values import value
@@ -68,6 +69,8 @@ class BuildRun:
         if self.brought.choice.is_loop:
             found, names[0] = self.first_match(phases)
             phases = (found,)
+            used = self.brought.buildpacks[found.position]
+            tell_buildpack(used, self.brought.choice.specs[found.position], self.progress)
         specs = [self.brought.choice.specs[each.position] for each in phases]
         stack = self.sandbox.stack()
         claimed = claimed_cache(self.space, stack, specs, tell=self.progress.info)
@@ -85,6 +88,7 @@ class BuildRun:
             if order not in names:
                 self.sandbox.expect(_PHASES)
             name = names.get(order) or timed(f"detect {label}", phases.detect)(line)
+            self.progress.event("detected", buildpack=label, name=name)
             self.progress.step(f"{name} app detected")
             timed(f"compile {label}", phases.compile)(line)
             reporting = timed(f"report {label}", phases.report)
@@ -190,7 +194,10 @@ def _fetch(
             path=sandbox.path,
             has_programs=sandbox.kind is not SandboxKind.DOCKER,
             timeout=request.fetch_timeout,
+            watch=partial(progress.moved, "fetched"),
         )
+        if not choice.is_loop:
+            tell_buildpack(buildpack, spec, progress)
         provide_copy(
             buildpack,
             space.buildpacks_dir / str(position),
@@ -199,6 +206,17 @@ def _fetch(
         )
         found.append(buildpack)
     return tuple(found)
+
+
+def tell_buildpack(buildpack: Buildpack, spec: BuildpackSpec, progress: Progress) -> None:
+    """Which buildpack builds the app, for programs."""
+    progress.event(
+        "buildpack",
+        buildpack=spec.label,
+        source=buildpack.source,
+        version=buildpack.version,
+        digest=buildpack.digest,
+    )
 
 
 def decide(request: BuildRequest, top: Path, progress: Progress) -> Choice:

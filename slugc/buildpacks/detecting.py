@@ -113,7 +113,7 @@ def _looked_at(request: BuildRequest, progress: Progress) -> Iterator[BuildRun]:
     with contextlib.ExitStack() as stack:
         space = stack.enter_context(temporary_space(request.data_dir / "detect"))
         chosen = enter_sandbox(stack, request.sandbox, sandbox_request(request, space))
-        source = stage(request, space)
+        source = stage(request, space, progress)
         with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
             brought = bring_buildpacks(request, space, chosen.sandbox, progress)
         yield BuildRun(

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, capture
@@ -18,6 +18,7 @@ from slugc.buildpacks.check import check_programs
 from slugc.buildpacks.errors import BuildpackBrokenError, BuildpackGoneError
 from slugc.buildpacks.places import INSTALLED
 from slugc.buildpacks.spec import BuildpackKind, BuildpackSpec, own_root
+from slugc.progress import unwatched
 from slugc.slug import BuildpackRecord
 from slugc.sources.fetching import FETCH_TIMEOUT, fetch_archive, fetch_git, parse_git_url, unpack
 from slugc.store import note_use
@@ -59,15 +60,17 @@ def fetch_buildpack(  # noqa: PLR0913  # all but the first are named
     path: str,
     has_programs: bool = True,
     timeout: float = FETCH_TIMEOUT,
+    watch: Callable[[int], None] = unwatched,
 ) -> Buildpack:
     """Bring the buildpack into ``store``, by its content.
 
     ``path`` finds the builds' python3 and, if a build ``has_programs`` of this machine, the
-    interpreters of the buildpack's. ``timeout`` is for what is fetched.
+    interpreters of the buildpack's. ``timeout`` is for what is fetched, and ``watch`` is told how
+    many bytes of a tarball have come.
     """
     if spec.kind is BuildpackKind.INSTALLED:
         return _installed(spec, store)
-    top, version = _bring(spec, scratch, env, timeout)
+    top, version = _bring(spec, scratch, env, timeout, watch)
     own = spec.kind is BuildpackKind.OWN
     files = list(_own_files(top) if own else _files_of(top, spec.label))
     check_programs(top, spec.label, path=path if has_programs and not own else None)
@@ -79,7 +82,11 @@ def fetch_buildpack(  # noqa: PLR0913  # all but the first are named
 
 
 def _bring(
-    spec: BuildpackSpec, scratch: Path, env: Mapping[str, str], timeout: float
+    spec: BuildpackSpec,
+    scratch: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    watch: Callable[[int], None],
 ) -> tuple[Path, str]:
     """Where the buildpack is on this machine, and its version if it has one."""
     match spec.kind:
@@ -89,7 +96,7 @@ def _bring(
             url = parse_git_url(spec.location)
             return scratch, fetch_git(url, scratch, env=env, timeout=timeout)
         case BuildpackKind.TARBALL:
-            return _unpack(spec.location, scratch, timeout), ""
+            return _unpack(spec.location, scratch, timeout, watch), ""
         case _:
             return Path(spec.location), ""
 
@@ -102,9 +109,9 @@ def _installed(spec: BuildpackSpec, store: Path) -> Buildpack:
     return Buildpack(root=kept, source=spec.origin, version=spec.version, digest=digest)
 
 
-def _unpack(location: str, scratch: Path, timeout: float) -> Path:
+def _unpack(location: str, scratch: Path, timeout: float, watch: Callable[[int], None]) -> Path:
     if "://" in location:
-        return fetch_archive(location, scratch, timeout=timeout)
+        return fetch_archive(location, scratch, timeout=timeout, watch=watch)
     with Path(location).open("rb") as stream:
         return unpack(stream, scratch, shown=location)
 

@@ -17,7 +17,12 @@ from slugc.plain_build import (
 
 @click.command("build", context_settings=CONTEXT)
 @click.argument("source", metavar="[SRC]", default=".")
-@click.option("-o", "--output", metavar="FILE", help="Where the slug goes [default: ./NAME.slug]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|-",
+    help="Where the slug goes, - for standard output [default: ./NAME.slug]",
+)
 @click.option(
     "-b",
     "--buildpack",
@@ -93,8 +98,10 @@ from slugc.plain_build import (
 )
 @click.option("--disk", metavar="SIZE", help="What it may write [default: 90 % of what is free]")
 @click.option("--allow-no-processes", is_flag=True, help="Build an app that names no process types")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
-@click.option("-q", "--quiet", is_flag=True, help="Show warnings and errors only")
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, the result last")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Show only warnings and errors; of JSON, the result"
+)
 @click.option("--no-color", is_flag=True, help="No colours, also on a terminal [env: NO_COLOR]")
 def command(source: str, **options: object) -> None:
     """Build SRC into a slug.
@@ -112,4 +119,4 @@ def command(source: str, **options: object) -> None:
     from slugc.build_command import build_from_options
 
     where = starting_dir(source, options)
-    click.echo(build_from_options(source, options, env=os.environ, cwd=where))
+    build_from_options(source, options, env=os.environ, cwd=where)

@@ -21,6 +21,7 @@ from slugc.packing.cuts import cut_layer, tar_size
 from slugc.packing.layers import LayerPlan
 from slugc.packing.signatures import tree_signature
 from slugc.privileges import hand_over
+from slugc.progress import unwatched
 from slugc.slug import Frame, Layer, SlugFormat
 from slugc.slug_index import layer_of
 from slugc.store import Store, note_use
@@ -52,7 +53,8 @@ class FrameMaker:
     """Finds frames by the signature of what is in them, or packs them.
 
     ``whole`` names files of the store that were compared with their digests and are not read
-    again while they are the same. ``wanted`` is asked before each frame.
+    again while they are the same. ``wanted`` is asked before each frame; ``watch`` is told how
+    many bytes of files were packed by now.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class FrameMaker:
         *,
         whole: Mapping[str, FileIdentity] = NOTHING,
         wanted: Callable[[], bool] = lambda: True,
+        watch: Callable[[int], None] = unwatched,
     ) -> None:
         self._store, self._tree, self._format = store, tree, format
-        self._whole, self._wanted = whole, wanted
+        self._whole, self._wanted, self._watch = whole, wanted, watch
+        self._read = 0
         self._huge = threading.Lock()
         self.made: set[str] = set()
         """Digests of the frames that were packed, also when not all were wanted in the end."""
@@ -117,6 +121,8 @@ class FrameMaker:
             for piece in _in_pieces(tar_bytes(self._tree, part.entries, root=part.is_first)):
                 plain.update(piece)
                 plain_size += len(piece)
+                self._read += len(piece)  # of two threads; nothing but the display rests on it
+                self._watch(self._read)
                 _write(out, packed, compressor.compress(piece))
             _write(out, packed, compressor.finish())
             frame = Frame(

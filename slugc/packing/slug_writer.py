@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
@@ -18,6 +18,7 @@ from slugc.packing.frames import FrameMaker, file_identity
 from slugc.packing.layer_memory import KnownLayer, LayerMemory
 from slugc.packing.layers import LAYER_NAMES, plan_layers
 from slugc.packing.preparation import Preparation, Present, find_present
+from slugc.progress import unwatched
 from slugc.slug import Frame, Layer, Slug, SlugFacts, SlugFormat
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index, parse_index
@@ -63,15 +64,17 @@ def write_slug(  # noqa: PLR0913  # all but the first four may be left out
     format: SlugFormat = SlugFormat.ZSTD,  # noqa: A002  # the word it is known by
     limits: Limits = DEFAULT_LIMITS,
     prepared: Preparation | None = None,
+    watch: Callable[[int], None] = unwatched,
 ) -> WrittenSlug:
     """Pack ``tree`` into the slug ``output``, which appears whole or not at all.
 
     The same tree and facts give the same bytes, whatever its path, its times and its owner.
-    ``prepared`` knows what the last build packed, and is told what this one does.
+    ``prepared`` knows what the last build packed, and is told what this one does; ``watch`` is
+    told how many bytes of files were packed by now.
     """
     store.create()
     with store.packing():
-        return _write(tree, output, facts, store, format, limits, prepared)
+        return _write(tree, output, facts, store, format, limits, prepared, watch)
 
 
 def _write(  # noqa: PLR0913, PLR0917  # as above
@@ -82,8 +85,10 @@ def _write(  # noqa: PLR0913, PLR0917  # as above
     format: SlugFormat,  # noqa: A002  # as above
     limits: Limits,
     prepared: Preparation | None,
+    watch: Callable[[int], None],
 ) -> WrittenSlug:
-    maker = FrameMaker(store, tree, format, whole=prepared.memory.whole if prepared else {})
+    whole = prepared.memory.whole if prepared else {}
+    maker = FrameMaker(store, tree, format, whole=whole, watch=watch)
     layers = _placed(_layers(tree, maker, limits, prepared.memory if prepared else None))
     packed = sum(layer.size for layer in layers)
     if packed > limits.packed:

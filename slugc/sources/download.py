@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,14 +12,21 @@ from buildpack.support.download import CONNECT_TIMEOUT, save
 from buildpack.support.urls import DownloadError
 from slugc.archive.errors import ArchiveLimitError
 from slugc.archive.limits import DEFAULT_LIMITS
+from slugc.progress import unwatched
 from slugc.sources.git.program import FetchError, FetchTimeoutError
 
 
 @contextlib.contextmanager
 def downloaded(
-    url: str, file: Path, *, timeout: float, largest: int = DEFAULT_LIMITS.packed
+    url: str,
+    file: Path,
+    *,
+    timeout: float,
+    largest: int = DEFAULT_LIMITS.packed,
+    watch: Callable[[int], None] = unwatched,
 ) -> Iterator[BinaryIO]:
-    """What lies at ``url``, opened to be read; ``file`` holds it meanwhile."""
+    """What lies at ``url``, opened to be read; ``file`` holds it meanwhile. ``watch`` is told how
+    many bytes have come."""
     until = time.monotonic() + timeout
 
     def look(received: int) -> None:
@@ -27,6 +34,7 @@ def downloaded(
             raise FetchTimeoutError(url, timeout)
         if received > largest:
             raise ArchiveLimitError("packed bytes", largest, received)
+        watch(received)
 
     try:
         try:

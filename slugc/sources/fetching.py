@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from buildpack.support.errors import printable_path
+from slugc.progress import unwatched
 from slugc.sources.git.urls import (
     ARCHIVE_SUFFIXES,
     GitUrl,
@@ -50,12 +51,22 @@ def fetch_git(
     return fetch(source, target, env=env, timeout=timeout)
 
 
-def fetch_archive(url: str, target: Path, *, timeout: float = FETCH_TIMEOUT) -> Path:
-    """Unpack the tarball at ``url`` into ``target``; returns its top, as ``unpack`` does."""
+def fetch_archive(
+    url: str,
+    target: Path,
+    *,
+    timeout: float = FETCH_TIMEOUT,
+    watch: Callable[[int], None] = unwatched,
+) -> Path:
+    """Unpack the tarball at ``url`` into ``target``; returns its top, as ``unpack`` does.
+
+    ``watch`` is told how many bytes have come.
+    """
     from slugc.sources.download import downloaded
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    with downloaded(url, target.with_name(f"{target.name}.tar"), timeout=timeout) as file:
+    beside = target.with_name(f"{target.name}.tar")
+    with downloaded(url, beside, timeout=timeout, watch=watch) as file:
         return unpack(file, target, shown=shown_url(url))
 
 

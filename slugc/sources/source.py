@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote
 
 from buildpack.support.values import changed, value
 from slugc.privileges import run_identity
+from slugc.progress import unwatched
 from slugc.sources.errors import (
     SourceChangedError,
     SourceEmptyError,
@@ -123,7 +124,7 @@ def _refuse_too_wide(path: Path, home: str | None) -> None:
         raise SourceTooWideError(path, "a home directory")
 
 
-def stage_source(
+def stage_source(  # noqa: PLR0913  # all but the first two are named
     source: Source,
     build_dir: Path,
     *,
@@ -131,11 +132,13 @@ def stage_source(
     env: Mapping[str, str],
     ours: frozenset[Path],
     timeout: float = FETCH_TIMEOUT,
+    watch: Callable[[int], None] = unwatched,
 ) -> StagedSource:
     """Copy ``source`` into the empty ``build_dir``, less what .slugignore names.
 
     ``scratch`` is where a tarball or a repository is unpacked first; ``ours`` are directories of
-    Slugkit that may lie in the source and are no part of it; ``timeout`` is for what is fetched.
+    Slugkit that may lie in the source and are no part of it; ``timeout`` is for what is fetched,
+    and ``watch`` is told how many bytes of it have come.
     """
     match source.kind:
         case SourceKind.DIRECTORY:
@@ -148,7 +151,7 @@ def stage_source(
             top = unpack(sys.stdin.buffer, scratch, shown="standard input")
             return _stage_dir(top, build_dir, shown="standard input", ours=ours)
         case SourceKind.DOWNLOAD:
-            top = fetch_archive(source.location, scratch, timeout=timeout)
+            top = fetch_archive(source.location, scratch, timeout=timeout, watch=watch)
             return _stage_dir(top, build_dir, shown=shown_url(source.location), ours=ours)
         case SourceKind.GIT:
             url = parse_git_url(source.location)

@@ -106,7 +106,7 @@ class Builder:
 
 
 def result(outcome: Outcome) -> dict[str, object]:
-    """The one JSON document on standard output."""
-    document = json.loads(outcome.stdout)
+    """The last event on standard output."""
+    document = json.loads(outcome.stdout.splitlines()[-1])
     assert isinstance(document, dict)
     return document

@@ -267,12 +267,13 @@ def test_options_that_make_no_sense(
 def test_an_error_as_json(builder: Builder, tmp_path: Path) -> None:
     outcome = builder.build(tmp_path / "nowhere", "--json")
 
+    hint = "Give a directory, a tarball or a git URL, for example:\n\n    slugc build path/to/app"
     assert outcome.code == 66
     assert result(outcome)["error"] == {
         "code": 66,
         "id": "source-missing",
-        "message": f"There is no source at {tmp_path}/nowhere\n\n"
-        "Give a directory, a tarball or a git URL, for example:\n\n    slugc build path/to/app",
+        "message": f"There is no source at {tmp_path}/nowhere\n\n{hint}",
+        "hint": hint,
     }
 
 
