@@ -162,5 +162,5 @@ def make_progress(env: Mapping[str, str], *, quiet: bool, color: bool | None) ->
     if stream.isatty() and env.get("TERM", "dumb") != "dumb" and not env.get("CI"):
         from slugc.progress_live import LiveProgress
 
-        return LiveProgress(stream, color=colored)
+        return LiveProgress(stream, color=colored, hints=env.get("SLUGC_HINTS") != "0")
     return PlainProgress(stream, colored)

@@ -4,6 +4,7 @@ long, and how much there is by now."""
 from __future__ import annotations
 
 import io
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -19,6 +20,7 @@ from slugc.timeline import BESIDE
 STEP = "-----> "  # a buildpack's own steps are shown like ours
 SPINNERS = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
 CYAN, RESET = "\x1b[1;36m", "\x1b[0m"
+ENOUGH = 24  # columns in which a step's name is still of use
 LONG = 0.1  # seconds; what took less is nobody's concern
 
 
@@ -45,15 +47,18 @@ class LiveProgress:
         stream: TextIO,
         *,
         color: bool = True,
+        hints: bool = False,
         columns: Callable[[TextIO], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.color = color
+        self.clock = clock
+        self.color, self.hints = color, hints
         self.lines = BuildpackLines(keep_color=color)
-        self.status = StatusLine(stream, self.picture, columns=columns)
+        self.status = StatusLine(stream, self.picture, columns=columns, paint=self._painted)
         self._above = _Above(self.status.above)
         self.output = Output(out=self._above, err=self._above, color=color)
         self._spinner = SPINNERS[0 if "utf" in (stream.encoding or "").lower() else 1]
-        self._begun = self._step_begun = time.monotonic()
+        self._begun = self._step_begun = clock()
         self._step = "Starting"
         self._counts: dict[str, str] = {}
         self._phases: dict[str, float] = {}
@@ -71,7 +76,7 @@ class LiveProgress:
         self.status.stop()
 
     def step(self, text: str) -> None:
-        self._step, self._step_begun = plain_text(text), time.monotonic()
+        self._step, self._step_begun = plain_text(text), self.clock()
         self._counts.clear()
         if not self.color:
             self.output.step(text)
@@ -114,25 +119,38 @@ class LiveProgress:
             self._sum_up(facts)
 
     def picture(self, columns: int) -> str:
-        """The status line: what is told last is left out first where there is no room."""
-        now = time.monotonic()
+        """The status line. Where there is no room for all, first the time of the whole build is
+        left out, then the end of the step's name, then what was counted."""
+        now = self.clock()
         turn = self._spinner[int((now - self._begun) / 0.1) % len(self._spinner)]
         took, whole = shown_time(now - self._step_begun), shown_time(now - self._begun)
-        counts = "".join(f", {count}" for count in list(self._counts.values()))
-        for tail in (f"{counts}  {took} ({whole} in all)", f"{counts}  {took}", f"  {took}", ""):
+        counts = "".join(f", {count}" for count in tuple(self._counts.values()))
+        width = text_width(self._step)
+        for tail, enough in (
+            (f"{counts}  {took} ({whole} in all)", width),
+            (f"{counts}  {took}", min(width, ENOUGH)),
+            (f"  {took}", 0),
+        ):
             room = columns - 2 - text_width(tail)
-            if text_width(self._step) <= room or (tail.strip() == took and room >= 8):
-                return f"{turn} {fitted(self._step, room)}{tail}"
-        return fitted(f"{turn} {self._step}", columns)
+            if room >= enough:
+                break
+        return f"{turn} {fitted(self._step, room)}{tail}"
+
+    def _painted(self, row: str) -> str:
+        return f"{CYAN}{row[:1]}{RESET}{row[1:]}" if self.color else row
 
     def _show(self, line: str) -> None:
         self.status.above(f"{line}\n")
 
     def _sum_up(self, facts: Mapping[str, object]) -> None:
-        """Where the time went, for who waited for it."""
+        """Where the time went, for who waited for it, and how to go on."""
         phases = [f"{name} {took:.1f} s" for name, took in self._phases.items() if took >= LONG]
         if phases:
             self.info(f"Time: {', '.join(phases)}")
+        types = facts["process_types"]
+        if self.hints and isinstance(types, dict) and types:
+            kind = "web" if "web" in types else next(iter(types))
+            self.info(f"To run it: slug-run {kind} --slug {shlex.quote(str(facts['slug']))}")
 
 
 def shown_time(seconds: float) -> str:

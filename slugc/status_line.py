@@ -15,11 +15,15 @@ from typing import TextIO
 
 BEAT = 0.1  # seconds between two pictures
 NARROWEST = 20  # columns; with fewer there is no room to say anything
+SPARE = 3  # columns: a terminal shows ^C where the row ends
 ERASE_ROW, ERASE_BELOW = "\r\x1b[K", "\r\x1b[J"
 
 
 class StatusLine:
-    """Shows what ``picture`` gives for a number of columns, ten times a second."""
+    """Shows what ``picture`` gives for a number of columns, ten times a second.
+
+    ``paint`` adds colours to it, which take no room.
+    """
 
     def __init__(
         self,
@@ -27,8 +31,9 @@ class StatusLine:
         picture: Callable[[int], str],
         *,
         columns: Callable[[TextIO], int] | None = None,
+        paint: Callable[[str], str] = str,
     ) -> None:
-        self._stream, self._picture = stream, picture
+        self._stream, self._picture, self._paint = stream, picture, paint
         self._columns = columns or terminal_columns
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -69,9 +74,9 @@ class StatusLine:
 
     def _row(self) -> str:
         columns = self._columns(self._stream)
-        row = self._picture(columns - 1) if columns >= NARROWEST else ""
+        row = self._picture(columns - SPARE) if columns >= NARROWEST else ""
         self._drawn = text_width(row)
-        return row
+        return self._paint(row)
 
     def _write(self, text: str) -> None:
         if text:
