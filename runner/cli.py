@@ -19,7 +19,12 @@ from runner.signals import InterruptedEarlyError
 HELP_WIDTH = 80  # fixed, so that the stored help text (runner/help.txt) is what click would print
 
 # Heroku's spellings, for fingers that know them.
-ALIASES = {"ps:scale": "scale", "ps:restart": "restart", "ps:stop": "stop"}
+ALIASES = {
+    "ps:scale": "scale",
+    "ps:restart": "restart",
+    "ps:stop": "stop",
+    "releases:rollback": "rollback",
+}
 
 
 class _SlugRun(click.Group):

@@ -15,7 +15,7 @@ from typing import Any
 from runner.requests import COMMANDS, DEFAULTS
 
 _PATH = {"--slug": "slug_file"}
-_TEXT = {"--engine": "engine", "--count": "count", "-c": "concurrency",
+_TEXT = {"-a": "app", "--app": "app", "--engine": "engine", "--count": "count", "-c": "concurrency",
          "--concurrency": "concurrency", "--memory": "memory"}  # fmt: skip
 _TEXTS = {"-e": "assignments", "--env": "assignments"}
 _PATHS = {"--env-file": "env_files"}

@@ -14,7 +14,7 @@ from runner.engines.base import Limits
 from runner.front import LOOPBACK
 
 # Words after slug-run that are no process type: cli.py has a command for each (tests compare).
-COMMANDS = ("engine", "logs", "run", "start")
+COMMANDS = ("deploy", "engine", "logs", "plan", "promote", "releases", "rollback", "run", "start")
 
 # What `start` does when nothing else is said, as click hands it over (tests compare).
 DEFAULTS: Mapping[str, Any] = {
@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "no_prefix": False,
     "no_color": False,
     "slug_file": None,
+    "app": None,
     "engine": None,
     "assignments": (),
     "env_files": (),
@@ -43,6 +44,8 @@ class RunRequest:
     """What both commands are asked: which slug, which config, which engine."""
 
     slug_file: Path | None
+    app: str | None
+    """whose current release to run, where no slug is named"""
     cwd: Path
     env: Mapping[str, str]
     assignments: tuple[str, ...]
@@ -140,6 +143,7 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
     )
     return {
         "slug_file": options["slug_file"],
+        "app": _parse_app(options, env),
         "cwd": cwd,
         "env": dict(env),
         "assignments": options["assignments"],
@@ -148,6 +152,19 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         "limits": limits,
         "stop_timeout": options["stop_timeout"],
     }
+
+
+def _parse_app(options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
+    """``--app``, else the environment's, which a slug that is named beats."""
+    app: str | None = options["app"]
+    if app is not None and options["slug_file"] is not None:
+        raise UsageError(
+            "--app and --slug name two things to run",
+            resolution="--app runs what was deployed, --slug a file: leave one of them out.",
+        )
+    if app is not None or options["slug_file"] is not None:
+        return app
+    return env.get("SLUG_RUN_APP") or env.get("HEROKU_APP") or None
 
 
 def _parse_bind(text: str) -> str:

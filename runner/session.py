@@ -30,7 +30,7 @@ from runner.front import (
 )
 from runner.launch import CONTAINER_PORT, container_spec, one_off_command
 from runner.ports import choose_ports, ensure_port_free
-from runner.release import Release, create_release
+from runner.release import Release, create_release, with_config_vars
 from runner.requests import OneOffRequest, RunRequest, StartRequest
 from runner.signals import StopSignals
 from slugc.procfile import ProcessType
@@ -98,7 +98,7 @@ def run_formation(request: StartRequest) -> Outcome:
     if plan.url is not None:
         ensure_port_free(plan.port, host=plan.bind)
     specs = _expand(release, formation, plan, on_host=request.engine.name == "host")
-    _say(f"Booting {release.app} ({_identity(release, request.engine.name)})")
+    _say(f"Booting {release.title} ({_identity(release, request.engine.name)})")
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         engine = stack.enter_context(
@@ -156,7 +156,14 @@ def run_one_off(request: OneOffRequest) -> int:
 
 
 def prepare_release(request: RunRequest) -> Release:
-    """The slug bound to the config that was given for this run."""
+    """The slug, or what was deployed to the app, bound to the config given for this run."""
+    if request.app is not None:
+        # SQLite and its like: only for who has apps
+        from runner.deploys.current import current_release
+
+        return with_config_vars(
+            current_release(request.app, request.env), _given_config_vars(request)
+        )
     slug: Slug = read_slug(find_slug(request.slug_file, request.cwd))
     return create_release(slug, _given_config_vars(request))
 

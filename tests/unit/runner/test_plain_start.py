@@ -23,6 +23,8 @@ PLAIN = [
     ["web", "--count", "2"],
     ["web", "--count", "two"],
     ["web", "--slug", "a.slug"],
+    ["web", "--app", "polls"],
+    ["web", "-a", "polls", "--count", "2"],
     ["web", "--slug", "a.slug", "--slug", "b.slug", "worker"],
     ["web", "-e", "A=1", "--env", "B=", "--env-file", ".env", "--env-file", "x/y"],
     ["web", "--engine", "host", "--memory", "none", "--no-prefix", "--no-color"],

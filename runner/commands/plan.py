@@ -1,0 +1,65 @@
+"""``slug-run plan``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.deploys.deploy import require_fit
+from runner.deploys.options import app_option, chosen_app, desk_of_command, json_option
+from runner.deploys.phase import TIMEOUT
+from runner.deploys.plan import Plan, plan_deploy
+from runner.deploys.plan_text import plan_document, plan_text
+from runner.engine_choice import determine_engine
+from slugc.slug import read_slug
+
+
+@click.command("plan")
+@click.argument("slug_file", metavar="SLUG", type=click.Path(path_type=Path))
+@app_option
+@click.option("--release-timeout", type=click.FloatRange(min=0.1, max=86400), default=TIMEOUT,
+              hidden=True)  # fmt: skip
+@click.option("--engine", metavar="NAME", help="For which engine. Default: as deploy's.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the deploy would change anything.")
+@json_option
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    """Show what deploying SLUG would change. Nothing is changed by that.
+
+    \b
+      slug-run plan polls.slug
+      slug-run plan polls.slug --app polls --json
+
+    No value of a config var is shown, and no password in a command.
+    """  # fmt: skip
+    with desk_of_command(options) as desk:
+        slug = read_slug(Path.cwd() / options["slug_file"])
+        require_fit(slug, determine_engine(options["engine"], desk.env).name)
+        app = chosen_app(desk, options["app"])
+        current = desk.state.current(app)
+        checksum = current.slug if current else None
+        newest = next((x.version for x in desk.state.releases(app, limit=1)), 0)
+        plan = plan_deploy(
+            app.name,
+            current=current,
+            newest=newest,
+            before=desk.slugs.read(checksum, of=app.name)
+            if checksum and desk.slugs.has(checksum)
+            else None,
+            after=slug,
+            counts=desk.state.formation(app),
+        )
+        _show(plan, options)
+        if options["exit_code"] and plan.is_change:
+            context.exit(1)
+
+
+def _show(plan: Plan, options: dict[str, Any]) -> None:
+    timeout = options["release_timeout"]
+    if options["as_json"]:
+        click.echo(json.dumps(plan_document(plan, timeout=timeout), indent=2))
+    else:
+        click.echo(plan_text(plan, timeout=timeout), nl=False)

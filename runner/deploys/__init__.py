@@ -1,0 +1,1 @@
+"""Deploys, rollbacks and promotions: how a slug becomes the release that runs."""

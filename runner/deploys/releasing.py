@@ -1,0 +1,149 @@
+"""Making a release: its row, its release phase, and telling those who run it.
+
+Whoever changes an app's slug or config vars does it here, in this order, holding the app's lock
+(``changing_app``): the release is added, pending if its slug has a release phase; the phase runs;
+then it is succeeded or failed. Killed in between it stays pending, and the next who takes the lock
+calls it failed. What runs is always the newest release that succeeded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from buildpack.support.errors import SlugkitError
+from buildpack.support.output import Output, wants_color
+from buildpack.support.values import changed
+from runner.deploys.announce import announce
+from runner.deploys.desk import Desk
+from runner.deploys.errors import ReleasePhaseError, ReleaseTimeoutError
+from runner.deploys.phase import PhaseEnd, PhaseOptions, PhaseRun
+from runner.deploys.release_output import ReleaseOutput
+from runner.formation import RELEASE
+from runner.release import Release, create_release
+from runner.state.state import Edit
+from runner.state.values import App, NewRelease, ReleaseRecord, ReleaseStatus
+
+
+def make_release(desk: Desk, app: App, edit: Edit, options: PhaseOptions) -> ReleaseRecord | None:
+    """Make what ``edit`` makes of the current release the current one; None if it makes none.
+
+    For config changes as well: hold ``changing_app``. Raises ReleasePhaseError when the release
+    command fails; the release is there then, as failed, and nothing else has changed.
+    """
+    with desk.slugs.held():
+        record = add_release(desk, app, edit)
+    return None if record is None else finish_release(desk, app, record, options)
+
+
+def add_release(desk: Desk, app: App, edit: Edit) -> ReleaseRecord | None:
+    """Add it; pending, if a release phase is to come. Only while the slugs are held."""
+
+    def edited(current: ReleaseRecord | None) -> NewRelease | None:
+        new = edit(current)
+        if new is None or new.slug is None or release_command(desk, new.slug) is None:
+            return new
+        return changed(new, status=ReleaseStatus.PENDING)
+
+    return desk.state.add_release(app, edited)
+
+
+def finish_release(
+    desk: Desk, app: App, record: ReleaseRecord, options: PhaseOptions
+) -> ReleaseRecord:
+    """Run the release phase of a pending release, and tell who runs the app."""
+    if record.status is ReleaseStatus.PENDING:
+        run_release_phase(desk, app, record, options)
+    done = desk.state.release(app, record.version)
+    announce(desk, app, done)
+    return done
+
+
+def release_command(desk: Desk, checksum: str) -> str | None:
+    """The slug's release command. A slug that is gone has none: nothing could run it."""
+    if not desk.slugs.has(checksum):
+        return None
+    return desk.slugs.read(checksum, of=checksum).metadata.process_types.get(RELEASE)
+
+
+def run_release_phase(desk: Desk, app: App, record: ReleaseRecord, options: PhaseOptions) -> None:
+    """Run the release command of ``record`` and note how it ended. Raises ReleasePhaseError."""
+    assert record.slug is not None
+    output = desk.output_of(app, record.version)
+    status = ReleaseStatus.FAILED
+    try:
+        output.begin()
+        slug = desk.slugs.read(record.slug, of=f"{app.name} {record.label}")
+        release = create_release(
+            slug, record.config_vars, version=record.version, app_name=app.name
+        )
+        end = _run(desk, release, output, options)
+        if not end.succeeded:
+            output.note(end.in_words(options.timeout))
+            raise _failure(desk, app, record, end, options)
+        status = ReleaseStatus.SUCCEEDED
+    except SlugkitError as err:
+        if not isinstance(err, ReleasePhaseError):
+            output.note(f"the release command could not be started: {err.brief}")
+        raise
+    finally:
+        desk.state.set_status(app, record.version, status)
+
+
+def _run(desk: Desk, release: Release, output: ReleaseOutput, options: PhaseOptions) -> PhaseEnd:
+    from runner.engine_choice import opened_engine
+    from runner.engines.base import EngineRequest
+    from runner.launch import container_spec
+    from runner.logs import LogWriter
+    from runner.signals import StopSignals
+
+    spec = container_spec(
+        release,
+        process_type=RELEASE,
+        ordinal=release.version,
+        command=release.slug.metadata.process_types[RELEASE],
+    )
+    said = f"Running the release command `{spec.command}` in {spec.name}"
+    desk.narrator.step("release-phase", said, release=f"v{release.version}")
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        request = EngineRequest(
+            release=release,
+            limits=options.limits,
+            env=desk.env,
+            notify=Output(out=sys.stderr).notice,
+        )
+        engine = stack.enter_context(opened_engine(options.engine, request))
+        log = LogWriter(
+            descriptor=sys.stderr.fileno(),
+            names=(spec.name,),
+            color=wants_color(sys.stderr, desk.env),
+            interrupted=lambda: signals.first is not None,
+        )
+        signals.hold()
+        run = PhaseRun(
+            engine=engine,
+            signals=signals,
+            log=None if desk.narrator.quiet else log,
+            output=output,
+            timeout=options.timeout,
+            stop_timeout=options.stop_timeout,
+        )
+        return run.run(spec)
+
+
+def _failure(
+    desk: Desk, app: App, record: ReleaseRecord, end: PhaseEnd, options: PhaseOptions
+) -> BaseException:
+    current = desk.state.current(app)
+    has_slug = current is not None and current.slug is not None
+    kept = f"{current.label} keeps running." if current and has_slug else "Nothing runs yet."
+    words = end.in_words(options.timeout)
+    if end.stopped_by is not None:
+        from runner.signals import InterruptedEarlyError
+
+        said = f"{app.name} {record.label} was not released: {words}. {kept}"
+        desk.narrator.step("release-stopped", said, release=record.label)
+        return InterruptedEarlyError(end.stopped_by)
+    kind = ReleaseTimeoutError if end.timed_out else ReleasePhaseError
+    return kind(app.name, record.label, found=words, kept=kept, last=end.last)
