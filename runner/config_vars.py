@@ -35,15 +35,16 @@ class ConfigVarError(UsageError):
 
     id = "config-var"
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(
+        self, problems: Sequence[str], *, example: str = "slug-run web --env DEBUG=1"
+    ) -> None:
         self.problems = tuple(problems)
         super().__init__(
             "A config var cannot be set"
             if len(self.problems) == 1
             else f"{len(self.problems)} config vars cannot be set",
             details="\n".join(f"- {problem}" for problem in self.problems),
-            resolution="A name is letters, digits and '_', not a digit first:\n\n"
-            "    slug-run web --env DEBUG=1",
+            resolution=f"A name is letters, digits and '_', not a digit first:\n\n    {example}",
         )
 
 

@@ -26,6 +26,8 @@ def plain_options(words: Sequence[str]) -> Mapping[str, Any] | None:
     """What click would hand to `start` for ``words``; None unless they are plain."""
     if not words or words[0].startswith("-") or words[0] in COMMANDS:
         return None
+    if ":" in words[0]:  # config:set, as Heroku spells commands
+        return None
     found: dict[str, Any] = {**DEFAULTS}
     rest = list(words)
     while rest:

@@ -14,7 +14,19 @@ from runner.engines.base import Limits
 from runner.front import LOOPBACK
 
 # Words after slug-run that are no process type: cli.py has a command for each (tests compare).
-COMMANDS = ("deploy", "engine", "logs", "plan", "promote", "releases", "rollback", "run", "start")
+COMMANDS = (
+    "apps",
+    "config",
+    "deploy",
+    "engine",
+    "logs",
+    "plan",
+    "promote",
+    "releases",
+    "rollback",
+    "run",
+    "start",
+)
 
 # What `start` does when nothing else is said, as click hands it over (tests compare).
 DEFAULTS: Mapping[str, Any] = {

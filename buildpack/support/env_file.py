@@ -53,6 +53,11 @@ class EnvFileMissingError(SlugkitError):
 
 def read_env_file(path: Path) -> Mapping[str, str]:
     """The config vars in the file ``path``."""
+    return parse_env_file(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """What is in an env file. Raises EnvFileMissingError."""
     try:
         # Opening a FIFO that nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -66,7 +71,7 @@ def read_env_file(path: Path) -> Mapping[str, str]:
         os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise EnvFileMissingError(path, f"It is larger than {MAX_BYTES // 1024} KiB.")
-    return parse_env_file(content, str(path))
+    return content
 
 
 def parse_env_file(content: bytes, name: str) -> Mapping[str, str]:

@@ -1,0 +1,1 @@
+"""Config vars of an app: changed, shown, compared, and read from and written to files."""
