@@ -6,7 +6,6 @@ not stand still because its output cannot be kept.
 
 from __future__ import annotations
 
-import os
 import select
 import time
 from collections import deque
@@ -16,14 +15,12 @@ from types import TracebackType
 from typing import Self
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
-from runner.logbook.batches import MOST_PAYLOAD, Batch, Source
+from runner.logbook.batches import MOST_PAYLOAD, Batch, Source, moment
+from runner.logbook.intake import CHUNK, Intake, whole_lines
 from runner.logbook.loss import Loss
 from runner.logbook.spool import Spool
 from runner.logbook.store import SPOOLS, Bounds, LogStore
-from runner.logs import MAX_LINE, cut
 
-CHUNK = 64 * 1024
-PIPE_SIZE = 256 * 1024
 LAST_ROUNDS = 16  # who was left behind may write for ever; a pipe holds 1 MiB at most
 MOST_WAITING = 1000  # lines of ours that are kept in memory while the disk is full
 LOG = "logs"  # the name under which the log speaks of itself
@@ -64,7 +61,7 @@ class AppLog:
             self._store = LogStore(directory, bounds=bounds or Bounds(), clock=clock)
         except OSError as err:
             raise LogDirectoryError(directory, err.strerror or str(err)) from err
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, Intake] = {}
         self._waiting: deque[Batch] = deque()
         self._unsaid: Loss | None = None
 
@@ -131,7 +128,7 @@ class AppLog:
         container = self._containers.get(key) or self._recovered(key)
         if container is None:
             spool = Spool.create(self._spools, key=key, name=name)
-            container = self._containers[key] = _Container(spool)
+            container = self._containers[key] = Intake(spool)
         container.watch(pipe)
 
     def attend(self, key: str) -> bool:
@@ -168,11 +165,11 @@ class AppLog:
         done = [self._log_lines(each) and self._say_loss(each) for each in self._behind()]
         return self._write_waiting() and all(done)
 
-    def _behind(self) -> tuple[_Container, ...]:
+    def _behind(self) -> tuple[Intake, ...]:
         return tuple(each for each in self._containers.values() if each.is_behind or each.loss)
 
-    def _adopt(self, spool: Spool) -> _Container:
-        container = self._containers[spool.key] = _Container(spool)
+    def _adopt(self, spool: Spool) -> Intake:
+        container = self._containers[spool.key] = Intake(spool)
         try:
             spool.start_at(self._store.offset(spool.tag))
         except OSError as err:  # to guess would double lines
@@ -180,14 +177,14 @@ class AppLog:
         self._log_lines(container)
         return container
 
-    def _recovered(self, key: str) -> _Container | None:
+    def _recovered(self, key: str) -> Intake | None:
         for directory in self._spools.glob(f"*~{key}~*"):
             spool = Spool.take_over(directory)
             if spool is not None:
                 return self._adopt(spool)
         return None
 
-    def _is_kept(self, container: _Container) -> bool:
+    def _is_kept(self, container: Intake) -> bool:
         """Move what is in the pipe to the spool; whether there was room."""
         if container.loss is not None and not (
             self._log_lines(container, to_the_end=True) and self._say_loss(container)
@@ -202,7 +199,7 @@ class AppLog:
             return False
         return True
 
-    def _log_lines(self, container: _Container, *, to_the_end: bool = False) -> bool:
+    def _log_lines(self, container: Intake, *, to_the_end: bool = False) -> bool:
         """Append every whole line of the spool to the log; whether there was room."""
         container.is_behind = False
         spool = container.spool
@@ -221,7 +218,7 @@ class AppLog:
             spool.was_logged(size)
         return True
 
-    def _say_loss(self, container: _Container) -> bool:
+    def _say_loss(self, container: Intake) -> bool:
         if container.loss is None:
             return True
         text = container.loss.text(container.spool.name)
@@ -230,7 +227,7 @@ class AppLog:
         container.loss = None
         return True
 
-    def _count_rest(self, container: _Container) -> None:
+    def _count_rest(self, container: Intake) -> None:
         loss = container.loss or Loss(since=self._now())
         while chunk := container.spool.read(CHUNK):
             loss = loss.and_also(chunk)
@@ -254,66 +251,7 @@ class AppLog:
         )  # fmt: skip
 
     def _now(self) -> int:
-        return max(0, int(self._clock() * 1_000_000))
-
-
-class _Container:
-    """One container's way to the log."""
-
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
-        self.pipe = -1
-        self.loss: Loss | None = None
-        self.is_behind = False
-        self._poller = select.poll()
-
-    def watch(self, pipe: int) -> None:
-        if self.pipe >= 0:
-            self._poller.unregister(self.pipe)
-        self.pipe = pipe
-        self._poller.register(pipe, select.POLLIN)
-        grow(pipe)
-
-    def events(self) -> int:
-        """What there is to do: POLLIN for bytes, anything else for the end, 0 for nothing."""
-        if self.pipe < 0:
-            return 0
-        return sum(event for _, event in self._poller.poll(0))
-
-    def discard(self, now: int) -> bool:
-        """Count what is in the pipe as lost; False at the end."""
-        events = self.events()
-        if events & select.POLLIN:
-            self.lose(os.read(self.pipe, CHUNK), now)
-            return True
-        return not events
-
-    def lose(self, chunk: bytes, now: int) -> None:
-        if chunk:
-            self.loss = (self.loss or Loss(since=now)).and_also(chunk)
-
-
-def whole_lines(chunk: bytes, *, to_the_end: bool) -> tuple[int, bool]:
-    """How much of ``chunk`` can be logged, and whether that ends with a line that was cut."""
-    end = chunk.rfind(b"\n") + 1
-    if end == 0:
-        end = chunk.rfind(b"\r", 0, len(chunk) if to_the_end else len(chunk) - 1) + 1
-    if end:
-        return end, False
-    if len(chunk) > MAX_LINE:
-        return len(cut(chunk)[0]), True
-    return (len(chunk) if to_the_end else 0), False
-
-
-def grow(pipe: int) -> None:
-    """Let a container write more before it has to wait for us, where we may."""
-    import fcntl
-
-    try:
-        if fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) < PIPE_SIZE:
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-    except OSError:
-        return  # a user's share of pipe memory is used up: the pipe works as it is
+        return moment(self._clock())
 
 
 def _plain(name: str) -> str:

@@ -69,6 +69,11 @@ class Batch:
     """The last line goes on in a later batch, because it is too long for one."""
 
 
+def moment(seconds: float) -> int:
+    """Microseconds from what a clock says, in bounds whatever it says."""
+    return min(max(0, int(seconds * 1_000_000)), 10**18)
+
+
 def first_line(token: bytes) -> bytes:
     return b"slug-run log 1 %s\n" % token
 

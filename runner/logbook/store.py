@@ -27,6 +27,7 @@ from runner.logbook.batches import (
     encode_offsets,
     first_line,
     footer_size,
+    moment,
     offsets_in,
     token_of,
 )
@@ -64,7 +65,8 @@ class LogStore:
         self, directory: Path, *, bounds: Bounds, clock: Callable[[], float] = time.time
     ) -> None:
         self._directory, self._bounds, self._clock = directory, bounds, clock
-        (directory / SPOOLS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (directory, directory / SPOOLS):
+            each.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._lock = os.open(directory / "lock", flags, 0o600)
         self._number, self._file, self._size, self._token = 0, -1, 0, b""
@@ -188,7 +190,7 @@ class LogStore:
             log_path(self._directory, oldest).unlink(missing_ok=True)
         token = os.urandom(4).hex().encode()
         state = Batch(
-            microseconds=int(self._clock() * 1_000_000),
+            microseconds=moment(self._clock()),
             source=Source.STATE,
             name=NO_NAME,
             payload=encode_offsets(offsets),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runner.logbook import app_log, spool
+from runner.logbook import app_log, intake, spool
 from runner.logbook.app_log import AppLog
 from runner.logbook.reader import Filter, LogReader
 from runner.logbook.store import Bounds
@@ -106,7 +106,7 @@ def test_a_kill_at_any_system_call_loses_and_doubles_nothing(
     monkeypatch.setattr(spool, "ROTATE", 200)
     monkeypatch.setattr(spool, "TAKE", 250)
     monkeypatch.setattr(app_log, "CHUNK", 160)
-    monkeypatch.setattr(app_log, "grow", lambda pipe: None)
+    monkeypatch.setattr(intake, "grow", lambda pipe: None)
     moment, killed = 0, True
     while killed:
         moment += 1
