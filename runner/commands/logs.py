@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from buildpack.support.output import wants_color
+from runner.app_choice import determine_app
 from runner.logbook.place import log_dir
 from runner.logbook.reader import Filter, LogReader
 from runner.logbook.shown import Formatter, follow, show
@@ -21,10 +22,8 @@ from slugc.privileges import data_dir
 @click.option(
     "-a",
     "--app",
-    required=True,
-    envvar=["SLUG_RUN_APP", "HEROKU_APP"],
     metavar="NAME",
-    help="Whose log. Default: $SLUG_RUN_APP.",
+    help="Whose log. Default: $SLUG_RUN_APP, or the only app there is.",
 )
 @click.option("-t", "--tail", is_flag=True, help="Show new lines as they come, until Ctrl-C.")
 @click.option(
@@ -82,10 +81,10 @@ def command(**options: Any) -> None:  # fmt: skip
         show(reader.lines(), formatted, sys.stdout.fileno())
 
 
-def _log_dir(name: str) -> Path:
+def _log_dir(name: str | None) -> Path:
     data = data_dir(os.environ)
     with opened_state(data) as state:
-        return log_dir(data, state.app(name))
+        return log_dir(data, determine_app(state, name, os.environ))
 
 
 def _say_missed(files: int) -> None:
