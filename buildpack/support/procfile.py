@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NewType
 
 from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable
+from buildpack.support.values import value
 
 ProcessType = NewType("ProcessType", str)
 
@@ -117,6 +118,32 @@ def parse_procfile(
         raise ProcfileError(name, tuple(problems))
     _warn_of_names(types, name, warn)
     return MappingProxyType(types)
+
+
+@value
+class TypePlace:
+    """Where a process type stands in a Procfile, counted from 1, and in which column its command
+    begins."""
+
+    line: int
+    column: int = 1
+    command: int = 1
+
+
+def process_type_places(content: bytes, name: str = PROCFILE) -> Mapping[ProcessType, TypePlace]:
+    """Where the process types of a valid Procfile stand."""
+    places: dict[ProcessType, TypePlace] = {}
+    for number, line in enumerate(_decoded_lines(content, name, _quiet), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found = _parse_line(number, line, {})
+        if isinstance(found, Problem):
+            continue
+        start = line.index(":") + 1
+        space = len(line[start:]) - len(line[start:].lstrip())
+        column = len(line) - len(line.lstrip()) + 1
+        places[found[0]] = TypePlace(line=number, column=column, command=start + space + 1)
+    return places
 
 
 def is_process_type(name: str) -> bool:

@@ -93,12 +93,13 @@ def choose_buildpacks(
         return Choice(origin=asked.origin, specs=asked.specs, unused=(*asked.unused, *unused))
     for name in here:
         if named := _READERS[name](top):
-            specs = _parsed(name, named, top, known())
+            specs = parse_named(name, named, top, known())
             return Choice(origin=name, specs=specs, unused=here[here.index(name) + 1 :])
     return Choice(origin="", specs=(*installed, OWN), is_loop=bool(installed))
 
 
-def _parsed(name: str, named: Named, top: Path, known: Known) -> tuple[BuildpackSpec, ...]:
+def parse_named(name: str, named: Named, top: Path, known: Known) -> tuple[BuildpackSpec, ...]:
+    """The buildpacks that the file ``name`` in ``top`` names; raises with all that are wrong."""
     specs, problems = [], []
     for line, text in named:
         try:

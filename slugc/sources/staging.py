@@ -176,7 +176,7 @@ class Stager:
                 return False
         if (status.st_dev, status.st_ino) in self.excluded:
             return False
-        if what := _unfit(path, status, self.limits.path):
+        if what := unfit(path, status, self.limits.path):
             self.refused.append(f"{_named(path)}: {what}")
             return False
         if looks_secret(name):
@@ -254,7 +254,7 @@ def leaves_tree(path: str, target: str) -> bool:
     return resolved == ".." or resolved.startswith("../")
 
 
-def _unfit(path: str, status: os.stat_result, longest: int) -> str:
+def unfit(path: str, status: os.stat_result, longest: int) -> str:
     """Why an entry of that kind cannot stand in a slug; empty when it can."""
     mode = status.st_mode
     for is_kind, what in (
