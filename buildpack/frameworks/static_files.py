@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.frameworks.django import collect_static_files, collectstatic_command, reason_to_skip
+from buildpack.frameworks.opened_files import OpenedFiles
 from buildpack.frameworks.static_cache import snapshot, static_cache
 from buildpack.report import BuildData
 from buildpack.support.output import Output
@@ -54,8 +55,10 @@ def _collect(request: StaticFilesRequest, manage_py: str, out: Output) -> None:
         return
     before = snapshot(request.build_dir)
     command = collectstatic_command(request.build_dir, request.venv.python, manage_py, request.env)
-    enabled = collect_static_files(command, manage_py, out.info)
+    with OpenedFiles(request.build_dir) as opened:
+        enabled = collect_static_files(command, manage_py, out.info)
+        names = opened.names
     if enabled:
-        kept.save(before)
+        kept.save(before, names)
     else:
         out.info("Skipped: django.contrib.staticfiles is not in INSTALLED_APPS.")
