@@ -70,7 +70,7 @@ def command(context: click.Context, /, **options: Any) -> None:
 @app_option
 @json_option
 @click.pass_context
-def info(context: click.Context, release: str, **options: Any) -> None:
+def info(context: click.Context, /, release: str, **options: Any) -> None:
     """Show all that is known of a release. Of config vars the names only."""
     with desk_of_command(_merged(context, options)) as desk:
         app = _looked_at(desk, _app_name(context, options))
@@ -90,7 +90,7 @@ def info(context: click.Context, release: str, **options: Any) -> None:
 @click.argument("release", metavar="vN")
 @app_option
 @click.pass_context
-def output(context: click.Context, release: str, **options: Any) -> None:
+def output(context: click.Context, /, release: str, **options: Any) -> None:
     """Show what a release's command has printed, byte for byte into a pipe."""
     with desk_of_command({**options, "as_json": False}) as desk:
         app = _looked_at(desk, _app_name(context, options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,23 +32,26 @@ class ReleaseOutput:
     def begin(self) -> None:
         """An empty file, in the place of an older one."""
         with self._noting():
-            with contextlib.suppress(FileExistsError):
-                self.path.parent.mkdir(mode=0o700)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            os.close(os.open(self.path, flags, 0o600))
+            os.close(self._opened(os.O_TRUNC))
 
     def add(self, chunk: bytes) -> None:
         """More of it, on the disk at once: we may be killed."""
         with self._noting():
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self.path, flags, 0o600)
+            descriptor = self._opened(os.O_APPEND)
             try:
-                os.write(descriptor, chunk)
+                if os.write(descriptor, chunk) < len(chunk):
+                    self.lost = os.strerror(errno.ENOSPC)
             finally:
                 os.close(descriptor)
             self._size += len(chunk)
             if self._size > 2 * (HEAD + TAIL):
                 self._shorten()
+
+    def _opened(self, how: int) -> int:
+        with contextlib.suppress(FileExistsError):
+            self.path.parent.mkdir(mode=0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self.path, flags | how, 0o600)
 
     def note(self, text: str) -> None:
         """A line of ours at its end."""

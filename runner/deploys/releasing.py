@@ -14,7 +14,7 @@ import sys
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output, wants_color
 from buildpack.support.values import changed
-from runner.deploys.announce import announce
+from runner.deploys.announce import announce, say_in_log
 from runner.deploys.desk import Desk
 from runner.deploys.errors import ReleasePhaseError, ReleaseTimeoutError
 from runner.deploys.phase import PhaseEnd, PhaseOptions, PhaseRun
@@ -52,6 +52,7 @@ def finish_release(
     desk: Desk, app: App, record: ReleaseRecord, options: PhaseOptions
 ) -> ReleaseRecord:
     """Run the release phase of a pending release, and tell who runs the app."""
+    say_in_log(desk, app, f"{record.description} by {record.who}")
     if record.status is ReleaseStatus.PENDING:
         run_release_phase(desk, app, record, options)
     done = desk.state.release(app, record.version)
@@ -70,6 +71,7 @@ def run_release_phase(desk: Desk, app: App, record: ReleaseRecord, options: Phas
     """Run the release command of ``record`` and note how it ended. Raises ReleasePhaseError."""
     assert record.slug is not None
     output = desk.output_of(app, record.version)
+    say_in_log(desk, app, f"Running the release command of {record.label}")
     status = ReleaseStatus.FAILED
     try:
         output.begin()
@@ -78,6 +80,9 @@ def run_release_phase(desk: Desk, app: App, record: ReleaseRecord, options: Phas
             slug, record.config_vars, version=record.version, app_name=app.name
         )
         end = _run(desk, release, output, options)
+        if output.lost:
+            said = f"Not all that the release command wrote could be kept: {output.lost}"
+            desk.narrator.step("output-lost", said, release=record.label)
         if not end.succeeded:
             output.note(end.in_words(options.timeout))
             raise _failure(desk, app, record, end, options)
@@ -88,6 +93,8 @@ def run_release_phase(desk: Desk, app: App, record: ReleaseRecord, options: Phas
         raise
     finally:
         desk.state.set_status(app, record.version, status)
+        if status is ReleaseStatus.FAILED:
+            say_in_log(desk, app, f"Release {record.label} failed")
 
 
 def _run(desk: Desk, release: Release, output: ReleaseOutput, options: PhaseOptions) -> PhaseEnd:
