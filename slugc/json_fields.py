@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 from buildpack.support.errors import SlugkitError, printable
 
+LARGEST = 2**63 - 1
+"""What a number may be: no file is larger, and every program can reckon with it."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -43,6 +46,8 @@ class Fields:
         value = self.mapping.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self.wrong(key, "a whole number from 0")
+        if value > LARGEST:
+            raise self.wrong(key, "a number below 2^63")
         return value
 
     def digest(self, key: str) -> str:

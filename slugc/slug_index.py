@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import NOTHING, value
-from slugc.json_fields import Fields
+from slugc.json_fields import LARGEST, Fields
 from slugc.procfile import ProcessType, is_process_type
 from slugc.slug import SCHEMA, BuildpackRecord, Frame, Layer, SlugFacts, SlugMetadata
 from slugc.slug_errors import (
@@ -31,6 +31,7 @@ from slugc.slug_format import (
     decode_trailer,
     end_of,
 )
+from slugc.slug_texts import is_text, name_from, parse_name
 from slugc.stack import Stack
 
 TAIL = 64 * 1024  # an index is 2 to 20 KiB; what does not fit into the first read takes a second
@@ -154,8 +155,10 @@ def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
         raise SlugIndexError(path, "it is not in canonical form")
     if fields.text("checksum") != checksum_of(fields.mapping):
         raise SlugIndexError(path, "its checksum does not match")
+    if not is_text(fields.mapping, content):
+        raise SlugIndexError(path, "it holds half of a character")
     metadata = SlugMetadata(
-        name=fields.text("name") or name_from(path),
+        name=parse_name(fields) or name_from(path),
         stack=_parse_stack(fields.below("stack")),
         buildpacks=tuple(_parse_buildpack(each) for each in fields.each("buildpacks")),
         process_types=_parse_process_types(fields.below("process_types")),
@@ -171,15 +174,6 @@ def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
     )
     _check_layout(metadata.layers, path, frames_end)
     return metadata
-
-
-def name_from(path: Path) -> str:
-    """What an app is called that nobody named: as its slug file is.
-
-    The directory it was built from is no part of a slug, or a copy of it under another name would
-    give other bytes.
-    """
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.partition(".")[0]).strip("-_")[:63] or "app"
 
 
 def _parse_materials(fields: Fields) -> Mapping[str, str]:
@@ -265,7 +259,9 @@ def _are_frames(rows: object) -> TypeGuard[list[list[Any]]]:
     for row in rows:
         if not isinstance(row, list) or [*map(type, row)] != [str, str, int, int]:
             return False
-        if not (len(row[0]) == len(row[1]) == _HEX_LENGTH and row[2] > 0 and row[3] > 0):
+        if not (len(row[0]) == len(row[1]) == _HEX_LENGTH and 0 < row[2] <= LARGEST):
+            return False
+        if not 0 < row[3] <= LARGEST:
             return False
         hexes += row[:2]
     return _HEX.fullmatch("".join(hexes)) is not None

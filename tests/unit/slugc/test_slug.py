@@ -123,6 +123,13 @@ def test_unknown_keys_are_allowed_and_covered_by_the_checksum(slug: Slug) -> Non
         (lambda d: d["layers"][1].update(offset=1), "layer 'dependencies' lies at a wrong place"),
         (lambda d: d["layers"].pop(), "its layers take"),
         (lambda d: d.update(layers={}), "'layers' is not a list"),
+        (lambda d: d.update(name="../../etc/cron.d/x"), "'name' is not the name of an app"),
+        (lambda d: d.update(name="syntax=docker.io/a/b x"), "'name' is not the name of an app"),
+        (lambda d: d["config_vars"].update(A="\ud800"), "it holds half of a character"),
+        (
+            lambda d: d["layers"][0].update(uncompressed_size=10**400),
+            "'layers[0].uncompressed_size' is not a number below 2^63",
+        ),
     ],
 )
 def test_index_that_contradicts_itself_is_refused(
@@ -232,3 +239,8 @@ def test_reading_a_slug_imports_no_compressor(slug: Slug) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_characters_that_json_writes_as_two_escapes_are_whole(slug: Slug) -> None:
+    path = with_index(slug, lambda document: document.update(materials={"source": "\U0001f40d"}))
+    assert read_slug(path).metadata.materials == {"source": "\U0001f40d"}

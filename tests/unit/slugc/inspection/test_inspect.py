@@ -16,7 +16,7 @@ from slugc.inspection.tree_view import PathNotInSlugError, TreeRequest, parse_tr
 from slugc.packing.slug_writer import write_slug
 from slugc.procfile import ProcessType
 from slugc.slug import BuildpackRecord, Slug, SlugFacts, read_slug
-from slugc.slug_index import name_from
+from slugc.slug_texts import name_from
 from slugc.stack import Stack
 from slugc.store import Store
 from tests.unit.slugc.inspection.test_packages import FLASK, SITE, make_slug

@@ -107,7 +107,6 @@ def test_whatever_a_slug_says_is_text(tmp_path: Path) -> None:
     record = BuildpackRecord(name=EVIL, version=EVIL, digest=EVIL, source=EVIL)
     facts = changed(
         FACTS,
-        name=EVIL,
         buildpacks=(record,),
         process_types={ProcessType("web"): EVIL},
         config_vars={EVIL: EVIL},
@@ -123,6 +122,7 @@ def test_whatever_a_slug_says_is_text(tmp_path: Path) -> None:
     }
     tree = make_tree(tmp_path / "tree", files)
     slug = write_slug(tree, tmp_path / "e.slug", facts=facts, store=Store(tmp_path / "s")).slug
+    slug = changed(slug, metadata=changed(slug.metadata, name=EVIL))  # readers refuse such names
     build = changed(
         RECORD,
         steps=(BuildStep(name=EVIL, started=0, duration=1),),
