@@ -18,6 +18,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -227,17 +228,27 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False)
             space.build_dir: space.previous_dir,
             space.buildpacks_dir: space.last_buildpacks_dir,
         }
-    _to_trash(space, [lasting.get(path, path) for path in fading])
+    _to_trash(space, list(dict.fromkeys(lasting.get(path, path) for path in fading)))
     for made, kept in lasting.items():
         if os.path.lexists(made):
             made.rename(kept)
 
 
 def _made_for_one_build(space: BuildSpace) -> list[Path]:
-    """Everything in the work directory that does not last: a build's /tmp too ends with it."""
+    """Everything in the work directory that does not last: a build's /tmp too ends with it.
+
+    A build may put something else in the place of what lasts, or close its /tmp to everybody.
+    """
     if not space.work_dir.is_dir():
         return []
-    return [path for path in space.work_dir.iterdir() if path.name not in KEPT]
+    space.work_dir.chmod(0o755)
+    return [
+        path for path in space.work_dir.iterdir() if path.name not in KEPT or not _is_real_dir(path)
+    ]
+
+
+def _is_real_dir(path: Path) -> bool:
+    return stat.S_ISDIR(path.lstat().st_mode)
 
 
 def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.files import remove_tree
 from slugc import build_space
 from slugc.build_space import (
     BuildSpace,
@@ -53,6 +54,40 @@ def test_cache_and_tree_outlive_a_build_that_succeeded(tmp_path: Path) -> None:
     assert sorted(path.name for path in (root / "work").iterdir()) == ["cache", "previous"]
     assert (root / "work" / "cache" / "x").read_text() == "x"
     assert (root / "work" / "previous" / "x").read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["cache", "previous"])
+@pytest.mark.parametrize("kind", ["link", "file", "fifo"])
+def test_what_a_build_put_in_the_place_of_what_lasts_goes(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    root, elsewhere = tmp_path / "space", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    make = {"link": lambda p: p.symlink_to(elsewhere), "file": Path.touch, "fifo": os.mkfifo}
+    for _ in range(2):
+        with opened_space(root, keep_cache=True, waiting=silent) as space:
+            place = space.work_dir / name
+            if place.is_dir():
+                remove_tree(place)
+            make[kind](place)
+            (space.build_dir / "x").touch()
+
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        assert not space.cache_dir.is_symlink()
+        assert list(space.cache_dir.iterdir()) == []
+        assert [path.name for path in space.previous_dir.iterdir()] == ["x"]
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_tmp_that_a_build_closed_is_opened_again(tmp_path: Path) -> None:
+    root = tmp_path / "space"
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        (space.cache_dir / "x").touch()
+        space.work_dir.chmod(0)
+
+    with opened_space(root, keep_cache=True, waiting=silent) as space:
+        assert space.work_dir.stat().st_mode & 0o777 == 0o755
+        assert (space.cache_dir / "x").exists()
 
 
 def fail_once(root: Path) -> None:
