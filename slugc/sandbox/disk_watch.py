@@ -1,7 +1,7 @@
 """Ends a phase that fills the disk, before it is full for everybody else too.
 
 The kernel counts no directory's bytes. So while a phase runs the free space of the file system is
-looked at, which costs nothing; only when it has shrunk by the limit are the work directory's own
+looked at, which costs nothing; only when it has shrunk by the limit are the build's own
 files counted, since others write too.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _EVERY = 0.25  # seconds
@@ -17,13 +17,16 @@ FREE_SHARE = 0.9
 
 
 class DiskWatch:
-    """Watches ``work_dir`` in a thread of its own from start to ``stop``."""
+    """Watches ``places``, all a build may write to, in a thread of its own until ``stop``.
 
-    def __init__(self, work_dir: Path, limit: int, end: Callable[[], None]) -> None:
-        self._work_dir, self._limit, self._end = work_dir, limit, end
+    They lie on one file system.
+    """
+
+    def __init__(self, places: Sequence[Path], limit: int, end: Callable[[], None]) -> None:
+        self._places, self._limit, self._end = tuple(places), limit, end
         self._stopped = threading.Event()
         self.is_reached = False
-        self._free = free_space(work_dir)
+        self._free = free_space(self._places[0])
         self._written = 0
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -36,11 +39,11 @@ class DiskWatch:
 
     def _watch(self) -> None:
         while not self._stopped.wait(_EVERY):
-            free = free_space(self._work_dir)
+            free = free_space(self._places[0])
             self._written += max(0, self._free - free)
             self._free = free
             if self._written >= self._limit:
-                self._written = used_space(self._work_dir)
+                self._written = sum(map(used_space, self._places))
                 if self._written > self._limit:
                     self.is_reached = True
                     self._end()

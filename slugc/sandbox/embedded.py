@@ -171,9 +171,9 @@ class EmbeddedSandbox:
             self._waiting.append(self._start())
 
     def _watch_disk(self) -> None:
-        work_dir = self._request.work_dir
-        self._disk_limit = self._request.limits.disk or default_limit(work_dir)
-        self._disk = DiskWatch(work_dir, self._disk_limit, self._kill_running)
+        places = (self._request.work_dir, self._request.home_dir)
+        self._disk_limit = self._request.limits.disk or default_limit(places[0])
+        self._disk = DiskWatch(places, self._disk_limit, self._kill_running)
 
     def _kill_running(self) -> None:
         for each in tuple(self._running):

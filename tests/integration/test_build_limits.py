@@ -213,6 +213,12 @@ def test_a_build_that_needs_the_network_is_told_that_it_is_off(tmp_path: Path) -
     )
 
 
+def test_home_counts_among_what_a_build_may_write(root: Path) -> None:
+    script = "head -c 80000000 /dev/zero >/app/big; sleep 9"
+    found = probe(root, "root", script, limits={"disk": 20 << 20})
+    assert found["error"] == "The build was stopped at its disk limit of 20M (--disk)"
+
+
 SPY = """\
 cat "$3/TOKEN" >/dev/null
 for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do

@@ -134,7 +134,7 @@ def test_what_happened_in_an_earlier_phase_explains_nothing() -> None:
 def test_the_words_for_a_full_disk() -> None:
     assert disk_reached("bin/compile", 50 << 20).text() == (
         "The build was stopped at its disk limit of 50M (--disk)\n\n"
-        "bin/compile left more than that in the build dir, the cache and /tmp.\n\n"
+        "bin/compile left more than that in the build dir, the cache, HOME and /tmp.\n\n"
         "Allow it more with --disk, or find out what uses so much."
     )
 
@@ -195,7 +195,7 @@ def test_the_watch_counts_before_it_ends_anything(
     used = [200, 900]
     monkeypatch.setattr(disk_watch, "used_space", lambda _path: used.pop(0))
 
-    watch = DiskWatch(tmp_path, 500, ended.set)
+    watch = DiskWatch((tmp_path,), 500, ended.set)
 
     assert ended.wait(5)
     assert used == []
