@@ -56,7 +56,7 @@ class RegistryHttp:
         """
         url = urljoin(self.base, url)
         answer = self._send(method, url, self._headers(url, headers), body, streamed)
-        if answer.status == 401 and self._authorize(answer.headers.get("www-authenticate", "")):
+        if answer.status == 401 and self._may_authorize(url, answer):
             answer = self._send(method, url, self._headers(url, headers), body, streamed)
         for _ in range(_MAX_REDIRECTS):
             if method not in {"GET", "HEAD"} or answer.status not in {301, 302, 303, 307, 308}:
@@ -83,6 +83,12 @@ class RegistryHttp:
                 self.host, f"It sends us to {urlsplit(found).netloc} without TLS."
             )
         return found
+
+    def _may_authorize(self, url: str, answer: Answer) -> bool:
+        """Whether we have what is asked for. Layers may be sent elsewhere, where our login has no
+        business: who is asked there says where tokens are made."""
+        is_ours = _origin(url) == _origin(self.base)
+        return is_ours and self._authorize(answer.headers.get("www-authenticate", ""))
 
     def _authorize(self, challenge: str) -> bool:
         """Get what ``WWW-Authenticate`` asks for; False when there is nothing to try."""

@@ -328,6 +328,27 @@ def test_a_password_goes_to_no_other_server_and_not_without_tls(tmp_path: Path) 
     ]
 
 
+def test_a_server_that_layers_are_sent_to_gets_no_login_by_asking(tmp_path: Path) -> None:
+    env = logged_in(tmp_path, "me:s3cret")
+    seen: list[tuple[str, str | None]] = []
+
+    def send(
+        method: str, url: str, headers: Mapping[str, str], body: Body | None, streamed: bool
+    ) -> Answer:
+        seen.append((urlsplit(url).netloc, headers.get("Authorization")))
+        if urlsplit(url).netloc == "store.example.net":
+            asks = {"www-authenticate": 'Bearer realm="https://store.example.net/token"'}
+            return answer(401, headers=asks)
+        if method == "POST":
+            return answer(202, headers={"location": "https://store.example.net/upload"})
+        return answer(404)
+
+    with pytest.raises(RegistryDeniedError):
+        push(image(), PLACE, env=env, plain_http=False, notify=print, send=send)
+    assert seen[-1] == ("store.example.net", None)
+    assert {login for _, login in seen} == {None}
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "found"),
     [
