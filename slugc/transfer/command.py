@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.support.errors import printable_path
 from slugc.build_command import APP_NAME, AppNameError
 from slugc.progress import make_progress
 from slugc.slug import SlugFormat, read_slug
+from slugc.sources.git.urls import shown_url
 from slugc.transfer.export import Exported, ExportRequest, export_slug
 from slugc.transfer.rebase import rebase
 from slugc.transfer.slug_import import ImportRequest, import_slug
@@ -58,7 +60,7 @@ def import_from_options(source: str, options: Options, *, env: Mapping[str, str]
         plain_http=options["plain_http"] is True,
     )
     with make_progress(env, quiet=options["quiet"] is True, color=None) as progress:
-        progress.step(f"Importing {source}")
+        progress.step(f"Importing {printable_path(shown_url(source))}")
         slug = import_slug(request, progress.info)
     if options["as_json"] is not True:
         return str(slug.archive)

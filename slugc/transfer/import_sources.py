@@ -19,13 +19,13 @@ from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.slug import SlugFacts, read_slug
 from slugc.slug_format import FOOTER_MAGIC, GZIP_MAGIC, TAR_END, ZSTD_MAGIC
 from slugc.slug_verify import tar_chunks
+from slugc.sources.download import downloaded
 from slugc.stack import read_host_stack
 from slugc.transfer.app_facts import NotOurImageError, facts_of_label, facts_of_slug
 from slugc.transfer.bases import MARKS, image_target, open_image
 from slugc.transfer.image import STARTER, AppFacts, ImageLayer
 from slugc.transfer.peeking import peek
 from slugc.transfer.rebase import own_layers
-from slugc.transfer.registry_errors import RegistryUnreachableError
 from slugc.transfer.slug_layers import file_chunks
 from slugc.transfer.streams import checked, without_end
 from slugc.transfer.tar_files import SourceUnreadableError
@@ -34,6 +34,7 @@ from slugc.transfer.targets import Target, Transport
 if TYPE_CHECKING:
     from slugc.transfer.slug_import import ImportRequest
 
+_DOWNLOAD_TIMEOUT = 600.0  # seconds, for the 500 MB that a slug may have
 _ENDINGS = (".tar.gz", ".tgz", ".tar.zst", ".tar", ".slug")
 # The plain tar of layers is as large as what it holds, and as the headers in it.
 _PLAIN = Limits(packed=2 * DEFAULT_LIMITS.unpacked)
@@ -63,9 +64,7 @@ def open_source(request: ImportRequest, scratch: Path) -> Iterator[ImportSource]
     if text == "-":
         yield ImportSource(name="app", stream=sys.stdin.buffer)
     elif re.match(r"https?://", text):
-        file = scratch / "download"
-        _download(text, file, request)
-        with file.open("rb") as stream:
+        with downloaded(text, scratch / "download", timeout=_DOWNLOAD_TIMEOUT) as stream:
             yield ImportSource(name=_name(urlsplit(text).path), stream=stream)
     else:
         with _opened(image_target(text, request.cwd), request, scratch) as source:
@@ -143,23 +142,6 @@ def _joined(layers: tuple[ImageLayer, ...], shown: str) -> Iterator[bytes]:
         tar = partial(checked, layer.tar(), layer.diff_id, where=shown)
         yield from without_end(tar(), len(TAR_END))
     yield TAR_END
-
-
-def _download(url: str, file: Path, request: ImportRequest) -> None:
-    """Fetch a slug to a file. What it is worth is seen when it is unpacked."""
-    from slugc.transfer.http_door import open_http
-    from slugc.transfer.registry_http import RegistryHttp
-
-    http = RegistryHttp(url, "", {}, send=open_http(request.env))
-    answer = http.call("GET", url, what="Fetching the slug", streamed=True)
-    size = 0
-    with file.open("xb") as out:
-        for chunk in answer.stream():
-            size += len(chunk)
-            if size > DEFAULT_LIMITS.packed:
-                found = f"It is larger than {DEFAULT_LIMITS.packed:,} bytes."
-                raise RegistryUnreachableError(http.host, found)
-            out.write(chunk)
 
 
 def _name(file: str) -> str:

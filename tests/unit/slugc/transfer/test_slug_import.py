@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import json
 import sys
 import tarfile
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from buildpack.support.errors import ExitCode
 from slugc.archive.errors import UnsafeMemberError
 from slugc.procfile import ProcfileError
 from slugc.slug import Slug, SlugFormat, read_slug, read_tar
+from slugc.sources.git.program import FetchError
 from slugc.stack import read_host_stack
 from slugc.transfer.export import export_slug
 from slugc.transfer.import_facts import ProcessesFileError
@@ -72,6 +75,15 @@ def test_what_it_was_taken_for_is_told(open_dir: Path) -> None:
     told.clear()
     bring(open_dir, str(tarball(open_dir / "b.tgz", APP, prefix="./")), told, output="b")
     assert told == ["A herokuish slug: the archive's top is the app.", *TOLD_UNKNOWN]
+
+
+@pytest.mark.parametrize("name", [".release", "processes.json"])
+def test_a_directory_is_no_file_that_says_something(open_dir: Path, name: str) -> None:
+    top = open_dir / "slug"
+    (top / "app").mkdir(parents=True)
+    (top / "app" / "app.py").touch()
+    (top / name if name == "processes.json" else top / "app" / name).mkdir()
+    assert bring(open_dir, str(top)).metadata.process_types == {}
 
 
 def test_what_lies_beside_app_is_left_out_as_on_heroku(open_dir: Path) -> None:
@@ -212,3 +224,29 @@ def test_what_is_there_is_not_overwritten(open_dir: Path) -> None:
     assert (open_dir / "out.slug").read_text() == "mine"
     bring(open_dir, source, force=True)
     assert read_slug(open_dir / "out.slug").metadata.process_types
+
+
+class Closed(http.server.BaseHTTPRequestHandler):
+    """Asks for a login and has nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(404 if self.headers.get("Authorization") else 401)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        return
+
+
+def test_a_password_in_a_url_is_used_and_not_told(open_dir: Path) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Closed) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        place = f"127.0.0.1:{web.server_address[1]}/x.tgz"
+        with pytest.raises(FetchError) as caught:
+            bring(open_dir, f"http://me:s3cret@{place}?token=s3cret")
+        web.shutdown()
+        thread.join()
+    assert caught.value.text().startswith(
+        f"http://***@{place}?*** could not be fetched\n\nHTTP status 404 (1 attempt)."
+    )
+    assert "s3cret" not in caught.value.text()
