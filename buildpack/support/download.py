@@ -125,7 +125,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows, but takes the password to no other server (urllib would)."""
+    """Follows, but takes the password to no other server (urllib would), and TLS for no less."""
 
     def redirect_request(
         self,
@@ -136,6 +136,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        if req.type == "https" and urllib.parse.urlsplit(newurl).scheme != "https":
+            raise DownloadError(req.full_url, "it leads to an address without TLS", 1)
         followed = super().redirect_request(req, fp, code, msg, headers, newurl)
         if followed is not None and not same_origin(req.full_url, newurl):
             followed.remove_header("Authorization")

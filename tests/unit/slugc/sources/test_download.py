@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
+import io
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from buildpack.support.download import _Redirects
+from buildpack.support.urls import DownloadError
 from slugc.archive.errors import ArchiveLimitError
 from slugc.sources.download import downloaded
 from slugc.sources.fetching import fetch_archive
@@ -87,3 +93,17 @@ def test_one_that_drips_ends_in_time(server: str, tmp_path: Path) -> None:
     with pytest.raises(FetchTimeoutError):
         fetch_archive(f"{server}/slow.tgz", tmp_path / "out", timeout=0.3)
     assert time.monotonic() - started < 2
+
+
+def test_what_was_asked_for_over_tls_does_not_come_without() -> None:
+    asked = urllib.request.Request("https://example.com/app.tgz")
+    follow = partial(
+        _Redirects().redirect_request, asked, io.BytesIO(), 302, "Found", http.client.HTTPMessage()
+    )
+    assert follow("https://other.example/app.tgz") is not None
+    with pytest.raises(DownloadError) as caught:
+        follow("http://other.example/app.tgz")
+    assert caught.value.text().startswith(
+        "Could not download https://example.com/app.tgz\n\n"
+        "it leads to an address without TLS (1 attempt)."
+    )
