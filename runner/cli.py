@@ -12,7 +12,6 @@ import click
 from buildpack.support.errors import UsageError
 from buildpack.version import __version__
 from runner import commands
-from runner.overview import overview
 from runner.requests import COMMANDS
 from runner.signals import InterruptedEarlyError
 
@@ -80,6 +79,8 @@ def cli(context: click.Context) -> None:
     A first word that is not one of the commands below is a process type.
     """
     if context.invoked_subcommand is None:
+        from runner.overview import overview
+
         found = overview(Path.cwd())
         click.echo(context.get_help() if found is None else found, nl=found is None)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildpack.support.errors import UsageError, printable
 from buildpack.support.values import value
-from runner.engine_choice import EngineChoice, determine_engine
-from runner.engines.base import Limits
 from runner.front import LOOPBACK
+
+if TYPE_CHECKING:  # commands that start no container are quicker without
+    from runner.engine_choice import EngineChoice
+    from runner.engines.base import Limits
 
 # Words after slug-run that are no process type: cli.py has a command for each (tests compare).
 COMMANDS = (
@@ -148,6 +150,9 @@ def one_off_request(options: Mapping[str, Any], env: Mapping[str, str], cwd: Pat
 
 
 def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> dict[str, Any]:
+    from runner.engine_choice import determine_engine
+    from runner.engines.base import Limits
+
     limits = Limits(
         memory=parse_size(options["memory"]),
         cpus=options["cpus"],

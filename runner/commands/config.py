@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from buildpack.support.errors import UsageError
 from buildpack.support.values import NOTHING
 from runner.app_option import OpenedApp, app_option, opened_app
-from runner.config.changes import ConfigChange, ConfigOutcome, change_config
 from runner.config.dialect_names import DIALECTS, OURS
+
+if TYPE_CHECKING:
+    from runner.config.changes import ConfigChange, ConfigOutcome
 
 _NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 _DIALECT = click.option(
@@ -88,6 +91,7 @@ def set_(
     NAME=- takes the value from standard input, where no other user of the machine can see it; one
     line end after it is left out.
     """
+    from runner.config.changes import ConfigChange
     from runner.config.given import given_values, read_files
 
     if not words and not env_files:
@@ -133,6 +137,8 @@ def unset(context: click.Context, /, names: tuple[str, ...], **_: object) -> Non
     \b
       slug-run config unset DEBUG TEAM
     """
+    from runner.config.changes import ConfigChange
+
     _change(context, ConfigChange(unset=frozenset(names)))
 
 
@@ -148,6 +154,7 @@ def edit(context: click.Context, /, **_: object) -> None:
     They are written to a file that only you can read, as an env file. What you change becomes one
     release; what you wrote is kept if it cannot be used.
     """
+    from runner.config.changes import change_config
     from runner.config.editor import edit_config
 
     with opened_app(_app_name(context)) as opened:
@@ -177,6 +184,7 @@ def import_(
       heroku config -j | slug-run config import --dialect json -
       slug-run config export -a polls | slug-run config import -a polls-staging -
     """
+    from runner.config.changes import ConfigChange
     from runner.config.given import read_files
 
     _change(
@@ -249,6 +257,8 @@ def _current(opened: OpenedApp) -> Mapping[str, str]:
 
 
 def _change(context: click.Context, change: ConfigChange) -> None:
+    from runner.config.changes import change_config
+
     with opened_app(_app_name(context)) as opened:
         outcome = change_config(opened, change, tell=_say)
     _report(outcome)
