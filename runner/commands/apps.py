@@ -121,6 +121,8 @@ def destroy(name: str | None, confirm: str | None, app_name: str | None) -> None
     \b
       slug-run apps destroy polls --confirm polls
     """
+    from runner.config.settling import stop_containers
+
     chosen = name or app_name
     with opened_app(chosen) as opened:
         app = opened.app
@@ -139,6 +141,7 @@ def destroy(name: str | None, confirm: str | None, app_name: str | None) -> None
             tell=lambda line: click.echo(line, err=True),
         ) as held,
     ):
+        stop_containers(opened)
         opened.state.destroy_app(held)
         forget_app_dir(opened.data_dir, held)
     click.echo(f"Destroyed {app.name}.", err=True)

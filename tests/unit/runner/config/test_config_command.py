@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.app_option import OpenedApp
 from runner.config_vars import MAX_VALUE
 from runner.state.values import NewRelease, ReleaseStatus
+from runner.supervision.poke import Settled
 from tests.unit.runner.config.conftest import SlugRun
 from tests.unit.runner.config.nasty import CURATED, random_values
 
@@ -44,19 +46,19 @@ def test_herokus_spellings(word: str, polls: SlugRun) -> None:
 
 
 def test_every_value_survives_set_and_get(polls: SlugRun) -> None:
-    for text in VALUES:
-        if text != "-":  # means standard input; see below
-            polls.done("config", "set", f"A={text}")
-            assert polls.config_vars() == {"A": text}
-            assert polls.done("config", "get", "A") == f"{text}\n"
+    named = {f"V{number}": text for number, text in enumerate(VALUES) if text != "-"}
+    polls.done("config", "set", *(f"{name}={text}" for name, text in named.items()))
+    assert polls.config_vars() == named
+    for name, text in named.items():
+        assert polls.done("config", "get", name) == f"{text}\n"
 
 
-def test_every_value_survives_a_pipe_from_get_to_set(polls: SlugRun) -> None:
-    for text in VALUES:
-        polls.done("config", "set", "B=-", stdin=f"{text}\n".encode())
-        assert polls.config_vars() == {"B": text}
-        polls.done("config", "set", "B=-", stdin=polls.done("config", "get", "B").encode())
-        assert polls.config_vars() == {"B": text}
+@pytest.mark.parametrize("text", [*CURATED[:20], *CURATED[-4:], "-", "a\r\n", "\n\n"])
+def test_a_value_survives_a_pipe_from_get_to_set(text: str, polls: SlugRun) -> None:
+    polls.done("config", "set", "A=-", stdin=f"{text}\n".encode())
+    assert polls.config_vars() == {"A": text}
+    polls.done("config", "set", "B=-", stdin=polls.done("config", "get", "A").encode())
+    assert polls.config_vars() == {"A": text, "B": text}
 
 
 def test_every_value_survives_export_and_import_and_json(polls: SlugRun) -> None:
@@ -304,6 +306,50 @@ def test_the_app_may_be_named_before_the_subcommand_or_after(polls: SlugRun) -> 
 def test_a_description_names_twenty_and_counts_the_rest(polls: SlugRun) -> None:
     polls.done("config", "set", *(f"V{n:02}=1" for n in range(25)))
     assert polls.releases()[0].description.endswith("V18, V19 and 5 more config vars")
+
+
+def test_the_log_names_what_was_set_and_never_the_value(polls: SlugRun) -> None:
+    polls.done("config", "set", "SECRET=s3cret", "A=1")
+    polls.done("config", "set", "A=1")
+    lines = [line.partition(" ")[2] for line in polls.done("logs").splitlines()]
+    assert lines == [
+        "slug-run[api]: Set A, SECRET config vars by me",
+        "slug-run[api]: Release v1 created by me",
+    ]
+
+
+def test_an_app_that_is_kept_running_is_restarted_unless_that_is_refused(
+    polls: SlugRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poked: list[str] = []
+
+    def record(opened: OpenedApp) -> Settled:
+        poked.append(opened.app.name)
+        return Settled(ok=True, containers=())
+
+    monkeypatch.setattr("runner.supervision.asking.poke_and_tell", record)
+    polls.done("config", "set", "A=1")
+    polls.state(lambda state: state.set_supervision(state.app("polls"), {}))
+    polls.done("config", "set", "A=1")
+    polls.done("config", "set", "--no-restart", "A=2")
+    assert poked == []
+    _, _, err = polls("config", "set", "A=3")
+    assert err == "Set A config vars on polls: v3\nRestarting polls\n"
+    assert poked == ["polls"]
+
+
+def test_containers_that_do_not_come_up_after_a_change_are_an_error_and_the_change_stays(
+    polls: SlugRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "runner.supervision.asking.poke_and_tell",
+        lambda _: Settled(ok=False, containers=[{"name": "web.1", "state": "crashed"}]),
+    )
+    polls.state(lambda state: state.set_supervision(state.app("polls"), {}))
+    code, _, err = polls("config", "set", "A=1")
+    assert code == 1
+    assert "polls is not as wanted: web.1 did not come up" in err
+    assert polls.config_vars() == {"A": "1"}
 
 
 def test_every_subcommand_shows_an_example(polls: SlugRun) -> None:

@@ -31,7 +31,7 @@ def does(editor: Path, script: str) -> None:
 
 
 def files_of(polls: SlugRun) -> list[str]:
-    return sorted(path.name for path in (polls.home / "apps" / "1").iterdir())
+    return sorted(path.name for path in (polls.home / "apps" / "1").iterdir() if path.is_file())
 
 
 def test_what_is_edited_becomes_one_release(polls: SlugRun, editor: Path) -> None:

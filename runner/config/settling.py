@@ -1,0 +1,50 @@
+"""After a change of config vars: a line in the app's log, and containers that see it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from runner.app_lock import app_dir
+from runner.app_option import OpenedApp
+from runner.state.values import ReleaseRecord
+
+API = "api"  # Heroku's name for whoever changes an app
+
+
+def log_release(opened: OpenedApp, release: ReleaseRecord, *, tell: Callable[[str], None]) -> None:
+    """Say in the app's log who changed which names. Nothing fails for want of it."""
+    from runner.logbook.app_log import AppLog, LogDirectoryError
+    from runner.logbook.place import log_dir
+
+    with contextlib.ExitStack() as stack:
+        try:
+            log = stack.enter_context(AppLog(log_dir(opened.data_dir, opened.app)))
+        except LogDirectoryError as err:
+            tell(f"{err.brief}: {err.details}")
+            return
+        log.system(API, f"{release.description} by {release.who}")
+        log.system(API, f"Release {release.label} created by {release.who}")
+
+
+def restart_containers(opened: OpenedApp, *, tell: Callable[[str], None]) -> None:
+    """Replace what runs by containers of the new release, where the app is kept running.
+
+    Raises NotUpError when they do not come up.
+    """
+    if opened.state.supervision(opened.app) is None:
+        return
+    from runner.supervision.asking import poke_and_tell, require_up
+
+    tell(f"Restarting {opened.app.name}")
+    require_up(opened, poke_and_tell(opened))
+
+
+def stop_containers(opened: OpenedApp) -> None:
+    """End what runs of an app that is about to be forgotten."""
+    directory = app_dir(opened.data_dir, opened.app) / "supervisor"
+    if opened.state.supervision(opened.app) is None and not directory.exists():
+        return
+    from runner.supervision.asking import stop
+
+    stop(opened)
