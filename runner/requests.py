@@ -24,10 +24,14 @@ COMMANDS = (
     "logs",
     "plan",
     "promote",
+    "ps",
     "releases",
+    "restart",
     "rollback",
     "run",
+    "scale",
     "start",
+    "stop",
 )
 
 # What `start` does when nothing else is said, as click hands it over (tests compare).
@@ -39,6 +43,7 @@ DEFAULTS: Mapping[str, Any] = {
     "bind": LOOPBACK,
     "boot_timeout": 60,
     "exit_on_crash": False,
+    "detach": False,
     "no_prefix": False,
     "no_color": False,
     "slug_file": None,

@@ -247,7 +247,7 @@ class Router:
         from http.client import HTTPException
 
         try:
-            status, said = _ask_socket(self._socket, method, target, body)
+            status, said = ask_socket(self._socket, method, target, body)
         except (OSError, HTTPException) as err:
             raise RouterError(f"{method} {target}: {err}") from err
         if status != 200:
@@ -272,7 +272,7 @@ class Router:
         self._exit_fd = self._log_fd = -1
 
 
-def _ask_socket(path: Path, method: str, target: str, body: object) -> tuple[int, str]:
+def ask_socket(path: Path, method: str, target: str, body: object) -> tuple[int, str]:
     """One HTTP request over a unix socket: the status, and what was said."""
     from http.client import HTTPConnection  # 25 ms that only a run with a router needs
 

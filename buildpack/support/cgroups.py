@@ -7,7 +7,9 @@ says that limits are soft.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -232,6 +234,29 @@ def limit_files(cgroup: Cgroup, limits: Limits) -> tuple[tuple[Path, str], ...]:
 def _is_supported(path: Path) -> bool:
     # swap accounting is a kernel option (swapaccount=1); without it there is nothing to write
     return path.exists() or "sw" not in path.name
+
+
+def remove_groups_except(hierarchies: Hierarchies, run_id: str, known: frozenset[str]) -> None:
+    """Delete a run's groups of other names than ``known``, and kill what is in them."""
+    for top in hierarchies.parents:
+        run = top / PARENT / run_id
+        for group in run.iterdir() if run.is_dir() else ():
+            if group.is_dir() and group.name not in known:
+                deadline = time.monotonic() + 2.0
+                for pid in _words(group / "cgroup.procs"):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                remove_group(group, deadline)
+
+
+def set_cpu_weight(cgroup: Cgroup, weight: int) -> None:
+    """Its share of the processors while others want them too; 100 is the kernel's default."""
+    directory = cgroup.dirs.get("cpu")
+    if directory is None:
+        return
+    file, text = ("cpu.weight", weight) if cgroup.is_v2 else ("cpu.shares", weight * 1024 // 100)
+    if (directory / file).exists():
+        (directory / file).write_text(str(text))
 
 
 def remove_run_groups(hierarchies: Hierarchies, run_id: str) -> None:

@@ -42,10 +42,7 @@ def locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> Itera
     file is written to. Only who holds the lock alone may remove or rename the file; who waits for
     it meanwhile notices, and takes the new one.
     """
-    deadline = time.monotonic() + timeout
-    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    while (descriptor := _locked_file(path, mode, deadline, timeout)) is None:
-        pass
+    descriptor = open_locked(path, timeout=timeout, shared=shared)
     try:
         if not shared:
             os.ftruncate(descriptor, 0)
@@ -54,6 +51,15 @@ def locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> Itera
         yield
     finally:
         os.close(descriptor)
+
+
+def open_locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> int:
+    """``locked`` for who keeps the descriptor: the lock is held until its last copy is closed."""
+    deadline = time.monotonic() + timeout
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    while (descriptor := _locked_file(path, mode, deadline, timeout)) is None:
+        pass
+    return descriptor
 
 
 def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int | None:

@@ -41,6 +41,7 @@ from runner.session import run_formation
     help="How long a web container may take to listen on its PORT.",
 )
 @click.option("--exit-on-crash", is_flag=True, help="Stop all when one ends, with its code.")
+@click.option("-d", "--detach", is_flag=True, help="Leave the app running, and return.")
 @click.option("--no-prefix", is_flag=True, help="Log lines without time and name.")
 @click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
 @shared_options
@@ -54,6 +55,11 @@ def command(context: click.Context, /, **options: Any) -> None:
       slug-run web=2 worker=1
       slug-run web --env DEBUG=1 --env-file .env
     """  # fmt: skip
+    if options["detach"]:
+        from runner.supervision.detached import start_detached
+
+        click.echo(start_detached(options, os.environ))
+        return
     commands = COMMANDS if context.meta.get("bare") else ()
     outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=commands))
     if outcome.reason:

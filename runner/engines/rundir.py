@@ -72,6 +72,17 @@ def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> Ru
     return RunDir(id=run_id, root=root, sockets=sockets, lock=lock)
 
 
+def find_run_dir(data_dir: Path, env: Mapping[str, str], run_id: str, lock: int) -> RunDir | None:
+    """The run directory of somebody who gave us its ``lock``; None if it is not there."""
+    run = RunDir(
+        id=run_id,
+        root=_private_dir(data_dir / "run") / run_id,
+        sockets=_sockets_root(env) / run_id,
+        lock=lock,
+    )
+    return run if run.root.is_dir() and run.sockets.is_dir() else None
+
+
 def sweep(
     data_dir: Path, env: Mapping[str, str], *, engine: str, also: Callable[[str], None]
 ) -> tuple[str, ...]:

@@ -59,6 +59,9 @@ class Sandbox:
     cgroup_view: tuple[tuple[Path, PurePosixPath], ...]
     has_terminal: bool
     seccomp_fd: int
+    status_fd: int | None = None
+    """Where bubblewrap writes how it ended, for who is not its parent: then the container outlives
+    who started it, and only the lifeline ends it (network.py)."""
 
 
 def masked_in(proc: Path = Path("/proc")) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -100,11 +103,17 @@ def _namespaces(sandbox: Sandbox) -> tuple[str, ...]:
         "--unshare-cgroup",
         "--disable-userns",
         *("--hostname", sandbox.hostname),
-        "--die-with-parent",
+        *_bond(sandbox.status_fd),
         # Without a session of its own a process could type into the terminal it came from. With
         # a terminal, it is a private one, and the container's own session takes it over.
         *(() if sandbox.has_terminal else ("--new-session",)),
     )
+
+
+def _bond(status_fd: int | None) -> tuple[str, ...]:
+    if status_fd is None:
+        return ("--die-with-parent",)
+    return ("--json-status-fd", str(status_fd))
 
 
 def _identity() -> tuple[str, ...]:

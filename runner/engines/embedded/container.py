@@ -62,8 +62,11 @@ class EmbeddedContainer:
             signalled |= fresh
 
     def kill(self) -> None:
-        """End the container's init: the kernel then kills all that is in its namespace."""
-        if self.launched.init_fd is not None and self.poll() is None:
+        """End the container's init: the kernel then kills all that is in its namespace.
+
+        Also when the chain has ended: killed from outside, it may leave the init behind.
+        """
+        if self.launched.init_fd is not None and not self.is_removed:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.launched.init_fd, signal.SIGKILL)
 

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from typing import Protocol
 
 from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -49,6 +50,19 @@ class MemoryTooLowError(SlugkitError):
         )
 
 
+class Chain(Protocol):
+    """The outermost program of a container: a process we started, or one we took over."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+
 @value
 class Launched:
     """Both ends of the chain, each with a descriptor that becomes readable when it ends.
@@ -56,7 +70,7 @@ class Launched:
     The init, the first process inside the container, is None when all was over before we looked.
     """
 
-    chain: Process
+    chain: Chain
     chain_fd: int
     init_pid: int | None
     init_fd: int | None
@@ -80,6 +94,10 @@ class Descriptors:
         os.write(descriptor, content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
+
+    def keep(self, descriptor: int) -> int:
+        """One more that the chain inherits; it is closed here with the others."""
+        return self._keep(descriptor)
 
     def close_writer(self) -> None:
         """After the start: end of file on ``ready`` then means the chain is gone."""

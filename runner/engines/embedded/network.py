@@ -64,13 +64,15 @@ class Network:
     ``await_bridge`` comes before the first container, ``await_way_out`` before its first port.
     """
 
-    def __init__(self, subnet: Subnet, *, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, subnet: Subnet, *, env: Mapping[str, str], lifeline: tuple[int, int] | None = None
+    ) -> None:
         self.subnet = subnet
         self._env = env
         self._free = list(subnet.container_addresses)
         self._slirp: Starting | None = None
         self._socket: Path | None = None
-        self._reader, self._lifeline = os.pipe()
+        self._reader, self._lifeline = lifeline or os.pipe()
         try:
             self._holder = _start_holder(self._reader, env)
         except BaseException:
@@ -85,6 +87,12 @@ class Network:
         Its children, the holder first, are in the PID namespace that containers are started in.
         """
         return self._holder.process.pid
+
+    @property
+    def slirp_pid(self) -> int:
+        """The process that is the way out, once ``await_bridge`` has returned."""
+        assert self._slirp is not None
+        return self._slirp.process.pid
 
     @property
     def api(self) -> SlirpApi:

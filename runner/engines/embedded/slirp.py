@@ -55,7 +55,17 @@ class SlirpApi:
     def remove_forward(self, forward: int) -> None:
         self._ask("remove_hostfwd", {"id": forward})
 
-    def _ask(self, execute: str, arguments: dict[str, object]) -> dict[str, object]:
+    def forwards(self) -> tuple[int, ...]:
+        """The ids of all that there are."""
+        # The one answer that is not wrapped in "return".
+        entries = self._ask("list_hostfwd", {}, wrapped=False).get("entries")
+        if not isinstance(entries, list):
+            raise SlirpError("list_hostfwd", json.dumps(entries))
+        return tuple(int(entry["id"]) for entry in entries)
+
+    def _ask(
+        self, execute: str, arguments: dict[str, object], *, wrapped: bool = True
+    ) -> dict[str, object]:
         request = json.dumps({"execute": execute, "arguments": arguments}).encode()
         try:
             with socket.socket(socket.AF_UNIX) as client:
@@ -66,15 +76,15 @@ class SlirpApi:
                 answer = b"".join(iter(lambda: client.recv(4096), b""))
         except OSError as err:
             raise SlirpError(execute, str(err)) from err
-        return _parse_answer(execute, answer)
+        return _parse_answer(execute, answer, wrapped=wrapped)
 
 
-def _parse_answer(execute: str, answer: bytes) -> dict[str, object]:
+def _parse_answer(execute: str, answer: bytes, *, wrapped: bool) -> dict[str, object]:
     try:
         parsed = json.loads(answer)
     except ValueError as err:
         raise SlirpError(execute, answer.decode("utf-8", "replace") or "nothing") from err
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("return"), dict):
+    result = parsed.get("return") if wrapped and isinstance(parsed, dict) else parsed
+    if not isinstance(result, dict):
         raise SlirpError(execute, answer.decode("utf-8", "replace"))
-    result: dict[str, object] = parsed["return"]
     return result

@@ -53,6 +53,19 @@ exec "$@"
 """
 
 
+# The same for a container that outlives who starts it: that one writes down what it has started,
+# then says so. Should it be killed before, nobody knows of this container, and it ends here.
+_BEGIN_WHEN_TOLD = """\
+ready=$1 errors=$2 told=$4
+eval "$3" || exit 1
+printf '\\0' >&"$ready" || exit 1
+read -r -n 1 -u "$told" || exit 1
+exec 2>&"$errors" {ready}>&- {errors}>&- {told}<&-
+shift 4
+exec "$@"
+"""
+
+
 @value
 class Plug:
     """How the container joins the app's network."""
@@ -78,6 +91,8 @@ class Start:
     process_limits: str
     has_terminal: bool
     argv: Sequence[str]
+    told_fd: int | None = None
+    """Where the container waits for a word before its command begins."""
 
 
 def start_argv(start: Start) -> tuple[str, ...]:
@@ -91,11 +106,19 @@ def start_argv(start: Start) -> tuple[str, ...]:
         *("sh", "-c", _BUILD, "slugkit-build"),
         *_build_parameters(start),
         *("bwrap", "--args", str(start.args_fd), "--"),
-        *("/bin/bash", "-p", "-c", _BEGIN, "slugkit-begin"),
-        *(str(start.ready_fd), str(start.stderr_fd), start.process_limits),
+        *_begin(start),
         # The terminal becomes the one that Ctrl-C and job control act through.
         *(("/usr/bin/setsid", "--ctty") if start.has_terminal else ()),
         *start.argv,
+    )
+
+
+def _begin(start: Start) -> tuple[str, ...]:
+    script = _BEGIN if start.told_fd is None else _BEGIN_WHEN_TOLD
+    return (
+        *("/bin/bash", "-p", "-c", script, "slugkit-begin"),
+        *(str(start.ready_fd), str(start.stderr_fd), start.process_limits),
+        *(() if start.told_fd is None else (str(start.told_fd),)),
     )
 
 

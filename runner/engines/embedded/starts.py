@@ -46,6 +46,16 @@ class Ground:
     memory_upper: int | None
 
 
+@value
+class Lasting:
+    """Descriptors of a container that outlives who starts it; the start closes them."""
+
+    status_fd: int
+    """where it is written how it ended"""
+    told_fd: int
+    """where it waits to be told that it is known"""
+
+
 class Starts:
     """Starts containers on one ``Ground``."""
 
@@ -138,21 +148,32 @@ class Starts:
         home: Path,
         inside: str,
         cgroup: cgroups.Cgroup | None,
+        lasting: Lasting | None = None,
     ) -> Launched:
         tree = rootfs.app_tree(self._ground.layers, home, home / "app")
         with contextlib.closing(Descriptors(streams)) as descriptors:
+            sandbox = bwrap.Sandbox(
+                hostname=spec.name.replace(".", "-"),
+                app=tree.target,
+                env=spec.env,
+                cgroup_view=() if cgroup is None else cgroup.view,
+                has_terminal=streams.terminal,
+                seccomp_fd=descriptors.content("seccomp", self._ground.filter),
+                status_fd=None if lasting is None else descriptors.keep(lasting.status_fd),
+            )
             start = starter.Start(
                 drop=drop_prefix(),
                 cgroup=cgroup,
                 plug=self._plug(inside),
                 tree=tree,
                 memory_upper=self._ground.memory_upper,
-                args_fd=self._write_walls(spec, streams, tree.target, cgroup, descriptors),
+                args_fd=self._write_walls(sandbox, descriptors),
                 ready_fd=descriptors.said,
                 stderr_fd=descriptors.stderr,
                 process_limits=self._process_limits(is_soft=cgroup is None),
                 has_terminal=streams.terminal,
                 argv=spec.argv,
+                told_fd=None if lasting is None else descriptors.keep(lasting.told_fd),
             )
             command = Command(
                 argv=starter.start_argv(start),
@@ -187,21 +208,10 @@ class Starts:
 
     def _write_walls(
         self,
-        spec: ContainerSpec,
-        streams: Streams,
-        app: Path,
-        cgroup: cgroups.Cgroup | None,
+        sandbox: bwrap.Sandbox,
         descriptors: Descriptors,
     ) -> int:
         """bubblewrap's arguments as a memory file, which no other process can read."""
-        sandbox = bwrap.Sandbox(
-            hostname=spec.name.replace(".", "-"),
-            app=app,
-            env=spec.env,
-            cgroup_view=() if cgroup is None else cgroup.view,
-            has_terminal=streams.terminal,
-            seccomp_fd=descriptors.content("seccomp", self._ground.filter),
-        )
         arguments = "\0".join(bwrap.arguments(self._ground.walls, sandbox))
         return descriptors.content("bwrap-args", os.fsencode(arguments))
 

@@ -1,0 +1,39 @@
+"""``slug-run ps``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from runner.app_option import app_option, opened_app
+from runner.state.values import App
+from runner.supervision.asking import read_containers, say
+from runner.supervision.wanted import read_release
+
+
+@click.command("ps")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@app_option
+def command(*, as_json: bool, app_name: str | None) -> None:
+    """List the containers of an app that `slug-run start -d` keeps running."""
+    from runner.supervision.table import containers_json, containers_text
+
+    with opened_app(app_name) as opened:
+        containers = read_containers(opened)
+        release = read_release(opened.state, opened.data_dir, opened.app)
+    if as_json:
+        click.echo(containers_json(containers or ()))
+    elif containers:
+        types: dict[str, str] = {}
+        if release is not None:
+            types = {str(x): y for x, y in release.slug.metadata.process_types.items()}
+        click.echo(containers_text(containers, types, now=time.time()))
+    else:
+        say(_nothing(opened.app, is_supervised=containers is not None))
+
+
+def _nothing(app: App, *, is_supervised: bool) -> str:
+    if is_supervised:
+        return f"{app.name} runs no containers: slug-run scale web=1 --app {app.name}"
+    return f"{app.name} is not running: slug-run start -d --app {app.name}"

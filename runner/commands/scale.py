@@ -1,0 +1,73 @@
+"""``slug-run scale``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from runner.app_lock import PATIENCE
+from runner.app_option import app_option, opened_app
+from runner.scaling import changes_line, first_formation, formation_line, parse_steps
+from runner.sizes import DEFAULT_SIZE
+from runner.supervision.asking import (
+    change_formation,
+    describe,
+    poke_and_tell,
+    read_containers,
+    require_release,
+    require_up,
+    say,
+)
+
+
+@click.command("scale", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, metavar="[TYPE[=|+|-]N[:SIZE]]...", type=click.UNPROCESSED)
+@click.option("--json", "as_json", is_flag=True, help="The formation as a JSON array.")
+@click.option("--no-wait", is_flag=True, help="Give up at once while the app is being changed.")
+@app_option
+def command(words: tuple[str, ...], *, as_json: bool, no_wait: bool, app_name: str | None) -> None:
+    """Show how many containers of each process type run, or change it.
+
+    \b
+      slug-run scale                       as a line to use again
+      slug-run scale web=2 worker+1
+      slug-run scale web=3:standard-2x     with another size
+      slug-run scale worker=0
+
+    The counts are kept through deploys and restarts of everything.
+    """  # fmt: skip
+    steps = parse_steps(words)
+    with opened_app(app_name) as opened:
+        name = opened.app.name
+        if steps:
+            patience = 0.0 if no_wait else PATIENCE
+            before, after = change_formation(opened, lambda _: steps, patience=patience)
+            changes = changes_line(before, after)
+            say(f"Scaling {name}: {changes or 'nothing changes'}")
+            settled = poke_and_tell(opened)
+            if not as_json:
+                if settled is None:
+                    click.echo(f"Set {describe(after)}")
+                    say(f"{name} is not running: slug-run start -d --app {name}")
+                else:
+                    click.echo(f"Now running {describe(after)}")
+            require_up(opened, settled)
+        types = require_release(opened).slug.metadata.process_types
+        formation = opened.state.formation(opened.app)
+        counts = list(formation.values()) or list(first_formation(types))
+        if as_json:
+            up = [each["type"] for each in read_containers(opened) or () if each["state"] == "up"]
+            rows = [
+                {
+                    "type": each.process_type,
+                    "quantity": each.quantity,
+                    "size": each.size or DEFAULT_SIZE,
+                    "command": types.get(each.process_type),
+                    "up": up.count(each.process_type),
+                }
+                for each in counts
+            ]
+            click.echo(json.dumps(rows, indent=2))
+        elif not steps:
+            click.echo(formation_line(counts))

@@ -1,0 +1,30 @@
+"""``slug-run stop``."""
+
+from __future__ import annotations
+
+import click
+
+from runner.app_option import app_option, opened_app
+from runner.supervision.asking import require_up, restart, say, stop
+
+
+@click.command("stop")
+@click.argument("words", nargs=-1, metavar="[TYPE|TYPE.N]...")
+@app_option
+def command(words: tuple[str, ...], *, app_name: str | None) -> None:
+    """Stop an app that `slug-run start -d` keeps running.
+
+    \b
+      slug-run stop                    the whole app; its formation is remembered
+      slug-run stop web.1              this one: a fresh one takes its place
+
+    To have fewer containers of a type: slug-run scale worker=0.
+    """
+    with opened_app(app_name) as opened:
+        name = opened.app.name
+        if words:
+            say(f"Stopping {', '.join(words)}; the formation asks for as many, so others start")
+            require_up(opened, restart(opened, words))
+            return
+        say(f"Stopping {name}")
+        click.echo(f"Stopped {name}" if stop(opened) else f"{name} was not running")

@@ -1,0 +1,220 @@
+"""What the commands about a formation do: start -d, scale, restart, stop. Each changes what is
+wanted, then pokes the supervisor and tells what happens until all is as it should be."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
+
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
+from buildpack.support.values import value
+from runner.app_lock import PATIENCE, app_dir, app_lock
+from runner.app_option import OpenedApp
+from runner.deploys.errors import NotDeployedError
+from runner.logbook.app_log import AppLog, LogDirectoryError
+from runner.logbook.place import log_dir
+from runner.logs import clean
+from runner.release import Release
+from runner.scaling import Step, changes_line, formation_line, scaled
+from runner.state.values import WantedCount
+from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
+from runner.supervision.poke import Settled, poke
+from runner.supervision.wanted import Settings, parse_settings, read_release
+from slugc.procfile import ProcessType
+
+API = "api"
+LAST_WAIT = 10.0  # seconds for keeper and supervisor to be gone
+
+Formation = Mapping[ProcessType, WantedCount]
+
+
+class NotUpError(SlugkitError):
+    """Containers that are wanted did not come up."""
+
+    exit_code = ExitCode.FAILED
+    id = "not-up"
+
+    def __init__(self, app: str, names: Sequence[str]) -> None:
+        self.app, self.names = app, tuple(names)
+        super().__init__(
+            f"{app} is not as wanted: {', '.join(self.names) or 'nothing'} did not come up",
+            resolution="They are tried again, with pauses that grow to a minute. See why:\n\n"
+            f"    slug-run logs --app {app}",
+        )
+
+
+class NotRunningError(SlugkitError):
+    """The app is not kept running, so there is nothing to do it to."""
+
+    exit_code = ExitCode.FAILED
+    id = "not-running"
+
+    def __init__(self, app: str) -> None:
+        self.app = app
+        super().__init__(
+            f"{app} is not running", resolution=f"Start it:\n\n    slug-run start -d --app {app}"
+        )
+
+
+class NoSuchContainerError(UsageError):
+    """A word that names no container and no process type that runs."""
+
+    id = "no-such-container"
+
+    def __init__(self, app: str, word: str, names: Sequence[str]) -> None:
+        self.app, self.word, self.names = app, word, tuple(names)
+        super().__init__(
+            f"{app} has no container called '{printable(word)}'",
+            resolution=f"It has: {', '.join(self.names) or 'none'}.",
+        )
+
+
+@value
+class Scaled:
+    """A formation that was changed."""
+
+    before: Formation
+    after: Formation
+    settled: Settled | None
+    """None when the app is not kept running"""
+
+
+def change_formation(
+    opened: OpenedApp,
+    make_steps: Callable[[Formation], Sequence[Step]],
+    *,
+    patience: float = PATIENCE,
+    settings: Settings | None = None,
+) -> tuple[Formation, Formation]:
+    """Change what is wanted, all of it or nothing; the formation before and after.
+
+    With ``settings`` the app is to be kept running from now on.
+    """
+    with app_lock(
+        opened.state,
+        opened.data_dir,
+        opened.app,
+        doing="scaling",
+        who=opened.who,
+        patience=patience,
+        tell=say,
+    ) as app:
+        types = require_release(opened).slug.metadata.process_types
+        before: Formation = {}
+
+        def edit(current: Formation) -> Sequence[WantedCount]:
+            nonlocal before
+            before = dict(current)
+            return scaled(current, make_steps(current), types)
+
+        after = opened.state.scale(app, edit)
+        if settings is not None:
+            opened.state.set_supervision(app, settings.as_json())
+    if changes_line(before, after):
+        said = ", ".join(f"{each.process_type}={each.quantity}" for each in after.values())
+        say_in_log(opened, f"Scale to {said} by {opened.who}")
+    return before, after
+
+
+def require_release(opened: OpenedApp) -> Release:
+    """What was deployed. Raises NotDeployedError and SlugGoneError."""
+    release = read_release(opened.state, opened.data_dir, opened.app)
+    if release is None:
+        raise NotDeployedError(opened.app.name)
+    return release
+
+
+def known_settings(opened: OpenedApp) -> Settings:
+    """What ``start -d`` was told last, while it holds."""
+    found = opened.state.supervision(opened.app)
+    return Settings() if found is None else parse_settings(found)
+
+
+def poke_and_tell(opened: OpenedApp, request: Event | None = None) -> Settled | None:
+    """Poke the supervisor, and tell on standard error what its containers do."""
+    return poke(opened.data_dir, opened.app, on_event=tell_event, request=request)
+
+
+def require_up(opened: OpenedApp, settled: Settled | None) -> None:
+    """Raise NotUpError unless all that is wanted is up."""
+    if settled is not None and not settled.ok:
+        names = [str(each["name"]) for each in settled.containers if each["state"] != "up"]
+        raise NotUpError(opened.app.name, names)
+
+
+def read_containers(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
+    """What the supervisor says there is; None when there is none."""
+    directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
+    last = (
+        ask(opened.app.name, directory, {"do": "containers"}) if is_supervised(directory) else None
+    )
+    containers = None if last is None else last.get("containers")
+    return containers if isinstance(containers, list) else None
+
+
+def restart(opened: OpenedApp, words: Sequence[str]) -> Settled:
+    """Replace the containers that ``words`` name; all without words. Raises NotRunningError."""
+    containers = read_containers(opened)
+    if containers is None and opened.state.supervision(opened.app) is None:
+        raise NotRunningError(opened.app.name)
+    names = [str(each["name"]) for each in containers or ()]
+    for word in words:
+        if word not in names and word not in {name.rpartition(".")[0] for name in names}:
+            raise NoSuchContainerError(opened.app.name, word, names)
+    say_in_log(opened, f"Restart of {', '.join(words) or 'all'} by {opened.who}")
+    settled = poke_and_tell(opened, {"do": "restart", "names": list(words)})
+    return settled or Settled(ok=True, containers=())
+
+
+def stop(opened: OpenedApp) -> bool:
+    """End the formation and its supervisor; False when nothing was running."""
+    was_wanted = opened.state.supervision(opened.app) is not None
+    opened.state.set_supervision(opened.app, None)
+    if was_wanted:
+        say_in_log(opened, f"Stop by {opened.who}")
+    directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
+    if not is_supervised(directory):
+        return was_wanted
+    ask(opened.app.name, directory, {"do": "reconcile"}, on_event=tell_event)
+    deadline = time.monotonic() + LAST_WAIT
+    while is_supervised(directory) and time.monotonic() < deadline:
+        time.sleep(0.01)  # the keeper ends a moment after its supervisor
+    return True
+
+
+def describe(counts: Formation) -> str:
+    """``web at 2:standard-1x, worker at 1:standard-1x``."""
+    line = formation_line(counts.values())
+    return ", ".join(word.replace("=", " at ", 1) for word in line.split())
+
+
+def tell_event(event: Event, out: TextIO | None = None) -> None:
+    """One line for what a container does."""
+    name = str(event.get("name", ""))
+    match event.get("event"):
+        case "up":
+            say(f"  {name:<9} up       {event.get('seconds'):.1f}s", out)
+        case "stopped":
+            say(f"  {name:<9} stopped  status {event.get('code')}", out)
+        case "crashed":
+            say(f"  {name:<9} crashed  status {event.get('code')}", out)
+        case "failed":
+            say(f"  {name:<9} failed   {event.get('text')}", out)
+
+
+def say(text: str, out: TextIO | None = None) -> None:
+    # Names and errors may hold what is anybody's.
+    stream = out or sys.stderr
+    stream.write(f"{clean(text, color=False)}\n")
+    stream.flush()
+
+
+def say_in_log(opened: OpenedApp, text: str) -> None:
+    """A line of ours in the app's log; nothing fails for want of it."""
+    try:
+        with AppLog(log_dir(opened.data_dir, opened.app)) as log:
+            log.system(API, text)
+    except LogDirectoryError as err:
+        say(f"{err.brief}: {err.details}")

@@ -1,0 +1,290 @@
+"""The supervisor's process: takes over what runs, listens, and keeps all as it is wanted.
+
+    python -m runner.supervision.daemon APP --keeper FD
+
+Started by the keeper. Exits with 0 when the app is not to be kept running any more and everything
+has ended; with anything else it is started again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from buildpack.support.errors import SlugkitError
+from runner.engines.embedded.lasting import LastingEngine
+from runner.formation import WEB
+from runner.front import find_caddy
+from runner.logbook.app_log import AppLog
+from runner.signals import StopSignals
+from runner.supervision.control import Client, Control
+from runner.supervision.fd_store import KeptFds, supervisor_argv
+from runner.supervision.front import LastingRouter
+from runner.supervision.reconcile import Place, Rolling
+from runner.supervision.records import Records
+from runner.supervision.supply import Material, Supply
+from runner.supervision.upkeep import Event, Upkeep, named
+from runner.supervision.wanted import Wanted, read_wanted
+from slugc.privileges import data_dir
+
+LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
+LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused
+
+
+class Daemon:
+    """One app's supervisor."""
+
+    def __init__(self, number: int, *, env: Mapping[str, str], keeper: socket.socket) -> None:
+        self._number, self._env = number, env
+        self._home = data_dir(env)
+        self._app_dir = self._home / "apps" / str(number)
+        self._dir = self._app_dir / "supervisor"
+        self._keeper = keeper
+        self._fds = KeptFds(keeper)
+        self._selector = selectors.DefaultSelector()
+        self._log = AppLog(self._app_dir / "log")  # runner/logbook/place.py
+        self._supply = Supply(self._home, self._fds)
+        self._wanted: Wanted | None = None
+        self._is_stopping = False
+        self._is_broken = False
+        self._stamp: object = None
+        self._looked = 0.0
+
+    def run(self) -> None:
+        """Until nothing is wanted any more and nothing runs."""
+        self._engine = LastingEngine(
+            self._env, fds=self._fds, notify=lambda text: self._log.system("supervisor", text)
+        )
+        is_new = not self._engine.go_on(self._dir)
+        if is_new:
+            self._engine.begin(self._dir)
+        self._router: LastingRouter | None = None
+        self._upkeep = self._make_upkeep()
+        keys = set(self._log.recover())
+        with StopSignals() as signals:
+            signals.hold()
+            self._signals = signals
+            self._selector.register(signals, selectors.EVENT_READ, signals.drain)
+            self._selector.register(self._keeper, selectors.EVENT_READ, self._attend_keeper)
+            self._watch_network()
+            self._control = Control(self._dir, selector=self._selector, handle=self._handle)
+            self._read_wanted()
+            self._upkeep.adopt()
+            known = {live.container.id for live in self._upkeep.lives.values()}
+            for key in keys - known:
+                self._log.close_container(key)
+            self._upkeep.want(self._wanted)
+            gc.collect()
+            gc.freeze()  # what is there now stays
+            while not self._is_over():
+                self._attend_one_round()
+        self._end()
+
+    def _make_upkeep(self) -> Upkeep:
+        return Upkeep(
+            engine=self._engine,
+            log=self._log,
+            fds=self._fds,
+            records=Records(self._engine.records_dir),
+            selector=self._selector,
+            material=self._material,
+            tell=self._tell,
+        )
+
+    def _tell(self, event: Event) -> None:
+        self._control.tell(event)
+
+    def _material(self, place: Place) -> Material:
+        assert self._wanted is not None
+        assert self._wanted.release is not None
+        return self._supply.material(self._wanted.release, place)
+
+    def _is_over(self) -> bool:
+        is_unwanted = self._wanted is None or self._is_stopping
+        return is_unwanted and not self._upkeep.lives
+
+    def _attend_one_round(self) -> None:
+        for key, _ in self._selector.select(self._patience()):
+            # An earlier callback of this round may have closed what this one is about.
+            if self._selector.get_map().get(key.fileobj) is key:
+                key.data()
+        if self._signals.first is not None and not self._is_stopping:
+            self._is_stopping = True
+            self._upkeep.want(None)
+        now = time.monotonic()
+        due = self._upkeep.due()
+        if due is not None and due <= now:
+            self._upkeep.attend_dues()
+        if now - self._looked >= LOOK_EVERY:
+            self._look()
+        self._log.settle()
+        self._mend_network()
+        if self._control.is_awaited and self._upkeep.is_settled():
+            self._settle()
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        longest = self._looked + LOOK_EVERY
+        if not self._log.settle():
+            longest = min(longest, now + LOG_EVERY)
+        due = self._upkeep.due()
+        return max(0.0, (longest if due is None else min(due, longest)) - now)
+
+    # What is wanted
+
+    def _look(self) -> None:
+        """Whoever changed state.db may have been killed before we were told."""
+        self._looked = time.monotonic()
+        if _stamp(self._home) != self._stamp:
+            self._read_wanted()
+            self._upkeep.want(None if self._is_stopping else self._wanted)
+
+    def _read_wanted(self) -> None:
+        self._looked, self._stamp = time.monotonic(), _stamp(self._home)
+        try:
+            self._wanted = read_wanted(self._home, self._number)
+            self._set_up_front()
+        except SlugkitError as err:
+            # What runs goes on; ``look`` tries again when something has changed.
+            self._stamp = None
+            self._log.system("supervisor", f"{err.brief}. Nothing was changed.")
+
+    def _set_up_front(self) -> None:
+        caddy = find_caddy(self._env)
+        if self._wanted is None or caddy is None:
+            return
+        settings = self._wanted.settings
+        if self._router is None:
+            self._router = LastingRouter(
+                caddy, directory=self._engine.run.sockets / "router", fds=self._fds
+            )
+        self._unwatch_front()
+        try:
+            for line in self._router.listen_on(settings.bind, settings.port):
+                self._log.system("router", line)
+        finally:
+            self._upkeep.front = self._router
+            self._upkeep.strategies = {WEB: Rolling()}
+            self._watch_front()
+
+    # Requests
+
+    def _handle(self, client: Client, request: Mapping[str, object]) -> None:
+        client.send({"event": "accepted"})
+        match request.get("do"):
+            case "containers":
+                client.send({"event": "containers", "containers": self._upkeep.snapshot()})
+                client.is_open = False
+                return
+            case "restart":
+                words = request.get("names")
+                names = words if isinstance(words, list) else []
+                found = self._upkeep.restart(named(str(each) for each in names))
+                client.send({"event": "restarting", "names": found})
+            case "kill":
+                self._upkeep.kill_all()
+            case _:
+                self._read_wanted()
+                self._upkeep.want(None if self._is_stopping else self._wanted)
+        client.is_waiting = True
+
+    def _settle(self) -> None:
+        self._control.finish_waiting(
+            {
+                "event": "settled",
+                "ok": self._upkeep.is_as_wanted(),
+                "containers": self._upkeep.snapshot(),
+            }
+        )
+        wanted, lives = self._wanted, self._upkeep.lives.values()
+        if wanted is not None and wanted.release is not None:
+            version = wanted.release.version
+            if all(live.record.version == version for live in lives):
+                self._supply.let_go_except(wanted.release.slug, self._fds.names)
+
+    # What else may happen
+
+    def _attend_keeper(self) -> None:
+        """The keeper says nothing unasked: readable means that it is gone."""
+        self._fds.is_kept = False
+        self._log.close()
+        self._fds.become_keeper(supervisor_argv(self._number), self._env)
+
+    def _watch_network(self) -> None:
+        for descriptor in self._engine.watched:
+            self._selector.register(descriptor, selectors.EVENT_READ, self._attend_network)
+
+    def _attend_network(self) -> None:
+        for descriptor in self._engine.watched:
+            self._selector.unregister(descriptor)
+        self._is_broken = True
+        self._log.system("supervisor", "The app's network has ended; its containers start again")
+        self._upkeep.want(None)
+        for live in self._upkeep.lives.values():
+            live.container.kill()
+
+    def _mend_network(self) -> None:
+        if not self._is_broken or self._upkeep.lives:
+            return
+        self._is_broken = False
+        self._engine.end(self._dir)
+        self._engine.begin(self._dir)
+        self._upkeep.records = Records(self._engine.records_dir)
+        self._watch_network()
+        self._upkeep.want(None if self._is_stopping else self._wanted)
+
+    def _watch_front(self) -> None:
+        for descriptor in self._router.streams() if self._router is not None else ():
+            self._selector.register(descriptor, selectors.EVENT_READ, self._attend_front)
+
+    def _unwatch_front(self) -> None:
+        for descriptor in self._router.streams() if self._router is not None else ():
+            if descriptor in self._selector.get_map():
+                self._selector.unregister(descriptor)
+
+    def _attend_front(self) -> None:
+        assert self._router is not None
+        self._unwatch_front()
+        try:
+            for line in self._router.attend():
+                self._log.system("router", line)
+        finally:
+            self._watch_front()
+
+    def _end(self) -> None:
+        """Everything has ended: leave nothing behind."""
+        self._control.finish_waiting({"event": "settled", "ok": True, "containers": []})
+        self._control.close()
+        if self._router is not None:
+            self._unwatch_front()
+            self._router.end()
+        self._engine.end(self._dir)
+        self._log.close()
+
+
+def _stamp(home: Path) -> object:
+    """Changes whenever state.db does."""
+    found = []
+    for name in ("state.db", "state.db-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            status = (home / name).stat()
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    number, _, keeper = argv
+    gc.set_threshold(50_000)
+    Daemon(int(number), env=dict(os.environ), keeper=socket.socket(fileno=int(keeper))).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

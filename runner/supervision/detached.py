@@ -1,0 +1,149 @@
+"""``slug-run start -d``: an app's formation, left running under a supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError
+from runner.app_option import OpenedApp, opened_app
+from runner.engine_choice import check_engine, determine_engine
+from runner.formation import WEB, determine_formation, parse_formation
+from runner.front import find_caddy
+from runner.ports import ensure_port_free
+from runner.requests import DEFAULTS, start_request
+from runner.scaling import Step, parse_steps
+from runner.state.values import WantedCount
+from runner.supervision.asking import (
+    change_formation,
+    describe,
+    known_settings,
+    poke_and_tell,
+    read_containers,
+    require_release,
+    require_up,
+    say,
+)
+from runner.supervision.poke import Settled
+from runner.supervision.wanted import Settings
+from slugc.procfile import ProcessType
+
+# What a supervisor takes from the app's releases and sizes instead, and how to say it there.
+_ATTACHED_ONLY = {
+    "slug_file": ("--slug", "slug-run deploy FILE"),
+    "assignments": ("--env", "slug-run config set NAME=VALUE"),
+    "env_files": ("--env-file", "slug-run config set --env-file FILE"),
+    "memory": ("--memory", "slug-run scale web=1:standard-2x"),
+    "cpus": ("--cpus", "slug-run scale web=1:standard-2x"),
+    "pids": ("--pids", "slug-run scale web=1:standard-2x"),
+    "exit_on_crash": ("--exit-on-crash", "slug-run start, without -d"),
+    "no_prefix": ("--no-prefix", "slug-run logs"),
+}
+
+
+class AttachedOnlyError(UsageError):
+    """Options that mean nothing to an app that is left running."""
+
+    id = "attached-only"
+
+    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
+        self.options = tuple(option for option, _ in found)
+        super().__init__(
+            f"{', '.join(self.options)} cannot be used with --detach",
+            details="What is left running is the app's current release with its config vars.",
+            resolution="Instead:\n\n" + "\n".join(f"    {instead}" for _, instead in found),
+        )
+
+
+class EngineNotYetError(SlugkitError):
+    """Only one engine can leave containers running yet."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "engine-not-yet"
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        super().__init__(
+            f"The {engine} engine cannot leave an app running yet",
+            resolution="Use the embedded engine with --detach:\n\n"
+            "    slug-run start -d --engine embedded",
+        )
+
+
+def start_detached(options: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    """Start the app's formation, or bring it to what ``options`` say; what to print in the end."""
+    found = [_ATTACHED_ONLY[name] for name in _ATTACHED_ONLY if options[name] != DEFAULTS[name]]
+    if found:
+        raise AttachedOnlyError(found)
+    engine = determine_engine(options["engine"], env)
+    if engine.name != "embedded":
+        raise EngineNotYetError(engine.name)
+    unfit = check_engine("embedded", env)
+    if unfit is not None:
+        raise unfit
+    with opened_app(options["app"], env) as opened:
+        settings = _settings(opened, options, env)
+        containers = read_containers(opened)
+        if containers is None and find_caddy(env) is not None:
+            ensure_port_free(settings.port, host=settings.bind)
+        steps = _steps(opened, options)
+        say(f"Starting {opened.app.name} {require_release(opened).title.rpartition(' ')[2]}")
+        _, after = change_formation(opened, steps, settings=settings)
+        settled = poke_and_tell(opened)
+        require_up(opened, settled)
+        return f"Now running {describe(after)}{_where(settled, settings, env)}"
+
+
+def _settings(opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
+    """As it was told last, with what is given now."""
+    known = known_settings(opened)
+    request = start_request({**options, "slug_file": None}, env, Path("/"))
+    given = {
+        name: getattr(request, name)
+        for name in ("port", "bind", "boot_timeout", "stop_timeout")
+        if options[name] != DEFAULTS[name]
+    }
+    return Settings(**{**known.as_json(), **given})
+
+
+def _steps(opened: OpenedApp, options: Mapping[str, Any]) -> Any:
+    """From the formation there is to the changes that were asked for."""
+    words: Sequence[str] = options["types"]
+    bare = [word for word in words if word.replace("-", "").replace("_", "").isalnum()]
+    types = require_release(opened).slug.metadata.process_types
+    if options["count"] is not None or options["concurrency"] is not None:
+        asked = parse_formation(words, count=options["count"], concurrency=options["concurrency"])
+        quantities = determine_formation(asked, types).quantities
+        fixed = [Step(process_type=x, operation="=", number=n) for x, n in quantities.items()]
+        return lambda _: fixed
+    steps = parse_steps(word for word in words if word not in bare)
+
+    def make(current: Mapping[ProcessType, WantedCount]) -> Sequence[Step]:
+        """A type that is only named runs, once if it did not."""
+        named = [
+            Step(
+                process_type=ProcessType(word), operation="=", number=max(1, _count(current, word))
+            )
+            for word in bare
+        ]
+        return [*named, *steps]
+
+    return make
+
+
+def _count(current: Mapping[ProcessType, WantedCount], word: str) -> int:
+    found = current.get(ProcessType(word))
+    return found.quantity if found is not None else 0
+
+
+def _where(settled: Settled | None, settings: Settings, env: Mapping[str, str]) -> str:
+    """Where web answers."""
+    containers = settled.containers if settled is not None else ()
+    web = [each for each in containers if each["type"] == WEB]
+    if not web:
+        return ""
+    if find_caddy(env) is not None:
+        host = "localhost" if settings.bind == "127.0.0.1" else settings.bind
+        return f"\n{'http://'}{host}:{settings.port}"
+    return "".join(f"\n{each['name']} at http://{each['address']}" for each in web)

@@ -1,0 +1,251 @@
+"""Caddy before an app that is kept running: it goes on while supervisors come and go.
+
+Its guard is a shell that becomes ``cat`` on the lifeline: Caddy is bound to the guard by its
+parent-death signal, the guard to the lifeline. What is written down is the guard, before it is
+told to start Caddy; so there is never a Caddy that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from buildpack.support.command import Command, Process, spawn
+from buildpack.support.errors import SlugkitError
+from buildpack.support.files import write_atomically
+from runner.engines.base import Address
+from runner.engines.embedded.identity import ProcessId, has_ended, open_process, process_id
+from runner.engines.embedded.lasting import LIFELINE, READER, FdStore, write_now
+from runner.engines.embedded.processes import children
+from runner.front import LOOPBACK, TOOL_PATH
+from runner.ports import ensure_port_free
+from runner.router import Router, RouterError, ask_socket, caddy_argv, caddy_config
+from slugc.privileges import hand_over
+
+OUTPUT = "router"
+GUARD_FILE = "guard.json"
+
+# Waits for a word, starts Caddy, then lives as long as the lifeline (descriptor 3).
+_GUARD = """\
+read -r _ || exit 1
+"$@" </dev/null >/dev/null 3<&- &
+exec cat <&3 >/dev/null
+"""
+
+
+class Guarded:
+    """Caddy and its guard, whoever's children they are. What of ``Process`` the router uses."""
+
+    def __init__(self, guard: ProcessId, guard_fd: int, process: Process | None) -> None:
+        self._guard, self._guard_fd, self._process = guard, guard_fd, process
+        found = children(guard.pid)
+        self.pid = found[0] if found else 0
+        self._caddy_fd: int | None = None
+        with contextlib.suppress(ProcessLookupError):
+            self._caddy_fd = os.pidfd_open(self.pid) if found else None
+
+    @property
+    def exit_fd(self) -> int:
+        return os.dup(self._guard_fd if self._caddy_fd is None else self._caddy_fd)
+
+    @property
+    def returncode(self) -> int:
+        return 1  # nobody is told
+
+    def poll(self) -> int | None:
+        ended = self._caddy_fd is None or has_ended(self._caddy_fd) or has_ended(self._guard_fd)
+        return 1 if ended else None
+
+    def terminate(self) -> None:
+        self._signal(self._caddy_fd, signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(self._caddy_fd, signal.SIGKILL)
+        self._signal(self._guard_fd, signal.SIGKILL)
+
+    def wait(self) -> int:
+        has_ended(self._guard_fd, 10.0)
+        if self._caddy_fd is not None:
+            has_ended(self._caddy_fd, 10.0)
+            os.close(self._caddy_fd)
+        os.close(self._guard_fd)
+        if self._process is not None:
+            self._process.wait()
+        return 1
+
+    @staticmethod
+    def _signal(pidfd: int | None, number: int) -> None:
+        if pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+
+
+class LastingRouter(Router):
+    """A Caddy that was started by us or by who was here before us."""
+
+    def __init__(self, caddy: str, *, directory: Path, fds: FdStore) -> None:
+        super().__init__(caddy, listen=Address(host=LOOPBACK, port=0))
+        self._dir, self._fds = directory, fds
+        self._serves: tuple[Address, ...] | None = None
+
+    def listen_on(self, bind: str, port: int) -> Sequence[str]:
+        """Answer there from now on; does nothing when it does already. What is to be logged."""
+        listen = Address(host=bind, port=port)
+        if self._process is None:
+            self._go_on()
+        if listen == self._listen and self._process is not None:
+            return ()
+        self._listen = listen
+        self._end()
+        return self._try_to_start()
+
+    def serve(self, addresses: Sequence[Address]) -> None:
+        self._wanted_upstreams = tuple(addresses)
+        if self._process is None:
+            self._upstreams = tuple(addresses)
+            return
+        try:
+            super().serve(addresses)
+        except RouterError:
+            # It hangs, or is not ours any more: another one is started, with these addresses.
+            self._process.kill()
+
+    def attend(self) -> Sequence[str]:
+        lines = self._read_log() if self._log_fd >= 0 else []
+        if self._process is not None and self._process.poll() is None:
+            return lines
+        self._end()
+        return [*lines, "The load balancer has ended", *self._try_to_start()]
+
+    def end(self) -> None:
+        """Close the port, after the last container."""
+        self._end()
+
+    def _try_to_start(self) -> Sequence[str]:
+        try:
+            ensure_port_free(self._listen.port, host=self._listen.host)
+            self._start()
+        except SlugkitError as err:
+            self._end()
+            return [f"{err.brief}. {err.details}".strip()]
+        return [f"Listening at {self._listen}"]
+
+    def _go_on(self) -> None:
+        """Take over the Caddy that runs, with what it was told."""
+        reader = self._fds.get(OUTPUT)
+        try:
+            found = json.loads((self._dir / GUARD_FILE).read_text())
+        except (OSError, ValueError):
+            return
+        guard = ProcessId(pid=found["pid"], started=found["started"])
+        guard_fd = open_process(guard)
+        if guard_fd is None or reader is None:
+            self._fds.drop(OUTPUT)
+            return
+        self._log_fd = reader
+        self._adopt(guard, guard_fd, None)
+        assert self._process is not None
+        self._listen = Address(host=found["host"], port=found["port"])
+        upstreams = self._read_upstreams() if self._process.poll() is None else None
+        if upstreams is None:
+            self._end()
+        else:
+            self._upstreams = upstreams
+
+    def _adopt(self, guard: ProcessId, guard_fd: int, process: Process | None) -> None:
+        guarded = Guarded(guard, guard_fd, process)
+        self._process = guarded  # type: ignore[assignment]  # what of a process is used
+        self._exit_fd = guarded.exit_fd
+
+    def _read_upstreams(self) -> tuple[Address, ...] | None:
+        from http.client import HTTPException
+
+        try:
+            status, said = ask_socket(self._socket, "GET", "/id/web", None)
+            found: Mapping[str, object] = json.loads(said)
+        except (OSError, ValueError, HTTPException):
+            return None
+        upstreams = found.get("upstreams", []) if status == 200 else None
+        if not isinstance(upstreams, list):
+            return None
+        return tuple(_parse_dial(each["dial"]) for each in upstreams)
+
+    def _start(self) -> None:
+        if not self._dir.is_dir():
+            self._dir.mkdir(mode=0o700)
+            hand_over(self._dir)
+        config = caddy_config(
+            listen=self._listen, upstreams=self._upstreams, admin_socket=self._socket
+        )
+        config_file = self._dir / "caddy.json"
+        write_atomically(config_file, json.dumps(config))
+        self._socket.unlink(missing_ok=True)
+        argv = caddy_argv(
+            self._caddy, config_file, port=self._listen.port, is_root=os.getuid() == 0
+        )
+        home = str(self._dir)
+        env = {"PATH": TOOL_PATH, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reader, False)
+        self._fds.store(OUTPUT, reader)
+        self._log_fd = reader
+        told, teller = os.pipe2(os.O_CLOEXEC)
+        try:
+            process = self._spawn_guard(argv, env, told=told, errors=writer)
+            guard = process_id(process.pid)
+            content = {
+                "pid": guard.pid,
+                "started": guard.started,
+                "host": self._listen.host,
+                "port": self._listen.port,
+            }
+            write_now(self._dir / GUARD_FILE, json.dumps(content))
+            os.write(teller, b"\n")
+        finally:
+            for each in (told, teller, writer):
+                os.close(each)
+        self._await_child(process)
+        self._adopt(guard, os.pidfd_open(process.pid), process)
+        self._await_start()
+
+    def _spawn_guard(
+        self, argv: tuple[str, ...], env: Mapping[str, str], *, told: int, errors: int
+    ) -> Process:
+        lifeline = self._fds.get(READER)
+        assert lifeline is not None
+        assert self._fds.get(LIFELINE) is not None
+        script = f"exec 3<&{lifeline} {lifeline}<&-\n{_GUARD}" if lifeline != 3 else _GUARD
+        command = Command(
+            argv=("bash", "-p", "-c", script, "slugkit-guard", *argv),
+            cwd=self._dir,
+            env=env,
+            title="caddy run",
+            pass_fds=(lifeline,),
+        )
+        return spawn(command, stdin=told, stderr=errors)
+
+    def _await_child(self, process: Process) -> None:
+        """Return when the guard has forked Caddy."""
+        for _ in range(500):
+            if children(process.pid) or process.poll() is not None:
+                return
+            self._sleep(0.005)
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._exit_fd >= 0:
+            os.close(self._exit_fd)
+        self._fds.drop(OUTPUT)
+        self._exit_fd = self._log_fd = -1
+
+
+def _parse_dial(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    return Address(host=host.strip("[]"), port=int(port))

@@ -1,0 +1,152 @@
+"""The keeper: holds an app's file descriptors, and starts its supervisor again when that dies.
+
+As small as a process of Python can be, for it runs as long as the app does: started by its path
+in isolated mode (-I -S), it imports nothing of ours. Its words, each one message over a
+SOCK_SEQPACKET pair whose other end the supervisor has:
+
+    store NAME (with one descriptor)    keep it under that name
+    drop NAME                           close it
+    list                                answered by "fd NAME" with each descriptor, then "end"
+
+    keeper.py [NAME=FD]... -- PROGRAM [ARGUMENT]...
+
+PROGRAM gets ``--keeper FD`` at its end. When it exits with 0 it meant to, and so does the keeper;
+however else it ends, it is started again. SIGTERM and SIGHUP are passed on to it.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import signal
+import socket
+import sys
+import time
+
+STEADY = 2.0  # seconds a supervisor lived after which its end is not the last one's again
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+MESSAGE_SIZE = 512
+
+
+class Keeper:
+    """The descriptors by name, and the supervisor of the moment."""
+
+    def __init__(self, kept: dict[str, int], argv: list[str]) -> None:
+        self.kept = kept
+        self.argv = argv
+        self.pid = 0
+        self.code: int | None = None
+        self.stopping = False
+
+    def run(self) -> int:
+        """Keep a supervisor running until one ends as it meant to; its exit code."""
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, self._pass_on)
+        signal.signal(signal.SIGCHLD, self._reap)
+        quick = 0
+        while True:
+            began = time.monotonic()
+            self._serve(self._start())
+            code = self._wait()
+            if code == 0 or self.stopping:
+                return code
+            quick = quick + 1 if time.monotonic() - began < STEADY else 1
+            time.sleep(pause_before(quick))
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                    signal.signal(number, signal.SIG_DFL)
+                os.set_inheritable(theirs.fileno(), True)
+                argv = [*self.argv, "--keeper", str(theirs.fileno())]
+                os.execv(argv[0], argv)  # noqa: S606  # nothing of ours can be imported here
+            finally:
+                os._exit(127)
+        theirs.close()
+        return ours
+
+    def _serve(self, supervisor: socket.socket) -> None:
+        """Do as it says until it is gone."""
+        with supervisor:
+            while True:
+                try:
+                    data, ancillary, _, _ = supervisor.recvmsg(
+                        MESSAGE_SIZE, socket.CMSG_SPACE(array.array("i").itemsize)
+                    )
+                except ConnectionResetError:
+                    return
+                if not data:
+                    return
+                descriptors = array.array("i")
+                for _level, _kind, content in ancillary:
+                    descriptors.frombytes(content)
+                self._carry_out(supervisor, data.decode(), list(descriptors))
+
+    def _carry_out(self, supervisor: socket.socket, words: str, descriptors: list[int]) -> None:
+        verb, _, name = words.partition(" ")
+        if verb == "store" and descriptors:
+            os.set_inheritable(descriptors[0], False)
+            self._close(name)
+            self.kept[name] = descriptors[0]
+        elif verb == "drop":
+            self._close(name)
+        elif verb == "list":
+            try:
+                for name, descriptor in self.kept.items():
+                    socket.send_fds(supervisor, [f"fd {name}".encode()], [descriptor])
+                supervisor.send(b"end")
+            except (BrokenPipeError, ConnectionResetError):
+                return
+
+    def _close(self, name: str) -> None:
+        descriptor = self.kept.pop(name, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _wait(self) -> int:
+        """The supervisor's exit code."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        while self.code is None:
+            self._note(*os.waitpid(-1, 0))
+        code, self.code, self.pid = self.code, None, 0
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        return code
+
+    def _reap(self, number: int, frame: object) -> None:
+        """Containers that a supervisor left behind are our children now: cleared away."""
+        try:
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                self._note(*found)
+        except ChildProcessError:
+            return
+
+    def _note(self, pid: int, status: int) -> None:
+        if pid == self.pid:
+            self.code = os.waitstatus_to_exitcode(status)
+
+    def _pass_on(self, number: int, frame: object) -> None:
+        self.stopping = True
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
+
+
+def pause_before(quick: int) -> float:
+    """Seconds to wait after as many quick ends: 0, 0.1, 0.2, 0.4 ... 5."""
+    return 0.0 if quick < 2 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (quick - 2))
+
+
+def main(argv: list[str]) -> int:
+    at = argv.index("--")
+    kept = {}
+    for word in argv[:at]:
+        name, _, number = word.rpartition("=")
+        os.set_inheritable(int(number), False)
+        kept[name] = int(number)
+    return Keeper(kept, argv[at + 1 :]).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""What a supervisor leaves for its successor: a file for each container, one for the back-off.
+
+They lie in the engine's run directory and go with it. Written whole (a rename) at every change of
+state, not synced: containers do not outlive the machine. Times are of the monotonic clock, which
+is one for all processes of a boot; those for people are of the wall clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from buildpack.support.values import changed, value
+from runner.engines.embedded.lasting import Token, parse_token, write_now
+from runner.slot import ContainerState
+from runner.supervision.reconcile import Running
+from slugc.procfile import ProcessType
+
+PLACES = "places"
+
+
+@value
+class Record:
+    """A container: what it is made of, how it does, and the engine's token for it."""
+
+    process_type: ProcessType
+    ordinal: int
+    version: int
+    size: str
+    command: str
+    port: int | None
+    state: ContainerState
+    began: float
+    """monotonic"""
+    since: float
+    """in this state, for people"""
+    token: Token
+    output: str
+    """the name its output is kept under by the keeper"""
+    is_outdated: bool = False
+    stop_by: float | None = None
+    """monotonic: when it is killed, or given up"""
+    is_killed: bool = False
+    follows: ContainerState = ContainerState.DOWN
+    """what its place is in once it has stopped as it was told to: starting again, or down"""
+
+    @property
+    def key(self) -> str:
+        return self.token.key
+
+    @property
+    def name(self) -> str:
+        return f"{self.process_type}.{self.ordinal}"
+
+    @property
+    def running(self) -> Running:
+        return Running(
+            key=self.key,
+            process_type=self.process_type,
+            ordinal=self.ordinal,
+            version=self.version,
+            size=self.size,
+            state=self.state,
+            is_outdated=self.is_outdated,
+        )
+
+
+@value
+class Crashes:
+    """A place whose containers end by themselves."""
+
+    count: int
+    due: float
+    """monotonic: not before"""
+    since: float
+    version: int
+    """of the release they are of: with another one all is forgotten"""
+
+
+class Records:
+    """The files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self) -> Iterator[Record]:
+        """All containers there are, or were when we were killed."""
+        for path in sorted(self._directory.glob("*.json")):
+            if path.stem != PLACES:
+                yield _parse(json.loads(path.read_text()))
+
+    def write(self, record: Record) -> None:
+        fields = {name: getattr(record, name) for name in record._value_fields}  # type: ignore[attr-defined]  # of every value (support/values.py)
+        content = {**fields, "token": record.token.as_json()}
+        write_now(self._directory / f"{record.key}.json", json.dumps(content))
+
+    def remove(self, record: Record) -> None:
+        (self._directory / f"{record.key}.json").unlink(missing_ok=True)
+
+    def read_crashes(self) -> dict[str, Crashes]:
+        with contextlib.suppress(FileNotFoundError):
+            found = json.loads((self._directory / f"{PLACES}.json").read_text())
+            return {name: Crashes(**each) for name, each in found.items()}
+        return {}
+
+    def write_crashes(self, crashes: Mapping[str, Crashes]) -> None:
+        content = {
+            name: {
+                "count": each.count,
+                "due": each.due,
+                "since": each.since,
+                "version": each.version,
+            }
+            for name, each in crashes.items()
+        }
+        write_now(self._directory / f"{PLACES}.json", json.dumps(content))
+
+
+def _parse(found: dict[str, object]) -> Record:
+    token = found["token"]
+    assert isinstance(token, dict)
+    states = {name: ContainerState(str(found[name])) for name in ("state", "follows")}
+    return Record(**{**found, **states, "token": parse_token(token)})  # type: ignore[arg-type]  # as ``write`` wrote them
+
+
+def in_state(record: Record, state: ContainerState, **fields: object) -> Record:
+    return changed(record, state=state, **fields)
