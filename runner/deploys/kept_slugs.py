@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -149,6 +148,8 @@ def _copy(source: Path, target: Path) -> None:
             while os.copy_file_range(reader.fileno(), writer.fileno(), 1 << 30):
                 pass
         except OSError:  # the kernel cannot between these file systems: the long way
+            import shutil
+
             os.lseek(reader.fileno(), 0, os.SEEK_SET)
             os.lseek(writer.fileno(), 0, os.SEEK_SET)
             shutil.copyfileobj(reader, writer, 1 << 20)
