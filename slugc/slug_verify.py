@@ -76,14 +76,20 @@ def layer_chunks(slug: Slug, layer: Layer) -> Iterator[bytes]:
 
 def _plain(slug: Slug, layers: Iterable[Layer], *, offset: int, size: int) -> Iterator[bytes]:
     from slugc.archive.compression import PlainStream
-    from slugc.archive.limits import Limits
+    from slugc.archive.errors import ArchiveLimitError
+    from slugc.archive.limits import DEFAULT_LIMITS, Limits
 
+    # As large as what it holds, and as the headers in it: 100 kB of frames can be terabytes.
+    most, found = 2 * DEFAULT_LIMITS.unpacked, 0
     descriptor = open_slug(slug)
     try:
         verify_layers(descriptor, slug, layers)
         frames = Section(descriptor, offset=offset, size=size)
         stream = PlainStream(frames, Limits(packed=size))
         while chunk := stream.read(_CHUNK):
+            found += len(chunk)
+            if found > most:
+                raise ArchiveLimitError("bytes", most, found)
             yield chunk
     finally:
         os.close(descriptor)

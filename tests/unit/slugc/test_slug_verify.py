@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from slugc.archive import limits
+from slugc.archive.errors import ArchiveLimitError
+from slugc.archive.limits import Limits
 from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug, SlugDamagedError, SlugFormat
 from slugc.slug_format import TAR_END
@@ -44,3 +47,12 @@ def test_a_damaged_layer_does_not_flow_and_the_others_do(slug: Slug) -> None:
         next(layer_chunks(slug, second))
     with pytest.raises(SlugDamagedError):
         next(tar_chunks(slug))
+
+
+def test_a_bomb_ends_where_no_slug_is_as_large(slug: Slug, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = len(b"".join(tar_chunks(slug)))
+    monkeypatch.setattr(limits, "DEFAULT_LIMITS", Limits(unpacked=whole // 2))
+    assert len(b"".join(tar_chunks(slug))) == whole
+    monkeypatch.setattr(limits, "DEFAULT_LIMITS", Limits(unpacked=whole // 2 - 1))
+    with pytest.raises(ArchiveLimitError):
+        b"".join(tar_chunks(slug))
