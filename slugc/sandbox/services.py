@@ -46,6 +46,10 @@ def named_services(settings: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
     """Every host and port that a value names, in a URL or, for proxies, without a scheme."""
     found: dict[tuple[str, int], None] = {}
     for name, text in sorted(settings.items()):
+        if (
+            name.lower() == "no_proxy"
+        ):  # names what is not to be reached through one, and no service
+            continue
         for word in text.split():
             # UV_INDEX may give an index a name: NAME=URL.
             match = _URL.search(word)

@@ -44,6 +44,7 @@ def test_what_a_setting_names_is_read(name: str, text: str, named: tuple[str, in
     ("name", "text"),
     [
         ("NO_PROXY", "localhost,127.0.0.1"),
+        ("no_proxy", "127.0.0.1:5432"),
         ("PIP_FIND_LINKS", "/srv/wheels file:///srv/wheels"),
         ("PIP_TRUSTED_HOST", "127.0.0.1:3141"),
         ("PIP_INDEX_URL", "http://127.0.0.1:99999/"),
