@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,8 @@ class LayoutDir:
 
     def _file(self, name: str) -> Iterator[bytes]:
         try:
+            if (self.path / name).exists() and not (self.path / name).is_file():
+                raise OSError(errno.EINVAL, "It is no regular file.")  # a FIFO would never end
             yield from file_chunks(self.path / name)
         except OSError as err:
             raise SourceUnreadableError(self.path / name, err.strerror or str(err)) from err

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from slugc.archive.errors import ArchiveError
 from slugc.transfer.bases import image_target, kind_of, open_base, open_image
 from slugc.transfer.export import export_slug, opened_packing
 from slugc.transfer.image_source import StoredImage
-from slugc.transfer.image_stores import ImageUnusableError, split_tag
+from slugc.transfer.image_stores import ImageUnusableError, LayoutDir, split_tag
 from slugc.transfer.peeking import peek
 from slugc.transfer.streams import BlobDamagedError
 from slugc.transfer.tar_files import SourceUnreadableError, TarFiles
@@ -247,3 +248,11 @@ def test_peeking_takes_files_by_name_past_devices_and_long_names(tmp_path: Path)
     found = peek((path.read_bytes(),), (long, "srv/x", "none", "dev/null"), limit=5)
     assert found == {long: b"deep", "srv/x": b"12345"}
     assert peek((b"no tar at all" * 100,), ("a",), limit=5) == {}
+
+
+def test_a_layout_of_fifos_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "oci-layout").touch()
+    os.mkfifo(tmp_path / "index.json")
+    with pytest.raises(SourceUnreadableError) as caught:
+        LayoutDir(tmp_path).index()
+    assert caught.value.details == "It is no regular file."
