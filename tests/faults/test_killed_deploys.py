@@ -153,8 +153,9 @@ def test_a_killed_deploy_leaves_a_release_or_none_and_harms_no_later_one(deploys
             )
         )
         before = deploys.releases()
-        code = deploys.killed(words, moments.uniform(0.1, duration * 1.1))
+        code = deploys.killed(words, moments.uniform(0.05, duration))
         killed += code == -9
+        duration *= 1.1 if code == -9 else 0.8  # the machine may be busy now, and idle in a moment
         deploys.check()
         after = deploys.releases()
         assert [x.version for x in after[: len(before)]] == [x.version for x in before]
@@ -166,7 +167,7 @@ def test_a_killed_deploy_leaves_a_release_or_none_and_harms_no_later_one(deploys
         if number % 3 == 0:
             deploys.done("deploy", ("one.slug", "two.slug")[number % 2], "--force")
             deploys.check()
-    assert killed >= KILLS // 4, "on a busy machine a deploy takes longer at one time than another"
+    assert killed >= KILLS // 4, f"only {killed}"
     deploys.done("releases", "prune")
     assert not list(deploys.home.glob("slugs/.*.tmp"))
     deadline = time.monotonic() + 10
