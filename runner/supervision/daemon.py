@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import SlugkitError
-from runner.engines.embedded.lasting import LastingEngine
+from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.formation import WEB
 from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
@@ -27,10 +27,11 @@ from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
 from runner.supervision.fd_store import KeptFds, supervisor_argv
 from runner.supervision.front import LastingRouter
+from runner.supervision.live import Event
 from runner.supervision.reconcile import Place, Rolling
 from runner.supervision.records import Records
 from runner.supervision.supply import Material, Supply
-from runner.supervision.upkeep import Event, Upkeep, named
+from runner.supervision.upkeep import Upkeep, named
 from runner.supervision.wanted import Wanted, read_wanted
 from slugc.privileges import data_dir
 

@@ -57,7 +57,8 @@ class KeptFds:
         become_subreaper()
         for descriptor in self._kept.values():
             os.set_inheritable(descriptor, True)
-        os.execve(sys.executable, keeper_argv(self._kept, argv), dict(env))  # noqa: S606  # not a child: what we become
+        command = keeper_argv(self._kept, argv)
+        os.execve(command[0], command, dict(env))  # noqa: S606  # not a child: what we become
 
 
 def _received(keeper: socket.socket) -> dict[str, int]:

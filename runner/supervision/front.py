@@ -19,7 +19,7 @@ from buildpack.support.errors import SlugkitError
 from buildpack.support.files import write_atomically
 from runner.engines.base import Address
 from runner.engines.embedded.identity import ProcessId, has_ended, open_process, process_id
-from runner.engines.embedded.lasting import LIFELINE, READER, FdStore, write_now
+from runner.engines.embedded.lasting.files import LIFELINE, READER, FdStore, write_now
 from runner.engines.embedded.processes import children
 from runner.front import LOOPBACK, TOOL_PATH
 from runner.ports import ensure_port_free

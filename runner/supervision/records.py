@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.values import changed, value
-from runner.engines.embedded.lasting import Token, parse_token, write_now
+from runner.engines.embedded.lasting.files import write_now
+from runner.engines.embedded.lasting.token import Token, parse_token
 from runner.slot import ContainerState
 from runner.supervision.reconcile import Running
 from slugc.procfile import ProcessType

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from buildpack.support.files import open_locked
 from buildpack.support.values import value
-from runner.engines.embedded.lasting import FdStore
+from runner.engines.embedded.lasting.files import FdStore
 from runner.formation import WEB, ContainerSpec
 from runner.launch import CONTAINER_PORT, container_spec
 from runner.release import Release

@@ -11,90 +11,21 @@ import selectors
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import changed
-from runner.engines.base import Address, Limits, Streams
-from runner.engines.embedded.lasting import LastingContainer, Token
-from runner.formation import WEB, ContainerSpec
+from runner.engines.base import Streams
+from runner.formation import WEB
 from runner.policy import STEADY, Front, back_off
 from runner.readiness import ReadinessProbe
 from runner.slot import ContainerState
+from runner.supervision.live import OUTPUT, Engine, Event, Fds, Live, Log, shown
 from runner.supervision.reconcile import Place, Start, Stop, Strategy, decide
 from runner.supervision.records import Crashes, Record, Records
 from runner.supervision.supply import Material, record_spec
 from runner.supervision.wanted import Settings, Wanted
 from runner.supervisor import LAST_WAIT, LOOK_INTERVAL, PATIENT_AFTER, PATIENT_INTERVAL
 from slugc.procfile import ProcessType
-
-OUTPUT = "out:"
-Event = dict[str, object]
-
-
-class Engine(Protocol):
-    """What of ``LastingEngine`` is used here."""
-
-    def start_lasting(
-        self,
-        spec: ContainerSpec,
-        *,
-        streams: Streams,
-        layers: tuple[Path, ...],
-        limits: Limits,
-        cpu_weight: int,
-        publish: int | None,
-    ) -> LastingContainer: ...
-
-    def adopt(self, spec: ContainerSpec, token: Token) -> LastingContainer: ...
-
-    def clear_unknown(self, known: Mapping[str, Token]) -> None: ...
-
-
-class Log(Protocol):
-    """What of ``AppLog`` is used here."""
-
-    def system(self, name: str, text: str) -> None: ...
-
-    def open_container(self, key: str, name: str, pipe: int) -> None: ...
-
-    def attend(self, key: str) -> bool: ...
-
-    def close_container(self, key: str) -> None: ...
-
-
-class Fds(Protocol):
-    """What of ``KeptFds`` is used here."""
-
-    @property
-    def names(self) -> frozenset[str]: ...
-
-    def get(self, name: str) -> int | None: ...
-
-    def store(self, name: str, descriptor: int) -> None: ...
-
-    def drop(self, name: str) -> None: ...
-
-
-@dataclass(slots=True)
-class Live:
-    """A container that runs, or whose end we have not dealt with yet."""
-
-    record: Record
-    container: LastingContainer
-    reader: int = -1
-    probe: ReadinessProbe | None = None
-    due: float | None = None
-
-    @property
-    def name(self) -> str:
-        return self.record.name
-
-    @property
-    def serves(self) -> Address | None:
-        """Where it takes requests now."""
-        return self.container.address if self.record.state is ContainerState.UP else None
 
 
 @dataclass(slots=True)
@@ -444,7 +375,7 @@ class Upkeep:
 
     def snapshot(self) -> Sequence[Event]:
         """Every container, and every place whose container has crashed, for ``ps``."""
-        found = [_shown(live) for live in self.lives.values()]
+        found = [shown(live) for live in self.lives.values()]
         present = {live.name for live in self.lives.values()}
         found += [
             {
@@ -477,21 +408,6 @@ class Upkeep:
     def _unregister(self, descriptor: int) -> None:
         if descriptor in self.selector.get_map():
             self.selector.unregister(descriptor)
-
-
-def _shown(live: Live) -> Event:
-    record = live.record
-    return {
-        "name": record.name,
-        "type": record.process_type,
-        "state": str(record.state),
-        "since": record.since,
-        "release": record.version,
-        "size": record.size,
-        "command": record.command,
-        "address": None if live.container.address is None else str(live.container.address),
-        "pid": live.container.launched.init_pid,
-    }
 
 
 def named(words: Iterable[str]) -> Callable[[str], bool]:

@@ -1,0 +1,28 @@
+"""What a run keeps for those who go on with it: descriptors and small files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+LOCK, READER, LIFELINE = "run.lock", "run.reader", "run.lifeline"
+RUN_FILE = "run.json"
+RECORDS = "records"
+
+
+class FdStore(Protocol):
+    """Keeps file descriptors for whoever comes after us."""
+
+    def get(self, name: str) -> int | None: ...
+
+    def store(self, name: str, descriptor: int) -> None:
+        """Keep it; the store closes our number when it is dropped."""
+
+    def drop(self, name: str) -> None: ...
+
+
+def write_now(path: Path, content: str) -> None:
+    """Replace the file at once. Not synced: what it is about does not outlive the machine."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(content)
+    temporary.replace(path)

@@ -1,0 +1,69 @@
+"""The network of an app whose containers outlive who started them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from buildpack.support.addresses import Subnet
+from runner.engines.embedded import network
+from runner.engines.embedded.identity import has_ended
+
+
+class LastingNetwork(network.Network):
+    """An app's network that was made by us or by who was here before us."""
+
+    def __init__(
+        self,
+        subnet: Subnet,
+        *,
+        reader: int,
+        lifeline: int,
+        holder: tuple[int, int],
+        slirp: tuple[int, int],
+        socket: Path,
+    ) -> None:
+        self.subnet = subnet
+        self._free = list(subnet.container_addresses)
+        self._reader, self._lifeline = reader, lifeline
+        self._holder_pid, self._holder_fd = holder
+        self._slirp_pid, self._slirp_fd = slirp
+        self._socket = socket
+
+    @property
+    def pid(self) -> int:
+        return self._holder_pid
+
+    @property
+    def watched(self) -> tuple[int, int]:
+        """Readable when the network is broken: its holder or its way out has ended."""
+        return self._holder_fd, self._slirp_fd
+
+    def is_alive(self) -> bool:
+        return not any(has_ended(each) for each in self.watched)
+
+    def await_way_out(self) -> None:
+        """It was there before this value was made."""
+
+    def take(self, address: str) -> None:
+        """One that is in use already."""
+        self._free.remove(address)
+
+    def remove_forward(self, forward: int) -> None:
+        if not has_ended(self._slirp_fd):
+            self.api.remove_forward(forward)
+
+    def remove_forwards_except(self, known: frozenset[int]) -> None:
+        """Close the ports of containers that never began."""
+        for forward in set(self.api.forwards()) - known:
+            self.remove_forward(forward)
+
+    def close(self) -> None:
+        """Its lifeline is the store's to close, and ends it."""
+        for descriptor in self.watched:
+            has_ended(descriptor, 5.0)
+            os.close(descriptor)
+        for pid in (self._holder_pid, self._slirp_pid):
+            with contextlib.suppress(ChildProcessError):  # another supervisor's
+                os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,98 @@
+"""A container that runs, and what the upkeep needs of engine, log and descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from runner.engines.base import Address, Limits, Streams
+from runner.engines.embedded.lasting.container import LastingContainer
+from runner.engines.embedded.lasting.token import Token
+from runner.formation import ContainerSpec
+from runner.readiness import ReadinessProbe
+from runner.slot import ContainerState
+from runner.supervision.records import Record
+
+OUTPUT = "out:"
+Event = dict[str, object]
+
+
+class Engine(Protocol):
+    """What of ``LastingEngine`` is used here."""
+
+    def start_lasting(
+        self,
+        spec: ContainerSpec,
+        *,
+        streams: Streams,
+        layers: tuple[Path, ...],
+        limits: Limits,
+        cpu_weight: int,
+        publish: int | None,
+    ) -> LastingContainer: ...
+
+    def adopt(self, spec: ContainerSpec, token: Token) -> LastingContainer: ...
+
+    def clear_unknown(self, known: Mapping[str, Token]) -> None: ...
+
+
+class Log(Protocol):
+    """What of ``AppLog`` is used here."""
+
+    def system(self, name: str, text: str) -> None: ...
+
+    def open_container(self, key: str, name: str, pipe: int) -> None: ...
+
+    def attend(self, key: str) -> bool: ...
+
+    def close_container(self, key: str) -> None: ...
+
+
+class Fds(Protocol):
+    """What of ``KeptFds`` is used here."""
+
+    @property
+    def names(self) -> frozenset[str]: ...
+
+    def get(self, name: str) -> int | None: ...
+
+    def store(self, name: str, descriptor: int) -> None: ...
+
+    def drop(self, name: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Live:
+    """A container that runs, or whose end we have not dealt with yet."""
+
+    record: Record
+    container: LastingContainer
+    reader: int = -1
+    probe: ReadinessProbe | None = None
+    due: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def serves(self) -> Address | None:
+        """Where it takes requests now."""
+        return self.container.address if self.record.state is ContainerState.UP else None
+
+
+def shown(live: Live) -> Event:
+    record = live.record
+    return {
+        "name": record.name,
+        "type": record.process_type,
+        "state": str(record.state),
+        "since": record.since,
+        "release": record.version,
+        "size": record.size,
+        "command": record.command,
+        "address": None if live.container.address is None else str(live.container.address),
+        "pid": live.container.launched.init_pid,
+    }
