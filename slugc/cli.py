@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from buildpack.support.errors import ExitCode, UsageError
+from buildpack.support.errors import ExitCode
 from slugc import commands
 from slugc.command_line import LineEndedError
-from slugc.commands import CONTEXT
+from slugc.commands import CONTEXT, command_files
 
 
 def run_click(argv: Sequence[str]) -> int:
@@ -24,7 +23,9 @@ def run_click(argv: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as err:
         click.echo(err.format_message())
     except click.ClickException as err:
-        raise UsageError(err.format_message(), resolution="See: slugc --help") from err
+        from slugc.usage_errors import spoken  # a mistake is rare
+
+        raise spoken(err) from err
     except click.Abort as err:
         raise LineEndedError from err
     except SystemExit as err:
@@ -50,10 +51,7 @@ class _Commands(click.Group):
         return found
 
 
-_FILES = {
-    module.name.removesuffix("_").replace("_", "-"): module.name
-    for module in pkgutil.iter_modules(commands.__path__)
-}
+_FILES = command_files()
 
 
 @click.command(cls=_Commands, context_settings=CONTEXT, no_args_is_help=True)

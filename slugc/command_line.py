@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
+from slugc.old_form import build_old_form, is_old_form
 from slugc.plain_build import build_plainly
 
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
@@ -67,10 +68,7 @@ def run(argv: Sequence[str]) -> int:
         signal.signal(number, _terminate)
     as_json = "--json" in argv
     try:
-        if not build_plainly(argv):
-            from slugc.cli import run_click  # click takes longer to import than much of a build
-
-            return run_click(argv)
+        return _answer(argv)
     except SlugkitError as err:
         return _fail(err, as_json=as_json)
     except (KeyboardInterrupt, TerminatedError, BrokenPipeError) as err:
@@ -79,7 +77,16 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(err, OSError) and err.errno in MACHINE_ERRORS:
             return _fail(MachineError(err), as_json=as_json, code=MACHINE_ERRORS[err.errno])
         return _told_as_a_bug(err, as_json=as_json)
-    return ExitCode.OK
+
+
+def _answer(argv: Sequence[str]) -> int:
+    if is_old_form(argv):
+        return build_old_form(argv, os.environ)
+    if build_plainly(argv):
+        return ExitCode.OK
+    from slugc.cli import run_click  # click takes longer to import than much of a build
+
+    return run_click(argv)
 
 
 def _told_as_a_bug(err: Exception, *, as_json: bool) -> int:

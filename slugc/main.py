@@ -40,6 +40,13 @@ def main(argv: list[str] | None = None) -> int:
     if None in {sys.stdin, sys.stdout, sys.stderr}:
         _open_closed_streams()
     arguments = tuple(sys.argv[1:] if argv is None else argv)
+    if not arguments and os.path.lexists("Procfile"):  # as above
+        from pathlib import Path
+
+        from slugc.next_steps import next_steps
+
+        sys.stdout.write(next_steps(Path.cwd()))
+        return 0
     if (stored := stored_help(arguments)) is not None:
         with open(stored, encoding="utf-8") as file:  # noqa: PTH123  # as above
             sys.stdout.write(file.read())

@@ -1,0 +1,4 @@
+"""``slugc completion``: scripts that complete our commands and options, generated from click's.
+
+They are static: completing starts no Python.
+"""
