@@ -33,7 +33,7 @@ class DeployRequest:
 class Deployed:
     """What a deploy, a promotion or the like came to."""
 
-    app: str
+    app: App
     release: ReleaseRecord
     is_new: bool
     """False: it was so already"""
@@ -98,9 +98,9 @@ def finished(desk: Desk, app: App, record: ReleaseRecord | None, options: PhaseO
     if record is None:
         current = desk.state.current(app)
         assert current is not None
-        return Deployed(app=app.name, release=current, is_new=False)
+        return Deployed(app=app, release=current, is_new=False)
     done = finish_release(desk, app, record, options)
-    return Deployed(app=app.name, release=done, is_new=True)
+    return Deployed(app=app, release=done, is_new=True)
 
 
 def count_first_web(desk: Desk, app: App, types: Mapping[ProcessType, str]) -> None:

@@ -34,6 +34,17 @@ class Narrator:
         elif not self.quiet:
             self._write(self.err or sys.stderr, message)
 
+    def container(self, event: Mapping[str, object]) -> None:
+        """What a container does, as the supervisor tells it: up, stopping, stopped, crashed."""
+        if self.as_json:
+            known = {name: event[name] for name in ("name", "seconds", "code") if name in event}
+            said = str(event.get("text", event.get("event", "")))
+            self._event(f"container-{event.get('event')}", said, "", known)
+        elif not self.quiet:
+            from runner.supervision.asking import tell_event
+
+            tell_event(event, self.err)
+
     def result(
         self, message: str, *, release: str = "", more: Mapping[str, object] | None = None
     ) -> None:

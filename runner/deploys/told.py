@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from runner.deploys.deploy import Deployed
 from runner.deploys.desk import Desk
+from runner.deploys.taking_effect import take_effect
 
 
 def tell_result(desk: Desk, deployed: Deployed, *, done: str, same: str) -> None:
-    """``done`` if a release was made, ``same`` if the app was so already."""
+    """``done`` if a release was made, ``same`` if the app was so already; once that runs."""
+    take_effect(desk, deployed)
     release = deployed.release
     more = {
         "version": release.version,

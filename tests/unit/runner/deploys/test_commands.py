@@ -53,7 +53,8 @@ def test_deploy_tells_on_standard_error_and_answers_on_standard_output(
     assert call("deploy", "one.slug") == (
         0,
         f"polls v1 has the slug {short} already: no release was made\n",
-        f"Deploying one.slug to polls (slug {short})\n",
+        f"Deploying one.slug to polls (slug {short})\n"
+        "polls is not running: slug-run start -d --app polls\n",
     )
     assert call("deploy", "one.slug", "--force", "-q") == (
         0,
@@ -68,7 +69,7 @@ def test_deploy_as_json_is_a_line_for_each_event(counter: Counter, call: Call) -
     events = documents(out)
     assert code == 0
     assert [event["event"] for event in events] == [
-        "deploying", "release-phase", "released", "result",
+        "deploying", "release-phase", "released", "not-running", "result",
     ]  # fmt: skip
     assert {event["app"] for event in events} == {"polls"}
     assert events[-1]["ok"] is True

@@ -12,7 +12,9 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from runner.app_lock import AppLockedError, app_lock
+from runner.app_option import OpenedApp
 from runner.deploys import deploy as deploying
+from runner.deploys.config_release import release_config
 from runner.deploys.desk import settle_if_nobody_works
 from runner.deploys.errors import ReleasePhaseError, ReleaseTimeoutError, SlugReplacedError
 from runner.deploys.phase import PhaseOptions
@@ -317,6 +319,26 @@ def test_a_config_change_runs_the_release_command_with_the_new_config(counter: C
     counter.release_command(3, Behaviour(exits=1))
     with pytest.raises(ReleasePhaseError):
         make_release(counter.desk, counter.app, edit, OPTIONS)
+    assert counter.current() == "v2"
+
+
+def test_config_commands_make_their_releases_so(counter: Counter) -> None:
+    counter.deploy(counter.slug("one", WITH_RELEASE))
+    desk, app = counter.desk, counter.app
+    opened = OpenedApp(app=app, state=desk.state, data_dir=desk.data_dir, who="bob")
+
+    def edit(current: ReleaseRecord | None) -> NewRelease:
+        assert current is not None
+        return NewRelease(slug=current.slug, config_vars={"A": "1"}, description="Set", who="bob")
+
+    assert release_config(opened, app, lambda _: None, env=desk.env) is None
+    made = release_config(opened, app, edit, env=desk.env)
+    assert made is not None
+    assert (made.label, str(made.status)) == ("v2", "succeeded")
+    assert counter.engines[-1].started[0].spec.name == "release.2"
+    counter.release_command(3, Behaviour(exits=1))
+    with pytest.raises(ReleasePhaseError):
+        release_config(opened, app, edit, env=desk.env)
     assert counter.current() == "v2"
 
 

@@ -19,7 +19,7 @@ def test_the_slug_is_promoted_and_the_targets_config_stays(counter: Counter) -> 
     counter.deploy(slug)
     done = promote(counter.desk, counter.app, target, OPTIONS)
     checksum = slug.metadata.checksum
-    assert (done.app, done.release.slug) == ("shop", checksum)
+    assert (done.app.name, done.release.slug) == ("shop", checksum)
     assert dict(done.release.config_vars) == {"A": "production"}
     assert done.release.description == f"Promote polls v2 ({checksum[7:15]})"
     assert counter.engines[-1].started[0].spec.env["A"] == "production"
