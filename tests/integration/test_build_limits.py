@@ -125,6 +125,37 @@ def test_this_machine_is_out_of_reach_but_for_what_a_setting_names(
     assert bare["lines"] == [f"{place} open" for place in places]  # the probe bites
 
 
+# The addresses slirp4netns itself answers for, and a socket that has no path; ARGV is a port.
+SIDE_DOORS = """\
+import socket, sys
+port = int(sys.argv[1])
+server = next(x.split()[1] for x in open("/etc/resolv.conf") if x.startswith("nameserver"))
+network = server.rpartition(".")[0]
+places = [(socket.AF_INET, (f"{network}.{last}", port)) for last in (1, 2, 3, 255)]
+for family, place in [*places, (socket.AF_UNIX, f"\\0slugkit-{port}")]:
+    door = socket.socket(family)
+    door.settimeout(1)
+    try:
+        door.connect(place)
+        print(place, "open")
+    except OSError:
+        pass
+print("tried")
+"""
+
+
+@pytest.mark.parametrize("starter", STARTERS)
+def test_no_side_door_of_the_network_leads_to_this_machine(root: Path, starter: str) -> None:
+    script = f"python3 - $1 <<'END'\n{SIDE_DOORS}END"
+    with service("0.0.0.0") as port, socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind(f"\0slugkit-{port}")
+        abstract.listen()
+        found = probe(root, starter, script, str(port))
+        bare = probe(root, starter, script, str(port), network="host")
+    assert found["lines"] == ["tried"]
+    assert "slugkit-" in str(bare["lines"])  # the probe bites
+
+
 @pytest.mark.parametrize("starter", STARTERS)
 def test_off_leaves_nothing_but_the_builds_own_loopback(root: Path, starter: str) -> None:
     script = "cat /proc/net/route | wc -l; ip -brief link | grep -c ."
