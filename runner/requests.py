@@ -20,6 +20,7 @@ COMMANDS = (
     "apps",
     "config",
     "deploy",
+    "drains",
     "engine",
     "logs",
     "plan",

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from buildpack.support.output import wants_color
-from runner.app_choice import determine_app
+from runner.app_option import app_option, opened_app
 from runner.logbook.place import log_dir
 from runner.logbook.reader import Filter, LogReader
 from runner.logbook.shown import Formatter, follow, show
-from runner.state.state import opened_state
-from slugc.privileges import data_dir
 
 
 @click.command("logs")
-@click.option(
-    "-a",
-    "--app",
-    metavar="NAME",
-    help="Whose log. Default: $SLUG_RUN_APP, or the only app there is.",
-)
+@app_option
 @click.option("-t", "--tail", is_flag=True, help="Show new lines as they come, until Ctrl-C.")
 @click.option(
     "-n",
@@ -55,7 +47,7 @@ from slugc.privileges import data_dir
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
-def command(**options: Any) -> None:  # fmt: skip
+def command(**options: Any) -> None:
     """Show what an app wrote, and what slug-run has to say of it.
 
     \b
@@ -72,19 +64,15 @@ def command(**options: Any) -> None:  # fmt: skip
         name=options["name"],
         source=options["source"] or "",
     )
-    reader = LogReader(_log_dir(options["app"]), wanted.wants)
+    with opened_app(options["app_name"]) as opened:
+        directory = log_dir(opened.data_dir, opened.app)
+    reader = LogReader(directory, wanted.wants)
     reader.start_at_last(options["num"])
     sys.stdout.flush()
     if options["tail"]:
         follow(reader, formatted, sys.stdout.fileno(), missed=_say_missed)
     else:
         show(reader.lines(), formatted, sys.stdout.fileno())
-
-
-def _log_dir(name: str | None) -> Path:
-    data = data_dir(os.environ)
-    with opened_state(data) as state:
-        return log_dir(data, determine_app(state, name, os.environ))
 
 
 def _say_missed(files: int) -> None:

@@ -11,3 +11,8 @@ from runner.state.values import App
 def log_dir(data_dir: Path, app: App) -> Path:
     """The directory for ``AppLog`` and ``LogReader``."""
     return app_dir(data_dir, app) / "log"
+
+
+def drains_dir(data_dir: Path, app: App) -> Path:
+    """The directory for ``Drains``."""
+    return app_dir(data_dir, app) / "drains"

@@ -36,6 +36,14 @@ class Line:
 
 
 @value
+class Position:
+    """A place in the log: behind that byte of that file. The default is before everything."""
+
+    number: int = 0
+    at: int = 0
+
+
+@value
 class Filter:
     """Which lines are wanted; an empty word wants all."""
 
@@ -87,6 +95,19 @@ class LogReader:
         """The app, and its log with it, was destroyed."""
         return not self._directory.parent.exists()  # a log that is not yet is none that is gone
 
+    @property
+    def position(self) -> Position:
+        """Behind the last batch whose lines were all given."""
+        return Position(number=self._number, at=self._at)
+
+    def start_at(self, position: Position) -> None:
+        """Make ``lines`` begin with what is behind ``position``."""
+        if position.number and self._open(position.number):
+            self._at = max(position.at, FIRST_SIZE)
+        else:
+            self._number = position.number
+            self.missed = min(position.number, 1)  # removed meanwhile
+
     def start_at_last(self, count: int) -> None:
         """Make ``lines`` begin with the last ``count`` lines that are wanted."""
         missing = count
@@ -110,11 +131,21 @@ class LogReader:
                 yield from found[self._skip :]
                 self._skip = 0
 
+    def take(self, most: int) -> list[Line]:
+        """The next lines, of whole batches: at least ``most`` if there are so many."""
+        found: list[Line] = []
+        for batch in self._batches():
+            if self._wanted(batch):
+                found += lines_of(batch)
+                if len(found) >= most:
+                    break
+        return found
+
     def _batches(self) -> Iterator[Batch]:
         while True:
             # Looked at first: once there is a newer file, nobody adds to this one.
             newer = self._newer()
-            if self._number:
+            if self._file >= 0:
                 yield from self._rest()
             if newer is None or not self._open(newer):
                 return

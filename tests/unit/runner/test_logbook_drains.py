@@ -1,0 +1,422 @@
+"""Drains: a log arrives elsewhere, in the forms receivers know, whatever happens on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode
+from runner.logbook.app_log import AppLog
+from runner.logbook.drain_process import Pump, pump
+from runner.logbook.drains import (
+    MOST,
+    Drain,
+    Drains,
+    DrainUrlError,
+    NoSuchDrainError,
+    TooManyDrainsError,
+    require_url,
+)
+from runner.logbook.reader import Filter, Line, LogReader, Position
+from runner.logbook.sending import HttpsSender, RefusedError, SyslogSender, syslog_message
+from runner.logbook.store import Bounds
+from runner.main import main
+from runner.state.state import opened_state
+from slugc.privileges import data_dir
+
+NOW = 1_763_805_601.123456
+AT = "2025-11-22T10:00:01.123456+00:00"
+HELLO = Line(time=AT, source="app", name="web.1", text="héllo")
+STATE = Line(time=AT, source="slug-run", name="web.1", text="State changed from starting to up")
+
+
+def until(done: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if done():
+            return
+        time.sleep(0.02)
+    pytest.fail("it does not come")
+
+
+# Where a log can be sent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "syslog+tls://logs.example.com:6514",
+        "syslog://10.0.0.1",
+        "syslog://[::1]:514",
+        "https://user:password@logs.example.com/in?x=1",
+    ],
+)
+def test_urls_a_log_can_be_sent_to(url: str) -> None:
+    assert require_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("http://logs.example.com", "Without TLS everybody on the way could read it: use https."),
+        ("logs.example.com:514", "It begins with none of the known schemes."),
+        ("", "It begins with none of the known schemes."),
+        ("https://", "It names no host and port that could be reached."),
+        ("https://a b", "It names no host and port that could be reached."),
+        ("syslog://host:0", "It names no host and port that could be reached."),
+        ("syslog://host:99999", "Port out of range 0-65535."),
+        ("https://[", "Invalid IPv6 URL."),
+        ("syslog://host/path", "A syslog drain is a host and a port, nothing more."),
+        ("syslog+tls://me@host", "A syslog drain is a host and a port, nothing more."),
+    ],
+)
+def test_urls_it_cannot_be_sent_to(url: str, found: str) -> None:
+    with pytest.raises(DrainUrlError) as caught:
+        require_url(url)
+    assert caught.value.found == found
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_the_words_of_a_url_error_hide_a_password() -> None:
+    with pytest.raises(DrainUrlError) as caught:
+        require_url("http://me:secret@host")
+    assert caught.value.text() == (
+        "'http://***@host' is not where a log can be sent\n\n"
+        "Without TLS everybody on the way could read it: use https.\n\n"
+        "One of:\n\n    syslog+tls://HOST:PORT\n    syslog://HOST:PORT          unencrypted\n"
+        "    https://[USER:PASSWORD@]HOST/PATH"
+    )
+
+
+def test_drains_are_added_listed_and_removed(tmp_path: Path) -> None:
+    drains = Drains(tmp_path / "drains")
+    assert drains.all() == ()
+    first = drains.add("syslog://host:1", Position(number=3, at=77))
+    assert drains.add("syslog://host:1", Position()) == first
+    assert drains.all() == (first,)
+    assert drains.position(first) == Position(number=3, at=77)
+    for path in (tmp_path / "drains").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for number in range(2, MOST + 1):
+        drains.add(f"syslog://host:{number}", Position())
+    with pytest.raises(TooManyDrainsError) as too_many:
+        drains.add("syslog://host:99", Position())
+    assert "has 5 drains already" in too_many.value.text()
+    assert drains.remove(first.token) == first
+    assert drains.remove("syslog://host:2").url == "syslog://host:2"
+    assert len(drains.all()) == MOST - 2
+    with pytest.raises(NoSuchDrainError) as caught:
+        drains.remove("https://a:b@c")
+    assert caught.value.text() == (
+        "There is no drain 'https://***@c'\n\nslug-run drains lists those there are."
+    )
+
+
+# What is sent
+
+
+def test_messages_are_rfc_5424_with_their_length_in_front() -> None:
+    expected = f"<190>1 {AT} d.12 app web.1 - - héllo".encode()
+    message = syslog_message(HELLO, "d.12", structured=True)
+    assert message == b"%d %s" % (len(expected), expected)
+    message = syslog_message(STATE, "host", structured=False)
+    assert message.endswith(
+        f" <158>1 {AT} host slug-run web.1 - State changed from starting to up".encode()
+    )
+
+
+class Receiver:
+    """A server on this machine that remembers what it was sent; ``context`` adds TLS."""
+
+    def __init__(self, context: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.received = b""
+        self._context = context
+        self._server = socket.create_server(("localhost", port))
+        self.port = self._server.getsockname()[1]
+        self._connections: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+                if self._context is not None:
+                    connection = self._context.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
+            self._connections.append(connection)
+            threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        while chunk := self._chunk(connection):
+            self.received += chunk
+
+    @staticmethod
+    def _chunk(connection: socket.socket) -> bytes:
+        try:
+            return connection.recv(65536)
+        except OSError:
+            return b""
+
+    def messages(self) -> list[str]:
+        found, rest = [], self.received
+        while rest:
+            length, _, rest = rest.partition(b" ")
+            found.append(rest[: int(length)].decode())
+            rest = rest[int(length) :]
+        return found
+
+    def texts(self) -> list[str]:
+        return [message.partition(" - - ")[2] for message in self.messages()]
+
+    def has(self, text: str) -> bool:
+        return text in self.texts()
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for each in self._connections:
+            with contextlib.suppress(OSError):  # the other side may have gone first
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    argv = (
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+        "-keyout", str(path), "-out", f"{path}.crt",
+    )  # fmt: skip
+    subprocess.run(argv, check=True, capture_output=True, timeout=30)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_syslog_over_tls(tls: ssl.SSLContext) -> None:
+    receiver = Receiver(tls)
+    sender = SyslogSender(Drain(token="d.1", url=f"syslog+tls://localhost:{receiver.port}"))
+    sender.send([HELLO])
+    sender.send([STATE])
+    until(lambda: len(receiver.messages()) == 2)
+    sender.close()
+    receiver.close()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    receiver = Receiver(tls)
+    with pytest.raises(OSError, match="certificate verify failed"):
+        SyslogSender(Drain(token="d.1", url=f"syslog+tls://localhost:{receiver.port}"))
+    receiver.close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    answers: Sequence[int] = ()
+    requests: list[tuple[dict[str, str], str, bytes]] = []  # noqa: RUF012  # one for each test
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).requests.append((dict(self.headers), self.path, body))
+        answers = list(type(self).answers)
+        self.send_response(answers.pop(0) if answers else 204)
+        type(self).answers = answers
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def https(tls: ssl.SSLContext) -> Iterator[int]:
+    _Handler.requests, _Handler.answers = [], ()
+    server = http.server.ThreadingHTTPServer(("localhost", 0), _Handler)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_https_as_logplex_does_it(https: int) -> None:
+    drain = Drain(token="d.77", url=f"https://me:p%40ss@localhost:{https}/in?x=1")
+    sender = HttpsSender(drain)
+    sender.send([HELLO, STATE])
+    sender.close()
+    headers, path, body = _Handler.requests[0]
+    assert path == "/in?x=1"
+    assert headers["Content-Type"] == "application/logplex-1"
+    assert headers["Logplex-Msg-Count"] == "2"
+    assert headers["Logplex-Drain-Token"] == "d.77"
+    assert headers["Authorization"] == "Basic bWU6cEBzcw=="
+    assert body == b"".join(syslog_message(x, "host", structured=False) for x in (HELLO, STATE))
+
+
+def test_what_https_refuses_is_sent_again_as_the_same_frame(https: int) -> None:
+    drain = Drain(token="d.77", url=f"https://localhost:{https}/")
+    _Handler.answers = [500, 302]
+    for _ in range(2):
+        sender = HttpsSender(drain)
+        with pytest.raises(RefusedError):
+            sender.send([HELLO])
+        sender.close()
+    sender = HttpsSender(drain)
+    sender.send([HELLO])
+    sender.close()
+    frames = {headers["Logplex-Frame-Id"] for headers, _, _ in _Handler.requests}
+    assert (len(_Handler.requests), len(frames)) == (3, 1)
+
+
+# Keeping at it
+
+
+@pytest.fixture
+def app_dir(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def notes(app_dir: Path, first: int, last: int) -> list[str]:
+    texts = [f"note {number}" for number in range(first, last)]
+    with AppLog(app_dir / "log", bounds=Bounds(files=5, file_size=4000)) as log:
+        for text in texts:
+            log.system("api", text)
+    return texts
+
+
+def test_a_receiver_that_is_away_misses_nothing(app_dir: Path) -> None:
+    receiver = Receiver()
+    drain = Drains(app_dir / "drains").add(f"syslog://localhost:{receiver.port}", Position())
+    first = notes(app_dir, 0, 20)
+    pumping = Pump(app_dir, drain)
+    pumping.start()
+    until(lambda: receiver.texts() == first)
+    receiver.close()
+    second = notes(app_dir, 20, 40)
+    until(lambda: any("Error sending to" in text for text in log_texts(app_dir)))
+    again = Receiver(port=receiver.port)
+    until(lambda: set(second) <= set(again.texts()))
+    pumping.stopped.set()
+    pumping.join(timeout=10)
+    again.close()
+    assert [text for text in again.texts() if text in second] == second
+    assert any(text.startswith("Sending to syslog://localhost") for text in log_texts(app_dir))
+
+
+def log_texts(app_dir: Path) -> list[str]:
+    reader = LogReader(app_dir / "log", Filter().wants)
+    reader.start_at_last(1000)
+    found = [line.text for line in reader.lines()]
+    reader.close()
+    return found
+
+
+def test_a_successor_goes_on_where_the_log_was_sent_to(app_dir: Path) -> None:
+    receiver = Receiver()
+    drain = Drains(app_dir / "drains").add(f"syslog://localhost:{receiver.port}", Position())
+    expected = []
+    for round_number in range(3):
+        expected += notes(app_dir, round_number * 10, round_number * 10 + 10)
+        pumping = Pump(app_dir, drain)
+        pumping.start()
+        until(partial(receiver.has, expected[-1]))
+        pumping.stopped.set()
+        pumping.join(timeout=10)
+    assert receiver.texts() == expected
+    receiver.close()
+
+
+def test_what_was_gone_before_it_was_sent_is_said(app_dir: Path) -> None:
+    receiver = Receiver()
+    notes(app_dir, 0, 1)
+    drains = Drains(app_dir / "drains")
+    drain = drains.add(f"syslog://localhost:{receiver.port}", Position(number=1, at=30))
+    notes(app_dir, 1, 500)
+    pumping = Pump(app_dir, drain)
+    pumping.start()
+    until(lambda: any("Error L10" in text for text in receiver.texts()))
+    pumping.stopped.set()
+    pumping.join(timeout=10)
+    assert "note 499" in receiver.texts()
+    receiver.close()
+
+
+def test_the_process_notices_drains_and_ends_with_who_started_it(app_dir: Path) -> None:
+    receiver = Receiver()
+    expected = notes(app_dir, 0, 5)
+    argv = (sys.executable, "-m", "runner.logbook.drain_process", str(app_dir))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        Drains(app_dir / "drains").add(f"syslog://localhost:{receiver.port}", Position())
+        until(lambda: receiver.texts() == expected)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(timeout=10) == 0
+    receiver.close()
+
+
+def test_nothing_is_sent_after_a_drain_was_removed(app_dir: Path) -> None:
+    receiver = Receiver()
+    drains = Drains(app_dir / "drains")
+    url = f"syslog://localhost:{receiver.port}"
+    drains.add(url, Position())
+    lifeline, end = os.pipe()
+    sending = threading.Thread(target=pump, args=(app_dir,), kwargs={"lifeline": lifeline})
+    sending.start()
+    first = notes(app_dir, 0, 3)
+    until(lambda: receiver.texts() == first)
+    drains.remove(url)
+    time.sleep(1.2)  # it looks once a second
+    notes(app_dir, 3, 6)
+    time.sleep(0.7)
+    os.close(end)
+    sending.join(timeout=10)
+    assert receiver.texts() == first
+    assert list((app_dir / "drains").glob("d.*")) == []
+    os.close(lifeline)
+    receiver.close()
+
+
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLUGKIT_HOME", str(tmp_path / "home"))
+    with opened_state(data_dir(os.environ)) as state:
+        state.create_app("polls")
+    assert main(["drains"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["drains", "add", "https://me:secret@logs.example.com/in", "-a", "polls"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("The log goes to https://***@logs.example.com/in (d.")
+    assert main(["drains", "list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["url"] == "https://***@logs.example.com/in"
+    assert main(["drains:remove", row["token"]]) == 0
+    assert main(["drains", "remove", row["token"]]) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == "The log goes to https://***@logs.example.com/in no more\n"
+    assert "There is no drain" in err
