@@ -5,13 +5,14 @@ SLUGKIT_KILLS says how many times (12; 200 by hand), SLUGKIT_SEED which moments.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,7 +170,8 @@ def test_a_killed_deploy_leaves_a_release_or_none_and_harms_no_later_one(deploys
             deploys.check()
     assert killed >= KILLS // 4, f"only {killed}"
     deploys.done("releases", "prune")
-    assert not list(deploys.home.glob("slugs/.*.tmp"))
+    needed = {deploys.slugs.path(x.slug) for x in deploys.releases() if x.slug}
+    assert {path for path in deploys.home.glob("slugs/*") if path.name != ".lock"} == needed
     deadline = time.monotonic() + 10
     while (left := deploys.processes()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -214,35 +216,55 @@ def test_a_release_under_way_is_shown_as_such_and_not_taken_for_dead(deploys: De
     assert "release command executing" not in deploys.done("releases")
 
 
-@pytest.mark.embedded
-def test_without_room_nothing_is_released_and_later_it_is(deploys: Deploys) -> None:
+@pytest.fixture
+def small(deploys: Deploys) -> Iterator[Deploys]:
+    """The same slugs, one of them released, on a file system of 8 MiB."""
     if os.getuid() != 0:
         pytest.skip("a file system of its own needs root")
-    big = deploys.root / "tree-big"
-    big.mkdir()
-    (big / "content").write_bytes(random.Random(SEED).randbytes(4_000_000))
-    facts = SlugFacts(
-        name="polls",
-        stack=read_host_stack(),
-        buildpacks=(),
-        process_types={ProcessType("web"): "true"},
-        config_vars={},
-    )
-    write_slug(big, deploys.root / "big.slug", facts=facts, store=Store(deploys.root / "packing"))
-    small = Deploys(root=deploys.root / "small")
-    (small.home).mkdir(parents=True)
-    subprocess.run(
-        ("mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs", small.home), check=True
-    )
+    made = Deploys(root=deploys.root / "small")
+    made.home.mkdir(parents=True)
+    mount = ("mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", made.home)
+    subprocess.run(mount, check=True, timeout=LIMIT)
     try:
-        small.done("deploy", "../one.slug", "--create")
-        code, out = small.run("deploy", "../big.slug")
-        assert code == 73, out
-        assert "Traceback" not in out
-        small.check()
-        assert len(small.releases()) == 1
-        assert not list(small.home.glob("slugs/.*.tmp"))
-        small.done("deploy", "../two.slug")
-        small.check()
+        for name in TYPES:
+            (made.root / f"{name}.slug").symlink_to(f"../{name}.slug")
+        made.done("deploy", "one.slug", "--create")
+        yield made
     finally:
-        subprocess.run(("umount", "-l", small.home), check=True)
+        subprocess.run(("umount", "-l", made.home), check=True, timeout=LIMIT)
+
+
+@pytest.mark.embedded
+def test_however_little_room_there_is_a_deploy_happens_or_does_not(small: Deploys) -> None:
+    codes = set()
+    for free in (0, 8, 48, 120, 250, 400, 700, 1100):  # KiB
+        small.done("deploy", "one.slug", "--force")
+        small.done("releases", "prune", "--keep", "1")
+        before = small.releases()
+        with filled(small.home, free):
+            code, out = small.run("deploy", "phased.slug")
+        codes.add(code)
+        assert code in {0, 73, 74}, out
+        assert "Traceback" not in out
+        made = [str(each.status) for each in small.releases()[len(before) :]]
+        assert made in ([["succeeded"]] if code == 0 else [[], ["pending"], ["failed"]]), out
+        small.check()
+        small.done("deploy", "two.slug", "--force")
+        assert "pending" not in {str(each.status) for each in small.releases()}
+        assert not list(small.home.glob("slugs/.*.tmp"))
+    assert codes >= {0, 73}
+
+
+@contextlib.contextmanager
+def filled(directory: Path, free: int) -> Iterator[None]:
+    """No more room there than ``free`` KiB."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(max(0, file.tell() - free * 1024))
+    try:
+        yield
+    finally:
+        filler.unlink()
