@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from slugc.packing.early import EarlyPacker
     from slugc.packing.preparation import Preparation
 
+_SWITCH = 0.0005
+"""Seconds after which a thread that computes lets another go on. Starting a sandbox is fifty short
+calls of the kernel, and with Python's 0.005 each could wait so long for who reads notes."""
+
 
 class BuildDirLostError(SlugkitError):
     """A buildpack put something else in the build dir's place."""
@@ -59,14 +64,15 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         space = stack.enter_context(
             opened_space(request.space_root, keep_cache=request.keep_cache, waiting=progress.info)
         )
+        walls = stack.enter_context(contextlib.ExitStack())
         with timeline.step("stage"):
-            chosen, source = _enter_and_stage(request, space, stack, progress)
+            chosen, source = _enter_and_stage(request, space, walls, progress)
         tell_source(source, progress)
         _write_env_dir(space.env_dir, request.config_vars)
         with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
             brought = bring_buildpacks(request, space, chosen.sandbox, progress)
         store = Store(request.data_dir / "store")
-        with _preparing(request, space, store) as preparing:
+        with _preparing(request, space, store, source) as preparing:
             compiled = BuildRun(
                 request=request,
                 space=space,
@@ -76,6 +82,9 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
                 progress=progress,
                 timeline=timeline,
             ).compile()
+        stack_id = chosen.sandbox.stack()
+        if chosen.sandbox.side_by_side:  # taking it down is mostly waiting: packing need not
+            stack.callback(Aside(walls.close).result)
         _require_build_dir(space.build_dir)
         process_types = _discover_process_types(request, space, compiled, progress)
         left_out = _prune(space, source, progress)
@@ -89,7 +98,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             request.output,
             facts=SlugFacts(
                 name=request.name,
-                stack=chosen.sandbox.stack(),
+                stack=stack_id,
                 buildpacks=compiled.records,
                 process_types=process_types,
                 config_vars=compiled.release.config_vars,
@@ -154,18 +163,21 @@ def _enter_and_stage(
 
 @contextlib.contextmanager
 def _preparing(
-    request: BuildRequest, space: BuildSpace, store: Store
+    request: BuildRequest, space: BuildSpace, store: Store, source: StagedSource
 ) -> Iterator[Aside[tuple[Preparation, EarlyPacker]]]:
     """Make packing ready, and pack what can be packed, while build code runs."""
-    preparing = Aside(lambda: _prepare(request, space, store))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    preparing = Aside(lambda: _prepare(request, space, store, source))
     try:
         yield preparing
     finally:
         preparing.result()[1].finish()
+        sys.setswitchinterval(before)
 
 
 def _prepare(
-    request: BuildRequest, space: BuildSpace, store: Store
+    request: BuildRequest, space: BuildSpace, store: Store, source: StagedSource
 ) -> tuple[Preparation, EarlyPacker]:
     """Here and not above is where the modules that packing needs are imported."""
     import yaml  # noqa: F401  # parse_release needs it
@@ -174,7 +186,14 @@ def _prepare(
     from slugc.packing.early import EarlyPacker
     from slugc.packing.preparation import prepare_packing
 
-    prepared = prepare_packing(request.output, space.seals_dir, store, request.format)
+    is_here = request.source.kind is SourceKind.DIRECTORY  # else everything in it is new
+    prepared = prepare_packing(
+        request.output,
+        space.seals_dir,
+        store,
+        request.format,
+        newest=source.staged.newest if is_here else 0,
+    )
     early = EarlyPacker(space.build_dir, store, request.format, request.limits)
     early.start()
     return prepared, early

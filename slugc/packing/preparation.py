@@ -12,7 +12,7 @@ from buildpack.support.values import value
 from slugc.packing.draft import Draft, begin_draft
 from slugc.packing.frames import FileIdentity, file_identity
 from slugc.packing.layer_memory import LayerMemory
-from slugc.slug import Slug, SlugFormat, read_slug, verify_slug
+from slugc.slug import Slug, SlugFormat, SlugMetadata, read_slug, verify_slug
 from slugc.slug_errors import UNUSABLE
 from slugc.store import Store
 
@@ -43,10 +43,15 @@ def prepare_packing(
     seals_dir: Path,
     store: Store,
     format: SlugFormat,  # noqa: A002  # the word it is known by
+    *,
+    newest: int = 0,
 ) -> Preparation:
-    """Read what is known, and begin the slug with the layers that will probably be in it."""
+    """Read what is known, and begin the slug with the layers that will probably be in it.
+
+    ``newest`` is when the source last changed: a slug older than that is probably not to stay.
+    """
     memory = LayerMemory(seals_dir, store=store, format=format)
-    present = find_present(output)
+    present = None if _is_older(output, newest) else find_present(output)
     likely = tuple(layer.digest for layer in memory.likely)
     if present and likely == present.digests[: len(likely)]:
         return Preparation(memory=memory, present=present)
@@ -55,11 +60,21 @@ def prepare_packing(
     return Preparation(memory=memory, present=present, draft=draft)
 
 
-def find_present(output: Path) -> Present | None:
-    """The slug at ``output`` if it is one, whole to the last byte."""
+def _is_older(output: Path, newest: int) -> bool:
+    try:
+        return output.lstat().st_mtime_ns < newest
+    except OSError:
+        return False
+
+
+def find_present(output: Path, wanted: SlugMetadata | None = None) -> Present | None:
+    """The slug at ``output`` if it is one, whole to the last byte; if it is ``wanted``, where that
+    is given: of another nobody asks more than its index."""
     identity = file_identity(output)
     try:
         slug = read_slug(output)
+        if wanted is not None and slug.metadata != wanted:
+            return None
         verify_slug(slug)
     except UNUSABLE:
         return None

@@ -156,7 +156,7 @@ def _slug(
 def _is_there(slug: Slug, present: Present | None) -> bool:
     """Whether the output file is this very slug, to the last byte."""
     if present is None or present.identity != file_identity(slug.archive):
-        present = find_present(slug.archive)
+        present = find_present(slug.archive, slug.metadata)
     if present is None:
         return False
     return present.slug.format is slug.format and present.slug.metadata == slug.metadata

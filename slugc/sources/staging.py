@@ -58,6 +58,8 @@ class Staged:
     secrets: tuple[str, ...]
     notes: LeftOut = LeftOut()
     """all that was left out, with its reason"""
+    newest: int = 0
+    """when anything of it last changed (ctime, in nanoseconds)"""
 
 
 class _LimitPassedError(Exception):
@@ -84,7 +86,7 @@ class Stager:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.rules, self.owner, self.excluded, self.limits = rules, owner, excluded, limits
-        self.files = self.entries = self.size = 0
+        self.files = self.entries = self.size = self.newest = 0
         self.ignored: list[str] = []
         self.left_out: list[str] = []
         self.modules: list[str] = []
@@ -100,6 +102,7 @@ class Stager:
         except PermissionError as err:
             raise SourceUnreadableError((os.fspath(source),)) from err
         target_fd = os.open(target, _DIR)
+        self.newest = os.fstat(source_fd).st_ctime_ns  # something may be missing from it
         try:
             self._copy_entries(source_fd, target_fd, "", 1)
         except _LimitPassedError as err:
@@ -119,6 +122,7 @@ class Stager:
             modules=tuple(self.modules),
             secrets=tuple(self.secrets),
             notes=self.notes.result(),
+            newest=self.newest,
         )
 
     def _copy_entries(self, source_fd: int, target_fd: int, below: str, depth: int) -> None:
@@ -185,6 +189,7 @@ class Stager:
 
     def _count(self, status: os.stat_result) -> None:
         self.entries += 1
+        self.newest = max(self.newest, status.st_ctime_ns)
         if self.entries > self.limits.entries:
             raise _LimitPassedError("entries")
         if stat.S_ISREG(status.st_mode):

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support import seals
 from buildpack.support.seals import ANY, Seal, decode_seal, is_unbroken, seal_entries
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["alone", "two processes"])
+def _processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param:
+        monkeypatch.setattr(seals, "WORTH_A_PROCESS", 0)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
 
 
 @pytest.fixture

@@ -72,6 +72,20 @@ def test_unchanged_layers_are_known_and_the_slug_is_the_same(app: App) -> None:
     assert app.output.read_bytes() == first == app.fresh()
 
 
+def test_a_slug_older_than_the_source_is_begun_anew_and_left_alone_if_it_is_the_same(
+    app: App,
+) -> None:
+    app.build()
+    made = app.output.stat()
+    place = (app.output, app.root / "seals", app.store, SlugFormat.ZSTD)
+    assert prepare_packing(*place, newest=made.st_mtime_ns - 1).draft is None
+    prepared = prepare_packing(*place, newest=made.st_mtime_ns + 1)
+    assert prepared.present is None
+    assert prepared.draft is not None
+    assert app.build(prepared).unchanged
+    assert app.output.stat().st_ino == made.st_ino
+
+
 def test_layers_moved_into_another_tree_are_known(app: App) -> None:
     app.build()
     previous = app.tree.rename(app.root / "previous")
