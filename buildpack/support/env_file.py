@@ -20,6 +20,7 @@ from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable,
 MAX_BYTES = 1024 * 1024
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 """what a config var may be called"""
+_LIKE_A_NAME = re.compile(r"[\w .:-]{0,20}")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
 
@@ -122,10 +123,10 @@ class _Reader:
             start += len("export ")
         name, equals, value = self.text[start:end].partition("=")
         if not equals:
-            self._refuse(start, f"'{self._shown(name)}' has no '='")
+            self._refuse(start, f"{self._shown(name)} has no '='")
             return None
         if not NAME.fullmatch(name.strip()):
-            self._refuse(start, f"'{self._shown(name)}' is not a name")
+            self._refuse(start, f"{self._shown(name)} is not a name")
             return None
         value_at = start + len(name) + 1 + len(value) - len(value.lstrip(" \t"))
         read = self._read_value(value_at, end)
@@ -179,5 +180,7 @@ class _Reader:
 
     @staticmethod
     def _shown(name: str) -> str:
-        """A name may be shown; a long one may be a secret without its name, so its head only."""
-        return printable(name.strip(), limit=20)
+        """What may be meant as a name is shown. The rest may be a secret: a line of a key whose
+        quote was lost, a value whose name was forgotten."""
+        stripped = name.strip()
+        return f"'{stripped}'" if _LIKE_A_NAME.fullmatch(stripped) else "what stands here"

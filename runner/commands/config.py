@@ -26,9 +26,6 @@ _DIALECT = click.option(
     show_default=True,
     help="Read the file as that tool does.",
 )
-_NO_RESTART = click.option(
-    "--no-restart", is_flag=True, help="Leave running containers as they are until they restart."
-)
 _REVEAL = click.option("--reveal", is_flag=True, help="Show secrets too.")
 
 
@@ -74,7 +71,6 @@ def command(context: click.Context, /, **options: bool) -> None:
     help="Set what is in FILE; NAME=VALUE beats it.",
 )
 @_DIALECT
-@_NO_RESTART
 @app_option
 @click.pass_context
 def set_(  # click hands over an argument for each option
@@ -133,7 +129,6 @@ def get(context: click.Context, /, name: str, shell: bool, **_: object) -> None:
 
 @command.command()
 @_NAMES
-@_NO_RESTART
 @app_option
 @click.pass_context
 def unset(context: click.Context, /, names: tuple[str, ...], **_: object) -> None:
@@ -148,7 +143,6 @@ def unset(context: click.Context, /, names: tuple[str, ...], **_: object) -> Non
 
 
 @command.command()
-@_NO_RESTART
 @app_option
 @click.pass_context
 def edit(context: click.Context, /, **_: object) -> None:
@@ -171,14 +165,13 @@ def edit(context: click.Context, /, **_: object) -> None:
         with opened_app(opened.app.name) as again:
             return change_config(again, change, tell=_say)
 
-    _report(context, edit_config(opened, before, os.environ, apply))
+    _report(edit_config(opened, before, os.environ, apply))
 
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--replace", is_flag=True, help="Unset what is not in FILE.")
 @_DIALECT
-@_NO_RESTART
 @app_option
 @click.pass_context
 def import_(
@@ -268,10 +261,10 @@ def _change(context: click.Context, change: ConfigChange) -> None:
 
     with opened_app(_app_name(context)) as opened:
         outcome = change_config(opened, change, tell=_say)
-    _report(context, outcome)
+    _report(outcome)
 
 
-def _report(context: click.Context, outcome: ConfigOutcome) -> None:
+def _report(outcome: ConfigOutcome) -> None:
     from runner.config.listing import result
     from runner.config.settling import log_release, restart_containers
 
@@ -281,8 +274,7 @@ def _report(context: click.Context, outcome: ConfigOutcome) -> None:
         return
     with opened_app(outcome.app) as opened:
         log_release(opened, outcome.release, tell=_say)
-        if not context.params["no_restart"]:
-            restart_containers(opened, tell=_say)
+        restart_containers(opened, tell=_say)
     _print(lines)
 
 
