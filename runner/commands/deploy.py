@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from runner.app_choice import VARIABLES, require_app_name
+from runner.app_option import app_option
 from runner.deploys.deploy import DeployRequest, deploy, read_deployable
 from runner.deploys.desk import Desk
 from runner.deploys.errors import short
 from runner.deploys.options import (
-    app_option,
     chosen_app,
     desk_of_command,
     json_option,
@@ -58,7 +58,7 @@ def command(**options: Any) -> None:
             force=options["force"],
         )
         slug = read_deployable(desk, request)
-        app = _app(desk, options["app"], slug, create=options["create"])
+        app = _app(desk, options["app_name"], slug, create=options["create"])
         deployed = deploy(desk, app, slug, request)
         checksum = short(slug.metadata.checksum)
         tell_result(

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from runner.app_option import app_option
 from runner.deploys.deploy import require_fit
-from runner.deploys.options import app_option, chosen_app, desk_of_command, json_option
+from runner.deploys.options import chosen_app, desk_of_command, json_option
 from runner.deploys.phase import TIMEOUT
 from runner.deploys.plan import Plan, plan_deploy
 from runner.deploys.plan_text import plan_document, plan_text
@@ -38,7 +39,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     with desk_of_command(options) as desk:
         slug = read_slug(Path.cwd() / options["slug_file"])
         require_fit(slug, determine_engine(options["engine"], desk.env).name)
-        app = chosen_app(desk, options["app"])
+        app = chosen_app(desk, options["app_name"])
         current = desk.state.current(app)
         checksum = current.slug if current else None
         newest = next((x.version for x in desk.state.releases(app, limit=1)), 0)

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from buildpack.support.errors import SlugkitError
+from runner.app_option import app_option
 from runner.deploys.desk import Desk
 from runner.deploys.errors import PromotedToItselfError, short
 from runner.deploys.options import (
-    app_option,
     chosen_app,
     desk_of_command,
     json_option,
@@ -48,7 +48,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     of the first that failed.
     """
     with desk_of_command(options) as desk:
-        source = chosen_app(desk, options["app"])
+        source = chosen_app(desk, options["app_name"])
         targets = [desk.state.app(name) for name in dict.fromkeys(options["targets"])]
         if source in targets:
             raise PromotedToItselfError(source.name)

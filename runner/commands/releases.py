@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from runner.app_lock import app_dir
+from runner.app_option import app_option
 from runner.deploys import listing
 from runner.deploys.desk import Desk, settle_if_nobody_works
 from runner.deploys.errors import NoReleaseOutputError
 from runner.deploys.freeing import free_slugs
 from runner.deploys.options import (
-    app_option,
     chosen_app,
     desk_of_command,
     json_option,
@@ -56,7 +56,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     with desk_of_command(options) as desk:
-        app = _looked_at(desk, options["app"])
+        app = _looked_at(desk, options["app_name"])
         releases = desk.state.releases(app, limit=options["num"])
         found = listing.views(app, releases, desk.state.current(app), desk.slugs)
         if options["as_json"]:
@@ -156,7 +156,7 @@ def _looked_at(desk: Desk, name: str | None) -> App:
 def _app_name(context: click.Context, options: dict[str, Any]) -> str | None:
     """Given behind the sub-command, or before it."""
     before: dict[str, Any] = context.obj
-    name: str | None = options["app"] or before["app"]
+    name: str | None = options["app_name"] or before["app_name"]
     return name
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from runner.app_option import app_option
 from runner.deploys.options import (
-    app_option,
     chosen_app,
     desk_of_command,
     json_option,
@@ -34,7 +34,7 @@ def command(release: str | None, **options: Any) -> None:
     and the formation stay as they are.
     """
     with desk_of_command(options) as desk:
-        app = chosen_app(desk, options["app"])
+        app = chosen_app(desk, options["app_name"])
         version = None if release is None else parse_version(release)
         done = roll_back(desk, app, version, read_phase_options(options))
         said = f"{done.release.description} done: {app.name} {done.release.label}"

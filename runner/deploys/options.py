@@ -23,16 +23,6 @@ from runner.state.values import App
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
-def app_option(command: Decorated) -> Decorated:
-    """Which app it is about."""
-    return click.option(
-        "-a",
-        "--app",
-        metavar="NAME",
-        help="The app. Default: $SLUG_RUN_APP, else the only one there is.",
-    )(command)
-
-
 def json_option(command: Decorated) -> Decorated:
     """For programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(command)

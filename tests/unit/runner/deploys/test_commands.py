@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -255,3 +257,14 @@ def test_what_was_deployed_is_run_with_its_config_and_given_values_win(
     assert counter.requests[-1].release.title == "polls"
     assert call("run", "--app", "polls", "--slug", "one.slug", "--", "true")[0] == 64
     assert call("run", "--app", "pols", "--", "true")[0] == 64
+
+
+def test_who_runs_a_slug_by_its_file_does_not_wait_for_what_apps_need() -> None:
+    code = (
+        "import sys; from runner.main import main; main(['web', '--slug', '/nonexistent']);"
+        "assert not {'sqlite3', 'runner.deploys', 'runner.state'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 0, done.stderr
