@@ -23,6 +23,7 @@ from slugc.slug_errors import (
     SlugSchemaError,
     SlugTruncatedError,
 )
+from slugc.slug_file import open_file
 from slugc.slug_format import (
     GZIP_MAGIC,
     ZSTD_MAGIC,
@@ -53,7 +54,7 @@ class Index:
 def read_index(path: Path) -> Index:
     """Find and read the index: one seek from the end."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_file(path), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - TAIL))
             tail = file.read(TAIL)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from slugc.slug import Layer, Slug, SlugDamagedError, SlugMissingError
+from slugc.slug_file import open_file
 from slugc.slug_format import end_of
 from slugc.slug_index import joined
 
@@ -33,7 +34,7 @@ class Section:
 def open_slug(slug: Slug) -> int:
     """A descriptor of the slug's file."""
     try:
-        return os.open(slug.archive, os.O_RDONLY | os.O_CLOEXEC)
+        return open_file(slug.archive)
     except OSError as err:
         raise SlugMissingError(slug.archive, err.strerror or str(err)) from err
 

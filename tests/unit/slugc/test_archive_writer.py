@@ -154,3 +154,16 @@ print(*(x.split()[1] for x in open("/proc/self/status") if x.startswith("VmHWM")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
     assert int(done.stdout) < 150 * 1024
+
+
+@pytest.mark.parametrize("what", ["d/f", "d"])
+def test_a_link_to_the_very_file_that_was_scanned_is_not_followed(
+    tmp_path: Path, what: str
+) -> None:
+    """Layers are packed while build code runs, and it may move things and leave links."""
+    tree = make_tree(tmp_path / "tree", {"d/f": "x"})
+    entries = scan_tree(tree, DEFAULT_LIMITS)
+    (tree / what).rename(tmp_path / "elsewhere")
+    (tree / what).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SourceChangedError):
+        b"".join(tar_bytes(tree, entries))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -244,3 +245,12 @@ def test_reading_a_slug_imports_no_compressor(slug: Slug) -> None:
 def test_characters_that_json_writes_as_two_escapes_are_whole(slug: Slug) -> None:
     path = with_index(slug, lambda document: document.update(materials={"source": "\U0001f40d"}))
     assert read_slug(path).metadata.materials == {"source": "\U0001f40d"}
+
+
+def test_a_fifo_is_not_waited_for(slug: Slug) -> None:
+    slug.archive.unlink()
+    os.mkfifo(slug.archive)
+    for look in (lambda: read_slug(slug.archive), lambda: verify_slug(slug)):
+        with pytest.raises(NotASlugError) as caught:
+            look()
+        assert caught.value.details == "It is no regular file."
