@@ -23,6 +23,7 @@ from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.formation import WEB
 from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
+from runner.logbook.draining import Draining
 from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
 from runner.supervision.fd_store import KeptFds, supervisor_argv
@@ -51,6 +52,7 @@ class Daemon:
         self._fds = KeptFds(keeper)
         self._selector = selectors.DefaultSelector()
         self._log = AppLog(self._app_dir / "log")  # runner/logbook/place.py
+        self._draining = Draining(self._app_dir, env)
         self._supply = Supply(self._home, self._fds)
         self._wanted: Wanted | None = None
         self._is_stopping = False
@@ -143,6 +145,7 @@ class Daemon:
     def _look(self) -> None:
         """Whoever changed state.db may have been killed before we were told."""
         self._looked = time.monotonic()
+        self._draining.look()
         if _stamp(self._home) != self._stamp:
             self._read_wanted()
             self._upkeep.want(None if self._is_stopping else self._wanted)
@@ -267,6 +270,7 @@ class Daemon:
             self._unwatch_front()
             self._router.end()
         self._engine.end(self._dir)
+        self._draining.close()
         self._log.close()
 
 

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import signal
 import socket
 import ssl
 import stat
@@ -22,6 +23,7 @@ import pytest
 from buildpack.support.errors import ExitCode
 from runner.logbook.app_log import AppLog
 from runner.logbook.drain_process import Pump, pump
+from runner.logbook.draining import Draining
 from runner.logbook.drains import (
     MOST,
     Drain,
@@ -420,3 +422,34 @@ def test_the_command(
     out, err = capsys.readouterr()
     assert out == "The log goes to https://***@logs.example.com/in no more\n"
     assert "There is no drain" in err
+
+
+def test_a_supervisor_keeps_the_process_running_while_there_are_drains(app_dir: Path) -> None:
+    receiver = Receiver()
+    drains, draining = Drains(app_dir / "drains"), Draining(app_dir, os.environ)
+    draining.look()
+    assert children() == set()
+    first = notes(app_dir, 0, 3)
+    drains.add(f"syslog://localhost:{receiver.port}", Position())
+    draining.look()
+    until(lambda: receiver.texts() == first)
+    (running,) = children()
+    draining.look()
+    assert children() == {running}
+    os.kill(running, signal.SIGKILL)
+    second = notes(app_dir, 3, 6)
+
+    def has_second() -> bool:
+        draining.look()
+        return receiver.texts()[-3:] == second
+
+    # A kill between sending and noting it sends a frame twice; never none.
+    until(has_second)
+    draining.close()
+    assert children() == set()
+    receiver.close()
+
+
+def children() -> set[int]:
+    found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return {int(pid) for path in found for pid in path.read_text().split()}
