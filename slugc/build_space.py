@@ -18,7 +18,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from buildpack.support.command import Command, capture
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import LockTimeoutError, locked, remove_tree
 from buildpack.support.values import value
+from slugc.moving import is_real_dir, move
 from slugc.privileges import hand_over
 
 BUILD = "build_5106c0de"
@@ -231,7 +231,7 @@ def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False)
     _to_trash(space, list(dict.fromkeys(lasting.get(path, path) for path in fading)))
     for made, kept in lasting.items():
         if os.path.lexists(made):
-            made.rename(kept)
+            move(made, kept)
 
 
 def _made_for_one_build(space: BuildSpace) -> list[Path]:
@@ -243,12 +243,8 @@ def _made_for_one_build(space: BuildSpace) -> list[Path]:
         return []
     space.work_dir.chmod(0o755)
     return [
-        path for path in space.work_dir.iterdir() if path.name not in KEPT or not _is_real_dir(path)
+        path for path in space.work_dir.iterdir() if path.name not in KEPT or not is_real_dir(path)
     ]
-
-
-def _is_real_dir(path: Path) -> bool:
-    return stat.S_ISDIR(path.lstat().st_mode)
 
 
 def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:
@@ -267,7 +263,7 @@ def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:
     for number, path in enumerate(present):
         # A build may name things in its /tmp as it likes: as what we move here, or very long.
         is_ours = path.parent != space.work_dir or path.name in ours
-        path.rename(trash / (path.name if is_ours else str(number)))
+        move(path, trash / (path.name if is_ours else str(number)))
 
 
 def _delete_now(paths: Sequence[Path]) -> None:

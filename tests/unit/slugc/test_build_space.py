@@ -19,7 +19,7 @@ from slugc.build_space import (
     space_name,
     temporary_space,
 )
-from slugc.privileges import run_identity
+from slugc.privileges import hand_over, in_dropped_child, run_identity
 
 
 def silent(_line: str) -> None: ...
@@ -287,3 +287,21 @@ def test_without_room_for_a_trash_directory_is_deleted_at_once(
         monkeypatch.setattr(Path, "mkdir", refuse)
     assert not space.env_dir.exists()
     assert (space.previous_dir / "app.py").exists()
+
+
+@pytest.mark.parametrize("mode", [0, 0o555])
+def test_directories_that_a_build_closed_are_in_nobodys_way(open_dir: Path, mode: int) -> None:
+    """To move one its owner must be able to write to it. Root need not, so a user tries."""
+    hand_over(open_dir)
+
+    def build_twice() -> list[str]:
+        seen = []
+        for _ in range(2):
+            with opened_space(open_dir / "space", keep_cache=True, waiting=silent) as space:
+                seen += [path.name for path in space.build_dir.iterdir()]
+                for place in (space.home_dir, space.buildpacks_dir, space.work_dir / "own"):
+                    place.mkdir(exist_ok=True)
+                    place.chmod(mode)
+        return seen
+
+    assert in_dropped_child(build_twice) == []
