@@ -80,7 +80,10 @@ class KeptSlugs:
             try:
                 with contextlib.suppress(FileExistsError):
                     self._root.mkdir(mode=0o700)
-                stack.enter_context(locked(self._root / ".lock"))
+                lock = self._root / ".lock"
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+                os.close(os.open(lock, flags, 0o600))
+                stack.enter_context(locked(lock))
             except OSError as err:
                 raise SlugNotKeptError(self._root, err.strerror or str(err)) from err
             yield

@@ -55,6 +55,7 @@ def test_the_slug_is_a_private_copy_that_outlives_what_was_deployed(counter: Cou
     kept = counter.desk.slugs.path(slug.metadata.checksum)
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE((kept.parent / ".lock").stat().st_mode) == 0o600
     with slug.archive.open("r+b") as file:  # as `cp other.slug one.slug` does
         file.write(b"something else")
     counter.desk.slugs.require_whole(slug.metadata.checksum, of="v1")

@@ -69,7 +69,7 @@ def test_a_place_where_slugs_cannot_be_kept_has_words(counter: Counter) -> None:
         counter.deploy(counter.slug("one"))
     assert caught.value.text() == (
         f"slug-run cannot keep slugs in {counter.desk.data_dir / 'slugs'}\n\n"
-        "File exists\n\n"
+        "Not a directory\n\n"
         "Nothing was changed. Make room: slug-run releases prune frees slugs that\n"
         "no release needs, slugc prune what can be made again."
     )
