@@ -152,6 +152,7 @@ class Daemon:
 
     def _read_wanted(self) -> None:
         self._looked, self._stamp = time.monotonic(), _stamp(self._home)
+        self._draining.look()
         try:
             self._wanted = read_wanted(self._home, self._number)
             self._set_up_front()
