@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -102,8 +101,15 @@ def _write_result(error: SlugkitError, code: int, *, id: str = "") -> None:  # n
     """An error as the last event of a command that was asked for JSON."""
     from slugc.progress_events import error_event, write_event
 
-    with contextlib.suppress(BrokenPipeError):  # nobody reads: the exit code says enough
+    try:
         write_event(sys.stdout, error_event(error, code, id=id or error.id))
+    except BrokenPipeError:  # the exit code says enough
+        _nobody_reads()
+
+
+def _nobody_reads() -> None:
+    """Whoever read our output has gone; Python must not try to flush it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -113,8 +119,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def _stopped(err: BaseException, *, as_json: bool) -> int:
     """The exit code of a program that a signal ended."""
     if isinstance(err, BrokenPipeError):
-        # Whoever read our output has gone; Python must not try to flush it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _nobody_reads()
         return 128 + signal.SIGPIPE
     number = err.number if isinstance(err, TerminatedError) else signal.SIGINT
     before = "" if isinstance(err, LineEndedError) else "\n"

@@ -203,6 +203,22 @@ def test_a_stopped_build_ends_with_an_event_too(
     assert not (tmp_path / "x.slug").exists()
 
 
+def test_a_reader_that_goes_ends_the_build(builder: Builder, app: Path, tmp_path: Path) -> None:
+    pack = make_buildpack(
+        tmp_path / "pack", compile="for i in $(seq 50); do echo $i; sleep 0.1; done"
+    )
+    argv = builder.argv(app, "-b", pack, "--json", slug=tmp_path / "x.slug")
+    with subprocess.Popen(
+        argv, env=builder.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert (running.wait(30), running.stderr.read()) == (141, "")
+    assert not (tmp_path / "x.slug").exists()
+
+
 def test_every_event_is_in_the_guide_and_the_guides_events_are_all_there_are() -> None:
     guide = (ROOT / "docs" / "slugc.md").read_text()
     section = guide.partition("\n## Events\n")[2].partition("\n## ")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -49,6 +50,36 @@ def test_a_bug_of_ours_is_said_to_be_one(
     assert said.endswith(
         "RuntimeError: oops\n\nThis is a bug in Slugkit. Please report it with the text above.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "id_"),
+    [
+        (RuntimeError("oops"), 70, "internal-error"),
+        (OSError(errno.ENOSPC, "No space left on device"), 73, "machine"),
+        (UsageError("No"), 64, "usage"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (TerminatedError(signal.SIGTERM), 143, "stopped"),
+    ],
+)
+def test_whatever_ends_a_build_is_its_last_event(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    id_: str,
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(build_command, "build_from_options", fail)
+
+    assert run(("build", ".", "--json")) == code
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert (found["event"], found["ok"]) == ("result", False)
+    assert (found["error"]["code"], found["error"]["id"]) == (code, id_)
+    assert said.err  # people are told too
 
 
 def test_ctrl_c_and_signals_end_as_signals_do(
