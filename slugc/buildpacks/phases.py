@@ -124,7 +124,10 @@ class Phases:
         return PhaseFailedError(phase, self.label, err.code, err.last_lines, hint=hint)
 
     def _has(self, program: str) -> bool:
-        return (self._host_root / "bin" / program).is_file()
+        try:
+            return (self._host_root / "bin" / program).is_file()
+        except PermissionError:
+            return True  # a build closed its /tmp: starting the program says so
 
     @property
     def _host_root(self) -> Path:

@@ -182,6 +182,20 @@ def test_exports_of_earlier_buildpacks_are_sourced_first(tmp_path: Path) -> None
     )
 
 
+def test_a_program_nobody_may_look_for_is_started_and_tells_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = phases(FakeSandbox(failure=failed(1, "Permission denied")), tmp_path)
+
+    def closed(_path: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(PhaseFailedError) as caught:
+        asked.release(ignore)
+    assert "Permission denied" in caught.value.text()
+
+
 def test_without_bin_release_there_are_no_defaults(tmp_path: Path) -> None:
     first = phases(FakeSandbox(), tmp_path)
     (tmp_path / "work/buildpacks/0/bin/release").unlink()
