@@ -40,7 +40,7 @@ class Deployed:
 
 
 def read_deployable(desk: Desk, request: DeployRequest) -> Slug:
-    """The slug, if it may be deployed here at all: nothing is changed by looking."""
+    """The slug, if it may be deployed here at all: no app is changed by looking."""
     slug = read_slug(request.slug_file)
     if request.keys:
         # cryptography and its like: only for who asks for a signature
@@ -49,6 +49,9 @@ def read_deployable(desk: Desk, request: DeployRequest) -> Slug:
         # Over the whole file, and of this very index; what is kept is compared with that.
         require_signature(slug, read_public_keys(request.keys, desk.env))
     require_fit(slug, request.options.engine.name)
+    if request.options.engine.name != "docker":
+        # Now, so that containers start at once later, and what nobody can unpack is refused.
+        Store(desk.data_dir / "store").ensure_layers(slug)
     return slug
 
 
@@ -66,9 +69,6 @@ def deploy(desk: Desk, app: App, slug: Slug, request: DeployRequest) -> Deployed
     desk.narrator.step(
         "deploying", f"Deploying {slug.archive.name} to {app.name} (slug {short(checksum)})"
     )
-    if request.options.engine.name != "docker":
-        # Now, so that containers start at once later, and a slug nobody can unpack is refused.
-        Store(desk.data_dir / "store").ensure_layers(slug)
     with changing_app(desk, app, "a deploy") as held:
         with desk.slugs.held():
             kept = desk.slugs.keep(slug)

@@ -111,6 +111,11 @@ def test_a_bad_slug_makes_no_app(counter: Counter, call: Call) -> None:
     (counter.root / "page.slug").write_text("<html>")
     assert call("deploy", "page.slug", "--app", "shop", "--create")[0] == 65
     assert call("deploy", "gone.slug", "--app", "shop", "--create")[0] == 66
+    slug = counter.slug("damaged", content="x" * 5000)
+    content = bytearray(slug.archive.read_bytes())
+    content[20] ^= 0xFF
+    slug.archive.write_bytes(content)
+    assert call("deploy", "damaged.slug", "--app", "shop", "--create")[0] == 65
     assert [app.name for app in counter.state.apps()] == ["polls"]
 
 
