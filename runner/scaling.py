@@ -127,11 +127,16 @@ def _changed(before: WantedCount | None, step: Step) -> WantedCount:
     return WantedCount(process_type=step.process_type, quantity=quantity, size=size)
 
 
+def web_first(counts: Iterable[WantedCount]) -> Sequence[WantedCount]:
+    """The order in which people look for them."""
+    return sorted(counts, key=lambda each: (each.process_type != WEB, each.process_type))
+
+
 def formation_line(counts: Iterable[WantedCount]) -> str:
     """``web=2:standard-1x worker=0:standard-1x``: to be read, and to be typed again."""
     return " ".join(
         f"{each.process_type}={each.quantity}:{each.size or DEFAULT_SIZE}"
-        for each in sorted(counts, key=lambda each: (each.process_type != WEB, each.process_type))
+        for each in web_first(counts)
     )
 
 
@@ -140,7 +145,8 @@ def changes_line(
 ) -> str:
     """``web 1 => 2, worker 0 => 1``; empty when nothing changes."""
     found = []
-    for name, each in after.items():
+    for each in web_first(after.values()):
+        name = each.process_type
         old = before.get(name) or WantedCount(process_type=name, quantity=0)
         sizes = [x.size or DEFAULT_SIZE for x in (old, each)]
         if name not in before and each.quantity == 0:

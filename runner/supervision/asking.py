@@ -17,10 +17,11 @@ from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.logs import clean
 from runner.release import Release
-from runner.scaling import Step, changes_line, formation_line, scaled
+from runner.scaling import Step, changes_line, formation_line, scaled, web_first
 from runner.state.values import WantedCount
 from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
 from runner.supervision.poke import Settled, poke
+from runner.supervision.table import ordered
 from runner.supervision.wanted import Settings, parse_settings, read_release
 from slugc.procfile import ProcessType
 
@@ -113,7 +114,9 @@ def change_formation(
         if settings is not None:
             opened.state.set_supervision(app, settings.as_json())
     if changes_line(before, after):
-        said = ", ".join(f"{each.process_type}={each.quantity}" for each in after.values())
+        said = ", ".join(
+            f"{each.process_type}={each.quantity}" for each in web_first(after.values())
+        )
         say_in_log(opened, f"Scale to {said} by {opened.who}")
     return before, after
 
@@ -159,7 +162,7 @@ def restart(opened: OpenedApp, words: Sequence[str]) -> Settled:
     containers = read_containers(opened)
     if containers is None and opened.state.supervision(opened.app) is None:
         raise NotRunningError(opened.app.name)
-    names = [str(each["name"]) for each in containers or ()]
+    names = [str(each["name"]) for each in ordered(containers or ())]
     for word in words:
         if word not in names and word not in {name.rpartition(".")[0] for name in names}:
             raise NoSuchContainerError(opened.app.name, word, names)

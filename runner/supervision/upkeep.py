@@ -364,7 +364,7 @@ class Upkeep:
         self.records.write_crashes(self.crashes)
         self._is_changed = True
         if delay:
-            self.log.system(name, f"Restarting in {delay:g} seconds")
+            self.log.system(name, f"Restarting in {delay:g} second{'s' if delay != 1 else ''}")
 
     # Around
 

@@ -1,0 +1,232 @@
+"""SIGKILL for the supervisor, its keeper, both, Caddy and containers, under requests.
+
+More rounds by hand: SLUGKIT_KILLS=200 pytest tests/faults/test_killed_supervisors.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import signal
+import threading
+import time
+import urllib.error
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.support import free_port
+
+pytestmark = [pytest.mark.embedded]
+
+ROUNDS = int(os.environ.get("SLUGKIT_KILLS", "10"))
+SEED = int(os.environ.get("SLUGKIT_SEED", "0")) or int(time.time())
+VICTIMS = ("supervisor", "keeper", "caddy", "init")
+PAIRS = (("supervisor", "caddy"), ("keeper", "init"), ("init", "supervisor"))
+FORMATION = ("web.1", "web.2", "worker.1", "idle.1")
+
+
+@pytest.fixture
+def site(open_dir: Path) -> Iterator[Site]:
+    found = deployed(open_dir / "site", port=free_port())
+    yield found
+    found.must("stop")
+
+
+@contextlib.contextmanager
+def requests(site: Site) -> Iterator[Counter[str]]:
+    """Asks all the time; how often it was answered, and how often not."""
+    counts: Counter[str] = Counter()
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.005):
+            try:
+                counts["answered" if site.get().startswith("web.") else "wrong"] += 1
+            except (OSError, urllib.error.URLError):
+                counts["refused"] += 1
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        done.set()
+        thread.join()
+
+
+def kill(site: Site, victim: str) -> None:
+    processes = site.processes()
+    pid = site.pids()["worker.1"] if victim == "init" else processes.get(victim)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def is_whole(site: Site) -> bool:
+    """All that is wanted is up, nothing twice, and both processes are there."""
+    states = {name: each["state"] for name, each in site.containers().items()}
+    return states == dict.fromkeys(FORMATION, "up") and {"keeper", "supervisor", "caddy"} <= set(
+        site.processes()
+    )
+
+
+def described(site: Site, victims: Sequence[str]) -> str:
+    """What somebody needs to know who finds this test red."""
+    log = "\n".join(site.log("-s", "slug-run").splitlines()[-40:])
+    return f"{victims}\n{site.containers()}\n{site.processes()}\n{log}\n{site.errors()[-3000:]}"
+
+
+def commands_running(site: Site) -> Counter[str]:
+    """How many processes each container of ours has, by the variable that names it."""
+    found: Counter[str] = Counter()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes()
+                if line.startswith((b"/usr/bin/python3\0server.py", b"sleep\x00100000")):
+                    environ = (entry / "environ").read_bytes().split(b"\0")
+                    if f"MARK={site.home}".encode() in environ:
+                        names = [x[5:].decode() for x in environ if x.startswith(b"DYNO=")]
+                        found.update(names)
+    return found
+
+
+def test_containers_outlive_whoever_is_killed_and_are_never_doubled(site: Site) -> None:
+    chance = random.Random(SEED)
+    print(f"SLUGKIT_SEED={SEED}")
+    mark(site)
+    site.start("web=2", "worker=1", "idle=1")
+    with requests(site) as counts:
+        for _ in range(ROUNDS):
+            before = site.pids()
+            victims = chance.choice((*((each,) for each in VICTIMS), *PAIRS))
+            for victim in victims:
+                kill(site, victim)
+            time.sleep(chance.random() * 0.3)
+            until(lambda: is_whole(site), timeout=15, explain=partial(described, site, victims))
+            after = site.pids()
+            kept = [name for name in FORMATION if name != "worker.1" or "init" not in victims]
+            assert {x: after[x] for x in kept} == {x: before[x] for x in kept}, victims
+            assert commands_running(site) == Counter({"web.1": 1, "web.2": 1, "idle.1": 1})
+            if "init" in victims:
+                site.must("restart", "worker.1")  # or the pauses after crashes grow to a minute
+    assert counts["wrong"] == 0
+    assert counts["answered"] > 20 * ROUNDS
+    runs = site.runs()
+    assert len(runs) == 1
+    site.must("stop")
+    assert site.left_behind(runs) == []
+
+
+def mark(site: Site) -> None:
+    """A config var that only this test's containers have."""
+    from runner.state.state import opened_state
+    from runner.state.values import NewRelease
+
+    with opened_state(site.home) as state:
+        current = state.current(site.app)
+        assert current is not None
+        new = NewRelease(
+            slug=current.slug,
+            config_vars={"MARK": str(site.home)},
+            description="Set MARK",
+            who="me",
+        )
+        state.add_release(site.app, lambda _: new)
+
+
+def test_no_line_is_lost_or_doubled_while_supervisor_and_keeper_are_killed(site: Site) -> None:
+    chance = random.Random(SEED)
+    site.start("web=0", "worker=1")
+    for _ in range(max(3, ROUNDS // 2)):
+        kill(site, chance.choice(("supervisor", "keeper")))
+        time.sleep(chance.random() * 0.4)
+    site.must("scale", "worker=0")
+    numbers = [
+        int(found) for found in re.findall(r"app\[worker\.1\]: line (\d+)$", site.log(), re.M)
+    ]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 10
+
+
+def test_both_killed_at_once_ends_the_containers_and_the_next_command_starts_all(
+    site: Site,
+) -> None:
+    site.start("web=1", "idle=1")
+    before, runs = site.pids(), site.runs()
+    processes = site.processes()
+    for victim in ("keeper", "supervisor"):
+        os.kill(processes[victim], signal.SIGKILL)
+    until(lambda: not alive(before.values()), timeout=5)
+    assert "caddy" not in site.processes()
+    site.must("restart")
+    assert set(site.pids()) == set(before)
+    assert site.get() == "web.1 "
+    assert not set(runs) & set(site.runs())
+    assert left_of(site, runs) == []
+
+
+def left_of(site: Site, runs: list[str]) -> list[str]:
+    """What a dead run has left, apart from what belongs to the one that lives."""
+    return [each for each in site.left_behind(runs) if str(site.home) not in each]
+
+
+def alive(pids: Iterable[int]) -> list[int]:
+    return [pid for pid in pids if is_running(pid)]
+
+
+def is_running(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    return False
+
+
+def test_a_supervisor_that_is_killed_while_it_starts_containers_leaves_none_unknown(
+    site: Site,
+) -> None:
+    chance = random.Random(SEED)
+    mark(site)
+    site.start("web=0")
+    for _ in range(max(3, ROUNDS // 2)):
+        count = chance.randrange(2, 6)
+        thread = threading.Thread(target=site.run, args=("scale", f"idle={count}"))
+        thread.start()
+        time.sleep(0.15 + chance.random() * 0.35)
+        kill(site, "supervisor")
+        thread.join()
+        names = [f"idle.{n}" for n in range(1, count + 1)]
+        until(lambda names=names: all_up(site, names), timeout=15)  # type: ignore[misc]  # bound now
+        until(lambda names=names: commands_running(site) == Counter(names), timeout=5)  # type: ignore[misc]  # as above
+        site.must("scale", "idle=0")
+
+
+def all_up(site: Site, names: Sequence[str]) -> bool:
+    states = {name: each["state"] for name, each in site.containers().items()}
+    return states == dict.fromkeys(names, "up")
+
+
+def test_a_network_that_was_killed_is_made_anew(site: Site) -> None:
+    site.start("web=1")
+    run = site.runs()[0]
+    slirp = next(
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and f"{run}/slirp.sock" in cmdline(entry)
+    )
+    os.kill(slirp, signal.SIGKILL)
+    until(lambda: site.runs() != [run] and bool(site.runs()), timeout=10)
+    until(lambda: all_up(site, ["web.1"]), timeout=15)
+    assert site.get() == "web.1 "
+
+
+def cmdline(entry: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (entry / "cmdline").read_bytes().decode(errors="replace")
+    return ""

@@ -1,0 +1,166 @@
+"""Apps that are left running: started, scaled, replaced, restarted and stopped by real commands."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.support import free_port
+
+pytestmark = [pytest.mark.integration, pytest.mark.embedded]
+
+
+@pytest.fixture
+def site(open_dir: Path) -> Iterator[Site]:
+    found = deployed(open_dir / "site", port=free_port())
+    yield found
+    found.must("stop")
+
+
+def app_lines(site: Site, name: str) -> list[str]:
+    """What was said about and by a container, without the times."""
+    lines = [line.partition(" ")[2] for line in site.log("-d", name).splitlines()]
+    return [line.replace(f"[{name}]", "") for line in lines]
+
+
+def test_an_app_is_started_scaled_listed_and_stopped_without_leaving_anything(site: Site) -> None:
+    said = site.start()
+    assert said.out == f"Now running web at 1:standard-1x\nhttp://localhost:{site.port}\n"
+    assert site.get() == "web.1 "
+    before = site.pids()
+    said = site.must("scale", "web=2", "idle+1")
+    assert said.out == "Now running web at 2:standard-1x, idle at 1:standard-1x\n"
+    assert said.err.startswith("Scaling polls: web 1 => 2, idle 0 => 1\n")
+    assert set(site.pids()) == {"web.1", "web.2", "idle.1"}
+    assert site.pids()["web.1"] == before["web.1"]
+    assert {site.get() for _ in range(8)} == {"web.1 ", "web.2 "}
+    assert site.must("scale").out == "web=2:standard-1x idle=1:standard-1x\n"
+    shown = site.must("ps").out
+    assert re.search(
+        r"^=== web \(standard-1x\): exec /usr/bin/python3 server.py \(2\)$", shown, re.M
+    )
+    assert re.search(r"^web\.1: up \d\d:\d\d:\d\d \(~ \d+s ago\)$", shown, re.M)
+    runs = site.runs()
+    said = site.must("stop")
+    assert said.out == "Stopped polls\n"
+    assert site.left_behind(runs) == []
+    assert site.must("ps").err == "polls is not running: slug-run start -d --app polls\n"
+    assert site.must("scale").out == "web=2:standard-1x idle=1:standard-1x\n"
+    site.start()
+    assert set(site.pids()) == {"web.1", "web.2", "idle.1"}
+
+
+def test_scaling_to_what_it_is_restarts_nothing(site: Site) -> None:
+    site.start("idle=2")
+    before = site.pids()
+    said = site.must("scale", "idle=2", "web=1")
+    assert said.err == "Scaling polls: nothing changes\n"
+    assert site.pids() == before
+
+
+def test_scaling_down_takes_the_highest_numbers_and_to_nothing_is_allowed(site: Site) -> None:
+    site.start("idle=3", "web=0")
+    before = site.pids()
+    site.must("scale", "idle=1")
+    assert site.pids() == {"idle.1": before["idle.1"]}
+    site.must("scale", "idle=0")
+    assert site.containers() == {}
+    assert site.must("ps").err == "polls runs no containers: slug-run scale web=1 --app polls\n"
+
+
+def test_a_new_release_takes_the_place_of_the_old_one_while_requests_go_on(site: Site) -> None:
+    site.start("web=2", "leaving=1")
+    site.release("blue")
+    site.must("scale", "web=2")
+    assert {site.get() for _ in range(6)} == {"web.1 blue", "web.2 blue"}
+    lines = app_lines(site, "leaving.1")
+    old = lines.index("slug-run: State changed from up to starting")
+    assert lines[old : old + 5] == [
+        "slug-run: State changed from up to starting",
+        "slug-run: Stopping all processes with SIGTERM",
+        "app: bye",
+        "slug-run: Process exited with status 7",
+        "slug-run: Starting process with command `exec /usr/bin/python3 leaving.py`",
+    ]
+    assert all(each["release"] == 2 for each in site.containers().values())
+
+
+def test_restart_replaces_what_it_names_and_nothing_else(site: Site) -> None:
+    site.start("idle=2", "web=1")
+    before = site.pids()
+    assert site.must("restart", "idle.2").out == "Restarted idle.2\n"
+    after = site.pids()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"idle.2"}
+    site.must("stop", "web")
+    assert site.pids()["web.1"] != before["web.1"]
+    said = site.run("restart", "wrk.1")
+    assert said.code == 64
+    assert "polls has no container called 'wrk.1'" in said.err
+    assert "It has: web.1, idle.1, idle.2." in said.err
+
+
+def test_a_container_that_crashes_is_started_again_with_growing_pauses(site: Site) -> None:
+    site.start("crash=1", "web=0")
+    until(lambda: site.containers()["crash.1"]["crashes"] >= 3)
+    lines = app_lines(site, "crash.1")
+    assert lines[:8] == [
+        "slug-run: Starting process with command `echo last words; exit 3`",
+        "slug-run: State changed from starting to up",
+        "app: last words",
+        "slug-run: Process exited with status 3",
+        "slug-run: State changed from up to crashed",
+        "slug-run: State changed from crashed to starting",
+        "slug-run: Starting process with command `echo last words; exit 3`",
+        "slug-run: State changed from starting to up",
+    ]
+    assert [line for line in lines if "Restarting in" in line][:2] == [
+        "slug-run: Restarting in 1 second",
+        "slug-run: Restarting in 2 seconds",
+    ]
+
+
+def test_a_process_that_ignores_sigterm_is_killed_after_the_time_it_has(site: Site) -> None:
+    site.start("stubborn=1", "web=0", "--stop-timeout", "0.5")
+    until(lambda: "deaf" in site.log())
+    site.must("scale", "stubborn=0")
+    lines = app_lines(site, "stubborn.1")
+    assert lines[-5:] == [
+        "slug-run: State changed from up to down",
+        "slug-run: Stopping all processes with SIGTERM",
+        "slug-run: Error R12 (Exit timeout) -> At least one process failed to exit within"
+        " 0.5 seconds of SIGTERM",
+        "slug-run: Stopping remaining processes with SIGKILL",
+        "slug-run: Process exited with status 137",
+    ]
+
+
+def test_a_web_process_that_does_not_listen_is_given_up(site: Site, open_dir: Path) -> None:
+    files = {"Procfile": "web: exec sleep 1000\n"}
+    quiet = deployed(open_dir / "quiet", port=free_port(), files=files)
+    try:
+        said = quiet.run("start", "-d", "--port", str(quiet.port), "--boot-timeout", "0.3")
+        assert said.code == 1
+        assert "web.1 did not come up" in said.err
+        assert "Error R10 (Boot timeout) -> Web process failed to bind" in quiet.log()
+    finally:
+        quiet.must("stop")
+
+
+def test_sigterm_to_the_keeper_ends_everything_gently_and_it_comes_back(site: Site) -> None:
+    site.start("leaving=1")
+    runs = site.runs()
+    keeper = site.processes()["keeper"]
+    import os
+
+    os.kill(keeper, signal.SIGTERM)
+    until(lambda: not site.processes())
+    assert "app[leaving.1]: bye" in site.log()
+    assert site.left_behind(runs) == []
+    site.must("scale", "web=1")  # any command that pokes starts what should be there
+    assert set(site.pids()) == {"web.1", "leaving.1"}
