@@ -234,3 +234,30 @@ def test_of_a_release_command_that_talks_much_everything_is_shown(slug_run: Slug
     assert len(kept) < 2_200_000
     assert kept.startswith("1\n2\n")
     assert kept.endswith("300000\nno line end")
+
+
+@pytest.mark.embedded
+def test_what_is_kept_running_is_replaced_before_the_command_ends(open_dir: Path) -> None:
+    slug_run = SlugRun(engine="embedded", directory=open_dir)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def answer() -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10) as found:
+            body: bytes = found.read()
+            return body
+
+    slug_run.done("deploy", slug_run.slug("one"), "--create")
+    slug_run.done("start", "-d", "--port", str(port))
+    try:
+        assert answer() == b"one default"
+        done = slug_run.run("deploy", slug_run.slug("two"))
+        assert (done.returncode, "  web.1     up " in done.stderr) == (0, True), done.stderr
+        assert answer() == b"two default"
+        failed = slug_run.run("deploy", slug_run.slug("three", "exit 1"))
+        assert (failed.returncode, answer()) == (1, b"two default")
+        slug_run.done("rollback")
+        assert answer() == b"one default"
+    finally:
+        slug_run.done("stop")

@@ -26,7 +26,8 @@ from runner.state.values import NewRelease, ReleaseRecord, ReleaseStatus, Wanted
 from slugc.procfile import ProcessType
 from slugc.slug import NotASlugError, SlugDamagedError, read_slug
 from slugc.stack import StackMismatchError
-from slugc.supply_chain.errors import SignatureMissingError
+from slugc.supply_chain.errors import SignatureMissingError, SignatureUntrustedError
+from slugc.supply_chain.sign import sign_slug
 from slugc.supply_chain.signing import new_private_key, public_pem
 from tests.unit.runner.deploys.counter import OPTIONS, Counter
 from tests.unit.runner.fakes import Behaviour
@@ -263,12 +264,20 @@ def test_a_slug_for_another_machine_is_refused_before_anything_changes(counter: 
         deploying.require_fit(counter.slug("arch", stack=replace(here, arch="vax")), "docker")
 
 
-def test_a_slug_that_has_to_be_signed_and_is_not(counter: Counter) -> None:
-    key = counter.root / "key.pub"
-    key.write_bytes(public_pem(new_private_key().public))
+def test_a_slug_that_has_to_be_signed_is_refused_unless_it_is(counter: Counter) -> None:
+    key, stranger = new_private_key(), new_private_key()
+    files = []
+    for number, each in enumerate((key, stranger)):
+        files.append(counter.root / f"{number}.pub")
+        files[-1].write_bytes(public_pem(each.public))
+    slug = counter.slug("one")
     with pytest.raises(SignatureMissingError):
-        counter.deploy(counter.slug("one"), keys=(str(key),))
+        counter.deploy(slug, keys=(str(files[0]),))
+    sign_slug(slug, [key])
+    with pytest.raises(SignatureUntrustedError):
+        counter.deploy(slug, keys=(str(files[1]),))
     assert counter.statuses() == {}
+    assert counter.deploy(slug, keys=(str(files[1]), str(files[0]))).is_new
 
 
 def test_a_damaged_slug_is_refused_and_nothing_is_kept(counter: Counter) -> None:
