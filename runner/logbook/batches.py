@@ -86,11 +86,19 @@ def token_of(data: bytes) -> bytes | None:
 
 def encode(batch: Batch, token: bytes) -> bytes:
     """``batch`` as it is appended to the file with that token."""
-    mark = "+" if batch.cut else "-"
-    words = (batch.microseconds, batch.source, batch.name, batch.tag, batch.offset, mark)
-    header = " ".join(str(word) for word in (*words, len(batch.payload))).encode("ascii")
-    size = len(token) + 1 + len(header) + 1 + len(batch.payload) + FOOTER_SIZE
-    return b"%s %s\n%s%010d %s\n" % (token, header, batch.payload, size, token)
+    payload = batch.payload
+    header = b"%s %d %s %s %s %d %s %d\n" % (
+        token,
+        batch.microseconds,
+        batch.source.encode(),
+        batch.name.encode(),
+        batch.tag.encode(),
+        batch.offset,
+        b"+" if batch.cut else b"-",
+        len(payload),
+    )
+    size = len(header) + len(payload) + FOOTER_SIZE
+    return b"%s%s%010d %s\n" % (header, payload, size, token)
 
 
 def decode(data: Buffer, start: int, token: bytes) -> tuple[int, Batch] | None:

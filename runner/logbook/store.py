@@ -34,6 +34,7 @@ from runner.logbook.batches import (
 
 SPOOLS = "spool"
 NO_NAME = "-"
+PATIENCE, PAUSE = 0.5, 0.0002  # seconds
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -70,6 +71,7 @@ class LogStore:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._lock = os.open(directory / "lock", flags, 0o600)
         self._number, self._file, self._size, self._token = 0, -1, 0, b""
+        self._next = ""
         self._reached: dict[str, int] = {}
 
     def close(self) -> None:
@@ -78,38 +80,49 @@ class LogStore:
 
     def append(self, batch: Batch) -> None:
         """Put ``batch`` at the end of the log, whole or not at all."""
-        with self._locked():
+        self._wait_for_lock()
+        try:
             self._stand_at_end()
             self._make_place()
             self._write(encode(batch, self._token))
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
         if batch.offset:
             self._reached[batch.tag] = batch.offset
 
     def offset(self, tag: str) -> int | None:
         """How far the spool ``tag`` is in the log; None if the log does not say."""
         if tag not in self._reached:
-            with self._locked():
+            self._wait_for_lock()
+            try:
                 self._stand_at_end()
                 self._reached = {**self._offsets_written(), **self._reached}
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
         return self._reached.get(tag)
 
     def forget(self, tag: str) -> None:
         """The spool is gone: nobody will ask again."""
         self._reached.pop(tag, None)
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+    def _wait_for_lock(self) -> None:
+        """Others hold it for microseconds; one that was stopped (Ctrl-Z) must not hold up all."""
+        deadline = 0.0
+        while True:
+            try:
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                now = time.monotonic()
+                deadline = deadline or now + PATIENCE
+                if now > deadline:
+                    raise
+                time.sleep(PAUSE)
 
     # The end of the log
 
     def _stand_at_end(self) -> None:
         """Open the newest file if it is another by now, and remove what a killed writer left."""
-        if self._number == 0 or log_path(self._directory, self._number + 1).exists():
+        if self._number == 0 or os.access(self._next, os.F_OK):
             self._open_newest()
         if self._number == 0:
             return
@@ -130,8 +143,7 @@ class LogStore:
             os.close(file)
             self._begin_file(numbers[-1] + 1, {})
         else:
-            self._number, self._file, self._size = numbers[-1], file, FIRST_SIZE
-            self._token = token
+            self._write_to(numbers[-1], file, FIRST_SIZE, token)
 
     def _last_end(self, size: int) -> int:
         """Where the last whole batch ends."""
@@ -206,7 +218,11 @@ class LogStore:
             os.close(file)
             raise
         self._close_file()
-        self._number, self._file, self._size, self._token = number, file, len(data), token
+        self._write_to(number, file, len(data), token)
+
+    def _write_to(self, number: int, file: int, size: int, token: bytes) -> None:
+        self._number, self._file, self._size, self._token = number, file, size, token
+        self._next = str(log_path(self._directory, number + 1))  # asked for with every batch
 
     def _close_file(self) -> None:
         if self._file >= 0:

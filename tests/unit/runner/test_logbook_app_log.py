@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -238,6 +239,19 @@ def test_several_writers_keep_their_lines_apart(directory: Path) -> None:
     assert texts(directory) == [f"note {number}" for number in range(60)]
     for each in logs:
         each.close()
+
+
+def test_a_writer_that_was_stopped_holds_nobody_up(log: AppLog, directory: Path) -> None:
+    container = Container(log)
+    container.says(b"one\n")
+    with (directory / "lock").open() as stopped:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        container.says(b"two\n")
+        log.system("web.1", "State changed from up to crashed")
+        assert not log.settle()
+    assert log.settle()
+    assert texts(directory) == ["one", "two", "State changed from up to crashed"]
+    container.ends()
 
 
 def test_a_file_that_is_none_of_ours_is_left_behind(directory: Path) -> None:
