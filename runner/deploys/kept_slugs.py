@@ -146,7 +146,12 @@ def _require_same(slug: Slug, copy: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with source.open("rb") as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
+    # A FIFO that has taken the slug's place meanwhile is not waited for.
+    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with (
+        os.fdopen(descriptor, "rb") as reader,
+        os.fdopen(os.open(target, flags, 0o600), "wb") as writer,
+    ):
         try:
             while os.copy_file_range(reader.fileno(), writer.fileno(), 1 << 30):
                 pass

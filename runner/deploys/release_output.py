@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HEAD, TAIL = 256 * 1024, 768 * 1024
+KEPT = 50
+"""Releases of an app whose output is kept: the newest."""
 _MARK = b"\n[slug-run: %d bytes left out here]\n"
 
 
@@ -30,9 +32,12 @@ class ReleaseOutput:
         self._size = self._left_out = 0
 
     def begin(self) -> None:
-        """An empty file, in the place of an older one."""
+        """An empty file, in the place of an older one; the oldest of many goes."""
         with self._noting():
             os.close(self._opened(os.O_TRUNC))
+            found = [path for path in self.path.parent.iterdir() if path.name[1:].isdecimal()]
+            for path in sorted(found, key=lambda path: int(path.name[1:]))[:-KEPT]:
+                path.unlink(missing_ok=True)
 
     def add(self, chunk: bytes) -> None:
         """More of it, on the disk at once: we may be killed."""

@@ -118,7 +118,7 @@ def _run(desk: Desk, release: Release, output: ReleaseOutput, options: PhaseOpti
             release=release,
             limits=options.limits,
             env=desk.env,
-            notify=Output(out=sys.stderr).notice,
+            notify=(lambda _: None) if desk.narrator.quiet else Output(out=sys.stderr).notice,
         )
         engine = stack.enter_context(opened_engine(options.engine, request))
         log = LogWriter(

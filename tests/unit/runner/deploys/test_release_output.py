@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from runner.deploys.release_output import HEAD, TAIL, ReleaseOutput, output_file
+from runner.deploys.release_output import HEAD, KEPT, TAIL, ReleaseOutput, output_file
 
 
 def test_little_is_kept_as_it_came_and_is_nobody_elses(tmp_path: Path) -> None:
@@ -44,3 +44,10 @@ def test_without_room_nothing_is_raised_and_it_is_known(tmp_path: Path) -> None:
     output.begin()
     output.add(b"x")
     assert output.lost == "Not a directory"
+
+
+def test_of_many_releases_the_output_of_the_newest_is_kept(tmp_path: Path) -> None:
+    for version in range(1, KEPT + 4):
+        ReleaseOutput(output_file(tmp_path, version)).begin()
+    left = {path.name for path in (tmp_path / "release-output").iterdir()}
+    assert left == {f"v{version}" for version in range(4, KEPT + 4)}
