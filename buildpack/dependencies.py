@@ -8,7 +8,7 @@ from pathlib import Path
 
 from buildpack.app import App
 from buildpack.cache import mark_used
-from buildpack.cache_key import VenvFacts, venv_facts
+from buildpack.cache_key import VenvFacts, read_last_facts, venv_facts
 from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
 from buildpack.restoring import previous_build_dir, restore_tree
@@ -77,24 +77,43 @@ def restore_runtime(request: DependencyRequest) -> bool:
     return False
 
 
-def restore(request: DependencyRequest, venv_home: Path, *, has_runtime: bool) -> Venv:
-    """Put the virtualenv where the app has it, and the runtime if that was not done before."""
+def restore(
+    request: DependencyRequest, venv_home: Path, *, has_runtime: bool, akin: Path | None = None
+) -> Venv:
+    """Put the virtualenv where the app has it, and the runtime if that was not done before.
+
+    It may be made out of the one in ``akin``, which nobody needs any more.
+    """
     if not has_runtime:
         _restore(request, request.runtime.home, "python")
     if OF_THE_RUNTIME.intersection(request.trim):
         from buildpack.sizes.trimming import trim_runtime
 
         trim_runtime(request.prefix / "python", request.trim)
-    root = _restore(request, venv_home, "venv")
+    root = _restore(request, venv_home, "venv", akin=akin / "venv" if akin else None)
     restore_built_in_place(venv_home.parent, request.app.root)
     return Venv(root=root, version=request.runtime.version)
 
 
-def _restore(request: DependencyRequest, source: Path, name: str) -> Path:
+def _restore(
+    request: DependencyRequest, source: Path, name: str, *, akin: Path | None = None
+) -> Path:
     """Give the app the files of a tree in the cache; they stay the cache's own."""
+    target = request.prefix / name
+    restore_tree(source, target, previous=place_before(request, name), akin=akin)
+    return target
+
+
+def last_home(request: DependencyRequest) -> Path:
+    """The directory of the virtualenv that the last build had, if it is still there."""
+    last = read_last_facts(request.cache_dir)
+    return request.cache_dir / "venvs" / VenvFacts(facts=last).key
+
+
+def place_before(request: DependencyRequest, name: str) -> Path | None:
+    """Where the last build's tree of that name would be, if somebody keeps it."""
     previous = previous_build_dir(request.env)
     target = request.prefix / name
-    is_below = target.is_relative_to(request.build_dir)
-    place = target.relative_to(request.build_dir) if is_below else None
-    restore_tree(source, target, previous=previous / place if previous and place else None)
-    return target
+    if previous is None or not target.is_relative_to(request.build_dir):
+        return None
+    return previous / target.relative_to(request.build_dir)

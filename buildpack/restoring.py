@@ -36,25 +36,52 @@ def previous_build_dir(env: Mapping[str, str]) -> Path | None:
     return Path(named) if named.startswith("/") else None
 
 
-def restore_tree(source: Path, target: Path, *, previous: Path | None) -> None:
+def restore_tree(
+    source: Path, target: Path, *, previous: Path | None, akin: Path | None = None
+) -> None:
     """Give ``target`` the files of the cached tree ``source``.
 
     ``previous`` is where a build before may have left them; None where nobody keeps that.
+    ``akin`` is a tree that is much the same, and that nobody needs any more.
     """
-    note = source.parent / f"{source.name}.seal"
-    if previous is not None and _take_over(note, previous, target):
+    note = _note_of(source)
+    if taken_over(source, target, previous=previous):
         return
     is_new = not os.path.lexists(target)
-    listing = tree_listing(source)
-    if not (is_new and link_quickly(source, target, listing)):
-        files.link_tree(source, target)
+    listing = _made_from(akin, source, target) if akin and is_new else None
+    if listing is None:
+        listing = tree_listing(source)
+        if not (is_new and link_quickly(source, target, listing)):
+            files.link_tree(source, target)
     if previous is not None and is_new:
         _seal(target, [directory for directory, _ in listing if directory], note)
 
 
+def _made_from(akin: Path, source: Path, target: Path) -> Listing | None:
+    from buildpack.likeness import made_alike
+
+    listing = made_alike(source, target, akin)
+    if listing is not None:
+        files.write_atomically(_names_of(source), encode_listing(listing))
+    return listing
+
+
+def taken_over(source: Path, target: Path, *, previous: Path | None) -> bool:
+    """Whether what ``previous`` held was the tree ``source``, and lies at ``target`` now."""
+    return previous is not None and _take_over(_note_of(source), previous, target)
+
+
+def _note_of(source: Path) -> Path:
+    return source.parent / f"{source.name}.seal"
+
+
+def _names_of(source: Path) -> Path:
+    return source.parent / f"{source.name}.names"
+
+
 def tree_listing(source: Path) -> Listing:
     """The names in a cached tree, which is complete and never changes: written down beside it."""
-    note = source.parent / f"{source.name}.names"
+    note = _names_of(source)
     try:
         found = decode_listing(note.read_bytes())
     except OSError:

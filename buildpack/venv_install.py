@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
-from buildpack.cache_key import VenvFacts, read_last_facts
+from buildpack.cache_key import read_last_facts
 from buildpack.delta import (
     bring_back_bytecode,
     clear_away,
@@ -20,11 +20,11 @@ from buildpack.delta import (
     is_comparable,
     read_installed,
 )
-from buildpack.dependencies import DependencyRequest
+from buildpack.dependencies import DependencyRequest, last_home, place_before
 from buildpack.editable import make_editables_movable
 from buildpack.installers import load_installer, requirements
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.restoring import restore_tree
+from buildpack.restoring import restore_tree, taken_over
 from buildpack.runtime.install import Runtime
 from buildpack.sizes.trim import Trim
 from buildpack.sizes.trimming import trim_venv
@@ -98,7 +98,7 @@ def _fill_in_order(request: DependencyRequest, venv: Venv, tools: ToolBox) -> No
 def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> bool:
     """Make it from the last build's virtualenv (delta.py); False, and nothing there, if not."""
     last, dependencies = read_last_facts(request.cache_dir), request.plan.dependencies
-    source = request.cache_dir / "venvs" / VenvFacts(facts=last).key / "venv"
+    source = last_home(request) / "venv"
     if not is_comparable(last, request.facts(), dependencies) or not source.is_dir():
         return False
     lines: list[str] = []
@@ -106,7 +106,9 @@ def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Out
     before = read_installed(last_venv)
     if before is None:
         return False
-    restore_tree(source, venv.root, previous=None)
+    # The last build's own is moved and made the new one: linking it takes longer than all of uv.
+    if not taken_over(source, venv.root, previous=place_before(request, "venv")):
+        restore_tree(source, venv.root, previous=None)
     try:
         is_done = _update(request, venv, last_venv, before, tools, lines.append)
     except (SlugkitError, OSError):
@@ -129,7 +131,8 @@ def _update(
     on_line: OnLine,
 ) -> bool:
     name_home(venv, request.runtime.python.parent)
-    _fill(request, venv, tools, on_line, exactly(request.plan.dependencies, before))
+    exact = exactly(request.plan.dependencies, before)
+    _fill(request, venv, tools, on_line, exact, checked=frozenset(before))
     after = read_installed(venv)
     delta = compare(before, after) if after else None
     if after is None or delta is None:
@@ -150,8 +153,12 @@ def _fill(
     tools: ToolBox,
     on_line: OnLine,
     exact: Dependencies | None = None,
+    checked: frozenset[str] = frozenset(),
 ) -> None:
-    """Have the package manager install into it; uv, if it is to hold exactly what is required."""
+    """Have the package manager install into it; uv, if it is to hold exactly what is required.
+
+    What is in it already, and was ``checked`` when it came, is not looked at again.
+    """
     scratch = venv.root.parent / "scratch"
     scratch.mkdir()
     install = Install(
@@ -164,6 +171,7 @@ def _fill(
         env=request.env,
         runtime=request.runtime,
         tools=tools,
+        checked=checked,
     )
     dependencies = request.plan.dependencies
     if exact:

@@ -75,6 +75,8 @@ class Install:
     """The whole source, where the app is a part of it."""
     may_build: bool = True
     """Whether uv may bring what building a source distribution takes."""
+    checked: frozenset[str] = frozenset()
+    """The .dist-info directories of what was installed, and looked at, in an earlier build."""
 
     @property
     def below_source(self) -> str:

@@ -194,7 +194,7 @@ def install_requirements(
         from buildpack.installers.diagnosis.errors import InstallFailedError
 
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
-    check_records(install.venv)
+    check_records(install.venv, install.checked)
     clean_direct_urls(install.venv)
 
 

@@ -102,24 +102,28 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("offered", [False, True], ids=["alone", "last build offered"])
 @pytest.mark.parametrize("case", CASES)
 def test_it_equals_a_fresh_installation(
-    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str], case: str
+    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str], case: str, *, offered: bool
 ) -> None:
+    """With the last build's tree offered, as slugc does, that becomes the new virtualenv."""
+    last = {"PREVIOUS_BUILD_DIR": str(tmp_path / "first")} if offered else {}
     before, after, said = (part.replace(" ", "\n") for part in CASES[case])
     ours, anew = tmp_path / "ours", tmp_path / "anew"
     for cache in (ours, anew):
         cache.mkdir()
         (cache / "tools").symlink_to(fresh_cache / "tools")
         (cache / "runtimes").symlink_to(fresh_cache / "runtimes")
-    build(tmp_path, "first", ours, before, env)
+    build(tmp_path, "first", ours, before, {**env, **last})
     first = tree(tmp_path / "first" / ".heroku" / "venv")
-    log = build(tmp_path, "delta", ours, after, env)
+    log = build(tmp_path, "delta", ours, after, {**env, **last})
     assert said.replace("\n", " ") in log
     build(tmp_path, "fresh", anew, after, env)
     fresh = tree(tmp_path / "fresh" / ".heroku" / "venv")
     assert tree(tmp_path / "delta" / ".heroku" / "venv") == fresh
-    assert tree(tmp_path / "first" / ".heroku" / "venv") == first
+    assert (tmp_path / "first" / ".heroku" / "venv").exists() is not offered
+    assert offered or tree(tmp_path / "first" / ".heroku" / "venv") == first
     build(tmp_path, "back", ours, before, env)
     assert tree(tmp_path / "back" / ".heroku" / "venv") == first
 

@@ -83,3 +83,9 @@ def test_where_nothing_is_secret_nothing_is_written(text: str, venv: Venv) -> No
     clean_direct_urls(venv)
     assert (info / "direct_url.json").read_text() == text
     assert (info / "RECORD").stat().st_ino == before
+
+
+def test_what_was_looked_at_before_is_not_looked_at_again(venv: Venv) -> None:
+    (venv.site_packages / "bad.py").write_text("abc")
+    add(venv, "bad", "bad.py,sha256=aa,9")
+    check_records(venv, frozenset({"bad-1.0.dist-info"}))
