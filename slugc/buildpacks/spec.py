@@ -15,6 +15,7 @@ from pathlib import Path
 from buildpack.support.values import value
 from slugc.buildpacks.errors import BuildpackRefusedError, BuildpackSpecError
 from slugc.sources.fetching import ARCHIVE_SUFFIXES, is_git_url, parse_git_url, shown_url
+from slugc.sources.git.here import leads_here
 from slugc.sources.git.urls import local_url
 
 OWN_NAME = "slugkit/python"
@@ -108,7 +109,7 @@ def parse_spec(text: str, *, cwd: Path, known: Known = NOTHING_KNOWN) -> Buildpa
 
 def parse_spec_in_source(text: str, *, top: Path, known: Known) -> BuildpackSpec:
     """The buildpack that a file of the source in ``top`` names."""
-    if re.match(r"(git\+)?file:", text):
+    if re.match(r"(git\+)?file:", text) or leads_here(text.partition("#")[0]):
         raise BuildpackRefusedError(text, "A source names no place of the machine that builds.")
     if (remote := _remote_spec(text)) is not None:
         return remote

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 from buildpack.support.values import value
+from slugc.sources.git.here import leads_here
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd")
 LOCAL = "file"
@@ -131,6 +132,9 @@ def submodule_url(parent: GitUrl, text: str, commit: str) -> GitUrl:
     if found.local is not None and parent.local is None:
         raise GitUrlError(text, "A submodule of a repository from elsewhere may not be a file\n"
                           "of the machine that builds.")  # fmt: skip
+    if leads_here(found.url) and parent.local is None and not leads_here(parent.url):
+        raise GitUrlError(text, "A submodule of a repository from elsewhere may not come from the\n"
+                          "machine that builds.")  # fmt: skip
     return GitUrl(url=_with_login_of(parent, found.url), ref=commit)
 
 
