@@ -69,7 +69,7 @@ class FrameMaker:
     ) -> None:
         self._store, self._tree, self._format = store, tree, format
         self._whole, self._wanted, self._watch = whole, wanted, watch
-        self._read = 0
+        self._read, self._counting = 0, threading.Lock()
         self._huge = threading.Lock()
         self.made: set[str] = set()
         """Digests of the frames that were packed, also when not all were wanted in the end."""
@@ -121,8 +121,7 @@ class FrameMaker:
             for piece in _in_pieces(tar_bytes(self._tree, part.entries, root=part.is_first)):
                 plain.update(piece)
                 plain_size += len(piece)
-                self._read += len(piece)  # of two threads; nothing but the display rests on it
-                self._watch(self._read)
+                self._count(len(piece))
                 _write(out, packed, compressor.compress(piece))
             _write(out, packed, compressor.finish())
             frame = Frame(
@@ -134,6 +133,11 @@ class FrameMaker:
             out.flush()
             temporary.replace(self._store.frame_file(frame.diff_id, self._format.suffix))
         return frame
+
+    def _count(self, size: int) -> None:
+        with self._counting:
+            self._read += size
+            self._watch(self._read)
 
 
 class NotWantedError(Exception):

@@ -263,6 +263,17 @@ def test_what_nobody_wants_any_more_is_not_packed(tree: Path, store: Store) -> N
     assert 1 <= len(maker.made) <= 2
 
 
+def test_who_watches_is_told_how_many_bytes_were_packed(tree: Path, store: Store) -> None:
+    told: list[int] = []
+    store.create()
+
+    slug = write_slug(
+        tree, tree.parent / "x.slug", facts=FACTS, store=store, watch=told.append
+    ).slug
+
+    assert max(told) == sum(layer.uncompressed_size for layer in slug.metadata.layers)
+
+
 def test_a_damaged_frame_is_named(tree: Path, store: Store) -> None:
     slug = pack(tree, store).slug
     layer = dependencies(slug)

@@ -107,3 +107,13 @@ def test_what_was_asked_for_over_tls_does_not_come_without() -> None:
         "Could not download https://example.com/app.tgz\n\n"
         "it leads to an address without TLS (1 attempt)."
     )
+
+
+def test_who_watches_is_told_how_many_bytes_have_come(server: str, tmp_path: Path) -> None:
+    told: list[int] = []
+
+    fetch_archive(f"{server}/app.tgz", tmp_path / "out", watch=told.append)
+
+    assert told[0] == 0
+    assert told == sorted(told)
+    assert told[-1] == len(TARBALL)
