@@ -1,6 +1,6 @@
 """The supervisor's process: takes over what runs, listens, and keeps all as it is wanted.
 
-    python -m runner.supervision.daemon APP --keeper FD
+    python -m runner.supervision.daemon APP --keeper FD [NAME=FD]...
 
 Started by the keeper. Exits with 0 when the app is not to be kept running any more and everything
 has ended; with anything else it is started again.
@@ -26,7 +26,7 @@ from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
 from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
-from runner.supervision.fd_store import KeptFds, supervisor_argv
+from runner.supervision.fd_store import KeptFds, inherited, supervisor_argv
 from runner.supervision.front import LastingRouter
 from runner.supervision.live import Event
 from runner.supervision.reconcile import Place, Rolling
@@ -43,13 +43,12 @@ LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused
 class Daemon:
     """One app's supervisor."""
 
-    def __init__(self, number: int, *, env: Mapping[str, str], keeper: socket.socket) -> None:
+    def __init__(self, number: int, *, env: Mapping[str, str], fds: KeptFds) -> None:
         self._number, self._env = number, env
         self._home = data_dir(env)
         self._app_dir = self._home / "apps" / str(number)
         self._dir = self._app_dir / "supervisor"
-        self._keeper = keeper
-        self._fds = KeptFds(keeper)
+        self._fds = fds
         self._selector = selectors.DefaultSelector()
         self._log = AppLog(self._app_dir / "log")  # runner/logbook/place.py
         self._draining = Draining(self._app_dir, env)
@@ -75,7 +74,7 @@ class Daemon:
             signals.hold()
             self._signals = signals
             self._selector.register(signals, selectors.EVENT_READ, signals.drain)
-            self._selector.register(self._keeper, selectors.EVENT_READ, self._attend_keeper)
+            self._selector.register(self._fds.keeper, selectors.EVENT_READ, self._attend_keeper)
             self._watch_network()
             self._control = Control(self._dir, selector=self._selector, handle=self._handle)
             self._read_wanted()
@@ -241,7 +240,7 @@ class Daemon:
         self._is_broken = False
         self._engine.end(self._dir)
         self._engine.begin(self._dir)
-        self._upkeep.records = Records(self._engine.records_dir)
+        self._upkeep.keep_records(Records(self._engine.records_dir))
         self._watch_network()
         self._upkeep.want(None if self._is_stopping else self._wanted)
 
@@ -286,9 +285,11 @@ def _stamp(home: Path) -> object:
 
 
 def main(argv: Sequence[str]) -> int:
-    number, _, keeper = argv
+    number, _, keeper, *words = argv
     gc.set_threshold(50_000)
-    Daemon(int(number), env=dict(os.environ), keeper=socket.socket(fileno=int(keeper))).run()
+    os.set_inheritable(int(keeper), False)
+    fds = KeptFds(socket.socket(fileno=int(keeper)), inherited(words))
+    Daemon(int(number), env=dict(os.environ), fds=fds).run()
     return 0
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-MESSAGE_SIZE = 512
 LOCK = "lock"
 """The lock of the app's supervisor/ directory; keeper and supervisor hold it together."""
 
@@ -16,11 +15,11 @@ LOCK = "lock"
 class KeptFds:
     """Descriptors by name, here and in the keeper. Implements the engine's ``FdStore``."""
 
-    def __init__(self, keeper: socket.socket) -> None:
+    def __init__(self, keeper: socket.socket, kept: Mapping[str, int]) -> None:
         self.keeper = keeper
         self.is_kept = True
         """False once the keeper is gone: then only we hold them."""
-        self._kept = _received(keeper)
+        self._kept = dict(kept)
 
     @property
     def names(self) -> frozenset[str]:
@@ -61,16 +60,14 @@ class KeptFds:
         os.execve(command[0], command, dict(env))  # noqa: S606  # not a child: what we become
 
 
-def _received(keeper: socket.socket) -> dict[str, int]:
-    """Everything the keeper holds."""
-    keeper.send(b"list")
-    found: dict[str, int] = {}
-    while True:
-        data, descriptors, _, _ = socket.recv_fds(keeper, MESSAGE_SIZE, 1)
-        if not data or data == b"end":
-            return found
-        os.set_inheritable(descriptors[0], False)
-        found[data.decode().removeprefix("fd ")] = descriptors[0]
+def inherited(words: Iterable[str]) -> dict[str, int]:
+    """The descriptors that a keeper handed over with its supervisor's birth: ``NAME=FD``."""
+    found = {}
+    for word in words:
+        name, _, number = word.rpartition("=")
+        os.set_inheritable(int(number), False)
+        found[name] = int(number)
+    return found
 
 
 def keeper_argv(kept: Mapping[str, int], argv: Sequence[str]) -> list[str]:

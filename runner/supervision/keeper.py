@@ -6,12 +6,13 @@ SOCK_SEQPACKET pair whose other end the supervisor has:
 
     store NAME (with one descriptor)    keep it under that name
     drop NAME                           close it
-    list                                answered by "fd NAME" with each descriptor, then "end"
 
     keeper.py [NAME=FD]... -- PROGRAM [ARGUMENT]...
 
-PROGRAM gets ``--keeper FD`` at its end. When it exits with 0 it meant to, and so does the keeper;
-however else it ends, it is started again. SIGTERM and SIGHUP are passed on to it.
+PROGRAM gets ``--keeper FD`` and every ``NAME=FD`` at its end: it holds all of them from its first
+moment, so that there is none at which the keeper may not be killed. When it exits with 0 it meant
+to, and so does the keeper; however else it ends, it is started again. SIGTERM and SIGHUP are passed
+on to it.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ class Keeper:
             try:
                 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                     signal.signal(number, signal.SIG_DFL)
-                os.set_inheritable(theirs.fileno(), True)
-                argv = [*self.argv, "--keeper", str(theirs.fileno())]
+                for descriptor in (theirs.fileno(), *self.kept.values()):
+                    os.set_inheritable(descriptor, True)
+                words = [f"{name}={descriptor}" for name, descriptor in self.kept.items()]
+                argv = [*self.argv, "--keeper", str(theirs.fileno()), *words]
                 os.execv(argv[0], argv)  # noqa: S606  # nothing of ours can be imported here
             finally:
                 os._exit(127)
@@ -83,9 +86,9 @@ class Keeper:
                 descriptors = array.array("i")
                 for _level, _kind, content in ancillary:
                     descriptors.frombytes(content)
-                self._carry_out(supervisor, data.decode(), list(descriptors))
+                self._carry_out(data.decode(), list(descriptors))
 
-    def _carry_out(self, supervisor: socket.socket, words: str, descriptors: list[int]) -> None:
+    def _carry_out(self, words: str, descriptors: list[int]) -> None:
         verb, _, name = words.partition(" ")
         if verb == "store" and descriptors:
             os.set_inheritable(descriptors[0], False)
@@ -93,13 +96,6 @@ class Keeper:
             self.kept[name] = descriptors[0]
         elif verb == "drop":
             self._close(name)
-        elif verb == "list":
-            try:
-                for name, descriptor in self.kept.items():
-                    socket.send_fds(supervisor, [f"fd {name}".encode()], [descriptor])
-                supervisor.send(b"end")
-            except (BrokenPipeError, ConnectionResetError):
-                return
 
     def _close(self, name: str) -> None:
         descriptor = self.kept.pop(name, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,8 @@ from runner.engines.embedded.lasting.token import Token
 from runner.formation import ContainerSpec
 from runner.readiness import ReadinessProbe
 from runner.slot import ContainerState
+from runner.supervision.crashes import CrashMemory
+from runner.supervision.reconcile import Place
 from runner.supervision.records import Record
 
 OUTPUT = "out:"
@@ -83,7 +85,32 @@ class Live:
         return self.container.address if self.record.state is ContainerState.UP else None
 
 
-def shown(live: Live) -> Event:
+def snapshot(
+    lives: Sequence[Live], places: Sequence[Place], crashes: CrashMemory
+) -> Sequence[Event]:
+    """Every container, and every place that has none."""
+    present = {live.name for live in lives}
+    found = [_shown(live) for live in lives]
+    found += [_shown_place(place, crashes) for place in places if place.name not in present]
+    for each in found:
+        known = crashes.of(str(each["name"]))
+        each["crashes"] = 0 if known is None else known.count
+    return found
+
+
+def _shown_place(place: Place, crashes: CrashMemory) -> Event:
+    known = crashes.of(place.name)
+    return {
+        "name": place.name,
+        "type": place.process_type,
+        "state": "down" if known is None else "crashed",
+        "since": None if known is None else known.since,
+        "release": place.version,
+        "size": place.size,
+    }
+
+
+def _shown(live: Live) -> Event:
     record = live.record
     return {
         "name": record.name,

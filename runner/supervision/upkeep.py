@@ -16,12 +16,13 @@ from buildpack.support.errors import SlugkitError
 from buildpack.support.values import changed
 from runner.engines.base import Streams
 from runner.formation import WEB
-from runner.policy import STEADY, Front, back_off
+from runner.policy import Front
 from runner.readiness import ReadinessProbe
 from runner.slot import ContainerState
-from runner.supervision.live import OUTPUT, Engine, Event, Fds, Live, Log, shown
+from runner.supervision.crashes import CrashMemory
+from runner.supervision.live import OUTPUT, Engine, Event, Fds, Live, Log, snapshot
 from runner.supervision.reconcile import Place, Start, Stop, Strategy, decide
-from runner.supervision.records import Crashes, Record, Records
+from runner.supervision.records import Record, Records
 from runner.supervision.supply import Material, record_spec
 from runner.supervision.wanted import Settings, Wanted
 from runner.supervisor import LAST_WAIT, LOOK_INTERVAL, PATIENT_AFTER, PATIENT_INTERVAL
@@ -46,15 +47,18 @@ class Upkeep:
     places: tuple[Place, ...] = ()
     settings: Settings = field(default_factory=Settings)
     lives: dict[str, Live] = field(default_factory=dict)
-    crashes: dict[str, Crashes] = field(default_factory=dict)
+    crashes: CrashMemory = field(init=False)
     _is_changed: bool = True
     _next_step: float | None = None
+
+    def __post_init__(self) -> None:
+        self.crashes = CrashMemory(self.records, clock=self.clock, wall=self.wall)
 
     # Taking over
 
     def adopt(self) -> None:
         """Go on with the containers of who was here before us."""
-        self.crashes = self.records.read_crashes()
+        self.crashes.read()
         now = self.clock()
         for record in self.records.read():
             spec = record_spec(record.name, record.command, record.port)
@@ -73,6 +77,11 @@ class Upkeep:
                 self.fds.drop(name)
         self.serve()
 
+    def keep_records(self, records: Records) -> None:
+        """Write them there from now on: the engine's run is another one."""
+        self.records = records
+        self.__post_init__()
+
     # Deciding
 
     def want(self, wanted: Wanted | None) -> None:
@@ -80,9 +89,7 @@ class Upkeep:
         self.places = () if wanted is None else wanted.places
         if wanted is not None:
             self.settings = wanted.settings
-        names = {place.name for place in self.places}
-        for name in set(self.crashes) - names:
-            del self.crashes[name]
+        self.crashes.forget(self.crashes.names - {place.name for place in self.places})
         self._is_changed = True
 
     def reconcile(self) -> None:
@@ -92,13 +99,9 @@ class Upkeep:
             match action:
                 case Stop(key=key, is_replaced=is_replaced):
                     self._stop(self.lives[key], is_replaced=is_replaced)
-                case Start(place=place) if self._may_start(place):
+                case Start(place=place) if self.crashes.due(place) <= self.clock():
                     self._start(place)
                     return  # one at a time, so that nothing waits for fifty starts: ``due`` is now
-
-    def _may_start(self, place: Place) -> bool:
-        crashes = self.crashes.get(place.name)
-        return crashes is None or crashes.version != place.version or crashes.due <= self.clock()
 
     def due(self) -> float | None:
         """When something is to be done next; None while all is as it should be."""
@@ -113,8 +116,8 @@ class Upkeep:
         running = [live.record.running for live in self.lives.values()]
         now, dues = self.clock(), []
         for action in decide(self.places, running, self.strategies):
-            waits = isinstance(action, Start) and not self._may_start(action.place)
-            dues.append(self.crashes[action.place.name].due if waits else now)  # type: ignore[union-attr]  # only a Start waits
+            may_be = self.crashes.due(action.place) if isinstance(action, Start) else now
+            dues.append(max(now, may_be))
         return min(dues, default=None)
 
     def attend_dues(self) -> None:
@@ -155,9 +158,7 @@ class Upkeep:
 
     def restart(self, chosen: Callable[[str], bool]) -> tuple[str, ...]:
         """Replace the containers whose names are ``chosen``; what crashed is tried at once."""
-        for name in [name for name in self.crashes if chosen(name)]:
-            del self.crashes[name]
-        self.records.write_crashes(self.crashes)
+        self.crashes.forget(name for name in self.crashes.names if chosen(name))
         found = [live for live in self.lives.values() if chosen(live.name)]
         for live in found:
             self._update(live, is_outdated=True)
@@ -167,8 +168,7 @@ class Upkeep:
     # Starting
 
     def _start(self, place: Place) -> None:
-        crashed = self.crashes.get(place.name)
-        if crashed is not None and crashed.version == place.version:
+        if self.crashes.of_release(place) is not None:
             self.log.system(place.name, "State changed from crashed to starting")
         reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reader, False)
@@ -354,14 +354,7 @@ class Upkeep:
         self._is_changed = True
 
     def _note_crash(self, name: str, version: int, *, began: float) -> None:
-        now, before = self.clock(), self.crashes.get(name)
-        is_new = before is None or before.version != version or now - began >= STEADY
-        count = 0 if is_new or before is None else before.count
-        delay = back_off(count)
-        self.crashes[name] = Crashes(
-            count=count + 1, due=now + delay, since=self.wall(), version=version
-        )
-        self.records.write_crashes(self.crashes)
+        delay = self.crashes.note(name, version, began=began)
         self._is_changed = True
         if delay:
             self.log.system(name, f"Restarting in {delay:g} second{'s' if delay != 1 else ''}")
@@ -374,26 +367,8 @@ class Upkeep:
             self.front.serve([where for live in self.lives.values() if (where := live.serves)])
 
     def snapshot(self) -> Sequence[Event]:
-        """Every container, and every place whose container has crashed, for ``ps``."""
-        found = [shown(live) for live in self.lives.values()]
-        present = {live.name for live in self.lives.values()}
-        found += [
-            {
-                "name": place.name,
-                "type": place.process_type,
-                "state": "crashed" if place.name in self.crashes else "down",
-                "since": self.crashes[place.name].since if place.name in self.crashes else None,
-                "release": place.version,
-                "size": place.size,
-                "crashes": self.crashes[place.name].count if place.name in self.crashes else 0,
-            }
-            for place in self.places
-            if place.name not in present
-        ]
-        for each in found:
-            crashes = self.crashes.get(str(each["name"]))
-            each["crashes"] = crashes.count if crashes is not None else 0
-        return found
+        """Every container, and every place that has none, for ``ps``."""
+        return snapshot(tuple(self.lives.values()), self.places, self.crashes)
 
     def _update(self, live: Live, **fields: object) -> None:
         live.record = changed(live.record, **fields)

@@ -38,7 +38,7 @@ def test_an_app_is_started_scaled_listed_and_stopped_without_leaving_anything(si
     assert said.err.startswith("Scaling polls: web 1 => 2, idle 0 => 1\n")
     assert set(site.pids()) == {"web.1", "web.2", "idle.1"}
     assert site.pids()["web.1"] == before["web.1"]
-    assert {site.get() for _ in range(8)} == {"web.1 ", "web.2 "}
+    assert {site.get() for _ in range(30)} == {"web.1 ", "web.2 "}
     assert site.must("scale").out == "web=2:standard-1x idle=1:standard-1x\n"
     shown = site.must("ps").out
     assert re.search(
@@ -77,7 +77,7 @@ def test_a_new_release_takes_the_place_of_the_old_one_while_requests_go_on(site:
     site.start("web=2", "leaving=1")
     site.release("blue")
     site.must("scale", "web=2")
-    assert {site.get() for _ in range(6)} == {"web.1 blue", "web.2 blue"}
+    assert {site.get() for _ in range(30)} == {"web.1 blue", "web.2 blue"}
     lines = app_lines(site, "leaving.1")
     old = lines.index("slug-run: State changed from up to starting")
     assert lines[old : old + 5] == [

@@ -1,4 +1,4 @@
-"""keeper: descriptors outlive the supervisor, which is started again until it ends as it meant to."""
+"""keeper: descriptors outlive the supervisor, which is started again until it means to end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[4]
 SUPERVISOR = """
 import os, signal, socket, sys
 sys.path.insert(0, {root!r})
-from runner.supervision.fd_store import KeptFds
-fds = KeptFds(socket.socket(fileno=int(sys.argv[sys.argv.index("--keeper") + 1])))
+from runner.supervision.fd_store import KeptFds, inherited
+at = sys.argv.index("--keeper") + 1
+fds = KeptFds(socket.socket(fileno=int(sys.argv[at])), inherited(sys.argv[at + 1 :]))
 def say(text):
     with open({said!r}, "a") as said:
         said.write(text)

@@ -8,7 +8,7 @@ from datetime import UTC
 from runner.supervision.table import containers_json, containers_text
 
 NOW = 1_795_000_000.0
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"name": "worker.1", "type": "worker", "state": "crashed", "since": NOW - 7200, "size": "eco",
      "crashes": 4, "release": 2},
     {"name": "web.10", "type": "web", "state": "up", "since": NOW - 5, "size": "standard-1x",
