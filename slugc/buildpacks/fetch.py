@@ -9,7 +9,13 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, capture
+from buildpack.support.command import (
+    Command,
+    CommandFailedError,
+    CommandNotFoundError,
+    CommandTimeoutError,
+    capture,
+)
 from buildpack.support.errors import printable_path
 from buildpack.support.files import publishing_dir
 from buildpack.support.values import value
@@ -33,6 +39,7 @@ EXPORT = "export"
 """What the classic API lets a buildpack leave, for those after it: of one build, not of all."""
 MAX_FILES = 50_000  # Heroku's largest have some 3,000
 MAX_BYTES = 1024**3
+_COMPILER_MEMORY = 512 * 1024 * 1024  # a module of a megabyte takes a tenth of it
 
 
 @value
@@ -193,8 +200,10 @@ def _compile_python(root: Path, path: str) -> None:
     if python is None:
         return  # a build without python3 has no use for it, and says so itself
     options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", os.fspath(root))
-    argv = (python, "-I", "-m", "compileall", *options, os.fspath(root))
+    # What a stranger wrote is parsed outside of any sandbox, which can take all memory there is.
+    limited = ("prlimit", f"--data={_COMPILER_MEMORY}", "--")
+    argv = (*limited, python, "-I", "-m", "compileall", *options, os.fspath(root))
     try:
         capture(Command(argv=argv, cwd=root, env={"PATH": path}, timeout=60))
-    except (CommandFailedError, CommandNotFoundError):
-        return  # a module for another Python: its buildpack knows which one it starts
+    except (CommandFailedError, CommandNotFoundError, CommandTimeoutError):
+        return  # a module for another Python, or a monstrous one: its buildpack starts without

@@ -174,3 +174,12 @@ def test_everything_wrong_with_the_programs_is_listed(tmp_path: Path) -> None:
         "bin/compile does not begin with '#!' and an interpreter",
         "bin/release is not executable: chmod +x bin/release",
     )
+
+
+def test_a_monstrous_module_takes_neither_memory_nor_the_build(tmp_path: Path) -> None:
+    """Unlimited this one takes a gigabyte, outside of any sandbox."""
+    pack = make(tmp_path / "pack")
+    (pack / "monster.py").write_text(f"x = [{'(1, 2, [3, 4]), ' * 2_000_000}]\n")
+    kept = fetch(pack, tmp_path / "store")
+    assert (kept.root / "monster.py").exists()
+    assert not list(kept.root.glob("__pycache__/monster.*"))
