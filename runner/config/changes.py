@@ -10,7 +10,8 @@ from buildpack.support.values import NOTHING, value
 from runner.app_lock import PATIENCE, app_lock
 from runner.app_option import OpenedApp
 from runner.config_vars import ConfigVarError, merge_config_vars
-from runner.state.values import NewRelease, ReleaseRecord
+from runner.state.state import Edit
+from runner.state.values import App, NewRelease, ReleaseRecord
 
 EXAMPLE = "slug-run config set DEBUG=1"
 _MOST_NAMED = 20  # names in a release's description
@@ -98,9 +99,17 @@ def change_config(
         tell=tell,
         patience=patience,
     ) as app:
-        release = opened.state.add_release(app, edit)
+        release = _released(opened, app, edit)
     before, after = found
     return ConfigOutcome(app=app.name, release=release, before=before, after=after)
+
+
+def _released(opened: OpenedApp, app: App, edit: Edit) -> ReleaseRecord | None:
+    """Its release phase comes first where the app has one, as after a deploy."""
+    # Not at the start: a list of config vars has no need of what runs containers.
+    from runner.deploys.config_release import release_config
+
+    return release_config(opened, app, edit)
 
 
 def describe(before: Mapping[str, str], after: Mapping[str, str]) -> str:
