@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import pwd
@@ -13,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -228,6 +230,21 @@ def test_a_user_without_groups_is_told_that_limits_are_soft_and_has_them(root: P
     if found["notices"]:
         assert found["lines"] == [str(256 << 10), "77"]
         assert "Limits are soft here" in str(found["notices"])
+
+
+def test_what_is_fetched_comes_before_the_network_is_off(tmp_path: Path) -> None:
+    app = make_app(tmp_path / "app", Procfile="web: serve\n")
+    subprocess.run(("tar", "-czf", tmp_path / "app.tgz", "-C", app, "."), check=True)
+    pack = make_buildpack(tmp_path / "pack", compile="wc -l </proc/net/route >$1/routes")
+    serve = partial(http.server.SimpleHTTPRequestHandler, directory=os.fspath(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_address[1]}/app.tgz"
+        outcome = Builder(home=tmp_path / "data").build(url, "-b", pack, "--network", "off")
+        web.shutdown()
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.read("routes") == "1\n"  # the heading alone
 
 
 def test_a_build_that_needs_the_network_is_told_that_it_is_off(tmp_path: Path) -> None:
