@@ -25,6 +25,8 @@ from tests.integration.build_support import Builder, make_buildpack
 pytestmark = pytest.mark.integration
 
 TOKEN = "ghp_canary0123456789"
+# Stands on a command line, ours; another one, because tests run side by side.
+TYPED = "ghp_typed0123456789"
 
 
 @pytest.fixture
@@ -105,16 +107,16 @@ def test_a_build_from_https_pins_its_commit_and_keeps_the_token_to_itself(
     builder = Builder(home=open_dir / "data")
     pack = make_buildpack(tmp_path / "pack", compile='echo "$SOURCE_VERSION" > "$1/version"; env')
     env = {"GIT_SSL_CAINFO": str(certificate.parent / "ca.pem")}
-    with serving(app.parent, user="t", password=TOKEN, tls=certificate) as web:
+    with serving(app.parent, user="t", password=TYPED, tls=certificate) as web:
         outcome = builder.build(
-            f"https://t:{TOKEN}@{host_of(web)}/app#main", "-b", pack, "--no-cache", env=env
+            f"https://t:{TYPED}@{host_of(web)}/app#main", "-b", pack, "--no-cache", env=env
         )
 
     commit = git(app, "rev-parse", "HEAD")
     assert outcome.metadata.commit == commit
     assert outcome.read("version") == f"{commit}\n"
     assert outcome.read("lib/lib_txt") == "lib\n"
-    assert TOKEN not in outcome.stdout + outcome.stderr
+    assert TYPED not in outcome.stdout + outcome.stderr
     left = [path for path in open_dir.rglob("*") if path.is_file()]
     assert left
-    assert not [path for path in left if TOKEN.encode() in path.read_bytes()]
+    assert not [path for path in left if TYPED.encode() in path.read_bytes()]
