@@ -11,7 +11,8 @@ import pytest
 
 from slugc.archive.limits import Limits
 from slugc.archive.scan import TreeTooLargeError
-from slugc.packing.layer_memory import LayerMemory, file_identity
+from slugc.packing.frames import file_identity
+from slugc.packing.layer_memory import LayerMemory
 from slugc.packing.preparation import Preparation, prepare_packing
 from slugc.packing.slug_writer import WrittenSlug, write_slug
 from slugc.slug import SlugFormat, verify_slug
