@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +13,29 @@ from runner.engines import ENGINE_NAMES
 from runner.requests import DEFAULTS
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+
+def one_off_options(command: Decorated) -> Decorated:
+    """What every command that runs a one-off takes."""
+    options = (
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error."),
+        click.option("--time-limit", metavar="TIME",
+                     help="End it after 90s, 10m or 2h, with code 124. Default: none."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_words(
+    options: Mapping[str, Any], words: tuple[str, ...], *, otherwise: str | None = None
+) -> int:
+    """Run one command in a fresh container: ``one_off_request`` has ``otherwise``."""
+    from runner.requests import one_off_request
+    from runner.session import run_one_off
+
+    given = {**options, "words": words}
+    return run_one_off(one_off_request(given, os.environ, Path.cwd(), otherwise=otherwise))
 
 
 def shared_options(command: Decorated) -> Decorated:

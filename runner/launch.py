@@ -99,14 +99,19 @@ def container_spec(
     )
 
 
-def one_off_command(words: Sequence[str], types: Mapping[ProcessType, str]) -> str:
+def one_off_command(
+    words: Sequence[str], types: Mapping[ProcessType, str], *, otherwise: str | None = None
+) -> str:
     """What ``slug-run run WORDS`` means as a shell command line.
 
     A single word is a command line of its own, as with Heroku. Of several, each is one argument.
-    A first word that is a process type stands for that type's command.
+    A first word that is a process type stands for that type's command; ``otherwise``, where it is
+    given, is the command line for all other first words.
     """
     first, rest = words[0], words[1:]
     quoted = [shlex.quote(word) for word in rest]
     if ProcessType(first) in types:
         return " ".join([types[ProcessType(first)], *quoted])
+    if otherwise is not None:
+        return otherwise
     return " ".join([shlex.quote(first), *quoted]) if rest else first

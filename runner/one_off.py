@@ -9,9 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from buildpack.support.errors import ExitCode
 from buildpack.support.values import value
-from runner.engines.base import ContainerEngine, RunningContainer, Streams
+from runner.engines.base import RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.pump import Pump
 from runner.signals import StopSignals
@@ -35,16 +37,26 @@ class OwnStreams:
         return self.stdin is not None and is_terminal(self.stdin, self.stdout)
 
 
+class Starter(Protocol):
+    """What starts the command: an engine, or the entrance to a container that runs."""
+
+    def start(self, spec: ContainerSpec, *, streams: Streams) -> RunningContainer: ...
+
+
 @dataclass(slots=True)
 class OneOff:
     """Runs one container to its end."""
 
-    engine: ContainerEngine
+    engine: Starter
     signals: StopSignals
     own: OwnStreams
     stop_timeout: float = 30.0
+    time_limit: float | None = None
     clock: Callable[[], float] = time.monotonic
+    is_too_late: bool = False
+    """whether the time limit ended it"""
     _presses: deque[float] = field(default_factory=lambda: deque(maxlen=FORCE_PRESSES))
+    _stop_at: float | None = None
     _kill_at: float | None = None
     _killed: bool = False
 
@@ -104,6 +116,8 @@ class OneOff:
     ) -> int:
         """Move bytes until the container has ended and its last ones are passed on."""
         pumps = (*shown, *((fed,) if fed else ()))
+        if self.time_limit is not None:
+            self._stop_at = self.clock() + self.time_limit
         while (code := container.poll()) is None:
             ready = self._wait(container, pumps)
             for pump in pumps:
@@ -116,7 +130,9 @@ class OneOff:
         container.remove()
         for pump in shown:
             pump.drain(interrupted=lambda: self.signals.first is not None)
-        return self.signals.exit_code if self.signals.first is not None else code
+        if self.signals.first is not None:
+            return self.signals.exit_code
+        return ExitCode.TIME_LIMIT if self.is_too_late else code
 
     def _wait(self, container: RunningContainer, pumps: tuple[Pump, ...]) -> set[int]:
         poller = select.poll()  # unlike epoll it takes a plain file as stdin
@@ -128,8 +144,9 @@ class OneOff:
                 events[wanted[0]] = events.get(wanted[0], 0) | wanted[1]
         for descriptor, event in events.items():
             poller.register(descriptor, event)
-        waits = self._kill_at is not None and not self._killed
-        timeout = max(0.0, (self._kill_at or 0.0) - self.clock()) * 1000 if waits else None
+        due = self._stop_at if self._kill_at is None else self._kill_at
+        waits = due is not None and not self._killed
+        timeout = max(0.0, (due or 0.0) - self.clock()) * 1000 if waits else None
         return {descriptor for descriptor, _ in poller.poll(timeout)}
 
     def _attend_signals(self, container: RunningContainer, resize: tuple[int, int] | None) -> None:
@@ -137,11 +154,13 @@ class OneOff:
         if self.signals.resized and resize is not None:
             self.signals.resized = False
             copy_size(*resize)
-        if self.signals.first is not None and self._kill_at is None:
+        is_due = self._stop_at is not None and self.clock() >= self._stop_at
+        if (is_due or self.signals.first is not None) and self._kill_at is None:
+            self.is_too_late = self.signals.first is None
             self._kill_at = self.clock() + self.stop_timeout
             container.terminate()
-        late = self._kill_at is not None and self.clock() >= self._kill_at
-        if (late or self.signals.insists) and not self._killed:
+        is_late = self._kill_at is not None and self.clock() >= self._kill_at
+        if (is_late or self.signals.insists) and not self._killed:
             self._killed = True
             container.kill()
 

@@ -19,9 +19,11 @@ if TYPE_CHECKING:  # commands that start no container are quicker without
 COMMANDS = (
     "apps",
     "config",
+    "console",
     "deploy",
     "drains",
     "engine",
+    "exec",
     "logs",
     "plan",
     "promote",
@@ -31,9 +33,13 @@ COMMANDS = (
     "rollback",
     "run",
     "scale",
+    "shell",
     "start",
     "stop",
 )
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 366 * 86400.0
 
 # What `start` does when nothing else is said, as click hands it over (tests compare).
 DEFAULTS: Mapping[str, Any] = {
@@ -98,6 +104,10 @@ class OneOffRequest(RunRequest):
 
     words: tuple[str, ...]
     quiet: bool
+    time_limit: float | None
+    """seconds"""
+    otherwise: str | None
+    """the command line where the first word is not a process type; None: the words themselves"""
 
 
 class SizeError(UsageError):
@@ -110,6 +120,29 @@ class SizeError(UsageError):
             f"'{printable(text)}' is not a memory size",
             resolution="Give a number with a unit, or none:\n\n    --memory 512M",
         )
+
+
+class TimeLimitError(UsageError):
+    """A span of time that is none."""
+
+    id = "time-limit"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"'{printable(text)}' is not a time limit",
+            resolution="Give a number with a unit, or none:\n\n    --time-limit 10m",
+        )
+
+
+def parse_time_limit(text: str) -> float | None:
+    """Seconds from ``90s``, ``10m``, ``2h``, ``1d`` or ``90``; None from ``none``."""
+    if text == "none":
+        return None
+    found = re.fullmatch(r"([0-9]{1,8}(?:\.[0-9]{1,3})?)([smhd]?)", text)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise TimeLimitError(text)
+    return seconds
 
 
 def parse_size(text: str) -> int | None:
@@ -146,12 +179,20 @@ def start_request(
     )
 
 
-def one_off_request(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> OneOffRequest:
+def one_off_request(
+    options: Mapping[str, Any],
+    env: Mapping[str, str],
+    cwd: Path,
+    *,
+    otherwise: str | None = None,
+) -> OneOffRequest:
     """What the words after ``slug-run run`` ask for."""
     return OneOffRequest(
         **_shared(options, env, cwd),
         words=options["words"],
         quiet=options["quiet"],
+        time_limit=parse_time_limit(options["time_limit"] or "none"),
+        otherwise=otherwise,
     )
 
 

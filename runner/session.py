@@ -145,14 +145,27 @@ def run_one_off(request: OneOffRequest) -> int:
             release,
             process_type=ProcessType("run"),
             ordinal=one_off_ordinal(),
-            command=one_off_command(request.words, release.slug.metadata.process_types),
+            command=one_off_command(
+                request.words,
+                release.slug.metadata.process_types,
+                otherwise=request.otherwise,
+            ),
             terminal_env=terminal_env(own.stdout, request.env) if own.terminal else None,
         )
         if not request.quiet:
             _say(f"Running `{spec.command}` in {spec.name} ({_identity(release, engine.name)})")
         signals.hold()
-        one_off = OneOff(engine=engine, signals=signals, own=own, stop_timeout=request.stop_timeout)
-        return one_off.run(spec)
+        one_off = OneOff(
+            engine=engine,
+            signals=signals,
+            own=own,
+            stop_timeout=request.stop_timeout,
+            time_limit=request.time_limit,
+        )
+        code = one_off.run(spec)
+        if one_off.is_too_late:
+            _say(f"{spec.name} ran for longer than its limit of {request.time_limit:g} seconds")
+        return code
 
 
 def prepare_release(request: RunRequest) -> Release:

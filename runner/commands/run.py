@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.command_options import shared_options
+from runner.command_options import one_off_options, shared_options
 from runner.requests import one_off_request
 from runner.session import run_one_off
 
@@ -17,8 +17,8 @@ from runner.session import run_one_off
 @click.argument(
     "words", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error.")
 @click.option("-x", "--exit-code", is_flag=True, hidden=True)  # heroku run's; always so here
+@one_off_options
 @shared_options
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:

@@ -58,7 +58,7 @@ class RunDir:
 def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> RunDir:
     """A fresh, locked run directory under ``data_dir``/run, of the engine called ``engine``."""
     runs = _private_dir(data_dir / "run")
-    sockets_root = _sockets_root(env)
+    sockets_directory = sockets_root(env)
     run_id = f"{engine}-{os.urandom(4).hex()}"
     with locked(runs / ".lock", timeout=10):
         root = runs / run_id
@@ -66,7 +66,7 @@ def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> Ru
         lock = os.open(root / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         let_through(root)
-    sockets = sockets_root / run_id
+    sockets = sockets_directory / run_id
     sockets.mkdir(mode=0o700)
     hand_over(sockets)
     return RunDir(id=run_id, root=root, sockets=sockets, lock=lock)
@@ -77,7 +77,7 @@ def find_run_dir(data_dir: Path, env: Mapping[str, str], run_id: str, lock: int)
     run = RunDir(
         id=run_id,
         root=_private_dir(data_dir / "run") / run_id,
-        sockets=_sockets_root(env) / run_id,
+        sockets=sockets_root(env) / run_id,
         lock=lock,
     )
     return run if run.root.is_dir() and run.sockets.is_dir() else None
@@ -98,7 +98,7 @@ def sweep(
         dead = tuple(path.name for path in found if _is_dead(path))
         for run_id in dead:
             also(run_id)
-            remove_tree(_sockets_root(env) / run_id)
+            remove_tree(sockets_root(env) / run_id)
             remove_tree(runs / run_id)
     return dead
 
@@ -117,7 +117,7 @@ def _is_dead(path: Path) -> bool:
     return True
 
 
-def _sockets_root(env: Mapping[str, str]) -> Path:
+def sockets_root(env: Mapping[str, str]) -> Path:
     """Where sockets go: short enough for AF_UNIX, and nobody else's."""
     for path in _socket_candidates(env):
         if len(os.fsencode(path)) + len("/embedded-12345678/slirp.sock") < SOCKET_PATH_MAX:
