@@ -33,6 +33,7 @@ COMMANDS = (
     "rollback",
     "run",
     "scale",
+    "service",
     "shell",
     "start",
     "stop",

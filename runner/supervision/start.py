@@ -24,9 +24,7 @@ def supervisor_env(env: Mapping[str, str]) -> dict[str, str]:
 
 def start_keeper(number: int, directory: Path, env: Mapping[str, str]) -> bool:
     """Start it for the app with that number; False when there is one already."""
-    with contextlib.suppress(FileExistsError):
-        directory.mkdir(mode=0o700)
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = open_lock(directory)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,6 +34,14 @@ def start_keeper(number: int, directory: Path, env: Mapping[str, str]) -> bool:
         return True
     finally:
         os.close(lock)
+
+
+def open_lock(directory: Path) -> int:
+    """The lock of the app's supervisor/ directory, open and not yet held."""
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(directory / "lock", flags, 0o600)
 
 
 def _start(number: int, directory: Path, lock: int, env: Mapping[str, str]) -> None:
