@@ -30,6 +30,9 @@ skopeo|tests read our images with a program of others|has skopeo
 umoci|tests unpack our images with a program of others|has umoci
 docker-registry|tests push images to a real registry|has docker-registry
 openssl|tests make a certificate for that registry|has openssl
+fish|tests complete commands in it|has fish
+zsh|tests complete commands in it|has zsh
+nodejs|tests run the script of a page|has node
 procps|tests look for processes that were left|has pgrep
 libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
 docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
