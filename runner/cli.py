@@ -23,6 +23,8 @@ ALIASES = {
     "ps:restart": "restart",
     "ps:stop": "stop",
     "releases:rollback": "rollback",
+    "run:detached": "run --detach",
+    "run:inside": "exec",
 }
 
 
@@ -52,7 +54,7 @@ class _SlugRun(click.Group):
 def _spelled_out(word: str) -> Sequence[str]:
     """``config:set`` is ``config set``."""
     if word in ALIASES:
-        return (ALIASES[word],)
+        return ALIASES[word].split()
     first, colon, second = word.partition(":")
     return (first, second) if colon and first in COMMANDS else (word,)
 

@@ -20,7 +20,7 @@ def one_off_options(command: Decorated) -> Decorated:
     options = (
         click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error."),
         click.option("--time-limit", metavar="TIME",
-                     help="End it after 90s, 10m or 2h, with code 124. Default: none."),
+                     help="End it after 90s, 10m, 2h. Default: none, or 1d if detached."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -16,20 +16,31 @@ from runner.supervision.wanted import read_release
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 @app_option
 def command(*, as_json: bool, app_name: str | None) -> None:
-    """List the containers of an app that `slug-run start -d` keeps running."""
+    """List an app's containers: its formation's, and detached one-offs.
+
+    \b
+      slug-run ps
+      slug-run ps --app polls --json
+    """
+    from runner.one_offs.listing import one_offs_text
+    from runner.one_offs.standing import running_one_offs
     from runner.supervision.table import containers_json, containers_text
 
     with opened_app(app_name) as opened:
         containers = read_containers(opened)
         release = read_release(opened.state, opened.data_dir, opened.app)
+        one_offs = running_one_offs(opened)
     if as_json:
-        click.echo(containers_json(containers or ()))
-    elif containers:
+        click.echo(containers_json([*(containers or ()), *(each.row for each in one_offs)]))
+        return
+    if containers:
         types: dict[str, str] = {}
         if release is not None:
             types = {str(x): y for x, y in release.slug.metadata.process_types.items()}
         click.echo(containers_text(containers, types, now=time.time()))
-    else:
+    if one_offs:
+        click.echo(("\n" if containers else "") + one_offs_text(one_offs, now=time.time()))
+    if not containers and not one_offs:
         say(_nothing(opened.app, is_supervised=containers is not None))
 
 

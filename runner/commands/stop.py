@@ -12,16 +12,23 @@ from runner.supervision.asking import require_up, restart, say, stop
 @click.argument("words", nargs=-1, metavar="[TYPE|TYPE.N]...")
 @app_option
 def command(words: tuple[str, ...], *, app_name: str | None) -> None:
-    """Stop an app that `slug-run start -d` keeps running.
+    """Stop an app that `slug-run start -d` keeps running, or a one-off.
 
     \b
       slug-run stop                    the whole app; its formation is remembered
       slug-run stop web.1              this one: a fresh one takes its place
+      slug-run stop run.8213           this detached one-off; `run` means all
+
+    One-offs are not stopped with the app.
 
     To have fewer containers of a type: slug-run scale worker=0.
     """
+    from runner.one_offs.standing import stop_one_offs
+
     with opened_app(app_name) as opened:
         name = opened.app.name
+        if words and not (words := stop_one_offs(opened, words)):
+            return
         if words:
             say(f"Stopping {', '.join(words)}; the formation asks for as many, so others start")
             require_up(opened, restart(opened, words))

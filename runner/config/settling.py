@@ -42,6 +42,10 @@ def restart_containers(opened: OpenedApp, *, tell: Callable[[str], None]) -> Non
 
 def stop_containers(opened: OpenedApp) -> None:
     """End what runs of an app that is about to be forgotten."""
+    from runner.one_offs.standing import running_one_offs, stop_one_off
+
+    for one_off in running_one_offs(opened):
+        stop_one_off(one_off)
     directory = app_dir(opened.data_dir, opened.app) / "supervisor"
     if opened.state.supervision(opened.app) is None and not directory.exists():
         return

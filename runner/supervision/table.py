@@ -29,7 +29,7 @@ def containers_text(
         sizes = ", ".join(dict.fromkeys(str(each["size"]) for each in here))
         command = commands.get(name) or str(here[0].get("command", ""))
         lines += ["", f"=== {name} ({sizes}): {command} ({len(here)})"]
-        lines += [_line(each, now, zone) for each in here]
+        lines += [line(each, now, zone) for each in here]
     return "\n".join(lines[1:])
 
 
@@ -43,7 +43,8 @@ def ordered(containers: Containers) -> Containers:
     return sorted(containers, key=key)
 
 
-def _line(each: Mapping[str, object], now: float, zone: tzinfo | None) -> str:
+def line(each: Mapping[str, object], now: float, zone: tzinfo | None) -> str:
+    """``web.1: up 12:00:02 (~ 3m ago)``."""
     since = each["since"]
     if not isinstance(since, int | float):
         return f"{each['name']}: {each['state']}"

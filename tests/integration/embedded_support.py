@@ -22,9 +22,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from buildpack.support.cgroups import find_hierarchies
-from runner.engines.base import EngineRequest, Limits, Streams
+from runner.engines.base import EngineRequest, Limits, RunningContainer, Streams
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.engine import EmbeddedEngine
+from runner.engines.embedded.entering.entered import Entrance, Inside
+from runner.engines.embedded.identity import process_id
 from runner.engines.embedded.processes import descendants
 from runner.formation import ContainerSpec
 from runner.release import Release
@@ -60,6 +62,8 @@ class Wanted:
     port: int | None = None
     stdin: str = ""
     stay: bool = False
+    enter: bool = False
+    """As one more process in the container that was started last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +128,49 @@ def start(engine: EmbeddedEngine, wanted: Wanted, stdout: int) -> EmbeddedContai
         return engine.start(spec(wanted), streams=streams)
 
 
+def entrance(engine: EmbeddedEngine, container: EmbeddedContainer) -> Entrance:
+    """The way into a container that runs."""
+    assert container.launched.init_pid is not None
+    ground = engine._starts._ground
+    groups = {} if container.cgroup is None else container.cgroup.dirs
+    inside = Inside(
+        name=container.spec.name,
+        init=process_id(container.launched.init_pid),
+        groups=groups,
+        limits=ground.limits,
+    )
+    return Entrance(inside, ground.filter)
+
+
+def enter(engine: EmbeddedEngine, wanted: Wanted) -> Happened:
+    """Run a command in the container that was started last."""
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as output:
+        stdin.write(wanted.stdin.encode())
+        stdin.seek(0)
+        begin = time.monotonic()
+        process = entrance(engine, engine._starts._containers[-1]).start(
+            spec(wanted),
+            streams=Streams(stdin=stdin.fileno(), stdout=output.fileno(), stderr=output.fileno()),
+        )
+        milliseconds = (time.monotonic() - begin) * 1000
+        code = wait(process)
+        process.remove()
+        output.seek(0)
+        said = output.read().decode("utf-8", "replace")
+    return Happened(
+        code=code,
+        output=said,
+        milliseconds=milliseconds,
+        oom_killed=False,
+        host_uids=(),
+        address="",
+    )
+
+
 def run(engine: EmbeddedEngine, wanted: Wanted) -> Happened:
     """Start one container; unless it stays, wait for its end and take it away."""
+    if wanted.enter:
+        return enter(engine, wanted)
     with tempfile.TemporaryFile() as output:
         begin = time.monotonic()
         container = start(engine, wanted, output.fileno())
@@ -147,7 +192,7 @@ def run(engine: EmbeddedEngine, wanted: Wanted) -> Happened:
         return happened
 
 
-def wait(container: EmbeddedContainer, timeout: float = TIMEOUT) -> int:
+def wait(container: RunningContainer, timeout: float = TIMEOUT) -> int:
     """The exit code, once there is one."""
     readable, _, _ = select.select([container.exit_fd], [], [], timeout)
     code = container.poll()

@@ -160,7 +160,11 @@ def probe(starter: str, world: World) -> list[Happened]:
         stay=True,
     )
     prober = Wanted(command="exec python3 -", ordinal=2, env=env, stdin=source)
-    happened, _ = carry_out_as(starter, Limits(memory=MEMORY), [neighbour, prober])
+    entered = Wanted(command="sleep 600", ordinal=3, env=env, stay=True)
+    intruder = Wanted(command="exec python3 -", ordinal=3, env=env, stdin=source, enter=True)
+    happened, _ = carry_out_as(
+        starter, Limits(memory=MEMORY), [neighbour, prober, entered, intruder]
+    )
     return happened
 
 
@@ -170,6 +174,14 @@ def test_wall_holds(starter: str, name: str, probed: dict[str, list[Happened]]) 
     assert json.loads(probed[starter][1].output)[name] == "held"
 
 
+@pytest.mark.parametrize("name", PROBES)
+@pytest.mark.parametrize("starter", STARTERS)
+def test_wall_holds_for_a_process_that_entered(
+    starter: str, name: str, probed: dict[str, list[Happened]]
+) -> None:
+    assert json.loads(probed[starter][3].output)[name] == "held"
+
+
 @pytest.mark.parametrize("starter", STARTERS)
 def test_kernel_knows_the_container_as_an_ordinary_user(
     starter: str, probed: dict[str, list[Happened]]
@@ -177,7 +189,7 @@ def test_kernel_knows_the_container_as_an_ordinary_user(
     expected = {"root": RUN_UID, "user": support.ordinary_user().pw_uid}[starter]
     if os.getuid() != 0:
         expected = os.getuid()
-    for container in probed[starter]:
+    for container in probed[starter][:3]:
         assert container.host_uids == [expected] * 4
 
 

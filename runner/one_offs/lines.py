@@ -1,0 +1,38 @@
+"""What the app's log says of one-offs, in Heroku's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.logbook.app_log import AppLog, LogDirectoryError
+from runner.logbook.place import log_dir
+from runner.state.state import opened_state
+from slugc.privileges import data_dir
+
+UP = "State changed from starting to up"
+COMPLETE = "State changed from up to complete"
+
+
+def starting(command: str, who: str) -> str:
+    return f"Starting process with command `{command}` by {who}"
+
+
+def exited(code: int) -> str:
+    return f"Process exited with status {code}"
+
+
+def too_long(seconds: float) -> str:
+    return f"The time limit of {seconds:g} seconds is over"
+
+
+def note_attached(app_name: str, name: str, env: Mapping[str, str], *texts: str) -> None:
+    """Lines about an attached one-off. Its output is its own; nothing fails for want of a log."""
+    directory = data_dir(env)
+    with opened_state(directory) as state:
+        app = state.app(app_name)
+    try:
+        with AppLog(log_dir(directory, app)) as log:
+            for text in texts:
+                log.system(name, text)
+    except LogDirectoryError:
+        return  # the person at the terminal sees how it went

@@ -1,0 +1,78 @@
+"""The detached one-offs of an app: which there are, how they are ended, what dead ones left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from buildpack.support.files import locked
+from runner.app_lock import app_dir
+from runner.app_option import OpenedApp
+from runner.engines.embedded.identity import has_ended
+from runner.logbook.app_log import AppLog, LogDirectoryError
+from runner.logbook.place import log_dir
+from runner.one_offs.notes import DIRECTORY, Note, Notes, owner_fd
+from runner.supervision.asking import say
+
+_LAST_WAIT = 2 * 86400.0  # seconds: the one-off's own --stop-timeout, a day at most, comes first
+
+
+def running_one_offs(opened: OpenedApp) -> Sequence[Note]:
+    """Those that run now."""
+    directory = app_dir(opened.data_dir, opened.app)
+    settle_dead(directory, log_dir(opened.data_dir, opened.app))
+    return Notes(directory).read()[0]
+
+
+def settle_dead(directory: Path, log: Path) -> None:
+    """Log what the one-offs of killed owners had written, and that they have ended."""
+    notes = Notes(directory)
+    if not notes.read()[1]:
+        return
+    with locked(directory / f"{DIRECTORY}.lock", timeout=10):
+        for note in notes.read()[1]:
+            with contextlib.suppress(LogDirectoryError), AppLog(log) as app_log:
+                _log_rest(app_log, note)
+            notes.remove(note.name)
+
+
+def _log_rest(log: AppLog, note: Note) -> None:
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    os.close(writer)
+    try:
+        log.open_container(note.key, note.name, reader)
+        log.close_container(note.key)
+    finally:
+        os.close(reader)
+    log.system(note.name, "Process ended because slug-run, which stayed with it, was killed")
+    log.system(note.name, "State changed from up to crashed")
+
+
+def stop_one_offs(opened: OpenedApp, words: Sequence[str]) -> tuple[str, ...]:
+    """End the one-offs that ``words`` name, ``run`` for all; the words that name none."""
+    one_offs = running_one_offs(opened)
+    for note in one_offs:
+        if note.name in words or note.name.partition(".")[0] in words:
+            say(f"Stopping {note.name}")
+            stop_one_off(note)
+            click.echo(f"Stopped {note.name}")
+    names = {name for note in one_offs for name in (note.name, note.name.partition(".")[0])}
+    return tuple(word for word in words if word not in names)
+
+
+def stop_one_off(note: Note) -> None:
+    """End it; returns when it has ended, with whatever it used given back."""
+    owner = owner_fd(note)
+    if owner is None:
+        return
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(owner, signal.SIGTERM)
+        has_ended(owner, _LAST_WAIT)
+    finally:
+        os.close(owner)
