@@ -1,7 +1,8 @@
-"""The README's five things to try, typed as they stand there, one after the other."""
+"""The README's six things to try, typed as they stand there, one after the other."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -21,14 +22,20 @@ pytestmark = [
 ]
 
 DEFAULT_PORT = 5000
-SECTION = re.compile(r"^## Five things to try$(.*?)^## ", re.DOTALL | re.MULTILINE)
+SECTION = re.compile(r"^## Six things to try$(.*?)^## ", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^```$\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 # bin/run-tests has made the stack image; making it again takes half a minute.
 ALREADY_DONE = "slugc stack build"
+LEFT_RUNNING = "slug-run start -d"
+STOP = "slug-run stop"
 
 EXPECTED = {
-    "slugc inspect hello.slug": "web: gunicorn app:app",
+    "slugc inspect hello.slug": "web  gunicorn app:app",
+    "slug-run config set GREETING=Bonjour": "GREETING: Bonjour\n",
+    "slug-run scale web=2": "Now running web at 2:standard-1x\n",
+    "slug-run logs -n 5": "slug-run[web.2]: State changed from starting to up",
+    "slug-run releases": "v2  Set GREETING config vars  current",
     "slug-run run --slug hello.slug -- python --version": "Python 3.",
     "echo 'print(6 * 7)' | slug-run run --slug hello.slug -- python -": "42\n",
     "slug-run engine doctor": "embedded   ok",
@@ -90,16 +97,32 @@ def run_and_ask(command: str, request: str, place: Path, env: Mapping[str, str])
         assert run.stop() == 128 + 15, run.text()
 
 
-def test_the_five_things_to_try_work_as_they_stand(kit: Kit, place: Path) -> None:
+def with_a_free_port(command: str) -> str:
+    """``command`` as it stands, or with a port if somebody else has the default one."""
+    return f"{command} --port {free_port()}" if ask(DEFAULT_PORT).status else command
+
+
+def type_all(place: Path, env: Mapping[str, str], stack: contextlib.ExitStack) -> Mapping[str, str]:
+    """What each line said. An app that is left running is stopped by ``stack`` if need be."""
+    said: dict[str, str] = {}
+    lines = iter([line for block in blocks() for line in block])
+    for line in lines:
+        if line.startswith("slug-run web"):
+            said[line] = run_and_ask(line, next(lines), place, env)
+        elif line == LEFT_RUNNING:
+            stack.callback(type_line, STOP, place, env)
+            said[line] = type_line(with_a_free_port(line), place, env)
+        elif line == STOP:
+            stack.close()
+        elif line != ALREADY_DONE:
+            said[line] = type_line(line, place, env)
+    return said
+
+
+def test_the_six_things_to_try_work_as_they_stand(kit: Kit, place: Path) -> None:
     env = {**kit.env, "PATH": f"{place / 'bin'}:{kit.env['PATH']}"}
-    said = {}
-    for block in blocks():
-        lines = iter(block)
-        for line in lines:
-            if line.startswith("slug-run web"):
-                said[line] = run_and_ask(line, next(lines), place, env)
-            elif line != ALREADY_DONE:
-                said[line] = type_line(line, place, env)
+    with contextlib.ExitStack() as stack:
+        said = type_all(place, env, stack)
     assert {line: said[line] for line, part in EXPECTED.items() if part not in said[line]} == {}
     pages = [page for line, page in said.items() if line.startswith("slug-run web")]
     assert ["Bonjour from Flask" in page for page in pages] == [True, False], pages
