@@ -7,6 +7,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 MAX_LINE = 16 * 1024
 CUT_MARK = " [line cut at 16 KiB]"
@@ -87,6 +88,20 @@ def clean(text: str, *, color: bool) -> str:
 
 def _kept_escape(escape: str, *, color: bool) -> str:
     return escape if color and re.fullmatch(_COLOR, escape) else ""
+
+
+class Log(Protocol):
+    """Where the lines of a run go."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody will ever read it again; the run ends then."""
+
+    def app(self, name: str, text: str) -> None:
+        """A line the container ``name`` wrote."""
+
+    def system(self, name: str, text: str) -> None:
+        """A line of ours about the container ``name``."""
 
 
 class LogWriter:

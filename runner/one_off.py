@@ -16,7 +16,7 @@ from buildpack.support.values import value
 from runner.engines.base import RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.pump import Pump
-from runner.signals import StopSignals
+from runner.signals import Stopping
 from runner.terminal import copy_size, is_terminal, raw_mode
 
 CTRL_C = b"\x03"
@@ -48,7 +48,7 @@ class OneOff:
     """Runs one container to its end."""
 
     engine: Starter
-    signals: StopSignals
+    signals: Stopping
     own: OwnStreams
     stop_timeout: float = 30.0
     time_limit: float | None = None

@@ -95,6 +95,8 @@ class StartRequest(RunRequest):
     exit_on_crash: bool
     prefix: bool
     color: bool | None
+    direct: bool = False
+    """A lone web container has nobody in front, whatever its port."""
     commands: tuple[str, ...] = ()
     """Words that would have been commands, for the nearest-match suggestion."""
 

@@ -8,12 +8,32 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # A wrapper that passes the terminal's Ctrl-C on makes two of one key press.
 SAME_PRESS = 0.3
+
+
+class Stopping(Protocol):
+    """Whoever may want a run to end: signals of this process, or the program that started it."""
+
+    first: int | None
+    """the signal that was asked for first; None while nobody wants an end"""
+    resized: bool
+
+    @property
+    def insists(self) -> bool:
+        """Whether everything is to end at once."""
+
+    @property
+    def exit_code(self) -> int: ...
+
+    def fileno(self) -> int:
+        """Becomes readable when something was asked."""
+
+    def drain(self) -> None: ...
 
 
 class InterruptedEarlyError(KeyboardInterrupt):
@@ -92,3 +112,39 @@ class StopSignals:
                 raise InterruptedEarlyError(number)
         elif number == signal.SIGINT and self._clock() - self._first_at >= SAME_PRESS:
             self.insists = True
+
+
+class StopRequest:
+    """The same without signals: a program asks from any of its threads, the run's own looks."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.insists = False
+        self.resized = False
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def ask(self, *, at_once: bool = False) -> None:
+        """End gently, or, the second way, at once. May be repeated."""
+        self.insists = self.insists or at_once
+        self.first = signal.SIGTERM
+        with contextlib.suppress(BlockingIOError):  # full: it is awake already
+            os.write(self._writer, b"\0")
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def drain(self) -> None:
+        """Empty the pipe; what was asked is in the attributes."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, 512):
+                pass
+
+    @property
+    def exit_code(self) -> int:
+        """143, as if SIGTERM had been sent to slug-run."""
+        return 128 + signal.SIGTERM
+
+    def close(self) -> None:
+        """Give the pipe back, once nobody asks and nobody looks any more."""
+        os.close(self._reader)
+        os.close(self._writer)

@@ -32,6 +32,7 @@ class Slot:
     """Follows one ``ContainerSpec`` through starts, crashes and restarts.
 
     ``due`` is when its state next needs attention, in monotonic seconds; None is never.
+    ``exit_code`` is how the newest container ended; None while it runs.
     """
 
     def __init__(self, spec: ContainerSpec, *, due: float) -> None:
@@ -41,6 +42,7 @@ class Slot:
         self.probe: ReadinessProbe | None = None
         self.due: float | None = due
         self.started_at = 0.0
+        self.exit_code: int | None = None
         self.crashes = 0
         self.boot_failed = False
         self.killed = False

@@ -17,11 +17,11 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from runner.engines.base import Address, ContainerEngine, Streams
 from runner.formation import WEB, ContainerSpec
 from runner.policy import STEADY, Front, Outcome, Policy, back_off
-from runner.signals import StopSignals
+from runner.signals import Stopping
 from runner.slot import ContainerState, Slot
 
 if TYPE_CHECKING:
-    from runner.logs import LogWriter
+    from runner.logs import Log
 
 LOOK_INTERVAL = 0.02
 PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too often
@@ -35,12 +35,14 @@ class Supervisor:
     """Runs a formation until somebody, or the formation itself, ends it."""
 
     engine: ContainerEngine
-    log: LogWriter
-    signals: StopSignals
+    log: Log
+    signals: Stopping
     policy: Policy = field(default_factory=Policy)
     front: Front | None = None
     on_up: Callable[[Mapping[str, Address]], None] = field(default=lambda _: None)
     """Called once, when all are up, with where each web container answers."""
+    on_change: Callable[[Slot], None] = field(default=lambda _: None)
+    """Called after each change of a container's state."""
     clock: Callable[[], float] = time.monotonic
     _slots: tuple[Slot, ...] = ()
     _outcome: Outcome | None = None
@@ -105,6 +107,7 @@ class Supervisor:
     def _start(self, slot: Slot, now: float) -> None:
         self.log.system(slot.name, f"Starting process with command `{slot.spec.command}`")
         slot.started_at, slot.killed, slot.boot_failed = now, False, False
+        slot.exit_code = None
         reader, writer = slot.open_output()
         publish = self.policy.publish if slot.spec.process_type == WEB else None
         streams = Streams(stdin=None, stdout=writer, stderr=writer)
@@ -119,7 +122,7 @@ class Supervisor:
             return
         finally:
             os.close(writer)
-        slot.state = ContainerState.STARTING
+        self._set(slot, ContainerState.STARTING)
         self._watch(slot, reader)
         if slot.spec.port is None:
             self._mark_up(slot)
@@ -190,6 +193,7 @@ class Supervisor:
         code = slot.container.poll()
         if code is None:
             return
+        slot.exit_code = code
         was_oom_killed = slot.container.was_oom_killed()
         self._put_away(slot)
         if was_oom_killed:
@@ -200,7 +204,8 @@ class Supervisor:
             )
         self.log.system(slot.name, f"Process exited with status {code}")
         if self._outcome is not None:
-            slot.state, slot.due = ContainerState.DOWN, None
+            slot.due = None
+            self._set(slot, ContainerState.DOWN)
         else:
             self._attend_crash(slot, code)
 
@@ -234,7 +239,8 @@ class Supervisor:
             slot.crashes = 0
         delay = back_off(slot.crashes)
         slot.crashes += 1
-        slot.state, slot.due = ContainerState.CRASHED, now + delay
+        slot.due = now + delay
+        self._set(slot, ContainerState.CRASHED)
         if delay:
             self.log.system(slot.name, f"Restarting in {delay:g} seconds")
 
@@ -246,10 +252,12 @@ class Supervisor:
             self.front.stop()
         for slot in self._slots:
             if slot.container is None:
-                slot.state, slot.due = ContainerState.DOWN, None
+                slot.due = None
+                self._set(slot, ContainerState.DOWN)
                 continue
             self.log.system(slot.name, "Stopping all processes with SIGTERM")
-            slot.state, slot.due = ContainerState.STOPPING, self.clock() + self.policy.stop_timeout
+            slot.due = self.clock() + self.policy.stop_timeout
+            self._set(slot, ContainerState.STOPPING)
             slot.container.terminate()
 
     def _lose_patience(self, slot: Slot, now: float) -> None:
@@ -259,7 +267,8 @@ class Supervisor:
                 slot.name, "Process does not end after SIGKILL; it is left to the kernel"
             )
             self._put_away(slot)
-            slot.state, slot.due = ContainerState.DOWN, None
+            slot.due = None
+            self._set(slot, ContainerState.DOWN)
             return
         self.log.system(
             slot.name,
@@ -283,8 +292,13 @@ class Supervisor:
 
     def _change(self, slot: Slot, state: ContainerState) -> None:
         before = ContainerState.STARTING if slot.state is ContainerState.DOWN else slot.state
-        slot.state = state
+        self._set(slot, state)
         self.log.system(slot.name, f"State changed from {before} to {state}")
+
+    def _set(self, slot: Slot, state: ContainerState) -> None:
+        if slot.state is not state:
+            slot.state = state
+            self.on_change(slot)
 
     def _serve(self) -> None:
         if self.front is not None and self._outcome is None:

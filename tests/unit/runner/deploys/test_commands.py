@@ -243,7 +243,7 @@ def test_what_was_deployed_is_run_with_its_config_and_given_values_win(
         counter.requests.append(request)
         raise InterruptedEarlyError(2)
 
-    monkeypatch.setattr("runner.session.opened_engine", opened)
+    monkeypatch.setattr("runner.carrying.opened_engine", opened)
     code, _, err = call("run", "--app", "polls", "true")
     assert code == 64
     assert "Nothing was deployed to polls yet" in err
