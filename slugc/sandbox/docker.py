@@ -10,10 +10,10 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from buildpack.support.command import (
     LAST_LINES,
@@ -28,32 +28,34 @@ from slugc.sandbox.base import (
     HOME,
     SYSTEM_PATH,
     NetworkPolicy,
-    NetworkUnavailableError,
     Problem,
     SandboxCommand,
     SandboxKind,
     SandboxRequest,
     SandboxUnavailableError,
 )
+from slugc.sandbox.docker_options import (
+    build_limits,
+    container_config,
+    exposed_paths,
+    make_mount_points,
+    network_mode,
+    wanted_stack,
+)
 from slugc.sandbox.limits import (
-    BuildLimits,
     LimitReachedError,
-    machine_memory,
     memory_reached,
     processes_reached,
 )
 from slugc.sandbox.lines import hand_over_lines
 from slugc.sandbox.policy import WORK_DIR, require_visible
-from slugc.stack import Stack, read_host_stack
+from slugc.stack import Stack
 from slugc.stacks.image import DockerUnavailableError, connect
-from slugc.stacks.recipes import LABEL, REPOSITORY, has_recipe
+from slugc.stacks.recipes import LABEL, REPOSITORY
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
-
-FALLBACK_STACK = "debian-12"
-"""Built on where this machine's own distribution has no stack image."""
 
 READ_REFUSED = """\
 for file in /sys/fs/cgroup/pids/pids.events /sys/fs/cgroup/pids.events; do
@@ -62,10 +64,6 @@ done
 """
 
 # Process 1 of the container: sleeps, and buries whatever a phase left behind.
-REAPER = "while :; do sleep 3600 & wait $!; done"
-
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian, Ubuntu and the image
-
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -215,7 +213,7 @@ class DockerSandbox:
 
     def _limit_reached(self, phase: str, last: Iterable[str]) -> LimitReachedError | None:
         """Which limit the container had run into, if it had."""
-        limits = _limits(self._request)
+        limits = build_limits(self._request)
         said = "\n".join(last)
         api: Any = self._client.api
         if limits.memory and api.inspect_container(self._container)["State"]["OOMKilled"]:
@@ -288,109 +286,6 @@ class DockerSandbox:
 
     def _remove(self) -> None:
         self._client.api.remove_container(self._container, v=True, force=True)
-
-
-def wanted_stack(asked: str | None) -> str:
-    """The stack to build on: as asked, else this machine's own, else the one there always is."""
-    if asked is not None:
-        return asked
-    own = read_host_stack().id
-    return own if has_recipe(own) else FALLBACK_STACK
-
-
-def network_mode(policy: NetworkPolicy) -> str:
-    """The policy in the Engine API's words."""
-    match policy:
-        case NetworkPolicy.ON:
-            return "default"
-        case NetworkPolicy.OFF:
-            return "none"
-        case NetworkPolicy.HOST:
-            return "host"
-        case NetworkPolicy.ISOLATED:
-            problem = Problem(
-                what="A container on the Docker Engine's own network reaches this machine's\n"
-                "addresses and the other containers on it.",
-                fix="Use --network on or --network off, or the embedded sandbox.",
-            )
-            raise NetworkUnavailableError(SandboxKind.DOCKER, policy, problem)
-        case _:
-            assert_never(policy)
-
-
-def _limits(request: SandboxRequest) -> BuildLimits:
-    return request.limits.with_defaults(machine_memory())
-
-
-def container_config(image: str, stack: str, request: SandboxRequest) -> dict[str, object]:
-    """The container all phases of one build run in, in the Engine API's words."""
-    user = run_identity()
-    work_dir = request.work_dir
-    limits = _limits(request)
-    return {
-        "Image": image,
-        "Entrypoint": ["/bin/sh", "-c", REAPER],
-        "Cmd": [],
-        # The user who owns the work directory, on the host as well: never root.
-        "User": f"{user.uid}:{user.gid}",
-        "WorkingDir": str(WORK_DIR),
-        "Hostname": "slugc",
-        "Labels": {"io.slugkit.sandbox": "build"},
-        "HostConfig": {
-            "Mounts": [
-                # One mount for everything that is linked between; see slugc.sandbox.base.
-                {"Type": "bind", "Source": str(work_dir), "Target": str(WORK_DIR)},
-                {"Type": "bind", "Source": str(request.home_dir), "Target": str(HOME)},
-                *(_read_only(path) for path in exposed_paths(request, stack)),
-            ],
-            "ReadonlyRootfs": True,
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
-            "IpcMode": "private",
-            "NetworkMode": network_mode(request.network),
-            "Memory": limits.memory,
-            "MemorySwap": limits.memory,  # the sum of both: no swap
-            "PidsLimit": limits.processes,
-            **({} if limits.cpus is None else {"NanoCpus": int(limits.cpus * 1e9)}),
-            "LogConfig": {"Type": "none", "Config": {}},
-            "RestartPolicy": {"Name": "no"},
-        },
-    }
-
-
-def exposed_paths(request: SandboxRequest, stack: str) -> tuple[Path, ...]:
-    """What the build may read of this host: whom it trusts, and what the request exposes.
-
-    An interpreter of this host is of use only where the image is the same system.
-    """
-    is_own = read_host_stack().id == stack
-    shown = [path for path in request.exposed if is_own or not holds_interpreters(path)]
-    if not any(CERTIFICATES.is_relative_to(path) for path in shown):
-        shown.append(CERTIFICATES)
-    return tuple(path for path in shown if path.exists())
-
-
-def make_mount_points(work_dir: Path, shown: Sequence[Path]) -> None:
-    """Make the places in the build's /tmp at which something of this host's is shown.
-
-    The Engine would make them too, but as root's, and whoever builds could not clear them away.
-    """
-    for path in shown:
-        if path.is_relative_to(WORK_DIR):
-            place = work_dir / path.relative_to(WORK_DIR)
-            directory = place if path.is_dir() else place.parent
-            directory.mkdir(parents=True, exist_ok=True)
-            if not path.is_dir():
-                place.touch()
-
-
-def holds_interpreters(path: Path) -> bool:
-    """Whether ``path`` is a Python installation, or a directory of such."""
-    return any(path.glob("bin/python3*")) or any(path.glob("*/bin/python3*"))
-
-
-def _read_only(path: Path) -> dict[str, object]:
-    return {"Type": "bind", "Source": str(path), "Target": str(path), "ReadOnly": True}
 
 
 def _shown(phase: SandboxCommand) -> Command:

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from slugc.sandbox import docker
+from slugc.sandbox import docker_options as docker
 from slugc.sandbox.base import NetworkPolicy, NetworkUnavailableError, SandboxRequest
-from slugc.sandbox.docker import (
+from slugc.sandbox.docker_options import (
     container_config,
     exposed_paths,
     holds_interpreters,
