@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import resource
 import selectors
 import socket
 import sys
@@ -37,6 +38,7 @@ from runner.supervision.wanted import Wanted, read_wanted
 from slugc.privileges import data_dir
 
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
+MOST_FILES = 65536
 LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused
 
 
@@ -284,9 +286,17 @@ def _stamp(home: Path) -> object:
     return found
 
 
+def _allow_open_files() -> None:
+    """Each container needs five or so; 1024, the usual limit, is for programs that use select."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def main(argv: Sequence[str]) -> int:
     number, _, keeper, *words = argv
     gc.set_threshold(50_000)
+    _allow_open_files()
     os.set_inheritable(int(keeper), False)
     fds = KeptFds(socket.socket(fileno=int(keeper)), inherited(words))
     Daemon(int(number), env=dict(os.environ), fds=fds).run()

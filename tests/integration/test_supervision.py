@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from buildpack.support.cgroups import find_hierarchies
 from tests.integration.supervision_support import Site, deployed, until
 from tests.integration.support import free_port
 
@@ -75,6 +80,7 @@ def test_scaling_down_takes_the_highest_numbers_and_to_nothing_is_allowed(site: 
 
 def test_a_new_release_takes_the_place_of_the_old_one_while_requests_go_on(site: Site) -> None:
     site.start("web=2", "leaving=1")
+    until(lambda: "app[leaving.1]: ready" in site.log())
     site.release("blue")
     site.must("scale", "web=2")
     assert {site.get() for _ in range(30)} == {"web.1 blue", "web.2 blue"}
@@ -154,13 +160,58 @@ def test_a_web_process_that_does_not_listen_is_given_up(site: Site, open_dir: Pa
 
 def test_sigterm_to_the_keeper_ends_everything_gently_and_it_comes_back(site: Site) -> None:
     site.start("leaving=1")
+    until(lambda: "app[leaving.1]: ready" in site.log())
     runs = site.runs()
     keeper = site.processes()["keeper"]
-    import os
-
     os.kill(keeper, signal.SIGTERM)
     until(lambda: not site.processes())
     assert "app[leaving.1]: bye" in site.log()
     assert site.left_behind(runs) == []
     site.must("scale", "web=1")  # any command that pokes starts what should be there
     assert set(site.pids()) == {"web.1", "leaving.1"}
+
+
+def test_a_container_has_no_descriptor_of_ours_and_its_group_limits_it(site: Site) -> None:
+    site.start("web=0", "open=1:standard-2x")
+    until(lambda: "app[open.1]" in site.log())
+    # The fourth is that of the directory that bash reads.
+    assert "app: /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3" in app_lines(
+        site, "open.1"
+    )
+    hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+    if hierarchies is not None and hierarchies.v2 is None:
+        group = next((hierarchies.v1["memory"] / "slugkit" / site.runs()[0]).glob("open.1-*"))
+        assert (group / "memory.limit_in_bytes").read_text() == f"{1 << 30}\n"
+        cpu = hierarchies.v1["cpu"] / "slugkit" / site.runs()[0] / group.name
+        assert (cpu / "cpu.shares").read_text() == "2048\n"
+
+
+def test_what_a_service_runs_keeps_the_app_until_it_is_stopped(site: Site) -> None:
+    site.start()
+    argv = (sys.executable, "-m", "runner.main", "service", "run")
+    with subprocess.Popen(argv, env=site.env, cwd="/", stdin=subprocess.DEVNULL) as service:
+        first = site.processes()["keeper"]
+        assert first != service.pid  # it waits: somebody keeps the app already
+        os.kill(first, signal.SIGTERM)
+        until(lambda: site.processes().get("keeper") == service.pid)
+        until(lambda: site.containers().get("web.1", {}).get("state") == "up")
+        site.must("stop")
+        assert service.wait(10) == 0
+
+
+def test_a_port_that_somebody_has_is_told_before_anything_starts(site: Site) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", site.port))
+        holder.listen(1)
+        said = site.run("start", "-d", "--port", str(site.port))
+    assert said.code == 75
+    assert f"Port {site.port} is already in use" in said.err
+    assert site.runs() == []
+
+
+def test_an_app_without_a_deploy_has_nothing_to_start(site: Site) -> None:
+    site.must("apps", "create", "fresh")
+    said = site.run("start", "-d", "-a", "fresh")
+    assert said.code == 64
+    assert "Nothing was deployed to fresh yet" in said.err
+    site.must("apps", "destroy", "-a", "fresh", "--confirm", "fresh")

@@ -155,8 +155,9 @@ def _end(chain: Process) -> None:
 
 def _await_ready(descriptor: int) -> bool:
     """Whether the container says READY before the chain ends and before it takes too long."""
-    readable, _, _ = select.select([descriptor], [], [], START_TIMEOUT)
-    return bool(readable) and os.read(descriptor, 1) == READY
+    poll = select.poll()  # not select(2), which knows no descriptors above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(int(START_TIMEOUT * 1000))) and os.read(descriptor, 1) == READY
 
 
 def _open_processes(chain: Process) -> Launched:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from buildpack.support.values import changed
 from runner.engines.embedded.bwrap import (
     EnvironmentValueError,
     Sandbox,
@@ -107,6 +108,13 @@ def test_arguments_are_the_policy() -> None:
 def test_terminal_needs_the_callers_session() -> None:
     with_terminal = as_lines(arguments(WALLS, sandbox(has_terminal=True)))
     assert with_terminal == GOLDEN.replace("--new-session\n", "")
+
+
+def test_a_container_that_outlives_its_starter_differs_in_its_bond_alone() -> None:
+    lasting = arguments(WALLS, changed(sandbox(), status_fd=21))
+    bound = arguments(WALLS, sandbox())
+    at = bound.index("--die-with-parent")
+    assert lasting == (*bound[:at], "--json-status-fd", "21", *bound[at + 1 :])
 
 
 @pytest.mark.parametrize(

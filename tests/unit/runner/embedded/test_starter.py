@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.cgroups import Cgroup
+from buildpack.support.values import changed
 from runner.engines.base import Limits
 from runner.engines.embedded.rootfs import LayerPathError, app_tree
 from runner.engines.embedded.starter import Plug, Start, process_limits, start_argv
@@ -119,3 +120,13 @@ def test_data_directory_may_have_any_name() -> None:
 )
 def test_process_limits(limits: Limits, is_soft: bool, hard_files: int, expected: str) -> None:
     assert process_limits(limits, is_soft=is_soft, hard_files=hard_files) == expected
+
+
+def test_a_lasting_container_begins_when_it_is_told_and_ends_when_nobody_is_left_to() -> None:
+    argv = start_argv(changed(start(), told_fd=15))
+    begin = argv.index("slugkit-begin")
+    assert argv[begin + 1 : begin + 5] == ("9", "12", "ulimit -c 0", "15")
+    script = argv[begin - 1]
+    assert script.index('>&"$ready"') < script.index('read -r -n 1 -u "$told" || exit 1')
+    assert script.index("read -r") < script.index("exec 2>&")
+    assert "{told}<&-" in script

@@ -1,0 +1,150 @@
+"""control and client: requests are answered, and who dies in between does not matter."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import selectors
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from runner.supervision.client import NoAnswerYetError, ask, is_supervised
+from runner.supervision.control import NAME, Client, Control, connected
+
+
+class Listener:
+    """A control socket and its loop, in a thread; holds the lock as a supervisor does."""
+
+    def __init__(self, directory: Path, answers: list[Mapping[str, object] | None]) -> None:
+        self.asked: list[object] = []
+        self._answers = answers
+        self._selector = selectors.DefaultSelector()
+        self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.control = Control(directory, selector=self._selector, handle=self._handle)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._loop)
+        self._thread.start()
+
+    def _handle(self, client: Client, request: Mapping[str, object]) -> None:
+        self.asked.append(request)
+        client.send({"event": "accepted"})
+        client.is_waiting = True
+        answer = self._answers.pop(0)
+        if answer is None:
+            client.is_open = False
+        elif answer:
+            self.control.tell({"event": "up", "name": "web.1"})
+            self.control.finish_waiting(answer)
+
+    def _loop(self) -> None:
+        while not self._done.is_set():
+            for key, _ in self._selector.select(0.01):
+                if self._selector.get_map().get(key.fileobj) is key:
+                    key.data()
+
+    def close(self) -> None:
+        self._done.set()
+        self._thread.join()
+        self.control.close()
+        self._selector.close()
+        os.close(self._lock)
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A directory whose path no socket address could hold."""
+    directory = tmp_path / ("d" * 120)
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def listener(deep: Path) -> Iterator[Listener]:
+    found = Listener(deep, [{"event": "settled", "ok": True}] * 3)
+    yield found
+    found.close()
+
+
+def test_a_request_is_answered_with_events_and_a_last_one(deep: Path, listener: Listener) -> None:
+    events: list[object] = []
+    last = ask("polls", deep, {"do": "restart"}, on_event=events.append)
+    assert last == {"event": "settled", "ok": True}
+    assert events == [{"event": "up", "name": "web.1"}]
+    assert listener.asked == [{"do": "restart"}]
+
+
+def test_a_successor_is_not_asked_to_restart_what_was_restarted(deep: Path) -> None:
+    listener = Listener(deep, [None, {"event": "settled", "ok": True}])
+    try:
+        assert ask("polls", deep, {"do": "restart"}) == {"event": "settled", "ok": True}
+        assert listener.asked == [{"do": "restart"}, {"do": "reconcile"}]
+    finally:
+        listener.close()
+
+
+def test_who_waits_no_longer_than_so_is_told(deep: Path) -> None:
+    listener = Listener(deep, [{}])
+    try:
+        with pytest.raises(NoAnswerYetError):
+            ask("polls", deep, {"do": "reconcile"}, timeout=0.1)
+    finally:
+        listener.close()
+
+
+def test_nobody_is_there(deep: Path) -> None:
+    assert not is_supervised(deep)
+    assert ask("polls", deep, {"do": "reconcile"}) is None
+    assert list(deep.iterdir()) == []
+
+
+def test_a_lock_that_nobody_holds_is_no_supervisor(deep: Path, listener: Listener) -> None:
+    assert is_supervised(deep)
+    (deep / "lock").rename(deep / "held")
+    (deep / "lock").touch()
+    assert not is_supervised(deep)
+
+
+@pytest.mark.parametrize("words", [b"nonsense\n", b"[]\n", b"x" * 70000])
+def test_who_talks_nonsense_is_left(deep: Path, listener: Listener, words: bytes) -> None:
+    with connected(deep) as connection:
+        connection.settimeout(5)
+        connection.sendall(words)
+        assert read_to_end(connection) == b""
+    assert ask("polls", deep, {"do": "x"}) == {"event": "settled", "ok": True}
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    try:
+        return b"".join(iter(lambda: connection.recv(4096), b""))
+    except ConnectionResetError:
+        return b""
+
+
+def test_who_does_not_read_holds_nobody_up() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        client = Client(ours)
+        for _ in range(10_000):
+            client.send({"event": "up", "name": "x" * 500})
+        assert not client.is_open
+
+
+def test_the_socket_is_gone_when_it_is_closed(deep: Path) -> None:
+    Listener(deep, []).close()
+    assert not (deep / NAME).exists()
+    with pytest.raises(OSError, match=r"No such file|refused"):
+        connected(deep)
+
+
+def test_events_are_lines_of_json() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        Client(ours).send({"event": "up", "name": "web.1"})
+        assert json.loads(theirs.recv(100)) == {"event": "up", "name": "web.1"}
