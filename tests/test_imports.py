@@ -26,6 +26,10 @@ OPEN_TO_RUNNER = (
     "slugc.supply_chain.trust",
 )
 
+# Stands above the rooms, as a user's program does: it builds with slugc what it runs with runner.
+ABOVE_ALL = ("runner.pytest_plugin",)
+EXPORTED = ("slugc", "runner")
+
 # The buildpack runs from a bare checkout with nothing but `python3`; `packaging` is fetched by
 # bin/compile as a tool, so the phases before it do without.
 THIRD_PARTY_OF_BUILDPACK = {"packaging"}
@@ -93,6 +97,10 @@ def is_third_party(module: str) -> bool:
 def may_import(importer: str, module: str) -> bool:
     """Section 3 for modules of ours: runner -> the slug format -> the buildpack's ground floor."""
     room = importer.partition(".")[0]
+    if importer in ABOVE_ALL:
+        return module in EXPORTED or is_in(module, "buildpack.support")
+    if module in ABOVE_ALL:
+        return False
     if is_in(module, room):
         return not is_in(importer, "buildpack.support") or is_in(module, "buildpack.support")
     if is_in(module, "buildpack.support") or module == "buildpack.version":
@@ -114,6 +122,10 @@ def test_imports_point_downstairs(name: str) -> None:
 def test_the_direction_rule_refuses_what_it_should() -> None:
     assert may_import("runner.launch", "slugc.slug")
     assert may_import("slugc.builder", "buildpack.support.command")
+    assert may_import("runner.pytest_plugin", "slugc")
+    assert not may_import("runner.pytest_plugin", "slugc.builder")
+    assert not may_import("runner.launch", "slugc")
+    assert not may_import("runner.launch", "runner.pytest_plugin")
     assert not may_import("slugc.builder", "buildpack.compile")
     assert not may_import("runner.launch", "slugc.builder")
     assert not may_import("slugc.builder", "runner.launch")
