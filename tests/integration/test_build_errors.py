@@ -249,8 +249,8 @@ def test_a_link_out_of_the_tree_made_by_the_build_is_refused(
         (("-b", "nowhere"), 66, "There is no buildpack at nowhere"),
         (("-b", "ext::sh -c id"), 65, "is not a git URL we use"),
         (("--stack", "heroku-24"), 69, "cannot build for the stack heroku-24"),
-        (("--timeout", "0"), 64, "The value of --timeout cannot be used: 0.0 is not in the range x>0"),
-        (("--format", "zip"), 64, "The value of --format cannot be used: 'zip' is not one of 'slug', 'tgz'"),
+        (("--timeout", "0"), 64, "value of --timeout cannot be used: 0.0 is not in the range x>0"),
+        (("--format", "zip"), 64, "--format cannot be used: 'zip' is not one of 'slug', 'tgz'"),
         (("--frobnicate",), 64, "slugc build has no option '--frobnicate'"),
     ],
 )
