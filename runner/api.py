@@ -32,7 +32,13 @@ from runner.requests import (
     one_off_request,
     start_request,
 )
-from runner.running import FormationEndedError, NoUrlError, RunningFormation, noting
+from runner.running import (
+    FormationEndedError,
+    NoUrlError,
+    RunningFormation,
+    noting,
+    start_formation,
+)
 from runner.running_one_off import OneOffResult, RunningOneOff, Stdin, run_to_the_end
 from runner.session import prepare_release
 
@@ -160,9 +166,7 @@ def start_one_off(  # noqa: PLR0913  # as above
 def _started(request: StartRequest) -> RunningFormation:
     events = EventLog()
     release = prepare_release(request, noting(events))
-    running = RunningFormation(request, plan_formation(request, release), events)
-    running.wait_until_up()
-    return running
+    return start_formation(request, plan_formation(request, release), events)
 
 
 def _on_free_port(request: StartRequest) -> StartRequest:

@@ -117,7 +117,7 @@ class RunningFormation:
         """SIGTERM to every process, SIGKILL after the stop timeout; returns when all have ended."""
         return self._run.stop()
 
-    def wait_until_up(self) -> None:
+    def _wait_until_up(self) -> None:
         """Raises FormationEndedError, or what kept it from starting; stops if interrupted."""
         try:
             self._settled.wait()
@@ -157,6 +157,15 @@ class RunningFormation:
                 self._addresses.pop(slot.name, None)
         if (event := _event(slot, self._events.now())) is not None:
             self._events.add(event)
+
+
+def start_formation(
+    request: StartRequest, plan: FormationPlan, events: EventLog
+) -> RunningFormation:
+    """Start what was planned; when this returns all of it is up."""
+    running = RunningFormation(request, plan, events)
+    running._wait_until_up()
+    return running
 
 
 def _event(slot: Slot, now: float) -> Event | None:

@@ -1,4 +1,4 @@
-"""slugc as a library: the guide's examples run, and a strict type checker is content with them."""
+"""The libraries: the guide's examples run, and a strict type checker is content with them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import runner
 import slugc
 from buildpack.support.errors import ExitCode
 from tests.integration.build_support import make_app, make_buildpack
@@ -23,19 +24,21 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.M | re.S)
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, open_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the guide's reader is: an app in ``site``, a buildpack in ``static``."""
     shutil.copytree(ROOT / "fixtures" / "buildpacks" / "static", tmp_path / "static")
     make_app(tmp_path / "site", **{"index.html": "<h1>{{title}}</h1>\n"})
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SLUGKIT_HOME", os.fspath(tmp_path / "home"))
+    monkeypatch.setenv("SLUGKIT_HOME", os.fspath(open_dir / "home"))
     return tmp_path
 
 
+@pytest.mark.integration
+@pytest.mark.embedded
 def test_the_guides_examples_run_one_after_the_other(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 8
     names: dict[str, Any] = {}
     for block in BLOCKS:
         exec(compile(block, "docs/api.md", "exec"), names)
@@ -50,6 +53,8 @@ def test_the_guides_examples_run_one_after_the_other(
         "\napp ",
         "<h1>Polls</h1>",
         "1.6",
+        "web.1 is up at 127.0.0.1:",
+        "     1\tone\n",
     ):
         assert said in shown.out
 
@@ -57,19 +62,35 @@ def test_the_guides_examples_run_one_after_the_other(
 def test_every_argument_and_member_is_in_the_guide() -> None:
     import inspect
 
-    arguments = set(inspect.signature(slugc.build_slug).parameters) - {"source"}
-    members = {name for name in vars(slugc.Slug) if not name.startswith("_")} - {"open"}
-    fields = set(slugc.BuiltSlug.__annotations__) | {"path"}
+    arguments = {
+        name
+        for function in (
+            slugc.build_slug,
+            runner.start,
+            runner.run_one_off,
+            runner.start_one_off,
+        )
+        for name in inspect.signature(function).parameters
+    } - {"source", "slug", "command"}
+    classes = (slugc.Slug, runner.RunningFormation)
+    members = {name for each in classes for name in vars(each) if not name.startswith("_")}
+    values = (
+        slugc.BuiltSlug, runner.OneOffResult, runner.Outcome, runner.Up, runner.Down, runner.Line,
+        runner.Starting, runner.Crashed, runner.Missed, runner.Event,
+    )  # fmt: skip
+    fields = {name for each in values for name in each.__annotations__} | {"path"}
 
-    named = set(re.findall(r"`(\w+)(?:\(\w*\))?`", GUIDE))
+    named = set(re.findall(r"`(\w+)(?:\([\w, .]*\))?`", GUIDE))
     assert (arguments | members | fields) - named == set()
+    exported = {name for name in runner.__all__ if name[0].isupper()}
+    assert exported - set(re.findall(r"\w+", GUIDE)) == {"Address"}
 
 
 def test_a_strict_type_checker_is_content(tmp_path: Path) -> None:
     client = tmp_path / "client.py"
     client.write_text(
         "from collections.abc import Mapping\n"
-        "from pathlib import Path\n\nimport slugc\n"
+        "from pathlib import Path\n\nimport runner\nimport slugc\n"
         "from slugc import BuiltSlug, Slug, SlugkitError\n\n\n"
         "def show(event: Mapping[str, object]) -> None:\n    print(event['event'])\n\n\n"
         "def build(source: Path) -> BuiltSlug:\n"
@@ -83,6 +104,22 @@ def test_a_strict_type_checker_is_content(tmp_path: Path) -> None:
         "    print(sizes, names, paths, where, slug.metadata.stack.id, slug.sbom()['components'])\n"
         "    return [slug.process_types['web']]\n\n\n"
         "def code(error: SlugkitError) -> int:\n    return error.exit_code\n\n\n"
+        "def follow(slug: Path) -> int | None:\n"
+        "    with runner.start(slug, formation={'web': 2}, port=5000) as app:\n"
+        "        for event in app.events():\n"
+        "            match event:\n"
+        "                case runner.Up(name=name, address=address):\n"
+        "                    reveal_type(address)\n"
+        "                case runner.Crashed(exit_code=code):\n"
+        "                    reveal_type(code)\n"
+        "        where: str = app.url\n"
+        "        outcome: runner.Outcome | None = app.wait(1.0)\n"
+        "    print(where, outcome, name)\n"
+        "    text: bytes = runner.run_one_off(slug, 'ls', stdin=b'').stdout\n"
+        "    with runner.start_one_off(slug, ['cat']) as command:\n"
+        "        command.stdin.write(text)\n"
+        "        return command.wait()\n\n\n"
+        "runner.start(1)\n"
         "slugc.build_slug(1)\n"
         "slugc.no_such_name\n"
     )
@@ -98,6 +135,10 @@ def test_a_strict_type_checker_is_content(tmp_path: Path) -> None:
     said = [line.partition("client.py:")[2] for line in done.stdout.splitlines()]
     assert [re.sub(r"^\d+: ", "", line) for line in said] == [
         'note: Revealed type is "str"',
+        'note: Revealed type is "runner.engines.base.Address | None"',
+        'note: Revealed type is "int | None"',
+        'error: Argument 1 to "start" has incompatible type "int"; expected'
+        ' "str | PathLike[str]"  [arg-type]',
         'error: Argument 1 to "build_slug" has incompatible type "int"; expected'
         ' "str | PathLike[str]"  [arg-type]',
         'error: Module has no attribute "no_such_name"  [attr-defined]',
@@ -109,14 +150,19 @@ def test_the_packages_say_that_they_are_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
 
 
-def test_nothing_is_imported_before_it_is_asked_for() -> None:
+@pytest.mark.parametrize(
+    ("library", "first", "then"),
+    [("slugc", "builder", "Slug"), ("runner", "supervisor", "start")],
+)
+def test_nothing_is_imported_before_it_is_asked_for(library: str, first: str, then: str) -> None:
     script = (
-        "import sys, slugc\n"
-        "assert set(slugc.__all__) < set(dir(slugc))\n"
-        "assert not {'slugc.api', 'slugc.builder', 'typing', 'pathlib'} & set(sys.modules)\n"
-        "slugc.Slug\nassert 'slugc.api' in sys.modules\n"
+        f"import sys, {library} as library\n"
+        "assert set(library.__all__) < set(dir(library))\n"
+        f"assert not {{'{library}.api', '{library}.{first}'}} & set(sys.modules)\n"
+        "assert not {'typing', 'pathlib'} & set(sys.modules)\n"
+        f"library.{then}\nassert '{library}.api' in sys.modules\n"
         "assert not {'click', 'rich', 'docker', 'cryptography'} & set(sys.modules)\n"
-        "try:\n    slugc.nothing\nexcept AttributeError as err:\n    print(err)"
+        "try:\n    library.nothing\nexcept AttributeError as err:\n    print(err)"
     )
     done = subprocess.run(
         (sys.executable, "-S", "-c", script),
@@ -126,7 +172,7 @@ def test_nothing_is_imported_before_it_is_asked_for() -> None:
         check=False,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == ("module 'slugc' has no attribute 'nothing'\n", "")
+    assert (done.stdout, done.stderr) == (f"module '{library}' has no attribute 'nothing'\n", "")
 
 
 def test_what_is_wrong_is_an_error_of_ours(place: Path) -> None:

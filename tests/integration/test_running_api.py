@@ -29,15 +29,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    with (
-        tempfile.TemporaryDirectory(prefix="slugkit-test-") as name,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        Path(name).chmod(0o711)  # root's containers are another user's
-        found = Path(name) / "home"
-        patch.setenv("SLUGKIT_HOME", os.fspath(found))
-        yield found
+def home(session_dir: Path) -> Iterator[Path]:
+    found = Path(tempfile.mkdtemp(dir=session_dir))
+    found.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLUGKIT_HOME", os.fspath(found / "home"))
+        yield found / "home"
 
 
 @pytest.fixture(scope="module")
