@@ -45,7 +45,7 @@ def copy_size(source: int, target: int) -> None:
 def raw_mode(descriptor: int) -> Iterator[None]:
     """Every key goes to the container, Ctrl-C and Ctrl-Z included."""
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed ahead is for the container
     try:
         yield
     finally:

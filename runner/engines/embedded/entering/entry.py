@@ -29,7 +29,7 @@ from runner.engines.embedded.entering.remains import end_remains
 from slugc.privileges import Identity
 
 GO = b"\n"
-GRACE = 10.0  # seconds between SIGHUP and SIGKILL once slug-run is gone
+GRACE = 5.0  # seconds between SIGHUP and SIGKILL once slug-run is gone
 _NOT_SAID = 70
 
 
