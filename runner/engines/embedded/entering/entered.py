@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from slugc.privileges import run_identity
 # -p, so that BASH_ENV and functions among the config vars are not read here.
 _BEGIN = 'eval "$1" || exit 1; shift; exec "$@"'
 _END_TIMEOUT = 5.0
+_START_TIMEOUT = 20.0
 
 
 class ContainerEndedError(SlugkitError):
@@ -125,13 +127,16 @@ class Entrance:
         self, process: EnteredProcess, answer: BinaryIO, word: BinaryIO, *, init_fd: int
     ) -> None:
         """Put the process into the container's control groups; then it becomes the command."""
-        first = answer.readline()
+        first = answer.readline() if _is_readable(answer.fileno()) else b""
         if first.strip().isdigit():
             process.pid = int(first)
             self._limit(process.pid)
             with contextlib.suppress(BrokenPipeError):  # it has ended, and has said why
                 word.write(GO)
             first = b""
+        # The container's own processes may stop it on its way, and we wait for nobody's pleasure.
+        if not _is_readable(answer.fileno()):
+            raise EnterError(self._inside.name, f"Not within {_START_TIMEOUT:g} seconds.")
         said = (first + answer.read()).decode("utf-8", "replace")
         if said or process.pid is None:
             if has_ended(init_fd, _END_TIMEOUT if not said else 0.0):
@@ -207,3 +212,9 @@ class EnteredProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
             end_remains(self.pid, number)
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(_START_TIMEOUT * 1000))
