@@ -21,6 +21,7 @@ COMMANDS = (
     "config",
     "console",
     "deploy",
+    "doctor",
     "drains",
     "engine",
     "exec",

@@ -94,13 +94,18 @@ def sweep(
     if not runs.is_dir():
         return ()
     with locked(_private_dir(runs) / ".lock", timeout=10):
-        found = sorted(runs.glob(f"{engine}-*"))
-        dead = tuple(path.name for path in found if _is_dead(path))
+        dead = dead_runs(data_dir, engine=engine)
         for run_id in dead:
             also(run_id)
             remove_tree(sockets_root(env) / run_id)
             remove_tree(runs / run_id)
     return dead
+
+
+def dead_runs(data_dir: Path, *, engine: str) -> tuple[str, ...]:
+    """The runs of an engine that left something and are no more."""
+    found = sorted((data_dir / "run").glob(f"{engine}-*"))
+    return tuple(path.name for path in found if _is_dead(path))
 
 
 def _is_dead(path: Path) -> bool:

@@ -79,6 +79,19 @@ def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connecti
     return database
 
 
+def check_database(path: Path) -> None:
+    """Read all of the state file and change nothing. Raises what is wrong with it."""
+    with explained(path):
+        # Only to read: SQLite makes no file, and brings nothing to our schema.
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+        with contextlib.closing(database):
+            if (found := _schema(database)) > SCHEMA:
+                raise StateTooNewError(path, found, SCHEMA)
+            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if said != "ok":
+        raise StateDamagedError(path, said)
+
+
 @contextlib.contextmanager
 def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     """Turn what SQLite and the system object to into errors a person can use."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, capture
@@ -72,7 +72,7 @@ def require(env: Mapping[str, str]) -> None:
 
 def require_on(machine: Machine) -> None:
     """The same for any machine; namespaces are tried only where nothing forbids them."""
-    problems = find_problems(machine) or _try_namespaces(machine)
+    problems = find_problems(machine) or try_namespaces(machine)
     if problems:
         raise unavailable(problems)
 
@@ -95,14 +95,19 @@ def unavailable(problems: tuple[Problem, ...]) -> EngineUnavailableError:
 
 def find_problems(machine: Machine) -> tuple[Problem, ...]:
     """Every problem that can be seen without starting anything but ``bwrap --version``."""
-    return (
-        *_missing_programs(machine),
-        *_forbidden_namespaces(machine),
-        *_old_kernel(machine),
-        *_no_tun(machine),
-        *_no_seccomp(),
-        *_old_bwrap(machine),
-    )
+    return tuple(problem for found in seen(machine).values() for problem in found)
+
+
+def seen(machine: Machine) -> Mapping[str, Sequence[Problem]]:
+    """The same by what was looked at; nothing is wrong with what has none."""
+    return {
+        "programs": _missing_programs(machine),
+        "user namespaces": _forbidden_namespaces(machine),
+        "kernel": _old_kernel(machine),
+        "/dev/net/tun": _no_tun(machine),
+        "seccomp": _no_seccomp(),
+        "bubblewrap": _old_bwrap(machine),
+    }
 
 
 def _missing_programs(machine: Machine) -> list[Problem]:
@@ -180,7 +185,7 @@ def _no_seccomp() -> list[Problem]:
     return [Problem(found=f"{seccomp.LIBRARY} was not found.", remedy=_LIBSECCOMP)]
 
 
-def _try_namespaces(machine: Machine) -> tuple[Problem, ...]:
+def try_namespaces(machine: Machine) -> tuple[Problem, ...]:
     """Make the namespaces once: a container, a profile or a policy may refuse without a setting."""
     argv = (*drop_prefix(), "unshare", "--user", "--map-root-user", "--net", "--mount", "true")
     said = _failure(Command(argv=argv, cwd=Path("/"), env=machine.env, timeout=_TIMEOUT))

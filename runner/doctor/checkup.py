@@ -1,0 +1,37 @@
+"""The whole check-up, in the order it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.doctor.engine_findings import (
+    cgroup_finding,
+    embedded_findings,
+    embedded_machine,
+    engine_findings,
+    own_hierarchies,
+)
+from runner.doctor.findings import Finding
+from runner.doctor.machine_findings import (
+    caddy_finding,
+    clock_finding,
+    data_findings,
+    installed_at,
+    now,
+    port_finding,
+)
+from runner.engines.base import Limits
+from slugc.privileges import data_path
+
+
+def examine(chosen: str, env: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Everything, for who would start containers with the engine ``chosen``."""
+    return (
+        *engine_findings(chosen, env),
+        *embedded_findings(embedded_machine(env), is_chosen=chosen == "embedded"),
+        cgroup_finding(Limits(cpus=1), own_hierarchies()),
+        caddy_finding(env),
+        port_finding(),
+        clock_finding(now(), installed_at()),
+        *data_findings(data_path(env)),
+    )
