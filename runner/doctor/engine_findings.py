@@ -34,7 +34,7 @@ def _engine(name: str, error: EngineUnavailableError | None, *, is_chosen: bool)
     label = f"{name} engine"
     if error is None:
         return ok(label, f"can run here: {ABOUT[name]}")
-    fix = " ".join(" ".join(error.remedies).split())
+    fix = "; ".join(" ".join(each.split()) for each in error.remedies).replace(":; ", ": ")
     if not is_chosen:
         return warn(label, f"cannot run here, which matters with --engine {name} only", fix)
     return Finding(

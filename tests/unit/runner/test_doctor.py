@@ -59,7 +59,7 @@ def test_only_the_engine_that_would_be_taken_has_to_run() -> None:
         if name == "host":
             return None
         return EngineUnavailableError(
-            name, problems=[f"No {name}."], remedies=["As root:", "    apt install it"]
+            name, problems=[f"No {name}."], remedies=["As root:", "    apt install it", "Or:  pray"]
         )
 
     embedded, docker, host = engine_findings("embedded", {}, check=check)
@@ -67,13 +67,13 @@ def test_only_the_engine_that_would_be_taken_has_to_run() -> None:
         name="embedded engine",
         verdict=Verdict.FAIL,
         found="cannot run here: No embedded.",
-        fix="As root: apt install it",
+        fix="As root: apt install it; Or: pray",
         is_engine=True,
     )
     assert docker == warn(
         "docker engine",
         "cannot run here, which matters with --engine docker only",
-        "As root: apt install it",
+        "As root: apt install it; Or: pray",
     )
     assert host.verdict is Verdict.OK
 

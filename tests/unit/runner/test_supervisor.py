@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from runner.formation import ContainerSpec
 from runner.logs import LogWriter
 from runner.policy import Outcome, Policy, back_off
 from runner.signals import StopSignals
+from runner.slot import Slot
 from runner.supervisor import Supervisor
 from tests.unit.runner.fakes import Behaviour, FakeEngine, FakeFront, OnUp
 from tests.unit.runner.samples import a_spec
@@ -41,6 +42,7 @@ class Watched:
         policy: Policy | None = None,
         front: FakeFront | None = None,
         on_up: OnUp = lambda _: None,
+        on_change: Callable[[Slot], None] = lambda _: None,
     ) -> Outcome:
         def note(addresses: Mapping[str, Address]) -> None:
             self.up.append({name: str(where) for name, where in addresses.items()})
@@ -60,6 +62,7 @@ class Watched:
                 policy=policy or Policy(boot_timeout=5, stop_timeout=5),
                 front=front,
                 on_up=note,
+                on_change=on_change,
             )
             return supervisor.run(specs)
 
@@ -324,3 +327,24 @@ def test_nothing_is_left_open(watched: Watched) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     watched.run(FakeEngine(), WEB, WEB2, WORKER, on_up=interrupt)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_each_change_of_state_is_told_once_with_the_exit_code(watched: Watched) -> None:
+    changes: list[tuple[str, str, int | None]] = []
+
+    def note(slot: Slot) -> None:
+        changes.append((slot.name, str(slot.state), slot.exit_code))
+        if changes.count(("worker.1", "up", None)) == 2 and slot.state == "up":
+            interrupt()
+
+    engine = FakeEngine({"worker.1": [Behaviour(exits=3), Behaviour(on_terminate=0)]})
+    watched.run(engine, WORKER, on_change=note)
+    assert changes == [
+        ("worker.1", "starting", None),
+        ("worker.1", "up", None),
+        ("worker.1", "crashed", 3),
+        ("worker.1", "starting", None),
+        ("worker.1", "up", None),
+        ("worker.1", "stopping", None),
+        ("worker.1", "down", 0),
+    ]
