@@ -15,9 +15,9 @@ from slugc.small_file import read_small_file
 # Words that slug-run takes, or keeps, for its commands (a test compares): a process type called
 # like one is started with `slug-run start NAME`.
 RUNNER_COMMANDS = frozenset(
-    {"addons", "apps", "completion", "config", "deploy", "doctor", "drains", "engine", "events",
-     "exec", "explain", "logs", "maintenance", "plan", "promote", "ps", "releases", "restart",
-     "rollback", "run", "scale", "start", "stop", "wait"}
+    {"addons", "apps", "completion", "config", "console", "deploy", "doctor", "drains", "engine",
+     "events", "exec", "explain", "logs", "maintenance", "plan", "promote", "ps", "releases",
+     "restart", "rollback", "run", "scale", "service", "shell", "start", "stop", "wait"}
 )  # fmt: skip
 RELEASE = ProcessType("release")
 
