@@ -10,12 +10,12 @@ from pathlib import Path
 
 from buildpack.app import App
 from buildpack.app_dir import write_app_dir
-from buildpack.cache import discard_if_written, reap, set_aside
+from buildpack.cache import discard_if_written, reap
 from buildpack.cache_key import VenvFacts, read_last_facts, write_last_facts
 from buildpack.dependencies import (
     DependencyRequest,
     install_dependencies,
-    last_home,
+    outdated_home,
     restore,
     restore_runtime,
 )
@@ -147,7 +147,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     if is_cached:
         out.info("Nothing has changed: using the packages of an earlier build.")
     with data.timed("cache_restore_duration"):
-        akin = None if is_cached else set_aside(last_home(request), other_than=venv_home)
+        akin = None if is_cached else outdated_home(request, venv_home)
         venv = restore(request, venv_home, has_runtime=has_runtime, akin=akin)
 
     static_files = StaticFilesRequest(

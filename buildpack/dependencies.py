@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.app import App
-from buildpack.cache import mark_used
+from buildpack.cache import mark_used, set_aside
 from buildpack.cache_key import VenvFacts, read_last_facts, venv_facts
 from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
@@ -108,6 +108,17 @@ def last_home(request: DependencyRequest) -> Path:
     """The directory of the virtualenv that the last build had, if it is still there."""
     last = read_last_facts(request.cache_dir)
     return request.cache_dir / "venvs" / VenvFacts(facts=last).key
+
+
+def outdated_home(request: DependencyRequest, venv_home: Path) -> Path | None:
+    """The last build's virtualenv, out of the cache, where this app will not come back to it.
+
+    Who keeps the last build's tree for us keeps the cache for one app alone. In another cache it
+    may be what a neighbour's next build, or this app's with another choice, will look for.
+    """
+    if place_before(request, "venv") is None:
+        return None
+    return set_aside(last_home(request), other_than=venv_home)
 
 
 def place_before(request: DependencyRequest, name: str) -> Path | None:
