@@ -27,6 +27,7 @@ AT_ONCE = 500  # lines in one frame
 IDLE = 0.5  # seconds between two looks at a log that does not grow
 LOOK = 1.0  # seconds between two looks at which drains there are
 LONGEST_WAIT = 60.0
+LAST_WAIT = 2.0  # seconds for what is on its way when all ends
 
 
 class Pump(threading.Thread):
@@ -74,7 +75,9 @@ class Pump(threading.Thread):
             self._say(f"Sending to {self._where} again")
             self._failures = 0
         with contextlib.suppress(OSError):  # a full disk: a restart sends these lines again
-            if not self.stopped.is_set():
+            # Stopped since they were sent, they are not to be sent again; of a drain that was
+            # removed nothing is remembered.
+            if not self.stopped.is_set() or self._drain in self._drains.all():
                 self._drains.remember(self._drain, self._reader.position)
         return True
 
@@ -121,6 +124,8 @@ def pump(app_dir: Path, *, lifeline: int) -> None:
             break
     for each in pumps.values():
         each.stopped.set()
+    for each in pumps.values():
+        each.join(LAST_WAIT)
     os.close(lock)
 
 

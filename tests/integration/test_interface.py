@@ -361,7 +361,7 @@ def test_a_terminal_shows_what_goes_on_and_is_left_clean(
 ) -> None:
     for terminal in on_terminal(builder, app, slow, LC_ALL="C.UTF-8"):
         terminal.expect("Taking a while  [0-9.]+ s")
-        terminal.expect("To run it: slug-run web --slug .*x.slug")
+        terminal.expect(r"To run it: slug-run web --slug [^\r\n]*x\.slug")
         terminal.expect(pexpect.EOF)
         rest = terminal.before or ""
         assert rest.rstrip().endswith("x.slug")
