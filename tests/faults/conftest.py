@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.places import open_place
+
 
 @pytest.fixture
 def open_dir() -> Iterator[Path]:
     """A temporary directory that the unprivileged user of Slugkit reaches, too."""
-    with tempfile.TemporaryDirectory(prefix="slugkit-test-") as name:
-        path = Path(name)
-        path.chmod(0o755)
-        yield path
+    with open_place() as place:
+        yield place
