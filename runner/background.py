@@ -64,7 +64,7 @@ class BackgroundRun(Generic[T]):
     def _run(self) -> None:
         try:
             self._answer.append(self._work(self._stop))
-        except BaseException as err:
+        except BaseException as err:  # raised again in the thread that waits for us
             self._error = err
         finally:
             with self._lock, contextlib.suppress(OSError):

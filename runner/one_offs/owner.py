@@ -71,7 +71,7 @@ def own(detached: Detached, started: Callable[[], None]) -> None:
         stay = Stay(detached=detached, container=container, log=log, signals=signals)
         try:
             code = stay.until_its_end(note.key, reader)
-        except BaseException as err:
+        except BaseException as err:  # whatever it is: the log is where somebody looks
             log.system(spec.name, f"slug-run failed: {err!r}")
             raise
         container.remove()

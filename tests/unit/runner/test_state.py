@@ -154,6 +154,19 @@ def test_counts_are_set_together_or_not_at_all(state: State) -> None:
     assert state.formation(app)[WEB] == WantedCount(process_type=WEB, quantity=3, size="large")
 
 
+def test_what_sqlite_has_rolled_back_by_itself_is_told_as_what_it_was(state: State) -> None:
+    """As it does when the disk is full."""
+    state._database.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON main.releases"
+        " BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END"
+    )
+    app = state.create_app("polls")
+    with pytest.raises(sqlite3.IntegrityError, match="the disk is full"):
+        state.add_release(app, lambda _: new())
+    assert state.releases(app) == ()
+    assert not state._database.in_transaction
+
+
 def test_only_the_owner_may_read_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
