@@ -116,12 +116,12 @@ def changing(database: sqlite3.Connection) -> Iterator[None]:
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
+        database.execute("COMMIT")
     except BaseException:  # Ctrl-C too: half a change must not be there for the next one
         # A full disk makes SQLite roll back by itself; a second time would hide what went wrong.
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-    database.execute("COMMIT")
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:

@@ -167,6 +167,16 @@ def test_what_sqlite_has_rolled_back_by_itself_is_told_as_what_it_was(state: Sta
     assert not state._database.in_transaction
 
 
+def test_a_change_that_cannot_be_committed_does_not_stay_open(state: State) -> None:
+    connection = state._database
+    insert = "INSERT INTO formation (app, process_type, quantity, size) VALUES (99, 'web', 1, '')"
+    with pytest.raises(sqlite3.IntegrityError), database.changing(connection):
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute(insert)
+    assert not connection.in_transaction
+    assert state.create_app("polls").name == "polls"
+
+
 def test_only_the_owner_may_read_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
