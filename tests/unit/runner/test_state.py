@@ -167,12 +167,19 @@ def test_what_sqlite_has_rolled_back_by_itself_is_told_as_what_it_was(state: Sta
     assert not state._database.in_transaction
 
 
+def scale_an_app_that_is_not_there(connection: sqlite3.Connection) -> None:
+    """Which is noticed at the end of the change."""
+    with database.changing(connection):
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute(
+            "INSERT INTO formation (app, process_type, quantity, size) VALUES (99, 'web', 1, '')"
+        )
+
+
 def test_a_change_that_cannot_be_committed_does_not_stay_open(state: State) -> None:
     connection = state._database
-    insert = "INSERT INTO formation (app, process_type, quantity, size) VALUES (99, 'web', 1, '')"
-    with pytest.raises(sqlite3.IntegrityError), database.changing(connection):
-        connection.execute("PRAGMA defer_foreign_keys = ON")
-        connection.execute(insert)
+    with pytest.raises(sqlite3.IntegrityError):
+        scale_an_app_that_is_not_there(connection)
     assert not connection.in_transaction
     assert state.create_app("polls").name == "polls"
 
