@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Draining:
-    """For a supervisor: ``look`` now and then, ``close`` at the end.
+    """A duty of a supervisor (runner/supervision/duties.py).
 
     The process ends by itself when we are killed: it reads a pipe that only we hold.
     """
@@ -28,6 +28,12 @@ class Draining:
         self._drains = Drains(app_dir / "drains")
         self._process: Process | None = None
         self._lifeline = -1
+
+    def due(self) -> None:
+        """Never at a time of its own."""
+
+    def attend(self) -> None:
+        """Nothing is due."""
 
     def look(self) -> None:
         """Start the process if there is something to send to and nobody who does."""

@@ -27,6 +27,7 @@ from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
 from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
+from runner.supervision.duties import Duties, Duty
 from runner.supervision.fd_store import KeptFds, inherited, supervisor_argv
 from runner.supervision.front import LastingRouter
 from runner.supervision.live import Event
@@ -71,6 +72,7 @@ class Daemon:
             self._engine.begin(self._dir)
         self._router: LastingRouter | None = None
         self._upkeep = self._make_upkeep()
+        self._duties = Duties(self._make_duties())
         keys = set(self._log.recover())
         with StopSignals() as signals:
             signals.hold()
@@ -102,6 +104,10 @@ class Daemon:
             tell=self._tell,
         )
 
+    def _make_duties(self) -> Sequence[Duty]:
+        """Beside keeping containers."""
+        return (self._draining,)
+
     def _tell(self, event: Event) -> None:
         self._control.tell(event)
 
@@ -126,6 +132,7 @@ class Daemon:
         due = self._upkeep.due()
         if due is not None and due <= now:
             self._upkeep.attend_dues()
+        self._duties.attend(now)
         if now - self._looked >= LOOK_EVERY:
             self._look()
         self._log.settle()
@@ -138,22 +145,22 @@ class Daemon:
         longest = self._looked + LOOK_EVERY
         if not self._log.settle():
             longest = min(longest, now + LOG_EVERY)
-        due = self._upkeep.due()
-        return max(0.0, (longest if due is None else min(due, longest)) - now)
+        dues = (self._upkeep.due(), self._duties.due())
+        return max(0.0, min([longest, *(due for due in dues if due is not None)]) - now)
 
     # What is wanted
 
     def _look(self) -> None:
         """Whoever changed state.db may have been killed before we were told."""
         self._looked = time.monotonic()
-        self._draining.look()
+        self._duties.look()
         if _stamp(self._home) != self._stamp:
             self._read_wanted()
             self._upkeep.want(None if self._is_stopping else self._wanted)
 
     def _read_wanted(self) -> None:
         self._looked, self._stamp = time.monotonic(), _stamp(self._home)
-        self._draining.look()
+        self._duties.look()
         try:
             self._wanted = read_wanted(self._home, self._number)
             self._set_up_front()
@@ -272,7 +279,7 @@ class Daemon:
             self._unwatch_front()
             self._router.end()
         self._engine.end(self._dir)
-        self._draining.close()
+        self._duties.close()
         self._log.close()
 
 
