@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -25,21 +26,36 @@ class SmallFileError(SlugkitError):
 def read_small_file(top: Path, name: str, *, limit: int) -> bytes | None:
     """The content of ``name`` in ``top``; None when it is not there.
 
-    A link could show a file of the machine that builds; opening a FIFO would wait for ever.
+    A link could show a file of the machine that builds.
+    """
+
+    def refuse(found: str) -> SmallFileError:
+        return SmallFileError(name, found)
+
+    return read_bounded(top / name, limit=limit, flags=os.O_NOFOLLOW, refuse=refuse)
+
+
+def read_bounded(
+    path: Path, *, limit: int, refuse: Callable[[str], SlugkitError], flags: int = 0
+) -> bytes | None:
+    """The content of a regular file of at most ``limit`` bytes; None when there is none.
+
+    What ``refuse`` makes of the reason is raised for anything else; ``flags`` are further ones of
+    open(2). Never waits for the other end of a FIFO.
     """
     try:
-        descriptor = os.open(top / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as err:  # ELOOP for a link, ENXIO for a socket, EACCES
-        raise SmallFileError(name, f"It cannot be opened: {err.strerror}.") from err
+        raise refuse(f"It cannot be opened: {err.strerror}.") from err
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SmallFileError(name, "It is not a regular file.")
+            raise refuse("It is not a regular file.")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
     finally:
         os.close(descriptor)
     if len(content) > limit:
-        raise SmallFileError(name, f"It is larger than {limit // 1024} KiB.")
+        raise refuse(f"It is larger than {limit // 1024:,} KiB.")
     return content

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buildpack.support.files import write_atomically
 from buildpack.support.values import changed
+from slugc.small_file import read_bounded
 from slugc.supply_chain.dsse import (
     Envelope,
     NotAnEnvelopeError,
@@ -32,7 +31,11 @@ def attestations_of(slug: Path) -> Path:
 
 def read_attestations(path: Path) -> tuple[Envelope, ...] | None:
     """Every envelope in the file; None when there is no such file."""
-    content = _content(path)
+
+    def refuse(found: str) -> AttestationsUnusableError:
+        return AttestationsUnusableError(path, found)
+
+    content = read_bounded(path, limit=MAX_FILE, refuse=refuse)
     if content is None:
         return None
     if not content.endswith(b"\n"):
@@ -42,25 +45,6 @@ def read_attestations(path: Path) -> tuple[Envelope, ...] | None:
     if len(lines) > MAX_LINES:
         raise AttestationsUnusableError(path, f"It has more than {MAX_LINES:,} lines.")
     return tuple(_envelope(path, number, line) for number, line in enumerate(lines, 1))
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as err:
-        raise AttestationsUnusableError(path, err.strerror or str(err)) from err
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise AttestationsUnusableError(path, "It is not a file.")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(MAX_FILE + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > MAX_FILE:
-        raise AttestationsUnusableError(path, f"It is larger than {MAX_FILE:,} bytes.")
-    return content
 
 
 def _envelope(path: Path, number: int, line: bytes) -> Envelope:

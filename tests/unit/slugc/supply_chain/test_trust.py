@@ -224,7 +224,7 @@ def test_a_huge_file_is_not_read_whole(slug: Slug, key: PrivateKey) -> None:
         file.truncate(40 * 1024**3)
     with pytest.raises(AttestationsUnusableError, match=r"cannot be used") as caught:
         check_signatures(slug, [key.public])
-    assert "It is larger than 33,554,432 bytes." in caught.value.text()
+    assert "It is larger than 32,768 KiB." in caught.value.text()
 
 
 def test_what_is_no_file_is_refused_and_not_waited_for(slug: Slug, key: PrivateKey) -> None:
@@ -232,7 +232,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(slug: Slug, key: PrivateK
     os.mkfifo(path)
     with pytest.raises(AttestationsUnusableError) as caught:
         check_signatures(slug, [key.public])
-    assert "It is not a file." in caught.value.text()
+    assert "It is not a regular file." in caught.value.text()
     path.unlink()
     path.mkdir()
     with pytest.raises(AttestationsUnusableError):
