@@ -149,10 +149,17 @@ def require_up(opened: OpenedApp, settled: Settled | None) -> None:
 
 def read_containers(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
     """What the supervisor says there is; None when there is none."""
+    return _ask_for(opened, "containers")
+
+
+def read_usages(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
+    """What each container uses (runner/metrics/rows.py); None when there is no supervisor."""
+    return _ask_for(opened, "usage")
+
+
+def _ask_for(opened: OpenedApp, what: str) -> Sequence[Mapping[str, object]] | None:
     directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
-    last = (
-        ask(opened.app.name, directory, {"do": "containers"}) if is_supervised(directory) else None
-    )
+    last = ask(opened.app.name, directory, {"do": what}) if is_supervised(directory) else None
     containers = None if last is None else last.get("containers")
     return containers if isinstance(containers, list) else None
 

@@ -16,7 +16,8 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from runner.supervision.control import connected
 
 Event = Mapping[str, object]
-LAST = {"settled", "containers"}
+LAST = {"settled", "containers", "usage"}
+_QUESTIONS = {"containers", "usage"}
 PATIENCE = 30.0  # seconds for a supervisor to answer, or for its successor to be there
 
 
@@ -109,7 +110,7 @@ def ask(
 
 def _after(request: Event) -> Event:
     """What to ask a successor for: a restart that was begun is not begun again."""
-    return request if request.get("do") == "containers" else {"do": "reconcile"}
+    return request if request.get("do") in _QUESTIONS else {"do": "reconcile"}
 
 
 def _events(connection: socket.socket, deadline: float | None) -> Iterator[Event]:

@@ -1,7 +1,8 @@
 """The supervisor's ear: a socket in the app's private directory, one JSON document a line.
 
 A client sends one request, ``{"do": "reconcile"}`` for one, and is sent events until its request
-is answered: ``{"event": "accepted"}`` first, then ``settled`` or ``containers`` as the last.
+is answered: ``{"event": "accepted"}`` first, then ``settled``, ``containers`` or ``usage`` as the
+last.
 Who may open the directory may say everything; nobody else can.
 """
 

@@ -45,9 +45,14 @@ class CrashMemory:
         now, before = self.clock(), self._known.get(name)
         is_new = before is None or before.version != version or now - began >= STEADY
         count = 0 if before is None or is_new else before.count
+        total = 0 if before is None or before.version != version else before.total
         delay = back_off(count)
         self._known[name] = Crashes(
-            count=count + 1, due=now + delay, since=self.wall(), version=version
+            count=count + 1,
+            due=now + delay,
+            since=self.wall(),
+            version=version,
+            total=total + 1,
         )
         self.records.write_crashes(self._known)
         return delay

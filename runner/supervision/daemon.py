@@ -25,6 +25,7 @@ from runner.formation import WEB
 from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
+from runner.metrics.rows import usage_rows
 from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
 from runner.supervision.duties import Duties, Duty
@@ -194,6 +195,12 @@ class Daemon:
         match request.get("do"):
             case "containers":
                 client.send({"event": "containers", "containers": self._upkeep.snapshot()})
+                client.is_open = False
+                return
+            case "usage":
+                lives = tuple(self._upkeep.lives.values())
+                rows = usage_rows(self._upkeep.snapshot(), lives)
+                client.send({"event": "usage", "containers": rows})
                 client.is_open = False
                 return
             case "restart":

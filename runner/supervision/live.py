@@ -95,6 +95,7 @@ def snapshot(
     for each in found:
         known = crashes.of(str(each["name"]))
         each["crashes"] = 0 if known is None else known.count
+        each["restarts"] = 0 if known is None else known.total
     return found
 
 

@@ -78,6 +78,8 @@ class Crashes:
     since: float
     version: int
     """of the release they are of: with another one all is forgotten"""
+    total: int = 0
+    """how often it has crashed since, steady times in between or not"""
 
 
 class Records:
@@ -113,6 +115,7 @@ class Records:
                 "due": each.due,
                 "since": each.since,
                 "version": each.version,
+                "total": each.total,
             }
             for name, each in crashes.items()
         }
