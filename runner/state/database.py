@@ -55,6 +55,37 @@ MIGRATIONS = (
         settings TEXT NOT NULL
     );
     """,
+    """
+    CREATE TABLE schedule_tasks (
+        app INTEGER NOT NULL REFERENCES apps (number) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        task TEXT NOT NULL,
+        PRIMARY KEY (app, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE schedule_marks (
+        app INTEGER NOT NULL REFERENCES apps (number) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        paused INTEGER NOT NULL DEFAULT 0,
+        reckoned INTEGER,
+        rhythm TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (app, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE schedule_runs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        app INTEGER NOT NULL REFERENCES apps (number) ON DELETE CASCADE,
+        task TEXT NOT NULL,
+        due INTEGER,
+        state TEXT NOT NULL,
+        count INTEGER NOT NULL DEFAULT 1,
+        version INTEGER,
+        started REAL,
+        ended REAL,
+        code INTEGER,
+        detail TEXT NOT NULL DEFAULT '',
+        who TEXT NOT NULL,
+        UNIQUE (app, task, due)
+    );
+    """,
 )
 SCHEMA = len(MIGRATIONS)
 

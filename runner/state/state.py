@@ -45,6 +45,11 @@ class State:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
+    @property
+    def database(self) -> sqlite3.Connection:
+        """For the files beside this one, which know other tables."""
+        return self._database
+
     # Apps
 
     def create_app(self, name: str) -> App:
@@ -198,7 +203,12 @@ class State:
         """Keep the app running from now on, or no longer (None)."""
         with changing(self._database):
             self._database.execute("DELETE FROM supervision WHERE app = ?", (app.number,))
-            if settings is not None:
+            if settings is None:
+                # What comes due while an app is stopped on purpose is not missed.
+                self._database.execute(
+                    "UPDATE schedule_marks SET reckoned = NULL WHERE app = ?", (app.number,)
+                )
+            else:
                 self._database.execute(
                     "INSERT INTO supervision (app, settings) VALUES (?, ?)",
                     (app.number, json.dumps(dict(settings))),
