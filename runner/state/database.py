@@ -91,6 +91,7 @@ SCHEMA = len(MIGRATIONS)
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 
 
 def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connection:
@@ -104,9 +105,30 @@ def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connecti
         database = sqlite3.connect(path, timeout=patience, isolation_level=None)
         try:
             _prepare(database, path)
+        except sqlite3.OperationalError as err:
+            database.close()
+            return _opened_without_room(path, err)
         except BaseException:
             database.close()
             raise
+    return database
+
+
+def _opened_without_room(path: Path, error: sqlite3.OperationalError) -> sqlite3.Connection:
+    """The state file, only to be read; raises ``error`` where that would not be all of it.
+
+    To begin reading SQLite writes a few kilobytes beside it. On a full disk it cannot, and that is
+    when somebody wants to see what runs, and to restart what has filled it.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if error.sqlite_errorcode & 0xFF not in _NO_ROOM or (log.exists() and log.stat().st_size):
+        raise error
+    database = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
+    )
+    if _schema(database) != SCHEMA:
+        database.close()
+        raise error
     return database
 
 
@@ -136,6 +158,9 @@ def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
             raise StateBusyError(path, patience) from err
         if code in _DAMAGED:
             raise StateDamagedError(path, str(err)) from err
+        if code == sqlite3.SQLITE_READONLY:
+            found = "It cannot be written: the disk is full or read-only."
+            raise StateFileError(path, found) from err
         if isinstance(err, sqlite3.OperationalError):
             raise StateFileError(path, f"SQLite says: {err}.") from err
         raise

@@ -25,6 +25,7 @@ from runner.formation import WEB
 from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
+from runner.metrics.gauges import Gauges
 from runner.metrics.rows import usage_rows
 from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
@@ -41,7 +42,7 @@ from slugc.privileges import data_dir
 
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
 MOST_FILES = 65536
-LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused
+LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused, to log or records
 
 
 class Daemon:
@@ -107,7 +108,14 @@ class Daemon:
 
     def _make_duties(self) -> Sequence[Duty]:
         """Beside keeping containers."""
-        return (self._draining,)
+        return (
+            self._draining,
+            Gauges(
+                self._upkeep.lives.values,
+                self._log.system,
+                has_metrics=lambda: self._upkeep.settings.metrics,
+            ),
+        )
 
     def _tell(self, event: Event) -> None:
         self._control.tell(event)
@@ -137,6 +145,7 @@ class Daemon:
         if now - self._looked >= LOOK_EVERY:
             self._look()
         self._log.settle()
+        self._upkeep.records.settle()
         self._mend_network()
         if self._control.is_awaited and self._upkeep.is_settled():
             self._settle()
@@ -144,7 +153,7 @@ class Daemon:
     def _patience(self) -> float:
         now = time.monotonic()
         longest = self._looked + LOOK_EVERY
-        if not self._log.settle():
+        if not (self._log.settle() and self._upkeep.records.settle()):
             longest = min(longest, now + LOG_EVERY)
         dues = (self._upkeep.due(), self._duties.due())
         return max(0.0, min([longest, *(due for due in dues if due is not None)]) - now)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.values import changed, value
-from runner.engines.embedded.lasting.files import write_now
+from runner.engines.embedded.lasting.files import RunFilesError, write_now
 from runner.engines.embedded.lasting.token import Token, parse_token
 from runner.slot import ContainerState
 from runner.supervision.reconcile import Running
@@ -83,10 +83,12 @@ class Crashes:
 
 
 class Records:
-    """The files."""
+    """The files. A container is not begun without one; a later change may wait for room."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._unwritten: dict[str, str] = {}
+        """content by name, which a full disk has refused"""
 
     def read(self) -> Iterator[Record]:
         """All containers there are, or were when we were killed."""
@@ -94,17 +96,43 @@ class Records:
             if path.stem != PLACES:
                 yield _parse(json.loads(path.read_text()))
 
+    def begin(self, record: Record) -> None:
+        """Write down a container that is to begin. Raises RunFilesError."""
+        try:
+            write_now(self._path(record.key), _content(record))
+        except OSError as err:
+            raise RunFilesError(record.name, err.strerror or str(err)) from err
+
     def write(self, record: Record) -> None:
-        fields = {name: getattr(record, name) for name in record._value_fields}  # type: ignore[attr-defined]  # of every value (support/values.py)
-        content = {**fields, "token": record.token.as_json()}
-        write_now(self._directory / f"{record.key}.json", json.dumps(content))
+        """Write down what has changed; without room it is kept in mind for ``settle``.
+
+        Killed before, our successor goes by what was before, and comes to the same end.
+        """
+        self._write(record.key, _content(record))
+
+    def settle(self) -> bool:
+        """Try again what a full disk refused; whether nothing is left."""
+        for name, content in tuple(self._unwritten.items()):
+            self._write(name, content)
+        return not self._unwritten
+
+    def _write(self, name: str, content: str) -> None:
+        self._unwritten.pop(name, None)
+        try:
+            write_now(self._path(name), content)
+        except OSError:
+            self._unwritten[name] = content
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{name}.json"
 
     def remove(self, record: Record) -> None:
-        (self._directory / f"{record.key}.json").unlink(missing_ok=True)
+        self._unwritten.pop(record.key, None)
+        self._path(record.key).unlink(missing_ok=True)
 
     def read_crashes(self) -> dict[str, Crashes]:
         with contextlib.suppress(FileNotFoundError):
-            found = json.loads((self._directory / f"{PLACES}.json").read_text())
+            found = json.loads(self._path(PLACES).read_text())
             return {name: Crashes(**each) for name, each in found.items()}
         return {}
 
@@ -119,7 +147,12 @@ class Records:
             }
             for name, each in crashes.items()
         }
-        write_now(self._directory / f"{PLACES}.json", json.dumps(content))
+        self._write(PLACES, json.dumps(content))
+
+
+def _content(record: Record) -> str:
+    fields = {name: getattr(record, name) for name in record._value_fields}  # type: ignore[attr-defined]  # of every value (support/values.py)
+    return json.dumps({**fields, "token": record.token.as_json()})
 
 
 def _parse(found: dict[str, object]) -> Record:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from buildpack.support.errors import SlugkitError
 from buildpack.support.values import changed
 from runner.engines.base import Streams
+from runner.engines.embedded.lasting.container import LastingContainer
 from runner.formation import WEB
 from runner.policy import Front
 from runner.readiness import ReadinessProbe
@@ -187,6 +188,7 @@ class Upkeep:
                 cpu_weight=material.size.cpu_weight,
                 publish=self._fixed_port(place),
             )
+            record = self._written_down(place, container, output, now)
         except SlugkitError as err:
             self.fds.drop(output)
             self.log.system(place.name, f"Start failed: {err.brief}")
@@ -195,26 +197,36 @@ class Upkeep:
             return
         finally:
             os.close(writer)
-        record = Record(
-            process_type=place.process_type,
-            ordinal=place.ordinal,
-            version=place.version,
-            size=place.size,
-            command=spec.command,
-            port=spec.port,
-            state=ContainerState.STARTING,
-            began=now,
-            since=self.wall(),
-            token=container.token,
-            output=output,
-        )
-        self.records.write(record)
         live = Live(record=record, container=container)
         self.lives[record.key] = live
         self._is_changed = True
         self._watch(live, reader)
         container.begin()
         self._begin_probe(live, now)
+
+    def _written_down(
+        self, place: Place, container: LastingContainer, output: str, began: float
+    ) -> Record:
+        """Raises RunFilesError; then there is no container either."""
+        record = Record(
+            process_type=place.process_type,
+            ordinal=place.ordinal,
+            version=place.version,
+            size=place.size,
+            command=container.spec.command,
+            port=container.spec.port,
+            state=ContainerState.STARTING,
+            began=began,
+            since=self.wall(),
+            token=container.token,
+            output=output,
+        )
+        try:
+            self.records.begin(record)
+        except SlugkitError:
+            container.remove()
+            raise
+        return record
 
     def _fixed_port(self, place: Place) -> int | None:
         """Without a load balancer the first web container is the one that answers on the port."""
@@ -324,7 +336,8 @@ class Upkeep:
         code = live.container.poll()
         if code is None:
             return
-        was_oom_killed = live.container.was_oom_killed()
+        is_news = code == 137 or not live.told_kills
+        was_oom_killed = is_news and live.container.was_oom_killed()
         self._put_away(live)
         if was_oom_killed:
             self.log.system(

@@ -53,6 +53,7 @@ idle: exec sleep 100000
 crash: echo last words; exit 3
 stubborn: trap '' TERM; echo deaf; while :; do sleep 0.1; done
 leaving: exec /usr/bin/python3 leaving.py
+greedy: cat /dev/zero >/app/all; exec sleep 100000
 open: echo /proc/self/fd/*; exec sleep 100000
 """
 BUILDPACK = {

@@ -23,6 +23,7 @@ from runner.engines.embedded.lasting.files import (
     RECORDS,
     RUN_FILE,
     FdStore,
+    RunFilesError,
     write_now,
 )
 from runner.engines.embedded.lasting.network import LastingNetwork
@@ -147,7 +148,7 @@ class LastingEngine(EmbeddedEngine):
         cpu_weight: int = 100,
         publish: int | None = None,
     ) -> LastingContainer:
-        """Start a container, which waits for ``begin``."""
+        """Start a container, which waits for ``begin``. Raises RunFilesError."""
         if self._memory_upper is None:
             self._layers = layers
             self._memory_upper = (self._find_upper_place(),)
@@ -157,7 +158,10 @@ class LastingEngine(EmbeddedEngine):
             cpu_weight=cpu_weight,
             memory_upper=self._memory_upper[0],
         )
-        return self._starts.start_lasting(spec, streams=streams, publish=publish)
+        try:
+            return self._starts.start_lasting(spec, streams=streams, publish=publish)
+        except OSError as err:
+            raise RunFilesError(spec.name, err.strerror or str(err)) from err
 
     def adopt(self, spec: ContainerSpec, token: Token) -> LastingContainer:
         return self._starts.adopt(spec, token)

@@ -5,9 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from buildpack.support.errors import ExitCode, SlugkitError
+
 LOCK, READER, LIFELINE = "run.lock", "run.reader", "run.lifeline"
 RUN_FILE = "run.json"
 RECORDS = "records"
+
+
+class RunFilesError(SlugkitError):
+    """The machine has no room, no process or no descriptor left for one more container."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "run-files"
+
+    def __init__(self, name: str, found: str) -> None:
+        self.name, self.found = name, found
+        super().__init__(
+            f"{name} could not be started or written down: {found}",
+            resolution="It is tried again by itself. Make room, or allow more processes or files.",
+        )
 
 
 class FdStore(Protocol):

@@ -120,7 +120,8 @@ class LastingStarts(Starts):
         for status in (run.root / RECORDS).glob("*.status"):
             if status.stem not in known:
                 status.unlink()
-        self._write_hosts()
+        with contextlib.suppress(OSError):  # as above
+            self._write_hosts()
 
     def _new(
         self, spec: ContainerSpec, key: str, launched: Launched, cgroup: cgroups.Cgroup | None
@@ -159,7 +160,8 @@ class LastingStarts(Starts):
             if token.forward is not None:
                 self._network.remove_forward(token.forward)
             self._names.pop(token.inside, None)
-            self._write_hosts()
+            with contextlib.suppress(OSError):  # a full disk: one name too many for a while
+                self._write_hosts()
             self._network.give_back(token.inside)
             remove_tree(self._ground.run.root / token.key)
             self._status_file(token.key).unlink(missing_ok=True)
