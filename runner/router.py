@@ -28,6 +28,7 @@ from slugc.privileges import drop_prefix, hand_over, run_identity
 
 START_TIMEOUT = 10.0
 REQUEST_TIMEOUT = 5.0
+LONGEST_ANSWER = 1024 * 1024  # a configuration names every container
 GRACE = "25s"  # requests under way may finish while their containers have 30 seconds to stop
 DIR_PREFIX = "slugkit-router-"
 
@@ -52,9 +53,18 @@ def caddy_config(
     *, listen: Address, upstreams: Sequence[Address], admin_socket: Path
 ) -> dict[str, object]:
     """Everything Caddy is told. X-Forwarded-* are Caddy's own: a client's are not believed."""
+    return whole_config(
+        listen=dial(listen), handler=caddy_handler(upstreams), admin_socket=admin_socket
+    )
+
+
+def whole_config(
+    *, listen: str, handler: Mapping[str, object], admin_socket: Path
+) -> dict[str, object]:
+    """One server at ``listen``, which does the same with every request."""
     server = {
-        "listen": [_listen(listen)],
-        "routes": [{"handle": [caddy_handler(upstreams)]}],
+        "listen": [listen],
+        "routes": [{"handle": [handler]}],
         "errors": {"routes": [{"handle": [_SORRY]}]},
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
@@ -76,7 +86,7 @@ def caddy_handler(upstreams: Sequence[Address]) -> dict[str, object]:
     return {
         "@id": "web",
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": _listen(address)} for address in upstreams],
+        "upstreams": [{"dial": dial(address)} for address in upstreams],
         "load_balancing": {
             "selection_policy": {"policy": "least_conn"},
             # A container that ended a moment ago refuses the connection; another one takes the
@@ -100,7 +110,8 @@ _SORRY: Mapping[str, object] = {
 }
 
 
-def _listen(address: Address) -> str:
+def dial(address: Address) -> str:
+    """An address as Caddy takes it."""
     return f"[{address.host}]:{address.port}" if ":" in address.host else str(address)
 
 
@@ -285,7 +296,7 @@ def ask_socket(path: Path, method: str, target: str, body: object) -> tuple[int,
         headers = {"Content-Type": "application/json", "Host": ""}
         connection.request(method, target, json.dumps(body), headers)
         answer = connection.getresponse()
-        return answer.status, answer.read(4096).decode("utf-8", "replace").strip()
+        return answer.status, answer.read(LONGEST_ANSWER).decode("utf-8", "replace").strip()
     finally:
         connection.close()
 

@@ -1,165 +1,122 @@
-"""Caddy before an app that is kept running: it goes on while supervisors come and go.
+"""What stands before the web containers of an app that is kept running: two Caddys.
 
-Its guard is a shell that becomes ``cat`` on the lifeline: Caddy is bound to the guard by its
-parent-death signal, the guard to the lifeline. What is written down is the guard, before it is
-told to start Caddy; so there is never a Caddy that nobody knows of.
+The door listens where clients come, and its configuration never changes. It hands each request,
+over a unix socket and a connection of its own, to the switch, which is told again and again which
+containers answer. Caddy ends idle connections and opens its TCP ports anew at every change of its
+configuration, so a client's next request on a kept connection fails about then; a unix socket it
+keeps, and between the two no connection is idle. Measured: one Caddy fails 950 of 8,700 requests
+in a hundred changes under load, these two fail none.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import SlugkitError
-from buildpack.support.files import write_atomically
 from runner.engines.base import Address
-from runner.engines.embedded.identity import ProcessId, has_ended, open_process, process_id
-from runner.engines.embedded.lasting.files import LIFELINE, READER, FdStore, write_now
-from runner.engines.embedded.processes import children
-from runner.front import LOOPBACK, TOOL_PATH
+from runner.engines.embedded.lasting.files import FdStore
 from runner.ports import ensure_port_free
-from runner.router import Router, RouterError, ask_socket, caddy_argv, caddy_config
-from slugc.privileges import hand_over
+from runner.router import RouterError, ask_socket, caddy_handler, dial, whole_config
+from runner.supervision.guarded import LastingCaddy
 
-OUTPUT = "router"
-GUARD_FILE = "guard.json"
+IN = "in.sock"  # where the switch takes requests
+# Kept shorter than any server keeps them (gunicorn: 2 s), so that none ends as it is used again;
+# and a container that is being drained has no connection soon after its last answer.
+KEEP_ALIVE = 1_000_000_000  # nanoseconds
+# While the switch is started again, requests wait for it.
+SWITCH_PATIENCE = "15s"
 
-# Waits for a word, starts Caddy, then lives as long as the lifeline (descriptor 3).
-_GUARD = """\
-read -r _ || exit 1
-"$@" </dev/null >/dev/null 3<&- &
-exec cat <&3 >/dev/null
-"""
-
-
-class Guarded:
-    """Caddy and its guard, whoever's children they are. What of ``Process`` the router uses."""
-
-    def __init__(self, guard: ProcessId, guard_fd: int, process: Process | None) -> None:
-        self._guard, self._guard_fd, self._process = guard, guard_fd, process
-        found = children(guard.pid)
-        self.pid = found[0] if found else 0
-        self._caddy_fd: int | None = None
-        with contextlib.suppress(ProcessLookupError):
-            self._caddy_fd = os.pidfd_open(self.pid) if found else None
-
-    @property
-    def exit_fd(self) -> int:
-        return os.dup(self._guard_fd if self._caddy_fd is None else self._caddy_fd)
-
-    @property
-    def returncode(self) -> int:
-        return 1  # nobody is told
-
-    def poll(self) -> int | None:
-        ended = self._caddy_fd is None or has_ended(self._caddy_fd) or has_ended(self._guard_fd)
-        return 1 if ended else None
-
-    def terminate(self) -> None:
-        self._signal(self._caddy_fd, signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._signal(self._caddy_fd, signal.SIGKILL)
-        self._signal(self._guard_fd, signal.SIGKILL)
-
-    def wait(self) -> int:
-        has_ended(self._guard_fd, 10.0)
-        if self._caddy_fd is not None:
-            has_ended(self._caddy_fd, 10.0)
-            os.close(self._caddy_fd)
-        os.close(self._guard_fd)
-        if self._process is not None:
-            self._process.wait()
-        return 1
-
-    @staticmethod
-    def _signal(pidfd: int | None, number: int) -> None:
-        if pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, number)
+# On a unix socket a Caddy does not know who asks, and removes X-Forwarded-*. So the door says it
+# in headers of our own, which it takes from nobody, and the switch makes them what apps know.
+_CARRIED = {
+    "X-Forwarded-For": ("Slugkit-For", "{http.request.remote.host}"),
+    "X-Forwarded-Proto": ("Slugkit-Proto", "{http.request.scheme}"),
+    "X-Forwarded-Host": ("Slugkit-Host", "{http.request.hostport}"),
+}
 
 
-class LastingRouter(Router):
-    """A Caddy that was started by us or by who was here before us."""
+def door_handler(inside: Path) -> dict[str, object]:
+    """What the door does with a request."""
+    return {
+        "@id": "web",
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"unix/{inside}"}],
+        "load_balancing": {"try_duration": SWITCH_PATIENCE, "try_interval": "20ms"},
+        "headers": {"request": {"set": {ours: [value] for ours, value in _CARRIED.values()}}},
+        "flush_interval": 10_000_000,  # as in caddy_handler
+        "transport": {"protocol": "http", "keep_alive": {"enabled": False}},
+    }
 
-    def __init__(self, caddy: str, *, directory: Path, fds: FdStore) -> None:
-        super().__init__(caddy, listen=Address(host=LOOPBACK, port=0))
-        self._dir, self._fds = directory, fds
-        self._serves: tuple[Address, ...] | None = None
 
-    def listen_on(self, bind: str, port: int) -> Sequence[str]:
-        """Answer there from now on; does nothing when it does already. What is to be logged."""
-        listen = Address(host=bind, port=port)
-        if self._process is None:
-            self._go_on()
-        if listen == self._listen and self._process is not None:
-            return ()
+def switch_handler(upstreams: Sequence[Address]) -> dict[str, object]:
+    """What the switch does with a request while these containers answer."""
+    handler = caddy_handler(upstreams)
+    if not upstreams:
+        return handler
+    carried = {
+        "set": {name: [f"{{http.request.header.{ours}}}"] for name, (ours, _) in _CARRIED.items()},
+        "delete": [ours for ours, _ in _CARRIED.values()],
+    }
+    transport = handler["transport"]
+    assert isinstance(transport, dict)
+    return {
+        **handler,
+        "headers": {"request": carried},
+        "transport": {**transport, "keep_alive": {"idle_timeout": KEEP_ALIVE}},
+    }
+
+
+class Door(LastingCaddy):
+    """Listens where clients come."""
+
+    def listen_on(self, listen: Address) -> None:
         self._listen = listen
-        self._end()
-        return self._try_to_start()
+
+    @property
+    def listen(self) -> Address:
+        return self._listen
+
+    def config(self) -> Mapping[str, object]:
+        handler = door_handler(self._dir / IN)
+        return whole_config(listen=dial(self._listen), handler=handler, admin_socket=self._socket)
+
+    def noted(self) -> Mapping[str, object]:
+        return {"host": self._listen.host, "port": self._listen.port}
+
+
+class Switch(LastingCaddy):
+    """Knows which containers answer."""
+
+    def config(self) -> Mapping[str, object]:
+        return whole_config(
+            listen=f"unix/{self._dir / IN}",
+            handler=switch_handler(self._upstreams),
+            admin_socket=self._socket,
+        )
 
     def serve(self, addresses: Sequence[Address]) -> None:
-        self._wanted_upstreams = tuple(addresses)
+        """Send requests to these; in force, for those who connect from now on, on return."""
+        if tuple(addresses) == self._upstreams:
+            return
+        self._upstreams = tuple(addresses)
         if self._process is None:
-            self._upstreams = tuple(addresses)
             return
         try:
-            super().serve(addresses)
+            self._ask("PATCH", "/id/web", switch_handler(addresses))
         except RouterError:
             # It hangs, or is not ours any more: another one is started, with these addresses.
             self._process.kill()
 
-    def attend(self) -> Sequence[str]:
-        lines = self._read_log() if self._log_fd >= 0 else []
-        if self._process is not None and self._process.poll() is None:
-            return lines
-        self._end()
-        return [*lines, "The load balancer has ended", *self._try_to_start()]
-
-    def end(self) -> None:
-        """Close the port, after the last container."""
-        self._end()
-
-    def _try_to_start(self) -> Sequence[str]:
-        try:
-            ensure_port_free(self._listen.port, host=self._listen.host)
-            self._start()
-        except SlugkitError as err:
-            self._end()
-            return [f"{err.brief}. {err.details}".strip()]
-        return [f"Listening at {self._listen}"]
-
-    def _go_on(self) -> None:
-        """Take over the Caddy that runs, with what it was told."""
-        reader = self._fds.get(OUTPUT)
-        try:
-            found = json.loads((self._dir / GUARD_FILE).read_text())
-        except (OSError, ValueError):
-            return
-        guard = ProcessId(pid=found["pid"], started=found["started"])
-        guard_fd = open_process(guard)
-        if guard_fd is None or reader is None:
-            self._fds.drop(OUTPUT)
-            return
-        self._log_fd = reader
-        self._adopt(guard, guard_fd, None)
-        assert self._process is not None
-        self._listen = Address(host=found["host"], port=found["port"])
-        upstreams = self._read_upstreams() if self._process.poll() is None else None
+    def go_on(self) -> Mapping[str, object] | None:
+        found = super().go_on()
+        upstreams = None if found is None else self._read_upstreams()
         if upstreams is None:
-            self._end()
-        else:
-            self._upstreams = upstreams
-
-    def _adopt(self, guard: ProcessId, guard_fd: int, process: Process | None) -> None:
-        guarded = Guarded(guard, guard_fd, process)
-        self._process = guarded  # type: ignore[assignment]  # what of a process is used
-        self._exit_fd = guarded.exit_fd
+            self.end()
+            return None
+        self._upstreams = upstreams
+        return found
 
     def _read_upstreams(self) -> tuple[Address, ...] | None:
         from http.client import HTTPException
@@ -174,76 +131,67 @@ class LastingRouter(Router):
             return None
         return tuple(_parse_dial(each["dial"]) for each in upstreams)
 
-    def _start(self) -> None:
-        if not self._dir.is_dir():
-            self._dir.mkdir(mode=0o700)
-            hand_over(self._dir)
-        config = caddy_config(
-            listen=self._listen, upstreams=self._upstreams, admin_socket=self._socket
-        )
-        config_file = self._dir / "caddy.json"
-        write_atomically(config_file, json.dumps(config))
-        self._socket.unlink(missing_ok=True)
-        argv = caddy_argv(
-            self._caddy, config_file, port=self._listen.port, is_root=os.getuid() == 0
-        )
-        home = str(self._dir)
-        env = {"PATH": TOOL_PATH, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(reader, False)
-        self._fds.store(OUTPUT, reader)
-        self._log_fd = reader
-        told, teller = os.pipe2(os.O_CLOEXEC)
+
+class LastingRouter:
+    """Door and switch, as one ``Front``."""
+
+    def __init__(self, caddy: str, *, directory: Path, fds: FdStore) -> None:
+        self._door = Door("door", caddy, directory=directory, fds=fds)
+        self._switch = Switch("switch", caddy, directory=directory, fds=fds)
+        self._is_known = False
+
+    def listen_on(self, bind: str, port: int) -> Sequence[str]:
+        """Answer there from now on; does nothing when it does already. What is to be logged."""
+        listen = Address(host=bind, port=port)
+        if not self._is_known:
+            self._is_known = True
+            self._switch.go_on()
+            if (found := self._door.go_on()) is not None:
+                self._door.listen_on(Address(host=str(found["host"]), port=int(str(found["port"]))))
+        if self._door.listen != listen:
+            self._door.end()
+            self._door.listen_on(listen)
+        return self._mend()
+
+    def serve(self, addresses: Sequence[Address]) -> None:
+        """Send requests to these, and to no others."""
+        self._switch.serve(addresses)
+
+    def stop(self) -> None:
+        """Requests under way are finished while containers are drained; ``end`` closes the port."""
+
+    def streams(self) -> tuple[int, ...]:
+        return (*self._door.streams(), *self._switch.streams())
+
+    def attend(self) -> Sequence[str]:
+        lines = [*self._door.said(), *self._switch.said()]
+        if self._door.is_running and self._switch.is_running:
+            return lines
+        return [*lines, "The load balancer has ended", *self._mend()]
+
+    def end(self) -> None:
+        """Close the port, after the last container."""
+        self._door.end()
+        self._switch.end()
+
+    def _mend(self) -> Sequence[str]:
+        """Start what does not run."""
+        lines: list[str] = []
         try:
-            process = self._spawn_guard(argv, env, told=told, errors=writer)
-            guard = process_id(process.pid)
-            content = {
-                "pid": guard.pid,
-                "started": guard.started,
-                "host": self._listen.host,
-                "port": self._listen.port,
-            }
-            write_now(self._dir / GUARD_FILE, json.dumps(content))
-            os.write(teller, b"\n")
-        finally:
-            for each in (told, teller, writer):
-                os.close(each)
-        self._await_child(process)
-        self._adopt(guard, os.pidfd_open(process.pid), process)
-        self._await_start()
-
-    def _spawn_guard(
-        self, argv: tuple[str, ...], env: Mapping[str, str], *, told: int, errors: int
-    ) -> Process:
-        lifeline = self._fds.get(READER)
-        assert lifeline is not None
-        assert self._fds.get(LIFELINE) is not None
-        script = f"exec 3<&{lifeline} {lifeline}<&-\n{_GUARD}" if lifeline != 3 else _GUARD
-        command = Command(
-            argv=("bash", "-p", "-c", script, "slugkit-guard", *argv),
-            cwd=self._dir,
-            env=env,
-            title="caddy run",
-            pass_fds=(lifeline,),
-        )
-        return spawn(command, stdin=told, stderr=errors)
-
-    def _await_child(self, process: Process) -> None:
-        """Return when the guard has forked Caddy."""
-        for _ in range(500):
-            if children(process.pid) or process.poll() is not None:
-                return
-            self._sleep(0.005)
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-        if self._exit_fd >= 0:
-            os.close(self._exit_fd)
-        self._fds.drop(OUTPUT)
-        self._exit_fd = self._log_fd = -1
+            if not self._switch.is_running:
+                self._switch.end()
+                self._switch.start()
+            if not self._door.is_running:
+                self._door.end()
+                ensure_port_free(self._door.listen.port, host=self._door.listen.host)
+                self._door.start()
+                lines.append(f"Listening at {self._door.listen}")
+        except SlugkitError as err:
+            for each in (self._switch, self._door):
+                if not each.is_running:
+                    each.end()
+            lines.append(f"{err.brief}. {err.details}".strip())
+        return lines
 
 
 def _parse_dial(text: str) -> Address:
