@@ -53,6 +53,7 @@ DEFAULTS: Mapping[str, Any] = {
     "boot_timeout": 60,
     "exit_on_crash": False,
     "detach": False,
+    "metrics": None,
     "no_prefix": False,
     "no_color": False,
     "slug_file": None,

@@ -12,6 +12,7 @@ from runner.engines.base import Limits
 
 DEFAULT_SIZE = "standard-1x"
 _MIB = 1024 * 1024
+_LARGE = 30 << 30  # from performance-l-ram on, https://devcenter.heroku.com/articles/error-codes
 
 
 @value
@@ -20,15 +21,20 @@ class Size:
 
     name: str
     memory: int
-    """bytes"""
+    """bytes: its quota, and what programs inside are told; more of it is error R14"""
     cpu_weight: int
     """its share of the processors while others want them too; 100 is one share"""
     pids: int
     """processes and threads"""
 
     @property
+    def most_memory(self) -> int:
+        """bytes: where it is killed, with error R15; twice the quota, or 1.2 times a large one."""
+        return self.memory * (10 if self.memory < _LARGE else 6) // 5
+
+    @property
     def limits(self) -> Limits:
-        return Limits(memory=self.memory, pids=self.pids)
+        return Limits(memory=self.most_memory, quota=self.memory, pids=self.pids)
 
 
 def _size(name: str, mebibytes: int, cpu_weight: int, pids: int) -> Size:

@@ -81,6 +81,12 @@ class Cgroup:
         inside = PurePosixPath("/sys/fs/cgroup")
         return tuple((path, inside / name) for name, path in self.dirs.items())
 
+    @property
+    def memory_file(self) -> PurePosixPath:
+        """Where programs inside read how much memory they may use."""
+        name = "memory.max" if self.is_v2 else "memory/memory.limit_in_bytes"
+        return PurePosixPath("/sys/fs/cgroup") / name
+
     def has_oom_kill(self) -> bool:
         """Whether the kernel killed a process in here for want of memory."""
         return self.oom_kills() > 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from buildpack.support.errors import UsageError
 from runner.command_options import shared_options
 from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.requests import COMMANDS, DEFAULTS, start_request
@@ -42,6 +43,11 @@ from runner.session import run_formation
 )
 @click.option("--exit-on-crash", is_flag=True, help="Stop all when one ends, with its code.")
 @click.option("-d", "--detach", is_flag=True, help="Leave the app running, and return.")
+@click.option(
+    "--metrics/--no-metrics",
+    default=None,
+    help="With --detach: log memory and load of each container every 20 seconds.",
+)
 @click.option("--no-prefix", is_flag=True, help="Log lines without time and name.")
 @click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
 @shared_options
@@ -60,6 +66,12 @@ def command(context: click.Context, /, **options: Any) -> None:
 
         click.echo(start_detached(options, os.environ))
         return
+    if options["metrics"] is not None:
+        raise UsageError(
+            "--metrics cannot be used without --detach",
+            details="Who is attached may look: slug-run start -d is what writes them to a log.",
+            resolution="Leave it out, or:\n\n    slug-run start -d --metrics",
+        )
     commands = COMMANDS if context.meta.get("bare") else ()
     outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=commands))
     if outcome.reason:

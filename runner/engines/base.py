@@ -21,7 +21,9 @@ class Limits:
     """What one container may use. ``None`` means no limit of ours."""
 
     memory: int | None = 512 * 1024 * 1024
-    """bytes"""
+    """bytes, at which the kernel kills"""
+    quota: int | None = None
+    """bytes that programs inside are told they have, where that is less than ``memory``"""
     cpus: float | None = None
     """processors' worth of time"""
     pids: int | None = 256

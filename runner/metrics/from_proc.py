@@ -5,23 +5,15 @@ Files read and memory file systems are then nobody's, and short-lived processes 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-from runner.engines.embedded.processes import descendants
-from runner.metrics.processes import (
-    PROC,
-    at_most,
-    count_threads,
-    cpu_seconds,
-    resident,
-    threads_in,
-)
+from runner.metrics.processes import PROC, at_most, count_threads, cpu_seconds, resident
 from runner.metrics.usage import Usage
 
 
-def read_processes(init: int, proc: Path = PROC) -> Usage | None:
-    """What the process ``init`` and all below it use together; None when it has ended."""
-    pids = {init} | descendants(init, proc)
+def read_processes(pids: Collection[int], proc: Path = PROC) -> Usage | None:
+    """What they use together; None when all have ended."""
     if (threads := count_threads(pids, proc)) == 0:
         return None
     each = [resident(pid, proc) for pid in pids]
@@ -36,11 +28,6 @@ def read_processes(init: int, proc: Path = PROC) -> Usage | None:
     )
 
 
-def read_at_most(init: int, proc: Path = PROC) -> int:
-    """A bound for what its processes own together, quickly read."""
-    return sum(at_most(pid, proc) for pid in {init} | descendants(init, proc))
-
-
-def threads_below(init: int, proc: Path = PROC) -> list[int]:
-    """The number of each of its threads."""
-    return threads_in({init} | descendants(init, proc), proc)
+def read_at_most(pids: Collection[int], proc: Path = PROC) -> int:
+    """A bound for what they own together, quickly read."""
+    return sum(at_most(pid, proc) for pid in pids)

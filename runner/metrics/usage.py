@@ -56,7 +56,8 @@ def read_usage(container: Measured) -> Usage | None:
         from runner.metrics.from_cgroup import read_group
 
         return read_group(container.cgroup)
+    from runner.engines.embedded.processes import descendants
     from runner.metrics.from_proc import read_processes
 
     init = container.launched.init_pid
-    return None if init is None else read_processes(init)
+    return None if init is None else read_processes({init} | descendants(init))

@@ -104,6 +104,8 @@ def _settings(opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, s
         for name in ("port", "bind", "boot_timeout", "stop_timeout")
         if options[name] != DEFAULTS[name]
     }
+    if options["metrics"] is not None:
+        given["metrics"] = options["metrics"]
     return Settings(**{**known.as_json(), **given})
 
 

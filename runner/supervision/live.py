@@ -74,6 +74,8 @@ class Live:
     reader: int = -1
     probe: ReadinessProbe | None = None
     due: float | None = None
+    told_kills: int = 0
+    """processes killed for want of memory that the log tells of already (runner/metrics)"""
 
     @property
     def name(self) -> str:

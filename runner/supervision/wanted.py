@@ -25,6 +25,8 @@ class Settings:
     bind: str = LOOPBACK
     boot_timeout: float = 60.0
     stop_timeout: float = 30.0
+    metrics: bool = False
+    """whether Heroku's runtime metrics are written to the log"""
 
     def as_json(self) -> Mapping[str, object]:
         return {
@@ -32,6 +34,7 @@ class Settings:
             "bind": self.bind,
             "boot_timeout": self.boot_timeout,
             "stop_timeout": self.stop_timeout,
+            "metrics": self.metrics,
         }
 
 

@@ -181,7 +181,7 @@ def test_a_container_has_no_descriptor_of_ours_and_its_group_limits_it(site: Sit
     hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
     if hierarchies is not None and hierarchies.v2 is None:
         group = next((hierarchies.v1["memory"] / "slugkit" / site.runs()[0]).glob("open.1-*"))
-        assert (group / "memory.limit_in_bytes").read_text() == f"{1 << 30}\n"
+        assert (group / "memory.limit_in_bytes").read_text() == f"{2 << 30}\n"
         cpu = hierarchies.v1["cpu"] / "slugkit" / site.runs()[0] / group.name
         assert (cpu / "cpu.shares").read_text() == "2048\n"
 

@@ -59,6 +59,8 @@ class Sandbox:
     cgroup_view: tuple[tuple[Path, PurePosixPath], ...]
     has_terminal: bool
     seccomp_fd: int
+    quota: tuple[int, PurePosixPath] | None = None
+    """a descriptor with the text that programs read there as their memory limit"""
     status_fd: int | None = None
     """Where bubblewrap writes how it ended, for who is not its parent: then the container outlives
     who started it, and only the lifeline ends it (network.py)."""
@@ -146,6 +148,9 @@ def _kernel_views(walls: Walls, sandbox: Sandbox) -> tuple[str, ...]:
         found += ("--perms", "0755", "--dir", path)
     for source, inside in sandbox.cgroup_view:
         found += ("--ro-bind", str(source), str(inside))
+    if sandbox.quota is not None:
+        text, file = sandbox.quota
+        found += ("--perms", "0444", "--ro-bind-data", str(text), str(file))
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import resource
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildpack.support import addresses, cgroups
@@ -159,6 +159,7 @@ class Starts:
                 cgroup_view=() if cgroup is None else cgroup.view,
                 has_terminal=streams.terminal,
                 seccomp_fd=descriptors.content("seccomp", self._ground.filter),
+                quota=self._show_quota(cgroup, descriptors),
                 status_fd=None if lasting is None else descriptors.keep(lasting.status_fd),
             )
             start = starter.Start(
@@ -197,6 +198,15 @@ class Starts:
                     raise MemoryTooLowError(spec.name, self._ground.limits.memory) from err
                 _explain(self._ground.env)
                 raise
+
+    def _show_quota(
+        self, cgroup: cgroups.Cgroup | None, descriptors: Descriptors
+    ) -> tuple[int, PurePosixPath] | None:
+        """What is to be read as its limit, where the kernel's is higher: apps plan by it."""
+        quota = self._ground.limits.quota
+        if cgroup is None or quota is None:
+            return None
+        return descriptors.content("quota", b"%d\n" % quota), cgroup.memory_file
 
     def _while_it_starts(self) -> None:
         """What has to be there when it has started, and takes as long as that."""

@@ -143,3 +143,13 @@ def test_only_what_an_ordinary_user_may_open_is_masked(tmp_path: Path) -> None:
         (tmp_path / name).chmod(mode)
     (tmp_path / "acpi").mkdir()
     assert masked_in(tmp_path) == (("keys", "sysrq-trigger"), ("acpi",))
+
+
+def test_what_is_read_as_the_memory_limit_lies_over_the_kernels_own() -> None:
+    quota = (17, PurePosixPath("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+    lines = as_lines(arguments(WALLS, changed(sandbox(), quota=quota)))
+    assert (
+        "--ro-bind /sys/fs/cgroup/m/x /sys/fs/cgroup/memory\n"
+        "--perms 0444\n"
+        "--ro-bind-data 17 /sys/fs/cgroup/memory/memory.limit_in_bytes\n"
+    ) in lines

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.cgroups import Cgroup
+from runner.engines.embedded.processes import descendants
 from runner.metrics.from_cgroup import read_charged, read_group
 from runner.metrics.from_proc import read_at_most, read_processes
 from runner.metrics.processes import count_running
@@ -129,19 +130,20 @@ def holder() -> Iterator[int]:
 def test_without_a_group_the_processes_are_added_up_and_what_they_share_counts_once(
     holder: int,
 ) -> None:
-    usage = read_processes(holder)
+    pids = {holder} | descendants(holder)
+    usage = read_processes(pids)
     assert usage is not None
     assert 24 * MIB < usage.memory < 44 * MIB
     assert usage.processes == 2
     assert usage.cpu_seconds > 0
     assert usage.pages_in is None
-    assert read_at_most(holder) >= 48 * MIB
+    assert read_at_most(pids) >= 48 * MIB
     assert count_running([holder]) == 1
 
 
 def test_processes_that_have_ended_use_nothing() -> None:
-    assert read_processes(2**22 + 1) is None
-    assert read_at_most(2**22 + 1) == 0
+    assert read_processes({2**22 + 1}) is None
+    assert read_at_most({2**22 + 1}) == 0
     assert count_running([2**22 + 1]) == 0
 
 
