@@ -86,6 +86,15 @@ MIGRATIONS = (
         UNIQUE (app, task, due)
     );
     """,
+    """
+    CREATE TABLE rollouts (
+        app INTEGER NOT NULL REFERENCES apps (number) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        settings TEXT NOT NULL,
+        verdict TEXT,
+        PRIMARY KEY (app, version)
+    ) WITHOUT ROWID;
+    """,
 )
 SCHEMA = len(MIGRATIONS)
 
