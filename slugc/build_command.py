@@ -23,6 +23,7 @@ from slugc.sandbox.base import NetworkPolicy, SandboxKind
 from slugc.sandbox.limits import BuildLimits, parse_size
 from slugc.slug import SlugFormat
 from slugc.sources.source import Source, parse_source
+from slugc.sources.trusted import parse_trusted
 
 _USUAL_SIZES = {"500M": DEFAULT_LIMITS.packed, "300M": 300 * 1000 * 1000}  # the defaults
 APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -120,6 +121,7 @@ def make_request(
         data_dir=home,
         space_root=cwd / cache_dir if cache_dir else _space_root(home, app, source, options),
         env=env,
+        trusted=parse_trusted(_texts(options, "trust"), env=env, cwd=cwd),
         buildpacks=named_buildpacks(
             _texts(options, "buildpacks"), config_vars, env=env, cwd=cwd, home=home
         ),

@@ -14,6 +14,7 @@ from slugc.sandbox.limits import BuildLimits
 from slugc.slug import Slug, SlugFormat
 from slugc.sources.left_out import LeftOut
 from slugc.sources.source import Source
+from slugc.sources.trusted import NOBODY, Trusted
 
 
 @value
@@ -33,6 +34,8 @@ class BuildRequest:
     space_root: Path
     env: Mapping[str, str]
     """the environment of the person who builds"""
+    trusted: Trusted = NOBODY
+    """where a source may have fetched from with their rights"""
     buildpacks: Choice | None = None
     """those the person who builds names; without any, the source and what is installed decide"""
     config_vars: Mapping[str, str]

@@ -214,6 +214,7 @@ def stage(request: BuildRequest, space: BuildSpace, progress: Progress) -> Stage
         ours=frozenset({request.data_dir, request.space_root}),
         timeout=request.fetch_timeout,
         watch=partial(progress.moved, "fetched"),
+        trusted=request.trusted,
     )
     if request.strict_secrets and source.staged.secrets:
         raise SourceSecretsError(source.staged.secrets)

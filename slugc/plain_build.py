@@ -30,6 +30,7 @@ DEFAULTS: Mapping[str, object] = {
     "no_cache": False,
     "env": (),
     "env_file": (),
+    "trust": (),
     "stack": None,
     "sandbox": None,
     "timeout": DEFAULT_TIMEOUT,

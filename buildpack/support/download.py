@@ -14,9 +14,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from buildpack.support.urls import ChecksumError, DownloadError, same_origin
+
+if TYPE_CHECKING:
+    from buildpack.support.peers import Peers
 
 T = TypeVar("T")
 
@@ -61,25 +64,51 @@ def download(url: str, target: Path, *, sha256: str, timeout: float = 60.0) -> N
 
 
 def save(
-    url: str, target: Path, *, on_progress: Callable[[int], None], timeout: float = 60.0
+    url: str,
+    target: Path,
+    *,
+    on_progress: Callable[[int], None],
+    timeout: float = 60.0,
+    peers: Peers | None = None,
 ) -> None:
     """Write what lies at ``url``, whose digest nobody knows, to ``target``.
 
     ``on_progress`` is told how many bytes have come, whenever some have, and may raise to end it.
+    ``peers`` are who may be connected to, at each redirect; all of the world without them.
     """
 
     def attempt() -> None:
         on_progress(0)
-        _save(url, target, timeout, on_progress)
+        _save(url, target, timeout, on_progress, peers)
 
     _retrying(url, attempt)
 
 
+def final_url(url: str, *, peers: Peers, timeout: float = CONNECT_TIMEOUT) -> str:
+    """Where the redirects of ``url`` end, whatever is there."""
+
+    def attempt() -> str:
+        try:
+            with _open(url, "*/*", timeout, peers) as response:
+                return str(response.url)
+        except urllib.error.HTTPError as err:
+            if err.code in RETRIED_STATUSES:
+                raise
+            err.close()
+            return str(err.url)
+
+    return _retrying(url, attempt)
+
+
 def _save(
-    url: str, target: Path, timeout: float, on_progress: Callable[[int], None] | None = None
+    url: str,
+    target: Path,
+    timeout: float,
+    on_progress: Callable[[int], None] | None = None,
+    peers: Peers | None = None,
 ) -> str:
     digest = hashlib.sha256()
-    with _open(url, "*/*", timeout) as response, target.open("wb") as file:
+    with _open(url, "*/*", timeout, peers) as response, target.open("wb") as file:
         expected = response.headers.get("Content-Length")
         # Who looks on wants to be asked however slowly a chunk fills.
         read = response.read if on_progress is None else response.read1
@@ -95,7 +124,9 @@ def _save(
     return digest.hexdigest()
 
 
-def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
+def _open(
+    url: str, accept: str, timeout: float, peers: Peers | None = None
+) -> http.client.HTTPResponse:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in {"https", "http", "file"}:
         raise urllib.error.URLError(f"unsupported URL scheme '{parts.scheme}'")
@@ -103,7 +134,7 @@ def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
     host = parts.netloc.rpartition("@")[2]
     bare = urllib.parse.urlunsplit(parts._replace(netloc=host))
     request = urllib.request.Request(bare, headers=headers)  # noqa: S310 - schemes checked above
-    opener = urllib.request.build_opener(_Redirects, _handler())
+    opener = urllib.request.build_opener(_Redirects, *_handlers(peers))
     response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
     return response
 
@@ -111,10 +142,15 @@ def _open(url: str, accept: str, timeout: float) -> http.client.HTTPResponse:
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def _handler() -> urllib.request.HTTPSHandler:
+def _handlers(peers: Peers | None) -> tuple[urllib.request.BaseHandler, ...]:
     """With certificates that were read once: that takes longer than asking for a page."""
     with _ONE_AT_A_TIME:
-        return urllib.request.HTTPSHandler(context=_trusted())
+        context = _trusted()
+    if peers is None:
+        return (urllib.request.HTTPSHandler(context=context),)
+    from buildpack.support.judged_http import judged_handlers
+
+    return judged_handlers(peers, context)
 
 
 @functools.cache
@@ -137,7 +173,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         if req.type == "https" and urllib.parse.urlsplit(newurl).scheme != "https":
+            fp.close()
             raise DownloadError(req.full_url, "it leads to an address without TLS", 1)
+        if urllib.parse.urlsplit(newurl).scheme not in {"https", "http"}:
+            # urllib would speak FTP, past whoever judges addresses.
+            fp.close()
+            raise DownloadError(req.full_url, "it leads to an address that is no web page", 1)
         followed = super().redirect_request(req, fp, code, msg, headers, newurl)
         if followed is not None and not same_origin(req.full_url, newurl):
             followed.remove_header("Authorization")

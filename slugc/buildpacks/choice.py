@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable
-from buildpack.support.values import value
+from buildpack.support.values import changed, value
 from slugc.buildpacks.spec import OWN, BuildpackSpec, Known, parse_spec, parse_spec_in_source
 from slugc.small_file import read_small_file
+from slugc.sources.trusted import NOBODY, Trusted
 
 LIST_FILE = ".buildpacks"
 APP_JSON = "app.json"
@@ -68,13 +69,16 @@ def asked_for(
     known: Callable[[], Known],
 ) -> Choice | None:
     """What the person who builds says: with ``-b``, or with BUILDPACK_URL."""
-    by_variable = config_vars.get(URL_VARIABLE) or env.get(URL_VARIABLE, "")
+    of_app = config_vars.get(URL_VARIABLE, "")
+    by_variable = of_app or env.get(URL_VARIABLE, "")
     if words:
         names = known()
         specs = tuple(parse_spec(word, cwd=cwd, known=names) for word in words)
         return Choice(origin=OPTION, specs=specs, unused=(URL_VARIABLE,) * bool(by_variable))
     if by_variable:
         spec = parse_spec(by_variable, cwd=cwd, known=known())
+        # Config vars are the app's; who sets them need not be who builds.
+        spec = changed(spec, is_named=not of_app)
         return Choice(origin=URL_VARIABLE, specs=(spec,))
     return None
 
@@ -85,25 +89,29 @@ def choose_buildpacks(
     *,
     installed: Sequence[BuildpackSpec],
     known: Callable[[], Known],
+    trusted: Trusted = NOBODY,
 ) -> Choice:
-    """The buildpacks for the source in ``top``; ``known`` is called if the source names any."""
+    """The buildpacks for the source in ``top``; ``known`` is called if the source names any, and
+    ``trusted`` is where they may be beside elsewhere."""
     here = tuple(name for name in (APP_JSON, LIST_FILE) if os.path.lexists(top / name))
     if asked is not None:
         unused = tuple(name for name in here if name == LIST_FILE)
         return Choice(origin=asked.origin, specs=asked.specs, unused=(*asked.unused, *unused))
     for name in here:
         if named := _READERS[name](top):
-            specs = parse_named(name, named, top, known())
+            specs = parse_named(name, named, top, known(), trusted)
             return Choice(origin=name, specs=specs, unused=here[here.index(name) + 1 :])
     return Choice(origin="", specs=(*installed, OWN), is_loop=bool(installed))
 
 
-def parse_named(name: str, named: Named, top: Path, known: Known) -> tuple[BuildpackSpec, ...]:
+def parse_named(
+    name: str, named: Named, top: Path, known: Known, trusted: Trusted = NOBODY
+) -> tuple[BuildpackSpec, ...]:
     """The buildpacks that the file ``name`` in ``top`` names; raises with all that are wrong."""
     specs, problems = [], []
     for line, text in named:
         try:
-            specs.append(parse_spec_in_source(text, top=top, known=known))
+            specs.append(parse_spec_in_source(text, top=top, known=known, trusted=trusted))
         except SlugkitError as err:
             what = ". ".join(part for part in (err.brief, err.details) if part)
             problems.append(Problem(line=line, column=int(bool(line)), what=what))

@@ -26,6 +26,7 @@ from slugc.out_of_space import out_of_space_told
 from slugc.progress import Progress
 from slugc.sandbox.base import Sandbox, SandboxKind
 from slugc.slug import BuildpackRecord
+from slugc.sources.trusted import Trusted
 from slugc.timeline import Timeline
 
 _PHASES = 4  # of each buildpack: detect, compile, release, report
@@ -195,6 +196,7 @@ def _fetch(
             has_programs=sandbox.kind is not SandboxKind.DOCKER,
             timeout=request.fetch_timeout,
             watch=partial(progress.moved, "fetched"),
+            trusted=_trusted(request),
         )
         if not choice.is_loop:
             tell_buildpack(buildpack, spec, progress)
@@ -206,6 +208,12 @@ def _fetch(
         )
         found.append(buildpack)
     return tuple(found)
+
+
+def _trusted(request: BuildRequest) -> Trusted:
+    """Where a source's buildpacks may come from with the user's rights: its own server, too."""
+    location = request.source.location
+    return request.trusted.naming(location) if "://" in location else request.trusted
 
 
 def tell_buildpack(buildpack: Buildpack, spec: BuildpackSpec, progress: Progress) -> None:
@@ -226,6 +234,7 @@ def decide(request: BuildRequest, top: Path, progress: Progress) -> Choice:
         top,
         installed=installed_specs(request.data_dir),
         known=lambda: known_names(request.data_dir, request.env),
+        trusted=_trusted(request),
     )
     if choice.unused:
         names = " and ".join(choice.unused)

@@ -12,11 +12,12 @@ import re
 from enum import StrEnum
 from pathlib import Path
 
-from buildpack.support.values import value
+from buildpack.support.values import changed, value
 from slugc.buildpacks.errors import BuildpackRefusedError, BuildpackSpecError
 from slugc.sources.fetching import ARCHIVE_SUFFIXES, is_git_url, parse_git_url, shown_url
 from slugc.sources.git.here import leads_here
 from slugc.sources.git.urls import local_url
+from slugc.sources.trusted import NOBODY, Trusted
 
 OWN_NAME = "slugkit/python"
 
@@ -48,6 +49,8 @@ class BuildpackSpec:
     """where it was installed from"""
     version: str = ""
     """which commit that was"""
+    is_named: bool = True
+    """whether the person who builds named the place, rather than the app"""
 
     @property
     def source(self) -> str:
@@ -107,12 +110,15 @@ def parse_spec(text: str, *, cwd: Path, known: Known = NOTHING_KNOWN) -> Buildpa
     return parse_spec(address, cwd=Path("/"))
 
 
-def parse_spec_in_source(text: str, *, top: Path, known: Known) -> BuildpackSpec:
+def parse_spec_in_source(
+    text: str, *, top: Path, known: Known, trusted: Trusted = NOBODY
+) -> BuildpackSpec:
     """The buildpack that a file of the source in ``top`` names."""
-    if re.match(r"(git\+)?file:", text) or leads_here(text.partition("#")[0]):
+    url = text.partition("#")[0].removeprefix("git+")
+    if re.match(r"(git\+)?file:", text) or (leads_here(url) and not trusted.names_port(url)):
         raise BuildpackRefusedError(text, "A source names no place of the machine that builds.")
     if (remote := _remote_spec(text)) is not None:
-        return remote
+        return changed(remote, is_named=False)
     if text == OWN_NAME:
         return OWN
     if not NAME.fullmatch(text) and not _is_below(text):

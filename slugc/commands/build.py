@@ -44,6 +44,13 @@ from slugc.plain_build import (
 @click.option("--no-cache", is_flag=True, help="Begin with an empty build cache")
 @click.option("--env", "env", metavar="K=V", multiple=True, help="A config var for the build")
 @click.option("--env-file", metavar="FILE", multiple=True, help="A file of config vars")
+@click.option(
+    "--trust",
+    metavar="HOST|DIR",
+    multiple=True,
+    help="The source may name buildpacks and submodules there, fetched with your keys "
+    "[env: SLUGC_TRUST]",
+)
 @click.option("--stack", metavar="NAME", help="Refuse to build for any other stack")
 @click.option(
     "--sandbox",

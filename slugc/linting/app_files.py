@@ -20,9 +20,11 @@ from slugc.buildpacks.choice import (
 )
 from slugc.buildpacks.lock import BuildpackLockedError, read_lock, restricted
 from slugc.buildpacks.places import LOCK_FILE, installed_specs, known_names
+from slugc.buildpacks.spec import Known
 from slugc.linting.finding import Finding, Severity, findings_of
 from slugc.procfile import ProcfileError, is_process_type, read_procfile
 from slugc.small_file import SmallFileError, read_small_file
+from slugc.sources.trusted import Trusted, parse_trusted
 
 ENV_FILE = ".env"
 MAX_BYTES = 1024 * 1024
@@ -66,13 +68,15 @@ def lint_buildpacks(
     top: Path, data_dir: Path, env: Mapping[str, str]
 ) -> tuple[Choice | None, list[Finding]]:
     """Which buildpacks build the app, if that can be told, and what is wrong with who says so."""
-    findings = list(_lint_list(top, data_dir, env))
+    trusted = parse_trusted((), env=env, cwd=top)
+    findings = list(_lint_list(top, known_names(data_dir, env), trusted))
     try:
         choice = choose_buildpacks(
             None,
             top,
             installed=installed_specs(data_dir),
             known=lambda: known_names(data_dir, env),
+            trusted=trusted,
         )
     except SlugkitError as err:
         if isinstance(err, BuildpackListError) and err.name == APP_JSON:
@@ -86,11 +90,11 @@ def lint_buildpacks(
     return choice, [*findings, *_lint_lock(top, choice)]
 
 
-def _lint_list(top: Path, data_dir: Path, env: Mapping[str, str]) -> Iterator[Finding]:
+def _lint_list(top: Path, known: Known, trusted: Trusted) -> Iterator[Finding]:
     if not (top / LIST_FILE).exists():
         return
     try:
-        parse_named(LIST_FILE, read_list_file(top), top, known_names(data_dir, env))
+        parse_named(LIST_FILE, read_list_file(top), top, known, trusted)
     except BuildpackListError as err:
         yield from findings_of(LIST_FILE, err.problems, err.id)
     except SmallFileError as err:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from buildpack.support.download import CONNECT_TIMEOUT, save
+from buildpack.support.peers import Peers
 from buildpack.support.urls import DownloadError
 from slugc.archive.errors import ArchiveLimitError
 from slugc.archive.limits import DEFAULT_LIMITS
@@ -22,11 +23,12 @@ def downloaded(
     file: Path,
     *,
     timeout: float,
+    peers: Peers,
     largest: int = DEFAULT_LIMITS.packed,
     watch: Callable[[int], None] = unwatched,
 ) -> Iterator[BinaryIO]:
     """What lies at ``url``, opened to be read; ``file`` holds it meanwhile. ``watch`` is told how
-    many bytes have come."""
+    many bytes have come, and ``peers`` are who may be connected to."""
     until = time.monotonic() + timeout
 
     def look(received: int) -> None:
@@ -38,7 +40,8 @@ def downloaded(
 
     try:
         try:
-            save(url, file, on_progress=look, timeout=min(timeout, CONNECT_TIMEOUT))
+            patience = min(timeout, CONNECT_TIMEOUT)
+            save(url, file, on_progress=look, timeout=patience, peers=peers)
         except DownloadError as err:
             look(0)
             raise FetchError(url, err.details) from err

@@ -18,6 +18,7 @@ from slugc.sources.git.urls import (
     parse_git_url,
     shown_url,
 )
+from slugc.sources.trusted import NOBODY, Trusted
 
 if TYPE_CHECKING:
     from slugc.archive.limits import Limits
@@ -40,15 +41,21 @@ FETCH_TIMEOUT = 90.0  # seconds for one source, as BUILDPACK_FETCH_TIMEOUT of ol
 
 
 def fetch_git(
-    source: GitUrl, target: Path, *, env: Mapping[str, str], timeout: float = FETCH_TIMEOUT
+    source: GitUrl,
+    target: Path,
+    *,
+    env: Mapping[str, str],
+    timeout: float = FETCH_TIMEOUT,
+    trusted: Trusted | None = None,
 ) -> str:
     """Put the commit's files, and its submodules', into ``target``; returns the commit's full id.
 
-    ``env`` is that of the person who builds: their keys and proxies are what gives access.
+    ``env`` is that of the person who builds: their keys and proxies give access to what is
+    ``trusted``, which is ``source`` if nobody says otherwise.
     """
     from slugc.sources.git.fetch import fetch_git as fetch  # most builds start from a directory
 
-    return fetch(source, target, env=env, timeout=timeout)
+    return fetch(source, target, env=env, timeout=timeout, trusted=trusted)
 
 
 def fetch_archive(
@@ -57,16 +64,19 @@ def fetch_archive(
     *,
     timeout: float = FETCH_TIMEOUT,
     watch: Callable[[int], None] = unwatched,
+    trusted: Trusted | None = None,
 ) -> Path:
     """Unpack the tarball at ``url`` into ``target``; returns its top, as ``unpack`` does.
 
-    ``watch`` is told how many bytes have come.
+    ``watch`` is told how many bytes have come. To this machine it leads only where that is
+    ``trusted``, which the URL is if nobody says otherwise; the same holds for redirects.
     """
     from slugc.sources.download import downloaded
 
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f"{target.name}.tar")
-    with downloaded(url, beside, timeout=timeout, watch=watch) as file:
+    peers = (NOBODY.naming(url) if trusted is None else trusted).peers
+    with downloaded(url, beside, timeout=timeout, watch=watch, peers=peers) as file:
         return unpack(file, target, shown=shown_url(url))
 
 

@@ -33,6 +33,7 @@ from slugc.sources.git.urls import (
 )
 from slugc.sources.slugignore import read_rules
 from slugc.sources.staging import Staged, Stager
+from slugc.sources.trusted import NOBODY, Trusted
 
 
 class SourceKind(StrEnum):
@@ -133,12 +134,14 @@ def stage_source(  # noqa: PLR0913  # all but the first two are named
     ours: frozenset[Path],
     timeout: float = FETCH_TIMEOUT,
     watch: Callable[[int], None] = unwatched,
+    trusted: Trusted = NOBODY,
 ) -> StagedSource:
     """Copy ``source`` into the empty ``build_dir``, less what .slugignore names.
 
     ``scratch`` is where a tarball or a repository is unpacked first; ``ours`` are directories of
     Slugkit that may lie in the source and are no part of it; ``timeout`` is for what is fetched,
-    and ``watch`` is told how many bytes of it have come.
+    and ``watch`` is told how many bytes of it have come. ``trusted`` is where submodules may come
+    from with the user's rights, beside the source's own server.
     """
     match source.kind:
         case SourceKind.DIRECTORY:
@@ -155,7 +158,8 @@ def stage_source(  # noqa: PLR0913  # all but the first two are named
             return _stage_dir(top, build_dir, shown=shown_url(source.location), ours=ours)
         case SourceKind.GIT:
             url = parse_git_url(source.location)
-            commit = fetch_git(url, scratch, env=env, timeout=timeout)
+            allowed = trusted.naming(url.url)
+            commit = fetch_git(url, scratch, env=env, timeout=timeout, trusted=allowed)
             staged = _stage_dir(scratch, build_dir, shown=url.shown, ours=ours)
             return changed(staged, commit=commit)
 

@@ -20,6 +20,7 @@ from slugc.slug import SlugFacts, read_slug
 from slugc.slug_format import FOOTER_MAGIC, GZIP_MAGIC, TAR_END, ZSTD_MAGIC
 from slugc.slug_verify import tar_chunks
 from slugc.sources.download import downloaded
+from slugc.sources.trusted import NOBODY
 from slugc.stack import read_host_stack
 from slugc.transfer.app_facts import NotOurImageError, facts_of_label, facts_of_slug
 from slugc.transfer.bases import MARKS, image_target, open_image
@@ -64,7 +65,12 @@ def open_source(request: ImportRequest, scratch: Path) -> Iterator[ImportSource]
     if text == "-":
         yield ImportSource(name="app", stream=sys.stdin.buffer)
     elif re.match(r"https?://", text):
-        with downloaded(text, scratch / "download", timeout=_DOWNLOAD_TIMEOUT) as stream:
+        with downloaded(
+            text,
+            scratch / "download",
+            timeout=_DOWNLOAD_TIMEOUT,
+            peers=NOBODY.naming(text).peers,
+        ) as stream:
             yield ImportSource(name=_name(urlsplit(text).path), stream=stream)
     else:
         with _opened(image_target(text, request.cwd), request, scratch) as source:

@@ -17,9 +17,17 @@ from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.members import HOLDS_NOTHING
 from slugc.archive.unprivileged import extract_unprivileged
 from slugc.sources.git.program import FetchError, Git, Patience
-from slugc.sources.git.refs import LocalRepository, find_repository, is_bare
+from slugc.sources.git.refs import LocalRepository, find_repository, own_copies
 from slugc.sources.git.submodules import Submodule, find_submodules, read_settings
-from slugc.sources.git.urls import GitUrl, local_url, parse_git_url, shown_url, submodule_url
+from slugc.sources.git.urls import (
+    GitUrl,
+    GitUrlError,
+    local_url,
+    parse_git_url,
+    shown_url,
+    submodule_url,
+)
+from slugc.sources.trusted import NOBODY, NotTrustedError, Trusted
 
 if TYPE_CHECKING:
     from buildpack.support.command import Process
@@ -56,22 +64,31 @@ def fetch_git(
     env: Mapping[str, str],
     timeout: float = FETCH_TIMEOUT,
     limits: Limits = DEFAULT_LIMITS,
+    trusted: Trusted | None = None,
 ) -> str:
     """Put the commit's files into the directory ``target``; returns the commit's full id.
 
-    ``env`` is that of the person who builds: their keys and proxies are what gives access.
+    ``env`` is that of the person who builds: their keys and proxies give access to what is
+    ``trusted``, which is ``source`` if nobody says otherwise.
     """
     target.mkdir(parents=True, exist_ok=True)
-    return _Fetch(target, env, Patience.of(timeout), limits).bring(source, "", depth=0)
+    trusted = NOBODY.naming(source.url) if trusted is None else trusted
+    return _Fetch(target, env, Patience.of(timeout), limits, trusted).bring(source, "", depth=0)
 
 
 class _Fetch:
     """One source: its limits hold for the repository and all of its submodules together."""
 
     def __init__(
-        self, target: Path, env: Mapping[str, str], patience: Patience, limits: Limits
+        self,
+        target: Path,
+        env: Mapping[str, str],
+        patience: Patience,
+        limits: Limits,
+        trusted: Trusted,
     ) -> None:
         self._top, self._env, self._patience, self._limits = target, env, patience, limits
+        self._trusted = trusted
         self._repository = target.with_name(f"{target.name}.git")
         self._submodules = 0
 
@@ -81,7 +98,9 @@ class _Fetch:
             commit = _bring_local(git) if source.local else _bring_remote(git)
             self._export(git, commit, below)
             submodules = find_submodules(git, commit, self._top / below)
-            places = [tuple(_places_of(git, submodule)) for submodule in submodules]
+            if submodules and not depth:
+                self._trust_own(git)
+            places = [tuple(_places_of(git, submodule, self._trusted)) for submodule in submodules]
         for submodule, urls in zip(submodules, places, strict=True):
             self._check_count(source, depth=depth + 1)
             self._bring_submodule(urls, str(Path(below, submodule.path)), depth=depth + 1)
@@ -97,11 +116,20 @@ class _Fetch:
                 env=self._env,
                 patience=self._patience,
                 largest=self._limits.unpacked,
+                trusted=self._trusted,
             )
             git.run("init", "-q", "--bare", "--template=", ".")
             yield git
         finally:
             remove_tree(self._repository)
+
+    def _trust_own(self, git: Git) -> None:
+        """What the user names by naming a repository of this machine: the server it was cloned
+        from, too, which stands in a file of theirs that no commit can change."""
+        if git.source.local is not None:
+            origin = _origin_of(git, _repository_of(git.source).shared)
+            if origin is not None:
+                self._trusted = self._trusted.naming(origin.url)
 
     def _check_count(self, parent: GitUrl, *, depth: int) -> None:
         self._submodules += 1
@@ -109,12 +137,17 @@ class _Fetch:
             found = f"More than {MAX_SUBMODULES} submodules, or {MAX_DEPTH} of them in a row."
             raise FetchError(parent.shown, found)
 
-    def _bring_submodule(self, urls: tuple[GitUrl, ...], below: str, *, depth: int) -> None:
-        *nearer, last = urls
-        for url in nearer:
+    def _bring_submodule(
+        self, places: tuple[GitUrl | SlugkitError, ...], below: str, *, depth: int
+    ) -> None:
+        *nearer, last = places
+        for place in nearer:
+            assert isinstance(place, GitUrl)
             with contextlib.suppress(RefMissingError):  # then from where it is published
-                self.bring(url, below, depth=depth)
+                self.bring(place, below, depth=depth)
                 return
+        if isinstance(last, SlugkitError):
+            raise last
         self.bring(last, below, depth=depth)
 
     def _export(self, git: Git, commit: str, below: str) -> None:
@@ -139,7 +172,7 @@ def _bring_remote(git: Git) -> str:
     """Fetch as little as the server lets us; the commit that is meant."""
     ref = git.source.ref or "HEAD"
     try:
-        git.run("fetch", "-q", "--depth", "1", "--no-tags", "--", git.url, ref)
+        git.fetch(ref, options=("--depth", "1"))
         return _commit(git, "FETCH_HEAD")
     except FetchError as err:
         if not _is_missing(err):
@@ -147,8 +180,7 @@ def _bring_remote(git: Git) -> str:
         if not _ABBREVIATED.fullmatch(ref):
             raise RefMissingError(git.source, err.found) from err
     # The first digits of a commit, or one that this server hands out with its history alone.
-    everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-    git.run("fetch", "-q", "--no-tags", "--", git.url, *everything)
+    git.fetch("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
     return _commit(git, ref)
 
 
@@ -188,16 +220,21 @@ def _is_missing(err: FetchError) -> bool:
     return any(sign in err.found for sign in signs)
 
 
-def _places_of(git: Git, submodule: Submodule) -> Iterator[GitUrl]:
-    """Where a submodule may be, nearest first: a checkout of its repository has its objects."""
+def _places_of(git: Git, submodule: Submodule, trusted: Trusted) -> Iterator[GitUrl | SlugkitError]:
+    """Where a submodule may be, nearest first: a checkout of its repository has its objects.
+
+    The last may be the reason why nobody may look where its repository says.
+    """
     parent = git.source
     if parent.local is not None:
-        shared = _repository_of(parent).shared
-        kept = shared / "modules" / submodule.name
-        if ".." not in submodule.name.split("/") and is_bare(kept):
+        repository = _repository_of(parent)
+        for kept in own_copies(parent.local, repository, submodule.name, submodule.url):
             yield GitUrl(url=local_url(kept), ref=submodule.commit)
-        parent = _origin_of(git, shared) or parent
-    yield submodule_url(parent, submodule.url, submodule.commit)
+        parent = _origin_of(git, repository.shared) or parent
+    try:
+        yield submodule_url(parent, submodule.url, submodule.commit, trusted)
+    except (GitUrlError, NotTrustedError) as err:
+        yield err
 
 
 def _origin_of(git: Git, shared: Path) -> GitUrl | None:

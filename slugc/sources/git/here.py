@@ -16,25 +16,29 @@ def leads_here(url: str) -> bool:
     """Whether it names this machine's loopback, or the addresses that clouds answer under.
 
     Strangers' files (a list of buildpacks, .gitmodules) may name servers, and what answers here
-    answers because who asks is here. No name server is asked: a name may lead here all the same.
+    answers because who asks is here. No name server is asked: the addresses that names lead to
+    are judged when they are connected to (buildpack/support/peers.py).
     """
-    host = _host_of(url).rstrip(".").lower()
+    host = host_of(url)
     if host == "localhost" or host.endswith(".localhost"):
         return True
     address = _address(host)
-    return address is not None and (
-        address.is_loopback or address.is_link_local or address.is_unspecified
-    )
+    if address is None:
+        return False
+    from buildpack.support.peers import why_here  # most sources name no server by its address
+
+    return bool(why_here(address))
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host it names, in lower case; empty where that is none."""
     if "://" in url:
         try:
-            return urlsplit(url).hostname or ""
+            return (urlsplit(url).hostname or "").rstrip(".")
         except ValueError:  # of brackets that do not match: nobody connects to that
             return ""
     found = _SCP_HOST.match(url)
-    return found[1].strip("[]") if found else ""
+    return found[1].strip("[]").rstrip(".").lower() if found else ""
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, capture
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
+from buildpack.support.urls import DownloadError
 from buildpack.support.values import value
-from slugc.sources.git.urls import REMOTE, WEB, GitUrl, shown_url
+from slugc.sources.git.urls import REMOTE, WEB, GitUrl, shown_url, with_login_of
+from slugc.sources.trusted import Trusted
 
 # git asks it for a name and a password, for the server of the URL alone. Command lines are public,
 # and git would put a URL's password on those of its own helpers.
@@ -25,6 +28,9 @@ _SETTINGS = (
     ("core.autocrlf", "false"),  # the bytes that were committed, whoever builds
     ("core.eol", "lf"),
     ("fetch.recurseSubmodules", "false"),
+    ("http.followRedirects", "false"),  # we do, and look where to: see Git.fetch
+    ("fetch.uriProtocols", ""),  # a server names no other one to fetch from
+    ("transfer.bundleURI", "false"),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
 )
@@ -44,6 +50,8 @@ _OF_ANOTHER_REPOSITORY = (
     "GIT_TEMPLATE_DIR",
     "GIT_EXTERNAL_DIFF",
 )
+_FIRST_PAGE = "/info/refs?service=git-upload-pack"
+_IS_REDIRECT = re.compile(r"returned error: 30[12378]\b")
 _EXPORT_TIMEOUT = 600  # seconds; it reads from our disk
 
 
@@ -96,7 +104,8 @@ class Patience:
 class Git:
     """git in the bare repository ``directory``, for what ``source`` names.
 
-    ``env`` is that of the person who builds: their keys and proxies are what gives access.
+    ``env`` is that of the person who builds: their keys and proxies are what gives access to what
+    is ``trusted``; what is not is fetched as a stranger would.
     ``largest`` is how many bytes a file git writes may have.
     """
 
@@ -108,11 +117,50 @@ class Git:
         env: Mapping[str, str],
         patience: Patience,
         largest: int,
+        trusted: Trusted,
     ) -> None:
         self.directory, self.source = directory, source
-        self._patience, self._largest = patience, largest
-        self.url, login = without_login(source.url)
-        self._env = _environment(env, login, self.url)
+        self._patience, self._largest, self._trusted = patience, largest, trusted
+        self._users_env = env
+        self._env = _environment(env, {}, source.url)
+
+    def fetch(self, *refs: str, options: tuple[str, ...] = ()) -> None:
+        """``git fetch``, from where ``source`` says and from nowhere else.
+
+        Where the server sends us on, we look where to, and go there if we may.
+        """
+        try:
+            self._fetch(self.source.url, refs, options)
+        except FetchError as err:
+            moved = self._moved_to() if _IS_REDIRECT.search(err.found) else ""
+            if not moved:
+                raise
+            self._fetch(with_login_of(self.source, moved), refs, options)
+
+    def _fetch(self, url: str, refs: tuple[str, ...], options: tuple[str, ...]) -> None:
+        from slugc.sources.git.access import way_to  # a local repository needs none
+
+        bare, login = without_login(url)
+        self._env = _environment(self._users_env, {}, bare)
+        way = way_to(bare, self._trusted, self._users_env, self._url_settings)
+        self._env = _environment(way.env, login, bare, way.settings)
+        self.run("fetch", "-q", "--no-tags", *options, "--", way.url, *refs)
+
+    def _url_settings(self, url: str) -> Mapping[str, str]:
+        """What the user's own settings of git say of ``http`` for this URL."""
+        said = self.run("config", "--get-urlmatch", "http", url)
+        pairs = (line.partition(" ") for line in said.splitlines())
+        return {key: text for key, _, text in pairs}
+
+    def _moved_to(self) -> str:
+        from buildpack.support.download import final_url
+
+        asked = f"{self.source.url.rstrip('/')}{_FIRST_PAGE}"
+        try:
+            found = final_url(asked, peers=self._trusted.peers, timeout=self._patience.left)
+        except DownloadError as err:
+            raise FetchError(self.source.shown, err.details) from err
+        return found.removesuffix(_FIRST_PAGE) if found.endswith(_FIRST_PAGE) else ""
 
     def run(self, *arguments: str) -> str:
         """What ``git ARGUMENTS`` prints. Raises FetchError with what it said instead."""
@@ -149,9 +197,14 @@ class Git:
         )
 
 
-def _environment(env: Mapping[str, str], login: Mapping[str, str], url: str) -> Mapping[str, str]:
+def _environment(
+    env: Mapping[str, str],
+    login: Mapping[str, str],
+    url: str,
+    more: Sequence[tuple[str, str]] = (),
+) -> Mapping[str, str]:
     kept = {name: text for name, text in env.items() if name not in _OF_ANOTHER_REPOSITORY}
-    settings = list(_SETTINGS)
+    settings = [*_SETTINGS, *more]
     if login:
         parts = urlsplit(url)
         settings += [

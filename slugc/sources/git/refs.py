@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from buildpack.support.values import value
@@ -62,6 +63,31 @@ def is_bare(path: Path) -> bool:
         and _is_dir(path / "objects")
         and _is_dir(path / "refs")
     )
+
+
+def own_copies(path: Path, repository: LocalRepository, name: str, url: str) -> Iterator[Path]:
+    """Where the repository at ``path`` itself holds its submodule ``name``, nearest first.
+
+    Name and URL are a commit's words. Only what no commit can have brought is looked at: git's own
+    modules directory, and a checkout with a .git in it.
+    """
+    modules = repository.shared / "modules"
+    if _lies_in(modules / name, modules):
+        yield modules / name
+    inside = path / url
+    if url.startswith("./") and (inside / ".git").exists() and _lies_in(inside, path):
+        yield inside
+
+
+def _lies_in(path: Path, root: Path) -> bool:
+    """Whether a repository is at ``path`` with all of its objects, and both are in ``root``."""
+    real = root.resolve()
+    repository = find_repository(path) if path.resolve().is_relative_to(real) else None
+    if repository is None:
+        return False
+    objects = repository.objects.resolve()
+    borrowed = objects / "info" / "alternates"
+    return objects.is_relative_to(real) and not borrowed.exists()
 
 
 def read_commit(source: Path) -> str | None:

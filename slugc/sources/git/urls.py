@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 from buildpack.support.values import value
 from slugc.sources.git.here import leads_here
+from slugc.sources.trusted import NOBODY, NotTrustedError, Trusted, host_and_port
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd")
 LOCAL = "file"
@@ -113,29 +114,35 @@ def shown_url(text: str) -> str:
     return _QUERY.sub(r"\1?***", _LOGIN.sub("***@", text))
 
 
-def submodule_url(parent: GitUrl, text: str, commit: str) -> GitUrl:
+def submodule_url(parent: GitUrl, text: str, commit: str, trusted: Trusted = NOBODY) -> GitUrl:
     """The repository that a .gitmodules of ``parent`` names, pinned to ``commit``.
 
-    A repository from elsewhere leads to no file of this machine, and takes the password it was
-    fetched with to no other server.
+    It leads to no file and no server of this machine that the user has not named, and takes the
+    password its parent was fetched with to no other server.
     """
+    found = GitUrl(url=_named_by(parent, text), ref=commit)
+    if found.local is not None:
+        if not trusted.holds(found.local):
+            reason = "A submodule comes from the same repository, or from a server; this is a\n"
+            place = str(found.local.parent)
+            raise NotTrustedError(text, f"{reason}place of the machine that builds.", place)
+    elif leads_here(found.url) and not trusted.names_port(found.url):
+        reason = "A submodule may not come from the machine that builds."
+        raise NotTrustedError(text, reason, host_and_port(found.url))
+    return found
+
+
+def _named_by(parent: GitUrl, text: str) -> str:
     if text.startswith(("./", "../")):
-        return GitUrl(url=_beside(parent, text), ref=commit)
+        return _beside(parent, text)
     if "://" not in text and not _SCP_LIKE.fullmatch(text):
         if parent.local is None or not text.startswith("/"):
             raise GitUrlError(text, "A submodule of a repository from elsewhere must come from\n"
                               "there, too; this is a path of the machine that builds.")  # fmt: skip
-        return GitUrl(url=local_url(Path(text)), ref=commit)
-    found = parse_git_url(text)
+        return local_url(Path(text))
     if "#" in text:
         raise GitUrlError(text, "A submodule's commit is the one its repository names.")
-    if found.local is not None and parent.local is None:
-        raise GitUrlError(text, "A submodule of a repository from elsewhere may not be a file\n"
-                          "of the machine that builds.")  # fmt: skip
-    if leads_here(found.url) and parent.local is None and not leads_here(parent.url):
-        raise GitUrlError(text, "A submodule of a repository from elsewhere may not come from the\n"
-                          "machine that builds.")  # fmt: skip
-    return GitUrl(url=_with_login_of(parent, found.url), ref=commit)
+    return with_login_of(parent, parse_git_url(text).url)
 
 
 def _beside(parent: GitUrl, text: str) -> str:
@@ -161,7 +168,7 @@ def _climbed(path: str, text: str, parent: GitUrl) -> str:
     return "/".join(parts)
 
 
-def _with_login_of(parent: GitUrl, url: str) -> str:
+def with_login_of(parent: GitUrl, url: str) -> str:
     """``url`` with the name and password of ``parent``, if both are of one server."""
     mine, theirs = urlsplit(parent.url), urlsplit(url)
     host = mine.netloc.rpartition("@")[2]

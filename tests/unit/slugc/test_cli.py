@@ -151,6 +151,7 @@ def request(tmp_path: Path, **given: object) -> BuildRequest:
         "max_size": "500M",
         "warn_size": "300M",
         "strict_secrets": False,
+        "trust": (),
         "network": "on",
         "memory": None,
         "cpus": None,

@@ -20,6 +20,7 @@ from slugc.buildpacks.choice import (
 from slugc.buildpacks.registry import Registry, RegistryError
 from slugc.buildpacks.spec import OWN, BuildpackKind, BuildpackSpec, Known, parse_spec
 from slugc.small_file import SmallFileError
+from slugc.sources.trusted import parse_trusted
 
 GIT = "https://host/owner/pack#v1"
 INSTALLED = BuildpackSpec(
@@ -191,9 +192,33 @@ def test_app_json_names_buildpacks_by_url_and_by_name(tmp_path: Path) -> None:
 
     assert choose(tmp_path).specs == (
         INSTALLED,
-        BuildpackSpec(kind=BuildpackKind.GIT, location=GIT),
+        BuildpackSpec(kind=BuildpackKind.GIT, location=GIT, is_named=False),
         OWN,
     )
+
+
+def test_who_named_a_buildpack_is_remembered(tmp_path: Path) -> None:
+    """With the rights of the person who builds is fetched what they have named."""
+    (tmp_path / ".buildpacks").write_text(GIT)
+
+    def is_named(asked: Choice | None) -> bool:
+        return choose(tmp_path, asked).specs[0].is_named
+
+    assert is_named(ask(GIT))
+    assert is_named(ask(env=GIT))
+    assert not is_named(ask(config=GIT))
+    assert not is_named(None)
+
+
+def test_a_list_may_lead_here_where_the_user_has_named_the_place(tmp_path: Path) -> None:
+    (tmp_path / ".buildpacks").write_text("http://localhost:8000/x.tgz")
+
+    trusted = parse_trusted(["localhost:8000"], env={}, cwd=tmp_path)
+    found = choose_buildpacks(None, tmp_path, installed=(), known=lambda: REGISTRY, trusted=trusted)
+
+    assert sources(found) == ["http://localhost:8000/x.tgz"]
+    with pytest.raises(BuildpackListError):
+        choose(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from slugc.sources.download import downloaded
 from slugc.sources.fetching import fetch_archive
 from slugc.sources.git.program import FetchError, FetchTimeoutError
 from slugc.sources.source import Source, SourceKind, parse_source, stage_source
+from slugc.sources.trusted import NOBODY
 from tests.faults.tar_blocks import END, file, gz
 
 TARBALL = gz(file(b"app-1.0/Procfile", b"web: x\n") + END)
@@ -81,7 +82,13 @@ def test_one_that_is_cut_short_is_no_damaged_archive(server: str, tmp_path: Path
 def test_one_that_is_too_large_is_not_fetched_to_its_end(server: str, tmp_path: Path) -> None:
     with (
         pytest.raises(ArchiveLimitError) as caught,
-        downloaded(f"{server}/big.tgz", tmp_path / "file", timeout=5, largest=1000),
+        downloaded(
+            f"{server}/big.tgz",
+            tmp_path / "file",
+            timeout=5,
+            largest=1000,
+            peers=NOBODY.naming(server).peers,
+        ),
     ):
         pass
     assert (caught.value.what, caught.value.limit) == ("packed bytes", 1000)

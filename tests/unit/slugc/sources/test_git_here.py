@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from slugc.sources.git.here import leads_here
-from slugc.sources.git.urls import GitUrl, GitUrlError, local_url, submodule_url
+from slugc.sources.git.urls import GitUrl, local_url, submodule_url
+from slugc.sources.trusted import NOBODY, NotTrustedError
 
 COMMIT = "0" * 40
 HERE = [
@@ -50,11 +51,19 @@ def test_elsewhere(url: str) -> None:
     assert not leads_here(url)
 
 
-def test_a_submodule_leads_here_only_from_here() -> None:
+def test_a_submodule_leads_here_only_where_the_user_has_named_it() -> None:
     there = GitUrl(url="https://example.com/app.git", ref="")
-    here = GitUrl(url="http://127.0.0.1:8000/app.git", ref="")
     own = GitUrl(url=local_url(Path("/srv/app")), ref="")
-    with pytest.raises(GitUrlError) as caught:
-        submodule_url(there, HERE[0], COMMIT)
-    assert "may not come from the\nmachine that builds." in caught.value.text()
-    assert [submodule_url(parent, HERE[0], COMMIT).url for parent in (here, own)] == [HERE[0]] * 2
+    named = NOBODY.naming("http://127.0.0.1:8000/app.git")
+    for parent in (there, own):
+        with pytest.raises(NotTrustedError) as caught:
+            submodule_url(parent, HERE[0], COMMIT, NOBODY.naming(parent.url))
+        assert caught.value.exit_code == 65
+        assert caught.value.text() == (
+            "http://127.0.0.1:8000/x.git is not fetched for a source that names it\n\n"
+            "A submodule may not come from the machine that builds.\n\n"
+            "If you want it to be, say so: slugc build --trust 127.0.0.1:8000"
+        )
+        assert submodule_url(parent, HERE[0], COMMIT, named).url == HERE[0]
+    with pytest.raises(NotTrustedError):  # another port of this machine is another server
+        submodule_url(there, "http://127.0.0.1:6379/x", COMMIT, named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from slugc.archive.limits import Limits
 from slugc.sources.git.fetch import fetch_git
 from slugc.sources.git.program import FetchError
 from slugc.sources.git.urls import GitUrl, GitUrlError, local_url, parse_git_url, submodule_url
+from slugc.sources.trusted import NOBODY, NotTrustedError, Trusted
 from tests.git_server import ENV, commit_files, git, host_of, make_repository, serving
 
 COMMIT = "0" * 40
@@ -30,8 +32,11 @@ def served(tmp_path: Path) -> Path:
     return served
 
 
-def files(url: str, target: Path, limits: Limits | None = None) -> set[str]:
-    fetch_git(parse_git_url(url), target, env=ENV, limits=limits or Limits())
+def files(
+    url: str, target: Path, limits: Limits | None = None, trusted: Trusted = NOBODY
+) -> set[str]:
+    allowed = trusted.naming(url)
+    fetch_git(parse_git_url(url), target, env=ENV, limits=limits or Limits(), trusted=allowed)
     return {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
 
 
@@ -59,16 +64,87 @@ def test_submodules_of_a_local_repository_come_from_its_own_checkout(
     assert files(local_url(tmp_path / "clone"), tmp_path / "out") == ALL
 
 
-def test_submodules_of_a_local_repository_may_lie_beside_it(served: Path, tmp_path: Path) -> None:
+def test_submodules_of_a_local_repository_lie_beside_it_only_where_that_is_trusted(
+    served: Path, tmp_path: Path
+) -> None:
     git(served, "clone", "-q", "--bare", "app", "app.git")
 
-    assert files(local_url(served / "app.git"), tmp_path / "out") == ALL
+    with pytest.raises(NotTrustedError) as caught:
+        files(local_url(served / "app.git"), tmp_path / "out")
+    assert caught.value.text() == (
+        "../lib is not fetched for a source that names it\n\n"
+        "A submodule comes from the same repository, or from a server; this is a\n"
+        "place of the machine that builds.\n\n"
+        f"If you want it to be, say so: slugc build --trust {served}"
+    )
+    trusted = NOBODY.holding(served)
+    assert files(local_url(served / "app.git"), tmp_path / "two", trusted=trusted) == ALL
+
+
+def _names_submodule(app: Path, name: str, url: str, commit: str) -> None:
+    """A commit of ``app`` with a submodule ``x``, whatever it may lead to."""
+    text = f'[submodule "{name}"]\n\tpath = x\n\turl = {url}\n'
+    (app / ".gitmodules").write_text(text)
+    git(app, "add", ".gitmodules")
+    git(app, "update-index", "--add", "--cacheinfo", f"160000,{commit},x")
+    git(app, "commit", "-q", "-m", "x")
+
+
+@pytest.mark.parametrize("name", ["{secret}", "../../../secret.git"])
+def test_a_submodules_name_leads_to_no_other_repository(tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "secret.git"
+    make_repository(tmp_path / "secret", password="canary")
+    git(tmp_path, "clone", "-q", "--bare", "secret", "secret.git")
+    make_repository(tmp_path / "app")
+    commit = git(tmp_path / "secret", "rev-parse", "HEAD")
+    _names_submodule(tmp_path / "app", name.format(secret=secret), "../nothing", commit)
+
+    with pytest.raises(NotTrustedError):
+        files(local_url(tmp_path / "app"), tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("password"))
+
+
+@pytest.mark.parametrize("trap", ["bare", "link", "objects", "alternates"])
+def test_a_place_in_the_tree_leads_to_no_other_repository(tmp_path: Path, trap: str) -> None:
+    """Whatever a commit, or who packed the directory, has put there."""
+    make_repository(tmp_path / "secret", password="canary")
+    commit = git(tmp_path / "secret", "rev-parse", "HEAD")
+    app, objects = tmp_path / "app", tmp_path / "secret" / ".git" / "objects"
+    make_repository(app)
+    _names_submodule(app, "x", "./in", commit)
+    if trap == "link":
+        (app / "in").symlink_to(tmp_path / "secret")
+    elif trap == "bare":
+        git(tmp_path, "clone", "-q", "--bare", "secret", "app/in")
+    else:
+        git(app, "init", "-q", "in")
+    if trap == "objects":
+        shutil.rmtree(app / "in/.git/objects")
+        (app / "in/.git/objects").symlink_to(objects)
+    if trap == "alternates":
+        (app / "in/.git/objects/info/alternates").write_text(f"{objects}\n")
+
+    with pytest.raises(NotTrustedError):
+        files(local_url(app), tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("password"))
+
+
+def test_a_checkout_in_the_tree_is_the_repositorys_own(tmp_path: Path) -> None:
+    make_repository(tmp_path / "app" / "in", own="x")
+    commit = git(tmp_path / "app" / "in", "rev-parse", "HEAD")
+    git(tmp_path / "app", "init", "-q", "-b", "main")
+    _names_submodule(tmp_path / "app", "x", "./in", commit)
+
+    assert files(local_url(tmp_path / "app"), tmp_path / "out") == {".gitmodules", "x/own"}
 
 
 def test_the_limits_hold_for_all_of_them_together(served: Path, tmp_path: Path) -> None:
-    assert len(files(local_url(served / "app"), tmp_path / "out", Limits(entries=9))) == 5
+    app, trusted = local_url(served / "app"), NOBODY.holding(served)
+    git(served / "app", "submodule", "deinit", "-q", "-f", "vendor/lib")
+    shutil.rmtree(served / "app/.git/modules")
+    assert len(files(app, tmp_path / "out", Limits(entries=9), trusted)) == 5
     with pytest.raises(ArchiveLimitError):
-        files(local_url(served / "app"), tmp_path / "two", Limits(entries=8))
+        files(app, tmp_path / "two", Limits(entries=8), trusted)
 
 
 def test_a_submodule_that_is_not_to_be_checked_out_stays_empty(
@@ -108,7 +184,7 @@ def test_a_repository_from_elsewhere_does_not_lead_here(
     url = url.format(lib=str(served / "lib").lstrip("/"))
     git(served / "app", "config", "-f", ".gitmodules", "submodule.vendor/lib.url", url)
     commit_files(served / "app")
-    with serving(served) as web, pytest.raises(GitUrlError) as caught:
+    with serving(served) as web, pytest.raises((GitUrlError, NotTrustedError)) as caught:
         files(f"http://{host_of(web)}/app", tmp_path / "out")
     assert caught.value.exit_code == 65
 
@@ -141,7 +217,8 @@ def test_a_gitmodules_that_is_a_link_is_not_followed(served: Path, tmp_path: Pat
     ],
 )
 def test_where_a_submodule_is(parent: str, text: str, expected: str) -> None:
-    found = submodule_url(parse_git_url(parent), text, COMMIT)
+    trusted = NOBODY.holding(Path("/srv"))
+    found = submodule_url(parse_git_url(parent), text, COMMIT, trusted)
     assert found == GitUrl(url=expected, ref=COMMIT)
 
 

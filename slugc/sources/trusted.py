@@ -1,0 +1,145 @@
+"""What a source may have fetched with the rights of the person who builds.
+
+A source names repositories and tarballs: .gitmodules, .buildpacks, app.json. Whoever wrote those
+files need not be the one who builds. So what they name is fetched as a stranger would fetch it,
+from elsewhere alone: without keys, passwords and credential helpers, from no address and no
+repository of this machine. What the person names is fetched with all they have, and so is what the
+source names on the same host, or at a place given with --trust.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
+from buildpack.support.values import value
+from slugc.sources.git.here import host_of
+
+if TYPE_CHECKING:
+    from buildpack.support.peers import Peers, Place
+
+OPTION = "--trust"
+VARIABLE = "SLUGC_TRUST"
+
+_PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418}
+
+
+class TrustError(UsageError):
+    """--trust names no host and no directory."""
+
+    id = "trust"
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        super().__init__(
+            f"'{printable(word)}' is neither a host nor a directory that is there",
+            resolution=f"slugc build {OPTION} git.example.org\n"
+            f"slugc build {OPTION} localhost:8000\nslugc build {OPTION} /srv/git",
+        )
+
+
+class NotTrustedError(SlugkitError):
+    """A source names a place that would be reached with the user's rights."""
+
+    exit_code = ExitCode.DATA
+    id = "not-trusted"
+
+    def __init__(self, url: str, found: str, place: str) -> None:
+        self.url, self.found, self.place = url, found, place
+        super().__init__(
+            f"{printable_path(url)} is not fetched for a source that names it",
+            details=found,
+            resolution=f"If you want it to be, say so: slugc build {OPTION} {printable(place)}",
+        )
+
+
+@value
+class Trusted:
+    """Hosts and directories that the person who builds has named."""
+
+    hosts: frozenset[Place] = frozenset()
+    directories: tuple[Path, ...] = ()
+
+    def naming(self, url: str) -> Trusted:
+        """With the host of a URL that the user gave."""
+        host = host_of(url)
+        places = frozenset({(host, port_of(url))}) if host else frozenset()
+        return Trusted(hosts=self.hosts | places, directories=self.directories)
+
+    def holding(self, directory: Path) -> Trusted:
+        """With a directory that the user gave, and all that lies in it."""
+        real = directory.resolve()
+        return Trusted(hosts=self.hosts, directories=(*self.directories, real))
+
+    def names(self, url: str) -> bool:
+        """Whether its host may be asked with the user's keys and passwords."""
+        host = host_of(url)
+        return bool(host) and any(host == named for named, _ in self.hosts)
+
+    def names_port(self, url: str) -> bool:
+        """Whether it may be this machine: there, one port is not as good as another."""
+        return bool({(host_of(url), port_of(url)), (host_of(url), None)} & self.hosts)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a place of this machine is in a directory that the user named."""
+        real = path.resolve()
+        return any(real.is_relative_to(directory) for directory in self.directories)
+
+    @property
+    def peers(self) -> Peers:
+        """Whom to connect to for what a source names."""
+        from buildpack.support.peers import Peers
+
+        hint = (
+            "A source, and a server that sends us on, may name places elsewhere alone. If you\n"
+            f"mean this one, say so: slugc build {OPTION} {{host}}"
+        )
+        return Peers(named=self.hosts, hint=hint)
+
+
+NOBODY = Trusted()
+
+
+def host_and_port(url: str) -> str:
+    """As it is written after --trust."""
+    host = host_of(url)
+    shown = f"[{host}]" if ":" in host else host
+    usual = _PORTS.get(urlsplit(url).scheme if "://" in url else "ssh")
+    port = port_of(url)
+    return shown if port in {0, usual} else f"{shown}:{port}"
+
+
+def port_of(url: str) -> int:
+    """The port a URL leads to; 0 where that is none."""
+    parts = urlsplit(url if "://" in url else "ssh://host")
+    try:
+        return parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return 0
+
+
+def parse_trusted(words: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Trusted:
+    """What ``--trust`` and SLUGC_TRUST (with commas between) name."""
+    found = Trusted()
+    for word in (*words, *filter(None, env.get(VARIABLE, "").split(","))):
+        found = _with(found, word.strip(), cwd)
+    return found
+
+
+def _with(found: Trusted, word: str, cwd: Path) -> Trusted:
+    if "://" not in word and (word.startswith((".", "~")) or "/" in word):
+        directory = Path(os.path.normpath(cwd / Path(word).expanduser()))
+        if not directory.is_dir():
+            raise TrustError(word)
+        return found.holding(directory)
+    url = word if "://" in word else f"x://{word}"
+    host = host_of(url)
+    if not host or word.startswith("-"):
+        raise TrustError(word)
+    return Trusted(
+        hosts=found.hosts | {(host, port_of(url) or None)}, directories=found.directories
+    )
