@@ -94,7 +94,7 @@ class Notes:
     def _is_held(self, name: str) -> bool:
         lock = os.open(self._lock(name), os.O_RDWR | os.O_CLOEXEC)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # two who look see the same
         except BlockingIOError:
             return True
         finally:

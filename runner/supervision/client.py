@@ -56,13 +56,13 @@ def supervisor_dir(app_dir: Path) -> Path:
 
 
 def is_supervised(directory: Path) -> bool:
-    """Whether a keeper or a supervisor lives: who does holds the lock."""
+    """Whether a keeper or a supervisor lives: who does holds the lock. Any number may look."""
     try:
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -110,7 +110,9 @@ def ask(
 
 def _after(request: Event) -> Event:
     """What to ask a successor for: a restart that was begun is not begun again."""
-    return request if request.get("do") in _QUESTIONS else {"do": "reconcile"}
+    if request.get("do") in _QUESTIONS:
+        return request
+    return {"do": "reconcile"}
 
 
 def _events(connection: socket.socket, deadline: float | None) -> Iterator[Event]:

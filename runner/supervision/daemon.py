@@ -14,6 +14,7 @@ import os
 import resource
 import selectors
 import socket
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -27,14 +28,23 @@ from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
 from runner.metrics.gauges import Gauges
 from runner.metrics.rows import usage_rows
+from runner.schedule.scheduling import Scheduling
+from runner.schedule.words import SCHEDULER
 from runner.signals import StopSignals
 from runner.supervision.control import Client, Control
 from runner.supervision.duties import Duties, Duty
-from runner.supervision.fd_store import KeptFds, inherited, supervisor_argv
+from runner.supervision.fd_store import (
+    KeptFds,
+    inherited,
+    ready_for_signals,
+    supervisor_argv,
+)
 from runner.supervision.front import LastingRouter
 from runner.supervision.live import Event
 from runner.supervision.reconcile import Place, Rolling
 from runner.supervision.records import Records
+from runner.supervision.router_log import ROUTER, RouterLog
+from runner.supervision.start import MOST_ERRORS
 from runner.supervision.supply import Material, Supply
 from runner.supervision.upkeep import Upkeep, named
 from runner.supervision.wanted import Wanted, read_wanted
@@ -55,7 +65,11 @@ class Daemon:
         self._dir = self._app_dir / "supervisor"
         self._fds = fds
         self._selector = selectors.DefaultSelector()
-        self._log = AppLog(self._app_dir / "log")  # runner/logbook/place.py
+        self._router_log = RouterLog(lambda: self._upkeep, selector=self._selector)
+        self._log = AppLog(  # runner/logbook/place.py
+            self._app_dir / "log", translators={ROUTER: self._router_log.translator}
+        )
+        self._router_log.write_to(self._log)
         self._draining = Draining(self._app_dir, env)
         self._supply = Supply(self._home, self._fds)
         self._wanted: Wanted | None = None
@@ -66,6 +80,17 @@ class Daemon:
 
     def run(self) -> None:
         """Until nothing is wanted any more and nothing runs."""
+        with StopSignals() as signals:
+            signals.hold()
+            ready_for_signals()
+            self._signals = signals
+            self._take_over()
+            while not self._is_over():
+                self._attend_one_round()
+        self._end()
+
+    def _take_over(self) -> None:
+        """Go on with what our predecessor left, or begin."""
         self._engine = LastingEngine(
             self._env, fds=self._fds, notify=lambda text: self._log.system("supervisor", text)
         )
@@ -76,24 +101,18 @@ class Daemon:
         self._upkeep = self._make_upkeep()
         self._duties = Duties(self._make_duties())
         keys = set(self._log.recover())
-        with StopSignals() as signals:
-            signals.hold()
-            self._signals = signals
-            self._selector.register(signals, selectors.EVENT_READ, signals.drain)
-            self._selector.register(self._fds.keeper, selectors.EVENT_READ, self._attend_keeper)
-            self._watch_network()
-            self._control = Control(self._dir, selector=self._selector, handle=self._handle)
-            self._read_wanted()
-            self._upkeep.adopt()
-            known = {live.container.id for live in self._upkeep.lives.values()}
-            for key in keys - known:
-                self._log.close_container(key)
-            self._upkeep.want(self._wanted)
-            gc.collect()
-            gc.freeze()  # what is there now stays
-            while not self._is_over():
-                self._attend_one_round()
-        self._end()
+        self._selector.register(self._signals, selectors.EVENT_READ, self._signals.drain)
+        self._selector.register(self._fds.keeper, selectors.EVENT_READ, self._attend_keeper)
+        self._watch_network()
+        self._control = Control(self._dir, selector=self._selector, handle=self._handle)
+        self._read_wanted()
+        self._upkeep.adopt()
+        self._upkeep.want(self._wanted)
+        known = {live.container.id for live in self._upkeep.lives.values()}
+        for key in keys - known - self._router_log.keys:
+            self._log.close_container(key)
+        gc.collect()
+        gc.freeze()  # what is there now stays
 
     def _make_upkeep(self) -> Upkeep:
         return Upkeep(
@@ -110,6 +129,14 @@ class Daemon:
         """Beside keeping containers."""
         return (
             self._draining,
+            self._router_log,
+            Scheduling(
+                self._home,
+                self._number,
+                self._env,
+                say=lambda text: self._log.system(SCHEDULER, text),
+                is_open=lambda: not self._is_stopping,
+            ),
             Gauges(
                 self._upkeep.lives.values,
                 self._log.system,
@@ -186,12 +213,15 @@ class Daemon:
         settings = self._wanted.settings
         if self._router is None:
             self._router = LastingRouter(
-                caddy, directory=self._engine.run.sockets / "router", fds=self._fds
+                caddy,
+                directory=self._engine.run.sockets / "router",
+                fds=self._fds,
+                log=self._router_log,
             )
         self._unwatch_front()
         try:
-            for line in self._router.listen_on(settings.bind, settings.port):
-                self._log.system("router", line)
+            for line in self._router.listen_on(settings.bind, settings.port, settings.rules):
+                self._log.system(ROUTER, line)
         finally:
             self._upkeep.front = self._router
             self._upkeep.strategies = {WEB: Rolling()}
@@ -209,20 +239,33 @@ class Daemon:
             case "usage":
                 lives = tuple(self._upkeep.lives.values())
                 rows = usage_rows(self._upkeep.snapshot(), lives)
-                client.send({"event": "usage", "containers": rows})
+                requests = self._router_log.rows()
+                client.send({"event": "usage", "containers": rows, "requests": requests})
                 client.is_open = False
                 return
-            case "restart":
+            case "restart" | "kill" as what:
                 words = request.get("names")
-                names = words if isinstance(words, list) else []
-                found = self._upkeep.restart(named(str(each) for each in names))
-                client.send({"event": "restarting", "names": found})
-            case "kill":
-                self._upkeep.kill_all()
+                names = [str(each) for each in words] if isinstance(words, list) else []
+                self._replace(client, names, at_once=what == "kill")
             case _:
-                self._read_wanted()
-                self._upkeep.want(None if self._is_stopping else self._wanted)
+                self._want_again()
         client.is_waiting = True
+
+    def _replace(self, client: Client, names: Sequence[str], *, at_once: bool) -> None:
+        """Those containers by others, all without names. At once and all: by what is wanted now,
+        which may be nothing."""
+        if at_once and not names:
+            self._want_again()
+        else:
+            found = self._upkeep.restart(named(names))
+            client.send({"event": "restarting", "names": found})
+        if at_once:
+            self._upkeep.reconcile()
+            self._upkeep.kill_all(named(names))
+
+    def _want_again(self) -> None:
+        self._read_wanted()
+        self._upkeep.want(None if self._is_stopping else self._wanted)
 
     def _settle(self) -> None:
         self._control.finish_waiting(
@@ -283,7 +326,7 @@ class Daemon:
         self._unwatch_front()
         try:
             for line in self._router.attend():
-                self._log.system("router", line)
+                self._log.system(ROUTER, line)
         finally:
             self._watch_front()
 
@@ -316,8 +359,17 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def _bound_errors() -> None:
+    """A supervisor that dies again and again must not fill the disk with why."""
+    errors = sys.stderr.fileno()
+    status = os.fstat(errors)
+    if stat.S_ISREG(status.st_mode) and status.st_size > MOST_ERRORS:
+        os.ftruncate(errors, 0)
+
+
 def main(argv: Sequence[str]) -> int:
     number, _, keeper, *words = argv
+    _bound_errors()
     gc.set_threshold(50_000)
     _allow_open_files()
     os.set_inheritable(int(keeper), False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LOCK = "lock"
 """The lock of the app's supervisor/ directory; keeper and supervisor hold it together."""
 
@@ -54,6 +56,7 @@ class KeptFds:
         The process stays the same, so what it started stays its, and so do its descriptors.
         """
         become_subreaper()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until the keeper is ready for them
         for descriptor in self._kept.values():
             os.set_inheritable(descriptor, True)
         command = keeper_argv(self._kept, argv)
@@ -80,6 +83,11 @@ def keeper_argv(kept: Mapping[str, int], argv: Sequence[str]) -> list[str]:
 def supervisor_argv(app: int) -> list[str]:
     """The command line of the supervisor of the app with that number."""
     return [sys.executable, "-m", "runner.supervision.daemon", str(app)]
+
+
+def ready_for_signals() -> None:
+    """To be called by a supervisor that can be told to stop: it was born with them blocked."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def become_subreaper() -> None:

@@ -12,21 +12,27 @@ SOCK_SEQPACKET pair whose other end the supervisor has:
 PROGRAM gets ``--keeper FD`` and every ``NAME=FD`` at its end: it holds all of them from its first
 moment, so that there is none at which the keeper may not be killed. When it exits with 0 it meant
 to, and so does the keeper; however else it ends, it is started again. SIGTERM and SIGHUP are passed
-on to it.
+on to it, also by one that is started after they came: only a supervisor ends containers gently. It
+is born with them blocked, and unblocks them when it is ready for them.
 """
 
 from __future__ import annotations
 
 import array
 import os
+import resource
 import signal
 import socket
 import sys
 import time
 
 STEADY = 2.0  # seconds a supervisor lived after which its end is not the last one's again
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_NAP = 0.1, 5.0, 0.25
+ROOM_PAUSE = 1.0
+LAST_TRIES = 3  # supervisors that may die of stopping
 MESSAGE_SIZE = 512
+MOST_FILES = 65536
+STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Keeper:
@@ -41,35 +47,69 @@ class Keeper:
 
     def run(self) -> int:
         """Keep a supervisor running until one ends as it meant to; its exit code."""
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in STOPPING:
             signal.signal(number, self._pass_on)
         signal.signal(signal.SIGCHLD, self._reap)
-        quick = 0
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        quick = failed_to_stop = 0
         while True:
             began = time.monotonic()
             self._serve(self._start())
             code = self._wait()
-            if code == 0 or self.stopping:
+            failed_to_stop += self.stopping
+            if code == 0 or failed_to_stop == LAST_TRIES:
                 return code
             quick = quick + 1 if time.monotonic() - began < STEADY else 1
-            time.sleep(pause_before(quick))
+            self._pause(pause_before(quick))
+
+    def _pause(self, seconds: float) -> None:
+        """A signal to stop is not made to wait."""
+        until = time.monotonic() + seconds
+        while not self.stopping and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_NAP))
 
     def _start(self) -> socket.socket:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid = os.fork()
-        if self.pid == 0:
+        """Start one, however long the machine has no room for a process more."""
+        while True:
             try:
-                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                    signal.signal(number, signal.SIG_DFL)
-                for descriptor in (theirs.fileno(), *self.kept.values()):
-                    os.set_inheritable(descriptor, True)
-                words = [f"{name}={descriptor}" for name, descriptor in self.kept.items()]
-                argv = [*self.argv, "--keeper", str(theirs.fileno()), *words]
-                os.execv(argv[0], argv)  # noqa: S606  # nothing of ours can be imported here
-            finally:
-                os._exit(127)
+                supervisor = self._try_to_start()
+            except OSError:
+                time.sleep(ROOM_PAUSE)
+            else:
+                if self.stopping:  # it came before there was anybody to pass it on to
+                    self._pass_on(signal.SIGTERM, None)
+                return supervisor
+
+    def _try_to_start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Before the fork: what came to the child before it is another program would be lost, and
+        # so would its own end, if that were told before we know its number.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPPING, signal.SIGCHLD))
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                self._become_supervisor(theirs)
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPPING, signal.SIGCHLD))
         theirs.close()
         return ours
+
+    def _become_supervisor(self, keeper: socket.socket) -> None:
+        try:
+            for number in (*STOPPING, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            for descriptor in (keeper.fileno(), *self.kept.values()):
+                os.set_inheritable(descriptor, True)
+            words = [f"{name}={descriptor}" for name, descriptor in self.kept.items()]
+            argv = [*self.argv, "--keeper", str(keeper.fileno()), *words]
+            os.execv(argv[0], argv)  # noqa: S606  # nothing of ours can be imported here
+        finally:
+            os._exit(127)
 
     def _serve(self, supervisor: socket.socket) -> None:
         """Do as it says until it is gone."""
@@ -126,7 +166,10 @@ class Keeper:
     def _pass_on(self, number: int, frame: object) -> None:
         self.stopping = True
         if self.pid:
-            os.kill(self.pid, signal.SIGTERM)
+            try:
+                os.kill(self.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                return  # it has ended and is cleared away already; the next one is told
 
 
 def pause_before(quick: int) -> float:
@@ -141,6 +184,9 @@ def main(argv: list[str]) -> int:
         name, _, number = word.rpartition("=")
         os.set_inheritable(int(number), False)
         kept[name] = int(number)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))  # one or two for each container
     return Keeper(kept, argv[at + 1 :]).run()
 
 

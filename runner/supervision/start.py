@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from runner.supervision.fd_store import LOCK, become_subreaper, keeper_argv, sup
 
 # What a supervisor needs of the environment; the rest may hold secrets, and is not its business.
 _PASSED = ("PATH", "HOME", "LANG", "SLUGKIT_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
-_MOST_ERRORS = 1024 * 1024
+MOST_ERRORS = 1024 * 1024
+_TRIES, _PAUSE = 100, 0.002  # seconds
 
 
 def supervisor_env(env: Mapping[str, str]) -> dict[str, str]:
@@ -26,14 +28,24 @@ def start_keeper(number: int, directory: Path, env: Mapping[str, str]) -> bool:
     """Start it for the app with that number; False when there is one already."""
     lock = open_lock(directory)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _is_free(lock):
             return False
         _start(number, directory, lock, supervisor_env(env))
         return True
     finally:
         os.close(lock)
+
+
+def _is_free(lock: int) -> bool:
+    """Take it. Who only looks whether it is held (``is_supervised``) holds it for a moment."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        else:
+            return True
+    return False
 
 
 def open_lock(directory: Path) -> int:
@@ -65,7 +77,7 @@ def _start(number: int, directory: Path, lock: int, env: Mapping[str, str]) -> N
 def _become_keeper(number: int, directory: Path, lock: int, env: Mapping[str, str]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     errors = os.open(directory / "errors", flags, 0o600)
-    if os.fstat(errors).st_size > _MOST_ERRORS:
+    if os.fstat(errors).st_size > MOST_ERRORS:
         os.ftruncate(errors, 0)
     nothing = os.open(os.devnull, os.O_RDWR)
     kept = os.dup(lock)

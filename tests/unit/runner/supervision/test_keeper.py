@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.supervision.fd_store import keeper_argv
-from runner.supervision.keeper import LONGEST_PAUSE, pause_before
+from runner.supervision.keeper import LONGEST_PAUSE, Keeper, pause_before
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[4]
 SUPERVISOR = """
 import os, signal, socket, sys
 sys.path.insert(0, {root!r})
-from runner.supervision.fd_store import KeptFds, inherited
+from runner.supervision.fd_store import KeptFds, inherited, ready_for_signals
 at = sys.argv.index("--keeper") + 1
 fds = KeptFds(socket.socket(fileno=int(sys.argv[at])), inherited(sys.argv[at + 1 :]))
 def say(text):
@@ -78,6 +79,7 @@ def leave(*_):
     say("left")
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
+ready_for_signals()
 say("here ")
 while True:
     signal.pause()
@@ -148,3 +150,123 @@ def test_what_it_is_started_with(tmp_path: Path) -> None:
     assert argv[3].endswith("keeper.py")
     assert argv[4:] == ["lock=5", "--", "python", "-m", "x"]
     assert os.access(argv[3], os.R_OK)
+
+
+READY = """
+def leave(*_):
+    say("left")
+    sys.exit(0)
+def be_ready():
+    signal.signal(signal.SIGTERM, leave)
+    ready_for_signals()
+"""
+
+
+def test_sigterm_waits_for_a_supervisor_that_is_not_ready_yet(tmp_path: Path) -> None:
+    body = f"""
+{READY}
+say("here ")
+import time
+until = time.monotonic() + 0.5
+while time.monotonic() < until:
+    time.sleep(0.1)
+be_ready()
+signal.pause()
+"""
+    keeper, said = run_keeper(tmp_path, body)
+    wait_for(keeper, said, "here ")
+    keeper.send_signal(signal.SIGTERM)
+    assert ended(keeper) == (0, b"")
+    assert said.read_text() == "here left"
+
+
+def test_sigterm_between_two_supervisors_reaches_the_next_one_at_once(tmp_path: Path) -> None:
+    """Nobody else ends containers gently."""
+    body = f"""
+{READY}
+say("x")
+if os.path.getsize({str(tmp_path / "said")!r}) < 7:
+    sys.exit(3)
+be_ready()
+signal.pause()
+"""
+    keeper, said = run_keeper(tmp_path, body)
+    wait_for(keeper, said, "xxxxxx")
+    keeper.send_signal(signal.SIGTERM)
+    assert ended(keeper) == (0, b"")
+    assert said.read_text() == "xxxxxxxleft"
+
+
+def test_without_room_for_a_process_it_waits_until_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def fork() -> int:
+        asked.append(1)
+        if len(asked) < 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return 4321
+
+    monkeypatch.setattr("os.fork", fork)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    found = Keeper({}, ["/bin/true"])
+    found._start().close()
+    assert (len(asked), found.pid) == (3, 4321)
+
+
+def test_a_supervisor_that_was_cleared_away_takes_no_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def kill(pid: int, number: int) -> None:
+        raise ProcessLookupError(pid)
+
+    monkeypatch.setattr("os.kill", kill)
+    found = Keeper({}, ["/bin/true"])
+    found.pid = 4321
+    found._pass_on(signal.SIGTERM, None)
+    assert found.stopping
+
+
+def test_it_may_hold_as_many_descriptors_as_its_supervisor(tmp_path: Path) -> None:
+    """One or two for each container; 1024, the usual limit, is soon reached."""
+    body = """
+import resource
+numbers = [int(n) for n in fds.names]
+say(f"{len(numbers)} ")
+if len(numbers) < 1100:
+    reader, writer = os.pipe()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    for n in range(1100):
+        fds.store(str(n), os.dup(reader))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4096:
+        pytest.skip("the machine allows no more")
+    limited = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        keeper_process, said = run_keeper(tmp_path, body)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limited)
+    assert ended(keeper_process) == (0, b"")
+    assert said.read_text() == "0 1100 "
+
+
+def test_a_supervisor_that_dies_of_stopping_is_not_tried_for_ever(tmp_path: Path) -> None:
+    body = f"""
+{READY}
+def leave(*_):
+    say("x")
+    os._exit(4)
+be_ready()
+say("here ")
+signal.pause()
+"""
+    keeper, said = run_keeper(tmp_path, body)
+    wait_for(keeper, said, "here ")
+    keeper.send_signal(signal.SIGTERM)
+    assert ended(keeper) == (4, b"")
+    assert said.read_text().replace("here ", "") == "xxx"
