@@ -19,11 +19,18 @@ FREE_SHARE = 0.9
 class DiskWatch:
     """Watches ``places``, all a build may write to, in a thread of its own until ``stop``.
 
-    They lie on one file system.
+    They lie on one file system. ``nameless`` tells how many bytes it holds there beside them.
     """
 
-    def __init__(self, places: Sequence[Path], limit: int, end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        places: Sequence[Path],
+        limit: int,
+        end: Callable[[], None],
+        nameless: Callable[[], int] = int,
+    ) -> None:
         self._places, self._limit, self._end = tuple(places), limit, end
+        self._nameless = nameless
         self._stopped = threading.Event()
         self.is_reached = False
         self._free = free_space(self._places[0])
@@ -43,7 +50,7 @@ class DiskWatch:
             self._written += max(0, self._free - free)
             self._free = free
             if self._written >= self._limit:
-                self._written = sum(map(used_space, self._places))
+                self._written = sum(map(used_space, self._places)) + self._nameless()
                 if self._written > self._limit:
                     self.is_reached = True
                     self._end()

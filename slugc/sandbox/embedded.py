@@ -31,6 +31,7 @@ from slugc.sandbox.base import (
 )
 from slugc.sandbox.build_group import BuildGroup, make_group
 from slugc.sandbox.disk_watch import DiskWatch, default_limit
+from slugc.sandbox.in_memory import in_memory, off_command_line, reopened
 from slugc.sandbox.limits import disk_reached, soft_limits, soft_prefix
 from slugc.sandbox.network_choice import NetworkChoice
 from slugc.sandbox.policy import (
@@ -108,11 +109,11 @@ class EmbeddedSandbox:
         self._network.start(self._request.settings, path=self.path)
         self._group = make_group(self._request.limits)
         try:
-            self._filter = _in_memory(seccomp.filter_program())
+            self._filter = in_memory(seccomp.filter_program())
         except seccomp.SeccompError as err:
             problem = Problem(what=err.brief, fix=err.resolution)
             raise SandboxUnavailableError(self.kind, (problem,)) from err
-        self._users = {seen: _in_memory(text.encode()) for seen, text in USERS.items()}
+        self._users = {seen: in_memory(text.encode()) for seen, text in USERS.items()}
         if problems := missing_tools(self.path):
             raise SandboxUnavailableError(self.kind, problems)
         self._put_up_first()
@@ -120,7 +121,7 @@ class EmbeddedSandbox:
     def _put_up_first(self) -> None:
         self._network.begin()
         if (resolver := self._network.resolver) is not None:
-            self._users[RESOLVER] = _in_memory(resolver.encode())
+            self._users[RESOLVER] = in_memory(resolver.encode())
             self._system = without_resolver(self._system)
         self._waiting.append(self._start())
 
@@ -173,7 +174,13 @@ class EmbeddedSandbox:
     def _watch_disk(self) -> None:
         places = (self._request.work_dir, self._request.home_dir)
         self._disk_limit = self._request.limits.disk or default_limit(places[0])
-        self._disk = DiskWatch(places, self._disk_limit, self._kill_running)
+        self._disk = DiskWatch(places, self._disk_limit, self._kill_running, self._nameless)
+
+    def _nameless(self) -> int:
+        from slugc.sandbox.open_files import nameless_space  # few builds come near their limit
+
+        running = [each.pid for each in tuple(self._running)]
+        return nameless_space(running, self._request.work_dir)
 
     def _kill_running(self) -> None:
         for each in tuple(self._running):
@@ -238,15 +245,16 @@ class EmbeddedSandbox:
     def walls_command(self) -> Iterator[Command]:
         """What this host starts to put up one sandbox; open files are lent until it is started."""
         with contextlib.ExitStack() as lent:
-            written = {seen: _reopened(held, lent) for seen, held in self._users.items()}
-            prefix, walls = self._placed(written, _reopened(self._filter, lent))
+            written = {seen: reopened(held, lent) for seen, held in self._users.items()}
+            prefix, walls = self._placed(written, reopened(self._filter, lent))
             limited = self._group.prefix if self._group else ()
-            bwrap = bwrap_argv(walls, SHELL, system=self._system)
+            bwrap, options = off_command_line(bwrap_argv(walls, SHELL, system=self._system), lent)
+            lent_files = (walls.filter, options, *written.values())
             yield Command(
                 argv=(*limited, *prefix, *drop_prefix(), *self._network.prefix, *bwrap),
                 cwd=Path("/"),
                 env={"PATH": self.path},
-                pass_fds=tuple(held for held in (walls.filter, *written.values()) if held >= 0),
+                pass_fds=tuple(held for held in lent_files if held >= 0),
             )
 
     def _placed(
@@ -282,19 +290,3 @@ class EmbeddedSandbox:
         except CommandFailedError as err:
             problem = explain_refusal("\n".join(err.last_lines))
             raise SandboxUnavailableError(self.kind, (problem,)) from err
-
-
-def _in_memory(content: bytes) -> int:
-    """An open file that holds ``content`` and has no name anybody could reach it by."""
-    descriptor = os.memfd_create("slugc", os.MFD_CLOEXEC)
-    os.write(descriptor, content)
-    return descriptor
-
-
-def _reopened(descriptor: int, lent: contextlib.ExitStack) -> int:
-    """The same file, to be read from its beginning by one phase, whoever else reads it now."""
-    if descriptor < 0:
-        return descriptor  # not entered: shown, never started
-    own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-    lent.callback(os.close, own)
-    return own

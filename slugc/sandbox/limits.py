@@ -107,7 +107,8 @@ def disk_reached(phase: str, limit: int) -> LimitReachedError:
         phase,
         f"disk limit of {shown_size(limit)}",
         flag="--disk",
-        found="left more than that in the build dir, the cache, HOME and /tmp.",
+        found="left more than that in the build dir, the cache, HOME and /tmp;\n"
+        "files that are deleted and still open count, too.",
     )
 
 

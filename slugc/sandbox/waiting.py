@@ -75,6 +75,11 @@ class WaitingSandbox:
         self._process.kill()
 
     @property
+    def pid(self) -> int:
+        """Of its first process, on this machine; all others descend from it."""
+        return self._process.pid
+
+    @property
     def stands(self) -> bool:
         return self._process.poll() is None
 

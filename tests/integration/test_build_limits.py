@@ -189,6 +189,11 @@ while True:
 """
 HOG = "exec python3 -c 'x = [bytearray(1 << 20) for _ in range(4096)]'"
 FILL = "exec dd if=/dev/zero of=/tmp/big bs=1M count=4000 status=none"
+# A file without a name, held open by a process that has lost its parent.
+HIDE = """
+(setsid bash -c 'exec 9>/tmp/big; rm /tmp/big; head -c 80000000 /dev/zero >&9; sleep 20' &)
+sleep 20
+"""
 STAYS = "setsid nohup sleep 4242 >/dev/null 2>&1 & disown; echo done"
 
 
@@ -203,6 +208,7 @@ STAYS = "setsid nohup sleep 4242 >/dev/null 2>&1 & disown; echo done"
             "The build was stopped at its limit of 40 processes (--processes)",
         ),
         (FILL, {"disk": 40 << 20}, "The build was stopped at its disk limit of 40M (--disk)"),
+        (HIDE, {"disk": 40 << 20}, "The build was stopped at its disk limit of 40M (--disk)"),
     ],
 )
 def test_a_build_that_takes_too_much_is_stopped_and_told_by_what(

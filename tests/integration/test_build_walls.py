@@ -86,3 +86,12 @@ def test_what_the_hosts_tmp_shows_stays_where_it_is_in_every_phase(work_dir: Pat
         said = [sandbox.capture(phase("/bin/sh", "-c", script), print) for _ in range(2)]
     assert said == ["a.whl\nstays\n"] * 2
     assert (wheels / "a.whl").is_file()
+
+
+def test_a_builds_first_process_does_not_tell_where_this_machine_keeps_it(work_dir: Path) -> None:
+    """Its own mounts do: the kernel names a bind mount by where it lies on its file system."""
+    script = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ; readlink /proc/1/fd/*"
+    with EmbeddedSandbox(SandboxRequest(work_dir=work_dir)) as sandbox:
+        said = sandbox.capture(phase("/bin/bash", "-c", script), print)
+    assert "bwrap" in said
+    assert str(work_dir.parent) not in said

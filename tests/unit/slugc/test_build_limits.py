@@ -134,7 +134,8 @@ def test_what_happened_in_an_earlier_phase_explains_nothing() -> None:
 def test_the_words_for_a_full_disk() -> None:
     assert disk_reached("bin/compile", 50 << 20).text() == (
         "The build was stopped at its disk limit of 50M (--disk)\n\n"
-        "bin/compile left more than that in the build dir, the cache, HOME and /tmp.\n\n"
+        "bin/compile left more than that in the build dir, the cache, HOME and /tmp;\n"
+        "files that are deleted and still open count, too.\n\n"
         "Allow it more with --disk, or find out what uses so much."
     )
 
