@@ -24,6 +24,17 @@ from buildpack.support.files import remove_tree, write_atomically
 from runner.engines.base import Address
 from runner.front import TOOL_PATH
 from runner.logs import LineSplitter
+from runner.router_log.handled import message
+from runner.router_log.pages import error_routes
+from runner.router_log.rules import (
+    NO_SERVER,
+    RequestRules,
+    access_log,
+    logging,
+    marking,
+    noting,
+    transport,
+)
 from slugc.privileges import drop_prefix, hand_over, run_identity
 
 START_TIMEOUT = 10.0
@@ -31,6 +42,7 @@ REQUEST_TIMEOUT = 5.0
 LONGEST_ANSWER = 1024 * 1024  # a configuration names every container
 GRACE = "25s"  # requests under way may finish while their containers have 30 seconds to stop
 DIR_PREFIX = "slugkit-router-"
+USUAL_RULES = RequestRules()
 
 
 class RouterError(SlugkitError):
@@ -50,22 +62,35 @@ class RouterError(SlugkitError):
 
 
 def caddy_config(
-    *, listen: Address, upstreams: Sequence[Address], admin_socket: Path
+    *,
+    listen: Address,
+    upstreams: Sequence[Address],
+    admin_socket: Path,
+    rules: RequestRules = USUAL_RULES,
 ) -> dict[str, object]:
     """Everything Caddy is told. X-Forwarded-* are Caddy's own: a client's are not believed."""
+    first = [*noting(rules), *marking(listen.port)]
     return whole_config(
-        listen=dial(listen), handler=caddy_handler(upstreams), admin_socket=admin_socket
+        listen=dial(listen),
+        handlers=[*first, caddy_handler(upstreams, rules)],
+        admin_socket=admin_socket,
+        rules=rules,
     )
 
 
 def whole_config(
-    *, listen: str, handler: Mapping[str, object], admin_socket: Path
+    *,
+    listen: str,
+    handlers: Sequence[Mapping[str, object]],
+    admin_socket: Path,
+    rules: RequestRules = USUAL_RULES,
 ) -> dict[str, object]:
     """One server at ``listen``, which does the same with every request."""
     server = {
         "listen": [listen],
-        "routes": [{"handle": [handler]}],
-        "errors": {"routes": [{"handle": [_SORRY]}]},
+        "routes": [{"handle": list(handlers)}],
+        "errors": {"routes": error_routes(rules)},
+        **access_log(rules),
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
         "read_header_timeout": "10s",
@@ -74,15 +99,17 @@ def whole_config(
     }
     return {
         "admin": {"listen": f"unix/{admin_socket}", "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "ERROR", "encoder": {"format": "json"}}}},
+        "logging": logging(rules),
         "apps": {"http": {"grace_period": GRACE, "servers": {"web": server}}},
     }
 
 
-def caddy_handler(upstreams: Sequence[Address]) -> dict[str, object]:
+def caddy_handler(
+    upstreams: Sequence[Address], rules: RequestRules = USUAL_RULES
+) -> dict[str, object]:
     """What is done with a request: passed to a server, or, while there is none, refused at once."""
     if not upstreams:
-        return {"@id": "web", **_SORRY, "status_code": 503}
+        return {"@id": "web", "handler": "error", "error": NO_SERVER, "status_code": 503}
     return {
         "@id": "web",
         "handler": "reverse_proxy",
@@ -98,16 +125,8 @@ def caddy_handler(upstreams: Sequence[Address]) -> dict[str, object]:
         # at once: with it Caddy 2.6.2 (Debian 12) hands its transport a context that is done
         # without an error when servers change, and Go ends the process for that.
         "flush_interval": 10_000_000,  # nanoseconds
-        "transport": {"protocol": "http", "dial_timeout": "5s"},
+        "transport": transport(rules),
     }
-
-
-_SORRY: Mapping[str, object] = {
-    "handler": "static_response",
-    "status_code": "{http.error.status_code}",
-    "headers": {"Retry-After": ["1"], "Content-Type": ["text/plain; charset=utf-8"]},
-    "body": "slug-run: no web container answers yet\n",
-}
 
 
 def dial(address: Address) -> str:
@@ -144,10 +163,14 @@ class Router:
         *,
         listen: Address,
         sleep: Callable[[float], None] = time.sleep,
+        rules: RequestRules = USUAL_RULES,
+        worded: Callable[[str], str] = message,
     ) -> None:
         self._caddy = caddy
         self._listen = listen
         self._sleep = sleep
+        self._rules = rules
+        self._worded = worded
         self._upstreams: tuple[Address, ...] = ()
         self._process: Process | None = None
         self._exit_fd = self._log_fd = -1
@@ -180,7 +203,7 @@ class Router:
             return
         self._upstreams = tuple(addresses)
         try:
-            self._ask("PATCH", "/id/web", caddy_handler(addresses))
+            self._ask("PATCH", "/id/web", caddy_handler(addresses, self._rules))
         except RouterError:
             # Ended this very moment: ``attend`` starts it again, with these addresses.
             if self._process is None or self._process.poll() is None:
@@ -210,12 +233,9 @@ class Router:
         return [*lines, f"The load balancer ended with status {code} and was started again"]
 
     def _start(self) -> None:
-        config = caddy_config(
-            listen=self._listen, upstreams=self._upstreams, admin_socket=self._socket
-        )
         config_file = self._dir / "caddy.json"
         # A new file each time: the directory is Caddy's, and so is what lies at this name.
-        write_atomically(config_file, json.dumps(config))
+        write_atomically(config_file, json.dumps(self._config()))
         self._socket.unlink(missing_ok=True)
         is_root = os.getuid() == 0
         argv = caddy_argv(self._caddy, config_file, port=self._listen.port, is_root=is_root)
@@ -231,6 +251,14 @@ class Router:
             os.close(writer)
         self._exit_fd = os.pidfd_open(self._process.pid)
         self._await_start()
+
+    def _config(self) -> dict[str, object]:
+        return caddy_config(
+            listen=self._listen,
+            upstreams=self._upstreams,
+            admin_socket=self._socket,
+            rules=self._rules,
+        )
 
     @property
     def _socket(self) -> Path:
@@ -271,7 +299,7 @@ class Router:
                 lines += self._splitter.feed(chunk)
         except BlockingIOError:
             pass
-        return [message for line in lines if (message := _message(line))]
+        return [said for line in lines if (said := self._worded(line))]
 
     def _end(self) -> None:
         if self._process is not None:
@@ -299,16 +327,3 @@ def ask_socket(path: Path, method: str, target: str, body: object) -> tuple[int,
         return answer.status, answer.read(LONGEST_ANSWER).decode("utf-8", "replace").strip()
     finally:
         connection.close()
-
-
-def _message(line: str) -> str:
-    """Caddy's JSON log line, as one of ours; empty for what nobody needs to know."""
-    try:
-        entry = json.loads(line)
-    except ValueError:  # its own complaints, from before it has a log
-        return line
-    if not isinstance(entry, dict) or entry.get("level") in {"debug", "info"}:
-        return ""
-    if entry.get("error") == "context canceled":
-        return ""  # Caddy 2.6 about its own change of servers, or a client that went away
-    return f"{entry.get('msg', '')} {entry.get('error', '')}".strip()

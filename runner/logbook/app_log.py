@@ -9,17 +9,19 @@ from __future__ import annotations
 import select
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
+from buildpack.support.values import NOTHING
 from runner.logbook.batches import MOST_PAYLOAD, Batch, Source, moment
 from runner.logbook.intake import CHUNK, Intake, whole_lines
 from runner.logbook.loss import Loss
 from runner.logbook.spool import Spool
 from runner.logbook.store import SPOOLS, Bounds, LogStore
+from runner.logbook.translated import Translate, Translation
 
 LAST_ROUNDS = 16  # who was left behind may write for ever; a pipe holds 1 MiB at most
 MOST_WAITING = 1000  # lines of ours that are kept in memory while the disk is full
@@ -46,6 +48,8 @@ class AppLog:
 
     A successor calls ``recover`` first, then ``open_container`` for those that still run and
     ``close_container`` for the other keys it was told.
+
+    Who is named in ``translators`` is no container: what it writes is put into words of ours.
     """
 
     def __init__(
@@ -54,8 +58,11 @@ class AppLog:
         *,
         bounds: Bounds | None = None,
         clock: Callable[[], float] = time.time,
+        translators: Mapping[str, Callable[[], Translate]] = NOTHING,
     ) -> None:
         self._clock = clock
+        self._translators = translators
+        self._translations: dict[str, Translation] = {}
         self._spools = directory / SPOOLS
         try:
             self._store = LogStore(directory, bounds=bounds or Bounds(), clock=clock)
@@ -158,6 +165,7 @@ class AppLog:
             # Its last lines must not hold up its removal: they are counted instead.
             self._count_rest(container)
         container.spool.remove()
+        self._translations.pop(container.spool.tag, None)
         self._store.forget(container.spool.tag)
 
     def settle(self) -> bool:
@@ -174,7 +182,10 @@ class AppLog:
             spool.start_at(self._store.offset(spool.tag))
         except OSError as err:  # to guess would double lines
             raise LogDirectoryError(self._spools.parent, err.strerror or str(err)) from err
-        self._log_lines(container)
+        if spool.name in self._translators:
+            container.is_behind = True  # the words may need what a successor does not know yet
+        else:
+            self._log_lines(container)
         return container
 
     def _recovered(self, key: str) -> Intake | None:
@@ -204,19 +215,33 @@ class AppLog:
         container.is_behind = False
         spool = container.spool
         while spool.rest:
-            chunk = spool.read(CHUNK)
-            size, is_cut = whole_lines(chunk, to_the_end=to_the_end)
+            size, batch = self._next_batch(spool, to_the_end=to_the_end)
             if size == 0:
                 break
-            batch = self._batch(
-                Source.APP, spool.name, chunk[:size],
-                tag=spool.tag, offset=spool.logged + size, cut=is_cut,
-            )  # fmt: skip
-            if not self._append(batch):
+            if batch.payload and not self._append(batch):
                 container.is_behind = True
                 return False
             spool.was_logged(size)
         return True
+
+    def _next_batch(self, spool: Spool, *, to_the_end: bool) -> tuple[int, Batch]:
+        """How much of the spool comes next, and how it is logged; 0 without a whole line."""
+        source, is_cut = Source.APP, False
+        if spool.name in self._translators:
+            source = Source.SLUG_RUN
+            size, payload = self._translation(spool).next(spool, to_the_end=to_the_end)
+        else:
+            chunk = spool.read(CHUNK)
+            size, is_cut = whole_lines(chunk, to_the_end=to_the_end)
+            payload = chunk[:size]
+        return size, self._batch(
+            source, spool.name, payload, tag=spool.tag, offset=spool.logged + size, cut=is_cut
+        )
+
+    def _translation(self, spool: Spool) -> Translation:
+        if spool.tag not in self._translations:
+            self._translations[spool.tag] = Translation(self._translators[spool.name]())
+        return self._translations[spool.tag]
 
     def _say_loss(self, container: Intake) -> bool:
         if container.loss is None:

@@ -19,7 +19,9 @@ from runner.engines.base import Address
 from runner.engines.embedded.lasting.files import FdStore
 from runner.ports import ensure_port_free
 from runner.router import RouterError, ask_socket, caddy_handler, dial, whole_config
+from runner.router_log.rules import RequestRules, marking, noting, skipping
 from runner.supervision.guarded import LastingCaddy
+from runner.supervision.router_log import RouterLog
 
 IN = "in.sock"  # where the switch takes requests
 # Kept shorter than any server keeps them (gunicorn: 2 s), so that none ends as it is used again;
@@ -30,8 +32,9 @@ SWITCH_PATIENCE = "15s"
 
 # On a unix socket a Caddy does not know who asks, and removes X-Forwarded-*. So the door says it
 # in headers of our own, which it takes from nobody, and the switch makes them what apps know.
+_FOR = "Slugkit-For"
 _CARRIED = {
-    "X-Forwarded-For": ("Slugkit-For", "{http.request.remote.host}"),
+    "X-Forwarded-For": (_FOR, "{http.request.remote.host}"),
     "X-Forwarded-Proto": ("Slugkit-Proto", "{http.request.scheme}"),
     "X-Forwarded-Host": ("Slugkit-Host", "{http.request.hostport}"),
 }
@@ -50,9 +53,9 @@ def door_handler(inside: Path) -> dict[str, object]:
     }
 
 
-def switch_handler(upstreams: Sequence[Address]) -> dict[str, object]:
+def switch_handler(upstreams: Sequence[Address], rules: RequestRules) -> dict[str, object]:
     """What the switch does with a request while these containers answer."""
-    handler = caddy_handler(upstreams)
+    handler = caddy_handler(upstreams, rules)
     if not upstreams:
         return handler
     carried = {
@@ -79,11 +82,17 @@ class Door(LastingCaddy):
         return self._listen
 
     def config(self) -> Mapping[str, object]:
-        handler = door_handler(self._dir / IN)
-        return whole_config(listen=dial(self._listen), handler=handler, admin_socket=self._socket)
+        # What comes to the switch is told there; here, what does not.
+        first = [*noting(self.rules), *skipping(self.rules, skip=True)]
+        return whole_config(
+            listen=dial(self._listen),
+            handlers=[*first, *marking(self._listen.port), door_handler(self._dir / IN)],
+            admin_socket=self._socket,
+            rules=self.rules,
+        )
 
     def noted(self) -> Mapping[str, object]:
-        return {"host": self._listen.host, "port": self._listen.port}
+        return {**super().noted(), "host": self._listen.host, "port": self._listen.port}
 
 
 class Switch(LastingCaddy):
@@ -92,8 +101,12 @@ class Switch(LastingCaddy):
     def config(self) -> Mapping[str, object]:
         return whole_config(
             listen=f"unix/{self._dir / IN}",
-            handler=switch_handler(self._upstreams),
+            handlers=[
+                *noting(self.rules, client=f"{{http.request.header.{_FOR}}}"),
+                switch_handler(self._upstreams, self.rules),
+            ],
             admin_socket=self._socket,
+            rules=self.rules,
         )
 
     def serve(self, addresses: Sequence[Address]) -> None:
@@ -104,7 +117,7 @@ class Switch(LastingCaddy):
         if self._process is None:
             return
         try:
-            self._ask("PATCH", "/id/web", switch_handler(addresses))
+            self._ask("PATCH", "/id/web", switch_handler(addresses, self.rules))
         except RouterError:
             # It hangs, or is not ours any more: another one is started, with these addresses.
             self._process.kill()
@@ -135,12 +148,13 @@ class Switch(LastingCaddy):
 class LastingRouter:
     """Door and switch, as one ``Front``."""
 
-    def __init__(self, caddy: str, *, directory: Path, fds: FdStore) -> None:
-        self._door = Door("door", caddy, directory=directory, fds=fds)
-        self._switch = Switch("switch", caddy, directory=directory, fds=fds)
+    def __init__(self, caddy: str, *, directory: Path, fds: FdStore, log: RouterLog) -> None:
+        self._log = log
+        self._door = Door("door", caddy, directory=directory, fds=fds, log=log)
+        self._switch = Switch("switch", caddy, directory=directory, fds=fds, log=log)
         self._is_known = False
 
-    def listen_on(self, bind: str, port: int) -> Sequence[str]:
+    def listen_on(self, bind: str, port: int, rules: RequestRules) -> Sequence[str]:
         """Answer there from now on; does nothing when it does already. What is to be logged."""
         listen = Address(host=bind, port=port)
         if not self._is_known:
@@ -151,10 +165,13 @@ class LastingRouter:
         if self._door.listen != listen:
             self._door.end()
             self._door.listen_on(listen)
+        for each in (self._switch, self._door):
+            each.follow(rules)
         return self._mend()
 
     def serve(self, addresses: Sequence[Address]) -> None:
         """Send requests to these, and to no others."""
+        self._log.standing.note()
         self._switch.serve(addresses)
 
     def stop(self) -> None:
@@ -164,10 +181,9 @@ class LastingRouter:
         return (*self._door.streams(), *self._switch.streams())
 
     def attend(self) -> Sequence[str]:
-        lines = [*self._door.said(), *self._switch.said()]
         if self._door.is_running and self._switch.is_running:
-            return lines
-        return [*lines, "The load balancer has ended", *self._mend()]
+            return ()
+        return ["The load balancer has ended", *self._mend()]
 
     def end(self) -> None:
         """Close the port, after the last container."""

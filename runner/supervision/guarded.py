@@ -22,7 +22,9 @@ from runner.engines.embedded.identity import ProcessId, has_ended, open_process,
 from runner.engines.embedded.lasting.files import LIFELINE, READER, FdStore, write_now
 from runner.engines.embedded.processes import children
 from runner.front import LOOPBACK, TOOL_PATH
-from runner.router import Router, caddy_argv
+from runner.router import Router, RouterError, caddy_argv
+from runner.router_log.rules import RequestRules, parse_rules
+from runner.supervision.router_log import RouterLog
 from slugc.privileges import hand_over
 
 # Waits for a word, starts Caddy, then lives as long as the lifeline (descriptor 3).
@@ -83,9 +85,15 @@ class Guarded:
 class LastingCaddy(Router):
     """A Caddy that was started by us or by who was here before us."""
 
-    def __init__(self, name: str, caddy: str, *, directory: Path, fds: FdStore) -> None:
+    def __init__(
+        self, name: str, caddy: str, *, directory: Path, fds: FdStore, log: RouterLog
+    ) -> None:
         super().__init__(caddy, listen=Address(host=LOOPBACK, port=0))
-        self._name, self._dir, self._fds = name, directory, fds
+        self._name, self._dir, self._fds, self._log = name, directory, fds, log
+        self.rules = RequestRules()
+        self._told: RequestRules | None = None
+        """The rules that the one that runs was told; None: nobody knows"""
+        self._key = ""
 
     @property
     def is_running(self) -> bool:
@@ -97,7 +105,20 @@ class LastingCaddy(Router):
 
     def noted(self) -> Mapping[str, object]:
         """What a successor of ours has to know of it."""
-        return {}
+        return {"rules": self.rules.as_json()}
+
+    def follow(self, rules: RequestRules) -> None:
+        """Treat requests like that from now on."""
+        self.rules = rules
+        if self._process is None or rules == self._told:
+            return
+        self._told = rules
+        try:
+            self._ask("POST", "/load", self.config())
+            known = json.loads(self._guard_file.read_text())
+            write_now(self._guard_file, json.dumps({**known, **self.noted()}))
+        except (RouterError, OSError, ValueError):
+            self._process.kill()  # another one is started, which knows
 
     def go_on(self) -> Mapping[str, object] | None:
         """Take over the one that runs: what was noted of it; None if there is none."""
@@ -113,6 +134,7 @@ class LastingCaddy(Router):
             return None
         self._log_fd = reader
         self._adopt(guard, guard_fd, None)
+        self._told = parse_rules(found.get("rules"))
         if self.is_running:
             return found
         self.end()
@@ -145,6 +167,7 @@ class LastingCaddy(Router):
         finally:
             for each in (told, teller, writer):
                 os.close(each)
+        self._told = self.rules
         self._await_child(process)
         self._adopt(guard, os.pidfd_open(process.pid), process)
         self._await_start()
@@ -157,12 +180,13 @@ class LastingCaddy(Router):
             self._process = None
         if self._exit_fd >= 0:
             os.close(self._exit_fd)
+        self._log.close_pipe(self._key)
         self._fds.drop(self._name)
         self._exit_fd = self._log_fd = -1
 
-    def said(self) -> list[str]:
-        """What it has complained about since it was last asked."""
-        return self._read_log() if self._log_fd >= 0 else []
+    def streams(self) -> tuple[int, ...]:
+        """Its end; what it says is the log's."""
+        return (self._exit_fd,) if self._exit_fd >= 0 else ()
 
     @property
     def _socket(self) -> Path:
@@ -176,6 +200,8 @@ class LastingCaddy(Router):
         guarded = Guarded(guard, guard_fd, process)
         self._process = guarded  # type: ignore[assignment]  # what of a process is used
         self._exit_fd = guarded.exit_fd
+        self._key = f"{self._name}-{guard.pid}-{guard.started}"
+        self._log.open_pipe(self._key, self._log_fd)
 
     def _spawn_guard(
         self, argv: tuple[str, ...], env: Mapping[str, str], *, told: int, errors: int

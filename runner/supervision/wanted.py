@@ -10,6 +10,7 @@ from runner.deploys.kept_slugs import KeptSlugs
 from runner.formation import WEB
 from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.release import Release, create_release
+from runner.router_log.rules import RequestRules
 from runner.sizes import DEFAULT_SIZE
 from runner.state.state import State, opened_state
 from runner.state.values import App, WantedCount
@@ -27,6 +28,13 @@ class Settings:
     stop_timeout: float = 30.0
     metrics: bool = False
     """whether Heroku's runtime metrics are written to the log"""
+    router_log: bool = True
+    request_timeout: float | None = 30.0
+    """seconds a web container may take to begin an answer"""
+
+    @property
+    def rules(self) -> RequestRules:
+        return RequestRules(timeout=self.request_timeout, log=self.router_log)
 
     def as_json(self) -> Mapping[str, object]:
         return {
@@ -35,6 +43,8 @@ class Settings:
             "boot_timeout": self.boot_timeout,
             "stop_timeout": self.stop_timeout,
             "metrics": self.metrics,
+            "router_log": self.router_log,
+            "request_timeout": self.request_timeout,
         }
 
 

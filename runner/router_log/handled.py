@@ -1,0 +1,129 @@
+"""A line of Caddy's standard error: a request it has dealt with, or something it has to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.router_log.rules import NO_SERVER, SEPARATOR
+
+SWITCHING_PROTOCOLS = 101
+LONGEST_SAID = 1000
+
+_ACCESS = "http.log.access"
+_ABORTING = "aborting with incomplete response"
+# Said of every answer that breaks off, beside what is told in the line of its request.
+_TOLD_OTHERWISE = {_ABORTING, "reading from backend"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """A request, and what became of it. Times are milliseconds."""
+
+    method: str
+    path: str
+    """with its query, as the client sent it"""
+    host: str
+    client: str
+    protocol: str
+    request_id: str
+    upstream: str
+    """who was asked last; empty: nobody"""
+    latency: float | None
+    """until it began to answer; None: it never did"""
+    duration: float | None
+    """until it had answered; None: it was cut off"""
+    proxied: float
+    """with all that was tried before"""
+    error: str
+    status: int
+    size: int
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it began to answer and did not come to the end."""
+        is_begun = not self.error and self.latency is not None
+        return is_begun and self.duration is None and self.status != SWITCHING_PROTOCOLS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aborted:
+    """An answer broke off, for this reason; the line of its request comes next."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Something else; empty where nobody needs to know."""
+
+    text: str
+
+
+def parse_line(line: str) -> Handled | Aborted | Said:
+    """What a line of Caddy's means."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        # Go's last words, or half a line: never as if it were ours, for a path may be in it.
+        return Said(text=f"caddy: {line[:LONGEST_SAID]}" if line else "")
+    if not isinstance(entry, dict):
+        return Said(text="")
+    if entry.get("logger") == _ACCESS and isinstance(entry.get("request"), dict):
+        return _handled(entry, entry["request"])
+    if entry.get("msg") == _ABORTING:
+        return Aborted(error=str(entry.get("error", "")))
+    return Said(text=_message(entry))
+
+
+def message(line: str) -> str:
+    """Caddy's line as one of ours, where requests are not told of; empty: nobody needs to know."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    return _message(entry) if isinstance(entry, dict) else ""
+
+
+def _message(entry: Mapping[str, object]) -> str:
+    if entry.get("level") in {"debug", "info"}:
+        return ""
+    if entry.get("error") == "context canceled":
+        return ""  # Caddy 2.6 about its own change of servers, or a client that went away
+    if entry.get("msg") in {NO_SERVER, *_TOLD_OTHERWISE}:
+        return ""
+    return f"{entry.get('msg', '')} {entry.get('error', '')}".strip()
+
+
+def _handled(entry: Mapping[str, object], request: Mapping[str, object]) -> Handled:
+    noted = str(entry.get("user_id", "")).split(SEPARATOR, 6)
+    client, upstream, latency, duration, proxied, request_id, error = noted + [""] * (
+        7 - len(noted)
+    )
+    return Handled(
+        method=str(request.get("method", "")),
+        path=str(request.get("uri", "")),
+        host=str(request.get("host", "")),
+        client=client,
+        protocol="https" if "tls" in request else "http",
+        request_id=request_id,
+        upstream=upstream,
+        latency=_number(latency),
+        duration=_number(duration),
+        proxied=_number(proxied) or 0.0,
+        error=error,
+        status=_whole(entry.get("status")),
+        size=_whole(entry.get("size")),
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _whole(found: object) -> int:
+    return found if isinstance(found, int) else 0

@@ -1,0 +1,117 @@
+"""An app that answers well, badly and not at all, and clients that go away."""
+
+from __future__ import annotations
+
+import re
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+
+ODD_SERVER = """\
+import os, socket, struct, sys, threading, time
+
+WELL = b"HTTP/1.1 200 OK\\r\\nContent-Length: 13\\r\\n\\r\\nHello, world!"
+STREAM = b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
+
+def answer(client, path, head):
+    if path == "/headers":
+        body = head.encode("latin-1")
+        client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    elif path == "/close":
+        return False
+    elif path == "/reset":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+    elif path == "/bad":
+        client.sendall(b"good day\\r\\n\\r\\n")
+        return False
+    elif path == "/half":
+        client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\nabc")
+        return False
+    elif path == "/slow":
+        time.sleep(20)
+    elif path == "/stream":
+        client.sendall(STREAM)
+        for _ in range(200):
+            client.sendall(b"3\\r\\nabc\\r\\n")
+            time.sleep(0.05)
+    else:
+        client.sendall(WELL)
+    return True
+
+def serve(client):
+    data = b""
+    try:
+        while True:
+            while b"\\r\\n\\r\\n" not in data:
+                chunk = client.recv(65536)
+                if not chunk:
+                    return
+                data += chunk
+            head, _, data = data.partition(b"\\r\\n\\r\\n")
+            head = head.decode("latin-1")
+            found = [x for x in head.lower().split("\\r\\n") if x.startswith("content-length:")]
+            size = int(found[0].split(":")[1]) if found else 0
+            while len(data) < size:
+                data += client.recv(65536)
+            data = data[size:]
+            if not answer(client, head.split()[1], head):
+                return
+    except OSError:
+        pass
+    finally:
+        client.close()
+
+server = socket.create_server(("0.0.0.0", int(os.environ["PORT"])), backlog=100)
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+FILES = {
+    "Procfile": "web: exec /usr/bin/python3 odd.py\n",
+    "odd.py": ODD_SERVER,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a client was told."""
+
+    status: int
+    headers: Message
+    body: str
+
+
+def ask(port: int, path: str, *, method: str = "GET", headers: Mapping[str, str] = {}) -> Answer:  # noqa: B006  # not changed
+    """One request; every status is an answer."""
+    data = b"x" if method == "POST" else None
+    request = urllib.request.Request(  # noqa: S310  # http, and ours
+        f"http://127.0.0.1:{port}{path}", method=method, headers=dict(headers), data=data
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as found:  # noqa: S310
+            return Answer(status=found.status, headers=found.headers, body=found.read().decode())
+    except urllib.error.HTTPError as err:
+        with err:
+            return Answer(status=err.code, headers=err.headers, body=err.read().decode())
+
+
+def leave(port: int, path: str, *, after: bytes = b"") -> None:
+    """Ask, and go away: at once, or when the answer has so much in it."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        client.settimeout(0.5 if not after else 30)
+        found = b""
+        try:
+            while after not in found or not after:
+                found += client.recv(4096)
+        except TimeoutError:
+            pass
+
+
+def fields(line: str) -> dict[str, str]:
+    """The names and values of a router line."""
+    found = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line)
+    return {name: value.strip('"') for name, value in found}
