@@ -19,6 +19,8 @@ def one_off_options(command: Decorated) -> Decorated:
     """What every command that runs a one-off takes."""
     options = (
         click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error."),
+        click.option("--tty/--no-tty", default=None,
+                     help="A terminal for the command, or pipes. Default: as here."),
         click.option("--time-limit", metavar="TIME",
                      help="End it after 90s, 10m, 2h. Default: none, or 1d if detached."),
     )  # fmt: skip
@@ -52,6 +54,8 @@ def shared_options(command: Decorated) -> Decorated:
         click.option("--env-file", "env_files", multiple=True, metavar="FILE",
                      type=click.Path(path_type=Path),
                      help="Set the config vars in FILE; --env beats it."),
+        click.option("-s", "--size", metavar="NAME",
+                     help="standard-1x, standard-2x, performance-m ...; --memory, --pids beat it."),
         click.option("--memory", default=DEFAULTS["memory"], show_default=True, metavar="SIZE",
                      help="Memory of one container, or none."),
         click.option("--cpus", type=click.FloatRange(min=0.01), metavar="N",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from buildpack.support.errors import ExitCode
+from buildpack.support.errors import ExitCode, UsageError
 from buildpack.support.values import value
 from runner.engines.base import RunningContainer, Streams
 from runner.formation import ContainerSpec
@@ -30,11 +30,27 @@ class OwnStreams:
     stdin: int | None = 0
     stdout: int = 1
     stderr: int = 2
+    wants_terminal: bool = True
 
     @property
     def terminal(self) -> bool:
         """A terminal is lent only when a person sits at both ends of it."""
+        if not self.wants_terminal:
+            return False
         return self.stdin is not None and is_terminal(self.stdin, self.stdout)
+
+
+class NoTerminalError(UsageError):
+    """A terminal was asked for, and there is none to lend."""
+
+    id = "no-terminal"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--tty needs a terminal at standard input and output",
+            details="One of them is a file or a pipe, so the command gets pipes.",
+            resolution="Leave --tty out, or run it from a terminal.",
+        )
 
 
 class Starter(Protocol):
@@ -193,13 +209,19 @@ def _pipe(stack: contextlib.ExitStack) -> tuple[_End, _End]:
     return stack.enter_context(_closing(reader)), stack.enter_context(_closing(writer))
 
 
-def own_streams() -> OwnStreams:
-    """Descriptors 0 to 2, with stdin None when slug-run was started without one."""
+def own_streams(*, tty: bool | None = None) -> OwnStreams:
+    """Descriptors 0 to 2, with stdin None when slug-run was started without one.
+
+    ``tty`` asks for a terminal, or for none. Raises NoTerminalError.
+    """
     try:
         os.fstat(0)
+        own = OwnStreams(wants_terminal=tty is not False)
     except OSError:
-        return OwnStreams(stdin=None)
-    return OwnStreams()
+        own = OwnStreams(stdin=None, wants_terminal=tty is not False)
+    if tty and not own.terminal:
+        raise NoTerminalError
+    return own
 
 
 def one_off_ordinal(random: Callable[[int], bytes] = os.urandom) -> int:

@@ -55,6 +55,9 @@ DEFAULTS: Mapping[str, Any] = {
     "detach": False,
     "metrics": None,
     "no_prefix": False,
+    "overcommit": False,
+    "router_log": None,
+    "request_timeout": None,
     "no_color": False,
     "slug_file": None,
     "app": None,
@@ -62,6 +65,7 @@ DEFAULTS: Mapping[str, Any] = {
     "assignments": (),
     "env_files": (),
     "memory": "512M",
+    "size": None,
     "cpus": None,
     "pids": 256,
     "stop_timeout": 30,
@@ -100,6 +104,12 @@ class StartRequest(RunRequest):
     direct: bool = False
     """A lone web container has nobody in front, whatever its port."""
     commands: tuple[str, ...] = ()
+    overcommit: bool = False
+    """Start them also where memory is short."""
+    router_log: bool = False
+    """Whether the load balancer tells of each request."""
+    request_timeout: float | None = None
+    """Seconds a web container may take to begin an answer; None: for ever."""
     """Words that would have been commands, for the nearest-match suggestion."""
 
 
@@ -112,6 +122,8 @@ class OneOffRequest(RunRequest):
     time_limit: float | None
     """seconds"""
     otherwise: str | None
+    tty: bool | None
+    """whether the command gets a terminal; None: if standard input and output both are one"""
     """the command line where the first word is not a process type; None: the words themselves"""
 
 
@@ -132,21 +144,21 @@ class TimeLimitError(UsageError):
 
     id = "time-limit"
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, option: str = "--time-limit") -> None:
         super().__init__(
             f"'{printable(text)}' is not a time limit",
-            resolution="Give a number with a unit, or none:\n\n    --time-limit 10m",
+            resolution=f"Give a number with a unit, or none:\n\n    {option} 10m",
         )
 
 
-def parse_time_limit(text: str) -> float | None:
+def parse_time_limit(text: str, *, option: str = "--time-limit") -> float | None:
     """Seconds from ``90s``, ``10m``, ``2h``, ``1d`` or ``90``; None from ``none``."""
     if text == "none":
         return None
     found = re.fullmatch(r"([0-9]{1,8}(?:\.[0-9]{1,3})?)([smhd]?)", text)
     seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
     if not 0 < seconds <= _LONGEST:
-        raise TimeLimitError(text)
+        raise TimeLimitError(text, option)
     return seconds
 
 
@@ -178,6 +190,11 @@ def start_request(
         bind=_parse_bind(options["bind"]),
         boot_timeout=options["boot_timeout"],
         exit_on_crash=options["exit_on_crash"],
+        overcommit=options["overcommit"],
+        router_log=bool(options["router_log"]),
+        request_timeout=parse_time_limit(
+            options["request_timeout"] or "none", option="--request-timeout"
+        ),
         prefix=not options["no_prefix"],
         color=False if options["no_color"] else None,
         commands=tuple(commands),
@@ -198,6 +215,7 @@ def one_off_request(
         quiet=options["quiet"],
         time_limit=parse_time_limit(options["time_limit"] or "none"),
         otherwise=otherwise,
+        tty=options["tty"],
     )
 
 
@@ -211,6 +229,8 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         pids=options["pids"],
     )
     return {
+    if options["size"] is not None:
+        limits = _of_size(options, limits)
         "slug_file": options["slug_file"],
         "app": _parse_app(options, env),
         "cwd": cwd,
@@ -222,6 +242,19 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         "stop_timeout": options["stop_timeout"],
     }
 
+
+
+def _of_size(options: Mapping[str, Any], given: Limits) -> Limits:
+    """A size's limits; what is given beside it beats it."""
+    from buildpack.support.values import changed
+    from runner.sizes import find_size
+
+    limits = changed(find_size(options["size"]).limits, cpus=given.cpus)
+    if options["memory"] != DEFAULTS["memory"]:
+        limits = changed(limits, memory=given.memory, quota=None)
+    if options["pids"] != DEFAULTS["pids"]:
+        limits = changed(limits, pids=given.pids)
+    return limits
 
 def _parse_app(options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
     """``--app``, else the environment's, which a slug that is named beats."""

@@ -42,6 +42,21 @@ class ScaleWordError(UsageError):
         )
 
 
+class ResetWithWordsError(UsageError):
+    """Back to the beginning, and somewhere else, at once."""
+
+    id = "reset-with-words"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--reset takes no quantities",
+            details="It sets one web and nothing else.",
+            resolution="Give one or the other:\n\n"
+            "    slug-run scale --reset\n"
+            "    slug-run scale web=2 worker=1",
+        )
+
+
 class TooManyContainersError(UsageError):
     """More containers than an app can have."""
 
@@ -86,6 +101,17 @@ def _parse_step(word: str) -> Step:
 def first_formation(types: Mapping[ProcessType, str]) -> Sequence[WantedCount]:
     """What an app has that nobody has scaled: one web, nothing else."""
     return [WantedCount(process_type=WEB, quantity=1)] if WEB in types else []
+
+
+def reset_steps(
+    current: Mapping[ProcessType, WantedCount], types: Mapping[ProcessType, str]
+) -> Sequence[Step]:
+    """Back to what an app has that nobody has scaled, sizes too."""
+    first = {each.process_type: each.quantity for each in first_formation(types)}
+    names = dict.fromkeys([*first, *(name for name in current if name in types)])
+    return [
+        Step(process_type=name, operation="=", number=first.get(name, 0), size="") for name in names
+    ]
 
 
 def scaled(

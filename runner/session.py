@@ -94,7 +94,7 @@ def run_one_off(request: OneOffRequest) -> int:
     from runner.one_off import own_streams
 
     release = prepare_release(request)
-    own = own_streams()
+    own = own_streams(tty=request.tty)
     _warn_of_host(request.engine.name)
     with StopSignals() as signals:
 
@@ -129,8 +129,16 @@ def _given_config_vars(request: RunRequest, notify: Callable[[str], None]) -> Ma
     from buildpack.support.env_file import read_env_file
     from runner.config_vars import merge_config_vars, parse_assignments
 
-    files = [read_env_file(request.cwd / path) for path in request.env_files]
-    return merge_config_vars(*files, parse_assignments(request.assignments), warn=notify)
+    named = [each for each in request.assignments if _is_env_file(request.cwd, each)]
+    given = [each for each in request.assignments if each not in named]
+    paths = [*request.env_files, *map(Path, named)]
+    files = [read_env_file(request.cwd / path) for path in paths]
+    return merge_config_vars(*files, parse_assignments(given), warn=notify)
+
+
+def _is_env_file(cwd: Path, word: str) -> bool:
+    """honcho's -e takes a file; a word without '=' is no assignment, so nobody is surprised."""
+    return "=" not in word and (cwd / word).is_file()
 
 
 def _log_writer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -67,6 +66,8 @@ class UnknownSizeError(UsageError):
     id = "unknown-size"
 
     def __init__(self, name: str) -> None:
+        import difflib
+
         self.name = name
         nearest = difflib.get_close_matches(name.lower(), SIZES, n=1)
         hint = f"Did you mean {nearest[0]}? " if nearest else ""

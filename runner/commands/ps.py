@@ -8,18 +8,20 @@ import click
 
 from runner.app_option import app_option, opened_app
 from runner.state.values import App
-from runner.supervision.asking import read_containers, say
+from runner.supervision.asking import read_containers, require_named, say
 from runner.supervision.wanted import read_release
 
 
 @click.command("ps")
+@click.argument("words", nargs=-1, metavar="[TYPE|TYPE.N]...")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 @app_option
-def command(*, as_json: bool, app_name: str | None) -> None:
+def command(words: tuple[str, ...], *, as_json: bool, app_name: str | None) -> None:
     """List an app's containers: its formation's, and detached one-offs.
 
     \b
       slug-run ps
+      slug-run ps worker run.8213      of these only
       slug-run ps --app polls --json
     """
     from runner.one_offs.listing import one_offs_text
@@ -30,6 +32,14 @@ def command(*, as_json: bool, app_name: str | None) -> None:
         containers = read_containers(opened)
         release = read_release(opened.state, opened.data_dir, opened.app)
         one_offs = running_one_offs(opened)
+    if words:
+        from runner.supervision.upkeep import named
+
+        names = [str(each["name"]) for each in containers or ()] + [x.name for x in one_offs]
+        require_named(opened.app.name, words, names)
+        is_chosen = named(words)
+        containers = [each for each in containers or () if is_chosen(str(each["name"]))]
+        one_offs = [each for each in one_offs if is_chosen(each.name)]
     if as_json:
         click.echo(containers_json([*(containers or ()), *(each.row for each in one_offs)]))
         return
@@ -40,6 +50,8 @@ def command(*, as_json: bool, app_name: str | None) -> None:
         click.echo(containers_text(containers, types, now=time.time()))
     if one_offs:
         click.echo(("\n" if containers else "") + one_offs_text(one_offs, now=time.time()))
+    if any(each.get("soft_limits") for each in containers or ()):
+        say("Limits are soft here, for each process instead of each container: slug-run doctor")
     if not containers and not one_offs:
         say(_nothing(opened.app, is_supervised=containers is not None))
 

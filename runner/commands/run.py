@@ -18,7 +18,10 @@ from runner.session import run_one_off
     "words", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED
 )
 @click.option("-x", "--exit-code", is_flag=True, hidden=True)  # heroku run's; always so here
-@click.option("-d", "--detach", is_flag=True, help="Leave it running, its output in the log.")
+@click.option("--no-exit-code", is_flag=True, help="Exit with 0 whatever the command's code was.")
+@click.option(
+    "-d", "--detach", "--detached", is_flag=True, help="Leave it running, its output in the log."
+)
 @one_off_options
 @shared_options
 @click.pass_context
@@ -29,6 +32,7 @@ def command(context: click.Context, /, **options: Any) -> None:
       slug-run run -- python manage.py migrate
       slug-run run 'echo "$DATABASE_URL" | cut -c1-8'
       slug-run run worker --once       a process type's command, and more words
+      slug-run run --size standard-2x -- python manage.py import
       slug-run run --detach --time-limit 2h -- python manage.py import
 
     A single word is a shell command line; of several, each is one argument.
@@ -38,4 +42,5 @@ def command(context: click.Context, /, **options: Any) -> None:
 
         click.echo(run_detached(options, os.environ, Path.cwd()))
         return
-    context.exit(run_one_off(one_off_request(options, os.environ, Path.cwd())))
+    code = run_one_off(one_off_request(options, os.environ, Path.cwd()))
+    context.exit(0 if options["no_exit_code"] else code)

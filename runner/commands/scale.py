@@ -8,7 +8,14 @@ import click
 
 from runner.app_lock import PATIENCE
 from runner.app_option import app_option, opened_app
-from runner.scaling import changes_line, first_formation, formation_line, parse_steps
+from runner.scaling import (
+    ResetWithWordsError,
+    changes_line,
+    first_formation,
+    formation_line,
+    parse_steps,
+    reset_steps,
+)
 from runner.sizes import DEFAULT_SIZE
 from runner.supervision.asking import (
     change_formation,
@@ -24,9 +31,13 @@ from runner.supervision.asking import (
 @click.command("scale", context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, metavar="[TYPE[=|+|-]N[:SIZE]]...", type=click.UNPROCESSED)
 @click.option("--json", "as_json", is_flag=True, help="The formation as a JSON array.")
+@click.option("--reset", is_flag=True, help="One web again, and nothing else.")
+@click.option("--overcommit", is_flag=True, help="Scale also where memory is short.")
 @click.option("--no-wait", is_flag=True, help="Give up at once while the app is being changed.")
 @app_option
-def command(words: tuple[str, ...], *, as_json: bool, no_wait: bool, app_name: str | None) -> None:
+def command(
+    words: tuple[str, ...], *, as_json: bool, app_name: str | None, **options: bool
+) -> None:
     """Show how many containers of each process type run, or change it.
 
     \b
@@ -34,15 +45,23 @@ def command(words: tuple[str, ...], *, as_json: bool, no_wait: bool, app_name: s
       slug-run scale web=2 worker+1
       slug-run scale web=3:standard-2x     with another size
       slug-run scale worker=0
+      slug-run scale --reset               as if nobody had scaled it: one web
 
     The counts are kept through deploys and restarts of everything.
     """  # fmt: skip
-    steps = parse_steps(words)
+    steps, is_reset = parse_steps(words), options["reset"]
+    if steps and is_reset:
+        raise ResetWithWordsError
     with opened_app(app_name) as opened:
         name = opened.app.name
-        if steps:
-            patience = 0.0 if no_wait else PATIENCE
-            before, after = change_formation(opened, lambda _: steps, patience=patience)
+        if steps or is_reset:
+            types = require_release(opened).slug.metadata.process_types
+            before, after = change_formation(
+                opened,
+                lambda current: reset_steps(current, types) if is_reset else steps,
+                patience=0.0 if options["no_wait"] else PATIENCE,
+                overcommit=options["overcommit"],
+            )
             changes = changes_line(before, after)
             say(f"Scaling {name}: {changes or 'nothing changes'}")
             settled = poke_and_tell(opened)
@@ -69,5 +88,5 @@ def command(words: tuple[str, ...], *, as_json: bool, no_wait: bool, app_name: s
                 for each in counts
             ]
             click.echo(json.dumps(rows, indent=2))
-        elif not steps:
+        elif not steps and not is_reset:
             click.echo(formation_line(counts))

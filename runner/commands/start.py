@@ -48,6 +48,17 @@ from runner.session import run_formation
     default=None,
     help="With --detach: log memory and load of each container every 20 seconds.",
 )
+@click.option("--overcommit", is_flag=True, help="Start them also where memory is short.")
+@click.option(
+    "--router-log/--no-router-log",
+    default=None,
+    help="A log line for each request. Default: with --detach.",
+)
+@click.option(
+    "--request-timeout",
+    metavar="SECONDS",
+    help="How long the app may take to begin an answer, or none. Default: 30s with --detach.",
+)
 @click.option("--no-prefix", is_flag=True, help="Log lines without time and name.")
 @click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
 @shared_options

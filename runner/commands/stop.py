@@ -10,14 +10,16 @@ from runner.supervision.asking import require_up, restart, say, stop
 
 @click.command("stop")
 @click.argument("words", nargs=-1, metavar="[TYPE|TYPE.N]...")
+@click.option("--force", is_flag=True, help="Kill at once, without time to end.")
 @app_option
-def command(words: tuple[str, ...], *, app_name: str | None) -> None:
+def command(words: tuple[str, ...], *, force: bool, app_name: str | None) -> None:
     """Stop an app that `slug-run start -d` keeps running, or a one-off.
 
     \b
       slug-run stop                    the whole app; its formation is remembered
       slug-run stop web.1              this one: a fresh one takes its place
       slug-run stop run.8213           this detached one-off; `run` means all
+      slug-run stop --force            what hangs: SIGKILL instead of SIGTERM
 
     One-offs are not stopped with the app.
 
@@ -27,11 +29,11 @@ def command(words: tuple[str, ...], *, app_name: str | None) -> None:
 
     with opened_app(app_name) as opened:
         name = opened.app.name
-        if words and not (words := stop_one_offs(opened, words)):
+        if words and not (words := stop_one_offs(opened, words, at_once=force)):
             return
         if words:
             say(f"Stopping {', '.join(words)}; the formation asks for as many, so others start")
-            require_up(opened, restart(opened, words))
+            require_up(opened, restart(opened, words, at_once=force))
             return
         say(f"Stopping {name}")
-        click.echo(f"Stopped {name}" if stop(opened) else f"{name} was not running")
+        click.echo(f"Stopped {name}" if stop(opened, at_once=force) else f"{name} was not running")

@@ -13,7 +13,7 @@ import click
 from buildpack.support.files import locked
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
-from runner.engines.embedded.identity import has_ended
+from runner.engines.embedded.identity import ProcessId, has_ended, open_process
 from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.one_offs.notes import DIRECTORY, Note, Notes, owner_fd
@@ -53,26 +53,41 @@ def _log_rest(log: AppLog, note: Note) -> None:
     log.system(note.name, "State changed from up to crashed")
 
 
-def stop_one_offs(opened: OpenedApp, words: Sequence[str]) -> tuple[str, ...]:
+def stop_one_offs(
+    opened: OpenedApp, words: Sequence[str], *, at_once: bool = False
+) -> tuple[str, ...]:
     """End the one-offs that ``words`` name, ``run`` for all; the words that name none."""
     one_offs = running_one_offs(opened)
     for note in one_offs:
         if note.name in words or note.name.partition(".")[0] in words:
             say(f"Stopping {note.name}")
-            stop_one_off(note)
+            stop_one_off(note, at_once=at_once)
             click.echo(f"Stopped {note.name}")
     names = {name for note in one_offs for name in (note.name, note.name.partition(".")[0])}
     return tuple(word for word in words if word not in names)
 
 
-def stop_one_off(note: Note) -> None:
-    """End it; returns when it has ended, with whatever it used given back."""
+def _kill(process: ProcessId) -> None:
+    descriptor = open_process(process)
+    if descriptor is not None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        os.close(descriptor)
+
+
+def stop_one_off(note: Note, *, at_once: bool = False) -> None:
+    """End it; returns when it has ended, with whatever it used given back.
+
+    ``at_once`` kills what runs in it; its owner then sees it end.
+    """
     owner = owner_fd(note)
     if owner is None:
         return
     try:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(owner, signal.SIGTERM)
+        if at_once and note.init is not None:
+            _kill(note.init)
         has_ended(owner, _LAST_WAIT)
     finally:
         os.close(owner)

@@ -16,6 +16,7 @@ from runner.deploys.errors import NotDeployedError
 from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.logs import clean
+from runner.memory_budget import find_demands, quota_warning, read_free, require_memory
 from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
 from runner.state.values import WantedCount
@@ -88,11 +89,15 @@ def change_formation(
     *,
     patience: float = PATIENCE,
     settings: Settings | None = None,
+    overcommit: bool = False,
 ) -> tuple[Formation, Formation]:
     """Change what is wanted, all of it or nothing; the formation before and after.
 
-    With ``settings`` the app is to be kept running from now on.
+    With ``settings`` the app is to be kept running from now on. Raises NotEnoughMemoryError for
+    what the machine cannot hold, unless it is to ``overcommit`` or nothing is kept running.
     """
+    usages = read_usages(opened)
+    will_run = settings is not None or opened.state.supervision(opened.app) is not None
     with app_lock(
         opened.state,
         opened.data_dir,
@@ -108,7 +113,10 @@ def change_formation(
         def edit(current: Formation) -> Sequence[WantedCount]:
             nonlocal before
             before = dict(current)
-            return scaled(current, make_steps(current), types)
+            wanted = scaled(current, make_steps(current), types)
+            if will_run:
+                _check_memory(wanted, types, usages or (), overcommit=overcommit)
+            return wanted
 
         after = opened.state.scale(app, edit)
         if settings is not None:
@@ -119,6 +127,24 @@ def change_formation(
         )
         say_in_log(opened, f"Scale to {said} by {opened.who}")
     return before, after
+
+
+def _check_memory(
+    wanted: Sequence[WantedCount],
+    types: Mapping[ProcessType, str],
+    usages: Sequence[Mapping[str, object]],
+    *,
+    overcommit: bool,
+) -> None:
+    starting = [count for count in wanted if count.process_type in types]
+    demands = find_demands(starting, usages)
+    if not demands:
+        return
+    free = read_free()
+    if not overcommit:
+        require_memory(demands, free)
+    if warning := quota_warning(starting, usages, free):
+        say(f" !     {warning}")
 
 
 def require_release(opened: OpenedApp) -> Release:
@@ -164,21 +190,30 @@ def _ask_for(opened: OpenedApp, what: str) -> Sequence[Mapping[str, object]] | N
     return containers if isinstance(containers, list) else None
 
 
-def restart(opened: OpenedApp, words: Sequence[str]) -> Settled:
-    """Replace the containers that ``words`` name; all without words. Raises NotRunningError."""
+def restart(opened: OpenedApp, words: Sequence[str], *, at_once: bool = False) -> Settled:
+    """Replace the containers that ``words`` name; all without words. Raises NotRunningError.
+
+    ``at_once`` kills them, without time to end.
+    """
     containers = read_containers(opened)
     if containers is None and opened.state.supervision(opened.app) is None:
         raise NotRunningError(opened.app.name)
     names = [str(each["name"]) for each in ordered(containers or ())]
-    for word in words:
-        if word not in names and word not in {name.rpartition(".")[0] for name in names}:
-            raise NoSuchContainerError(opened.app.name, word, names)
+    require_named(opened.app.name, words, names)
     say_in_log(opened, f"Restart of {', '.join(words) or 'all'} by {opened.who}")
-    settled = poke_and_tell(opened, {"do": "restart", "names": list(words)})
+    do = "kill" if at_once else "restart"
+    settled = poke_and_tell(opened, {"do": do, "names": list(words)})
     return settled or Settled(ok=True, containers=())
 
 
-def stop(opened: OpenedApp) -> bool:
+def require_named(app: str, words: Sequence[str], names: Sequence[str]) -> None:
+    """Raise NoSuchContainerError unless every word is a container's name or process type."""
+    for word in words:
+        if word not in names and word not in {name.rpartition(".")[0] for name in names}:
+            raise NoSuchContainerError(app, word, names)
+
+
+def stop(opened: OpenedApp, *, at_once: bool = False) -> bool:
     """End the formation and its supervisor; False when nothing was running."""
     was_wanted = opened.state.supervision(opened.app) is not None
     opened.state.set_supervision(opened.app, None)
@@ -187,7 +222,8 @@ def stop(opened: OpenedApp) -> bool:
     directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
     if not is_supervised(directory):
         return was_wanted
-    ask(opened.app.name, directory, {"do": "reconcile"}, on_event=tell_event)
+    do = "kill" if at_once else "reconcile"
+    ask(opened.app.name, directory, {"do": do}, on_event=tell_event)
     deadline = time.monotonic() + LAST_WAIT
     while is_supervised(directory) and time.monotonic() < deadline:
         time.sleep(0.01)  # the keeper ends a moment after its supervisor

@@ -34,6 +34,7 @@ _ATTACHED_ONLY = {
     "slug_file": ("--slug", "slug-run deploy FILE"),
     "assignments": ("--env", "slug-run config set NAME=VALUE"),
     "env_files": ("--env-file", "slug-run config set --env-file FILE"),
+    "size": ("--size", "slug-run scale web=1:standard-2x"),
     "memory": ("--memory", "slug-run scale web=1:standard-2x"),
     "cpus": ("--cpus", "slug-run scale web=1:standard-2x"),
     "pids": ("--pids", "slug-run scale web=1:standard-2x"),
@@ -89,7 +90,9 @@ def start_detached(options: Mapping[str, Any], env: Mapping[str, str]) -> str:
             ensure_port_free(settings.port, host=settings.bind)
         steps = _steps(opened, options)
         say(f"Starting {opened.app.name} {require_release(opened).title.rpartition(' ')[2]}")
-        _, after = change_formation(opened, steps, settings=settings)
+        _, after = change_formation(
+            opened, steps, settings=settings, overcommit=options["overcommit"]
+        )
         settled = poke_and_tell(opened)
         require_up(opened, settled)
         return f"Now running {describe(after)}{_where(settled, settings, env)}"
@@ -101,11 +104,12 @@ def _settings(opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, s
     request = start_request({**options, "slug_file": None}, env, Path("/"))
     given = {
         name: getattr(request, name)
-        for name in ("port", "bind", "boot_timeout", "stop_timeout")
+        for name in ("port", "bind", "boot_timeout", "stop_timeout", "request_timeout")
         if options[name] != DEFAULTS[name]
     }
-    if options["metrics"] is not None:
-        given["metrics"] = options["metrics"]
+    for name in ("metrics", "router_log"):
+        if options[name] is not None:
+            given[name] = options[name]
     return Settings(**{**known.as_json(), **given})
 
 

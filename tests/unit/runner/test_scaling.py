@@ -9,11 +9,13 @@ import pytest
 from buildpack.support.errors import ExitCode
 from runner.formation import CountError, ReleaseTypeError, UnknownProcessTypeError
 from runner.scaling import (
+    ResetWithWordsError,
     ScaleWordError,
     TooManyContainersError,
     changes_line,
     formation_line,
     parse_steps,
+    reset_steps,
     scaled,
 )
 from runner.sizes import SIZES, UnknownSizeError, find_size
@@ -118,7 +120,25 @@ def test_sizes_grow_in_everything_they_limit() -> None:
         assert smaller.memory <= larger.memory
         assert smaller.cpu_weight <= larger.cpu_weight
         assert smaller.pids <= larger.pids
-    assert find_size("").limits.memory == 512 * 1024 * 1024
+    assert find_size("").memory == 512 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "quota", "most"),
+    [
+        ("standard-1x", 512, 1024),
+        ("standard-2x", 1024, 2048),
+        ("performance-m", 2560, 5120),
+        ("performance-l", 14336, 28672),
+        ("performance-l-ram", 30720, 36864),
+    ],
+)
+def test_a_container_is_killed_at_twice_its_quota_or_a_fifth_above_a_large_one(
+    name: str, quota: int, most: int
+) -> None:
+    limits = find_size(name).limits
+    assert limits.quota == quota << 20
+    assert limits.memory == most << 20
     assert max(size.cpu_weight for size in SIZES.values()) <= 10000  # the kernel's limit
 
 
@@ -129,3 +149,21 @@ def test_what_changes_is_told_in_one_line() -> None:
     line = "web 1 => 2, worker 0:standard-1x => 1:standard-2x"
     assert changes_line(before, found) == line
     assert changes_line(found, found) == ""
+
+
+def test_a_reset_leaves_one_web_of_the_first_size_and_no_container_of_other_types() -> None:
+    before = scaled({}, parse_steps(["web=3:standard-2x", "worker=2"]), TYPES)
+    current = {each.process_type: each for each in before}
+    gone = WantedCount(process_type=ProcessType("gone"), quantity=4)
+    current[gone.process_type] = gone  # of an earlier slug: its count is nobody's business
+    after = scaled(current, reset_steps(current, TYPES), TYPES)
+    assert formation_line(after) == "web=1:standard-1x gone=4:standard-1x worker=0:standard-1x"
+    only_worker = {ProcessType("worker"): "x"}
+    assert reset_steps({}, only_worker) == []
+
+
+def test_a_reset_takes_no_quantities() -> None:
+    assert ResetWithWordsError().text() == (
+        "--reset takes no quantities\n\nIt sets one web and nothing else.\n\n"
+        "Give one or the other:\n\n    slug-run scale --reset\n    slug-run scale web=2 worker=1"
+    )

@@ -17,6 +17,7 @@ from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.token import Token
 from runner.formation import ContainerSpec
 from runner.sizes import find_size
+from runner.state.rollouts import Failure
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Records
 from runner.supervision.supply import Material
@@ -30,10 +31,11 @@ class FakeContainer:
     def __init__(self, spec: ContainerSpec, token: Token) -> None:
         self.id, self.spec, self.token = f"run-{token.key}", spec, token
         self.address = None if spec.port is None else Address(host="127.0.0.1", port=4000)
-        self.launched = SimpleNamespace(init_pid=1)
+        self.launched, self.cgroup = SimpleNamespace(init_pid=1), None
         self.calls: list[str] = []
         self.listens = (Address(host="0.0.0.0", port=spec.port or 0),)
         self.ignores_sigterm = False
+        self.open_connections = 0
         self.code: int | None = None
         self.exit_fd, self._writer = os.pipe()
 
@@ -42,6 +44,9 @@ class FakeContainer:
 
     def listeners(self) -> tuple[Address, ...]:
         return self.listens
+
+    def connections(self) -> int:
+        return self.open_connections
 
     def poll(self) -> int | None:
         return self.code
@@ -169,6 +174,7 @@ class Stage:
         self.now = now
         self.engine, self.log, self.fds = FakeEngine(), FakeLog(), fds or FakeFds()
         self.events: list[str] = []
+        self.blamed: list[str] = []
         self.selector = selectors.DefaultSelector()
         self.upkeep = Upkeep(
             engine=self.engine,
@@ -178,9 +184,13 @@ class Stage:
             selector=self.selector,
             material=self._material,
             tell=lambda event: self.events.append(f"{event['event']} {event['name']}"),
+            blame=self._blame,
             clock=lambda: self.now,
             wall=lambda: 1_795_000_000.0 + self.now,
         )
+
+    def _blame(self, version: int, failure: Failure, key: str) -> None:
+        self.blamed.append(f"v{version} {failure.name} {failure.text}")
 
     def _material(self, place: Place) -> Material:
         port = 5000 if place.process_type == "web" else None
