@@ -62,12 +62,12 @@ def plan_formation(request: StartRequest, release: Release) -> FormationPlan:
     types = release.slug.metadata.process_types
     asked = parse_formation(request.words, count=request.count, concurrency=request.concurrency)
     formation = determine_formation(asked, types, commands=request.commands)
-    caddy = find_caddy(request.env)
-    is_alone = request.direct and formation.web == 1 and request.bind == LOOPBACK
     if formation.total > 1 and not request.overcommit:
         from runner.memory_budget import formation_demands, read_free, require_memory
 
         require_memory(formation_demands(formation, request.limits), read_free())
+    caddy = find_caddy(request.env)
+    is_alone = request.direct and formation.web == 1 and request.bind == LOOPBACK
     front = plan_front(
         web=formation.web,
         port=request.port,

@@ -54,18 +54,18 @@ DEFAULTS: Mapping[str, Any] = {
     "exit_on_crash": False,
     "detach": False,
     "metrics": None,
-    "no_prefix": False,
     "overcommit": False,
     "router_log": None,
     "request_timeout": None,
+    "no_prefix": False,
     "no_color": False,
     "slug_file": None,
     "app": None,
     "engine": None,
     "assignments": (),
     "env_files": (),
-    "memory": "512M",
     "size": None,
+    "memory": "512M",
     "cpus": None,
     "pids": 256,
     "stop_timeout": 30,
@@ -103,13 +103,13 @@ class StartRequest(RunRequest):
     color: bool | None
     direct: bool = False
     """A lone web container has nobody in front, whatever its port."""
-    commands: tuple[str, ...] = ()
     overcommit: bool = False
     """Start them also where memory is short."""
     router_log: bool = False
     """Whether the load balancer tells of each request."""
     request_timeout: float | None = None
     """Seconds a web container may take to begin an answer; None: for ever."""
+    commands: tuple[str, ...] = ()
     """Words that would have been commands, for the nearest-match suggestion."""
 
 
@@ -121,9 +121,9 @@ class OneOffRequest(RunRequest):
     quiet: bool
     time_limit: float | None
     """seconds"""
-    otherwise: str | None
     tty: bool | None
     """whether the command gets a terminal; None: if standard input and output both are one"""
+    otherwise: str | None
     """the command line where the first word is not a process type; None: the words themselves"""
 
 
@@ -189,12 +189,12 @@ def start_request(
         port=options["port"],
         bind=_parse_bind(options["bind"]),
         boot_timeout=options["boot_timeout"],
-        exit_on_crash=options["exit_on_crash"],
         overcommit=options["overcommit"],
         router_log=bool(options["router_log"]),
         request_timeout=parse_time_limit(
             options["request_timeout"] or "none", option="--request-timeout"
         ),
+        exit_on_crash=options["exit_on_crash"],
         prefix=not options["no_prefix"],
         color=False if options["no_color"] else None,
         commands=tuple(commands),
@@ -214,8 +214,8 @@ def one_off_request(
         words=options["words"],
         quiet=options["quiet"],
         time_limit=parse_time_limit(options["time_limit"] or "none"),
-        otherwise=otherwise,
         tty=options["tty"],
+        otherwise=otherwise,
     )
 
 
@@ -228,9 +228,9 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         cpus=options["cpus"],
         pids=options["pids"],
     )
-    return {
     if options["size"] is not None:
         limits = _of_size(options, limits)
+    return {
         "slug_file": options["slug_file"],
         "app": _parse_app(options, env),
         "cwd": cwd,
@@ -241,7 +241,6 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         "limits": limits,
         "stop_timeout": options["stop_timeout"],
     }
-
 
 
 def _of_size(options: Mapping[str, Any], given: Limits) -> Limits:
@@ -255,6 +254,7 @@ def _of_size(options: Mapping[str, Any], given: Limits) -> Limits:
     if options["pids"] != DEFAULTS["pids"]:
         limits = changed(limits, pids=given.pids)
     return limits
+
 
 def _parse_app(options: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
     """``--app``, else the environment's, which a slug that is named beats."""

@@ -125,5 +125,5 @@ def _shown(live: Live) -> Event:
         "command": record.command,
         "address": None if live.container.address is None else str(live.container.address),
         "pid": live.container.launched.init_pid,
-    }
         "soft_limits": live.container.cgroup is None,
+    }
