@@ -35,6 +35,10 @@ zsh|tests complete commands in it|has zsh
 nodejs|tests run the script of a page|has node
 procps|tests look for processes that were left|has pgrep
 libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
+# A Linux in which control groups are version 2; Debian builds it for these processors alone.
+case $(uname -m) in
+  x86_64) test_packages+=$'\n''user-mode-linux|tests of limits have a Linux of their own|has linux.uml' ;;
+esac
 docker_packages='docker.io|the Docker engine under test|has dockerd && has docker
 docker-compose|the services that Docker tests use|has docker-compose || docker compose version
 mmdebstrap|the stack image, from Debian packages|has mmdebstrap'

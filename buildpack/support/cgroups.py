@@ -19,6 +19,9 @@ from buildpack.support.values import value
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PARENT = "slugkit"
+OWN = "slugkit-own"
+"""Where we move to ourselves in a group that was delegated to us."""
+_MOVES = 5
 _CPU_PERIOD = 100_000  # microseconds; the kernel's and Docker's default
 
 
@@ -146,10 +149,43 @@ def _find_v2(root: Path, own: str) -> Hierarchies | None:
     if os.getuid() != 0:
         path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), "/")
         top = root / path.lstrip("/")
+        top = top.parent if top.name == OWN else top
     has_controllers = {"memory", "pids"} <= set(_words(top / "cgroup.controllers"))
-    if not _is_ours(top) or not has_controllers or not _enable(top):
+    if not _is_ours(top) or not has_controllers:
+        return None
+    if not _enable(top) and not (_is_delegated(top, root) and _make_room(top)):
         return None
     return Hierarchies(v2=top, v1={})
+
+
+def _is_delegated(top: Path, root: Path) -> bool:
+    """Whether all in it is ours to order: systemd says so, or what is above is not ours.
+
+    A desktop's terminals have groups that belong to their user too, and that systemd keeps.
+    """
+    if top == root or not os.access(top.parent / "cgroup.procs", os.W_OK):
+        return True
+    try:
+        return os.getxattr(top, "user.delegate") == b"1"
+    except OSError:
+        return False
+
+
+def _make_room(top: Path) -> bool:
+    """Move what runs in the group itself, us too, into one below it.
+
+    A group has processes or hands controllers down, never both (cgroups(7), "no internal
+    processes"); who is started in a delegated group always finds itself in there.
+    """
+    own = top / OWN
+    own.mkdir(exist_ok=True)
+    for _ in range(_MOVES):  # what is moved may start others meanwhile
+        for pid in _words(top / "cgroup.procs"):
+            with contextlib.suppress(OSError):  # it has ended
+                (own / "cgroup.procs").write_text(pid)
+        if _enable(top):
+            return True
+    return False
 
 
 def _is_ours(path: Path) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from buildpack.support import cgroups
 from buildpack.support.cgroups import (
     Cgroup,
     Hierarchies,
@@ -91,6 +93,63 @@ def test_v2_of_a_user_whose_group_refuses_is_none(
     (tmp_path / "session/cgroup.subtree_control").unlink()
     (tmp_path / "session/cgroup.subtree_control").mkdir()
     assert find_hierarchies(tmp_path, own="0::/session\n") is None
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that says EBUSY until our own group is there, to a user."""
+    enable = cgroups._enable
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(
+        cgroups, "_enable", lambda path: (path / cgroups.OWN).is_dir() and enable(path)
+    )
+
+
+def make_session(root: Path) -> Path:
+    make_v2(root, "memory pids")
+    session = root / "user/session"
+    for path in (session.parent, session):
+        make_v2(path, "memory pids")
+    (session / "cgroup.procs").write_text("11\n12\n")
+    return session
+
+
+@pytest.mark.usefixtures("busy")
+def test_who_is_in_a_delegated_group_makes_room_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make_session(tmp_path)
+    access = os.access
+    above = session.parent / "cgroup.procs"
+    monkeypatch.setattr(os, "access", lambda path, mode: path != above and access(path, mode))
+
+    found = find_hierarchies(tmp_path, own="0::/user/session\n")
+
+    assert found == Hierarchies(v2=session, v1={})
+    assert (session / cgroups.OWN / "cgroup.procs").read_text() == "12"  # one at a time; the last
+    again = find_hierarchies(tmp_path, own=f"0::/user/session/{cgroups.OWN}\n")
+    assert again == found
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("mark", [b"", b"0", b"1"])
+def test_a_users_group_that_systemd_keeps_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: bytes
+) -> None:
+    session = make_session(tmp_path)
+
+    def marked(path: Path, name: str) -> bytes:
+        assert name == "user.delegate"
+        if not mark:
+            raise OSError(errno.ENODATA, "none")
+        return mark
+
+    monkeypatch.setattr(os, "getxattr", marked)
+
+    found = find_hierarchies(tmp_path, own="0::/user/session\n")
+
+    assert (found is not None) is (mark == b"1")
+    assert (session / cgroups.OWN).is_dir() is (mark == b"1")
 
 
 def test_limits_are_written_before_anything_runs(tmp_path: Path) -> None:
