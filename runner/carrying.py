@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from runner.logs import Log
     from runner.one_off import OneOff, OwnStreams
     from runner.policy import Outcome, Policy
+    from runner.router import Router
     from runner.slot import Slot
 
 
@@ -93,13 +94,10 @@ def carry_formation(
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(opened_engine(request.engine, made_from))
         log = audience.make_log()
-        front = None
+        front, on_change = None, audience.on_change
         if plan.front.kind is FrontKind.ROUTER:
-            from runner.router import Router
-
-            assert plan.caddy is not None
-            listen = Address(host=plan.front.bind, port=plan.front.port)
-            front = stack.enter_context(Router(plan.caddy, listen=listen))
+            router, on_change = _router(request, plan, audience)
+            front = stack.enter_context(router)
         hold()
         from runner.supervisor import Supervisor
 
@@ -110,9 +108,34 @@ def carry_formation(
             policy=_policy(request, plan.front),
             front=front,
             on_up=audience.on_up,
-            on_change=audience.on_change,
+            on_change=on_change,
         )
         return supervisor.run(plan.specs)
+
+
+def _router(
+    request: StartRequest, plan: FormationPlan, audience: Audience
+) -> tuple[Router, Callable[[Slot], None]]:
+    """The load balancer, and who is to be told of changes where it tells of requests."""
+    from runner.router import Router
+    from runner.router_log.rules import RequestRules
+
+    assert plan.caddy is not None
+    listen = Address(host=plan.front.bind, port=plan.front.port)
+    rules = RequestRules(timeout=request.request_timeout, log=request.router_log)
+    if not rules.log:
+        return Router(plan.caddy, listen=listen, rules=rules), audience.on_change
+    from runner.router_log.slots import SlotStanding
+    from runner.router_log.translator import Translator
+
+    standing = SlotStanding()
+
+    def on_change(slot: Slot) -> None:
+        standing.changed(slot)
+        audience.on_change(slot)
+
+    worded = Translator(standing).line
+    return Router(plan.caddy, listen=listen, rules=rules, worded=worded), on_change
 
 
 def carry_one_off(  # noqa: PLR0913  # what is run, where its bytes go, who stops it, who is told

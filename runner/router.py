@@ -34,6 +34,7 @@ from runner.router_log.rules import (
     marking,
     noting,
     transport,
+    try_duration,
 )
 from slugc.privileges import drop_prefix, hand_over, run_identity
 
@@ -118,7 +119,7 @@ def caddy_handler(
             "selection_policy": {"policy": "least_conn"},
             # A container that ended a moment ago refuses the connection; another one takes the
             # request. Only what no server has seen is sent again, as Caddy does by default.
-            "try_duration": "5s",
+            "try_duration": try_duration(rules),
             "try_interval": "50ms",
         },
         # Bytes are passed on almost as they come, so streams and server-sent events work. Not -1,

@@ -13,6 +13,7 @@ from buildpack.support.values import value
 
 SEPARATOR = "|"
 NO_SERVER = "no web container"
+LONGEST_SEARCH = 5.0  # seconds
 REQUEST_ID = "{http.request.header.X-Request-Id}"
 
 # As Heroku: an id that a client brings is kept if it looks like one.
@@ -94,10 +95,16 @@ def skipping(rules: RequestRules, *, skip: bool) -> list[Mapping[str, object]]:
 
 def transport(rules: RequestRules) -> Mapping[str, object]:
     """How Caddy speaks with a web container."""
-    found: dict[str, object] = {"protocol": "http", "dial_timeout": "5s"}
+    found: dict[str, object] = {"protocol": "http", "dial_timeout": try_duration(rules)}
     if rules.timeout is not None:
         found["response_header_timeout"] = nanoseconds(rules.timeout)
     return found
+
+
+def try_duration(rules: RequestRules) -> int:
+    """How long a container is looked for. Never so long that one which is slow is asked twice."""
+    longest = LONGEST_SEARCH if rules.timeout is None else min(LONGEST_SEARCH, rules.timeout)
+    return nanoseconds(longest)
 
 
 def access_log(rules: RequestRules) -> Mapping[str, object]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 
+from buildpack.support.values import NOTHING
+
 ODD_SERVER = """\
 import os, socket, struct, sys, threading, time
 
@@ -32,6 +34,7 @@ def answer(client, path, head):
         client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\nabc")
         return False
     elif path == "/slow":
+        print("asked to be slow", flush=True)
         time.sleep(20)
     elif path == "/stream":
         client.sendall(STREAM)
@@ -58,7 +61,7 @@ def serve(client):
             while len(data) < size:
                 data += client.recv(65536)
             data = data[size:]
-            if not answer(client, head.split()[1], head):
+            if not answer(client, head.split()[1].partition("?")[0], head):
                 return
     except OSError:
         pass
@@ -84,14 +87,16 @@ class Answer:
     body: str
 
 
-def ask(port: int, path: str, *, method: str = "GET", headers: Mapping[str, str] = {}) -> Answer:  # noqa: B006  # not changed
+def ask(
+    port: int, path: str, *, method: str = "GET", headers: Mapping[str, str] = NOTHING
+) -> Answer:
     """One request; every status is an answer."""
     data = b"x" if method == "POST" else None
-    request = urllib.request.Request(  # noqa: S310  # http, and ours
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", method=method, headers=dict(headers), data=data
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as found:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as found:
             return Answer(status=found.status, headers=found.headers, body=found.read().decode())
     except urllib.error.HTTPError as err:
         with err:
@@ -106,7 +111,10 @@ def leave(port: int, path: str, *, after: bytes = b"") -> None:
         found = b""
         try:
             while after not in found or not after:
-                found += client.recv(4096)
+                chunk = client.recv(4096)
+                if not chunk:
+                    return
+                found += chunk
         except TimeoutError:
             pass
 
