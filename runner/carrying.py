@@ -30,6 +30,7 @@ from slugc.procfile import ProcessType
 
 if TYPE_CHECKING:
     # Imported for real where they are used: a container starts sooner without waiting for them.
+    from runner.holder import Holder
     from runner.logs import Log
     from runner.one_off import OneOff, OwnStreams
     from runner.policy import Outcome, Policy
@@ -81,16 +82,17 @@ def plan_formation(request: StartRequest, release: Release) -> FormationPlan:
     return FormationPlan(release=release, front=front, specs=specs, caddy=caddy)
 
 
-def carry_formation(
+def carry_formation(  # what is run, who is told, what has begun
     request: StartRequest,
     plan: FormationPlan,
     audience: Audience,
     signals: Stopping,
     *,
     hold: Callable[[], None] = lambda: None,
+    holder: Holder | None = None,
 ) -> Outcome:
     """Do what was planned, until it ends. ``hold`` is called once ``signals`` are looked at."""
-    made_from = _engine_request(request, plan.release, audience.notify)
+    made_from = _engine_request(request, plan.release, audience.notify, holder)
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(opened_engine(request.engine, made_from))
         log = audience.make_log()
@@ -193,9 +195,14 @@ def _run_noted(request: OneOffRequest, one_off: OneOff, spec: ContainerSpec) -> 
 
 
 def _engine_request(
-    request: RunRequest, release: Release, notify: Callable[[str], None]
+    request: RunRequest,
+    release: Release,
+    notify: Callable[[str], None],
+    holder: Holder | None = None,
 ) -> EngineRequest:
-    return EngineRequest(release=release, limits=request.limits, env=request.env, notify=notify)
+    return EngineRequest(
+        release=release, limits=request.limits, env=request.env, notify=notify, holder=holder
+    )
 
 
 def _expand(

@@ -99,7 +99,7 @@ def check_engine(name: str, env: Mapping[str, str]) -> EngineUnavailableError | 
         match name:
             case "embedded":
                 from runner.engines.embedded import checks
-                from runner.engines.embedded.engine import tool_env
+                from runner.holder import tool_env
 
                 checks.require(tool_env(env))
             case "docker":

@@ -67,10 +67,19 @@ def run_plainly(words: Sequence[str]) -> int | None:
     import sys
     from pathlib import Path
 
-    from runner.requests import start_request
-    from runner.session import run_formation
+    from runner.holder import begin_holder
 
-    outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=COMMANDS))
+    holder = begin_holder(options["engine"], os.environ)
+    try:
+        # While its programs do their part:
+        from runner.requests import start_request
+        from runner.session import run_formation
+
+        request = start_request(options, os.environ, Path.cwd(), commands=COMMANDS)
+        outcome = run_formation(request, holder)
+    finally:
+        if holder is not None:
+            holder.close()
     if outcome.reason:
         sys.stderr.write(f"{outcome.reason}\n")
     return outcome.exit_code

@@ -20,6 +20,7 @@ from slugc.slug import Slug, read_slug
 
 if TYPE_CHECKING:
     # Imported for real where they are used: a container starts sooner without waiting for them.
+    from runner.holder import Holder
     from runner.logs import LogWriter
     from runner.policy import Outcome
 
@@ -67,8 +68,8 @@ def find_slug(named: Path | None, directory: Path) -> Path:
     return found[0]
 
 
-def run_formation(request: StartRequest) -> Outcome:
-    """Boot the formation and stay with it until it ends."""
+def run_formation(request: StartRequest, holder: Holder | None = None) -> Outcome:
+    """Boot the formation and stay with it until it ends. ``holder`` is one that has begun."""
     release = prepare_release(request)
     plan = plan_formation(request, release)
     front = plan.front
@@ -86,7 +87,7 @@ def run_formation(request: StartRequest) -> Outcome:
             on_up=lambda addresses: _say_up(release.app, front, addresses),
             on_change=lambda _: None,
         )
-        return carry_formation(request, plan, audience, signals, hold=signals.hold)
+        return carry_formation(request, plan, audience, signals, hold=signals.hold, holder=holder)
 
 
 def run_one_off(request: OneOffRequest) -> int:

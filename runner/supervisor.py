@@ -10,7 +10,6 @@ import os
 import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -30,24 +29,35 @@ LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs 
 BROKEN_PIPE = 128 + 13
 
 
-@dataclass(slots=True)
 class Supervisor:
-    """Runs a formation until somebody, or the formation itself, ends it."""
+    """Runs a formation until somebody, or the formation itself, ends it.
 
-    engine: ContainerEngine
-    log: Log
-    signals: Stopping
-    policy: Policy = field(default_factory=Policy)
-    front: Front | None = None
-    on_up: Callable[[Mapping[str, Address]], None] = field(default=lambda _: None)
-    """Called once, when all are up, with where each web container answers."""
-    on_change: Callable[[Slot], None] = field(default=lambda _: None)
-    """Called after each change of a container's state."""
-    clock: Callable[[], float] = time.monotonic
-    _slots: tuple[Slot, ...] = ()
-    _outcome: Outcome | None = None
-    _was_up: bool = False
-    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    ``on_up`` is called once, when all are up, with where each web container answers; ``on_change``
+    after each change of a container's state.
+    """
+
+    # Not a dataclass: importing what makes one takes five milliseconds of every start.
+    def __init__(  # noqa: PLR0913  # who is driven, who is told, who may end it
+        self,
+        *,
+        engine: ContainerEngine,
+        log: Log,
+        signals: Stopping,
+        policy: Policy | None = None,
+        front: Front | None = None,
+        on_up: Callable[[Mapping[str, Address]], None] = lambda _: None,
+        on_change: Callable[[Slot], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine, self.log, self.signals = engine, log, signals
+        self.policy = policy or Policy()
+        self.front = front
+        self.on_up, self.on_change = on_up, on_change
+        self.clock = clock
+        self._slots: tuple[Slot, ...] = ()
+        self._outcome: Outcome | None = None
+        self._was_up = False
+        self._selector: selectors.BaseSelector = selectors.DefaultSelector()
 
     def run(self, specs: Sequence[ContainerSpec]) -> Outcome:
         """Start ``specs`` and keep them running. Returns when all have ended."""

@@ -14,9 +14,9 @@ from runner.engine_choice import ABOUT, check_engine
 from runner.engines import ENGINE_NAMES
 from runner.engines.base import Limits
 from runner.engines.embedded import checks
-from runner.engines.embedded.engine import tool_env
 from runner.engines.embedded.soft_limits import soft_limits
 from runner.errors import EngineUnavailableError
+from runner.holder import tool_env
 
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 

@@ -7,7 +7,7 @@ their part: together they take the longest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -19,6 +19,7 @@ from buildpack.support.files import find_program
 from runner.engines.base import EngineRequest, Streams
 from runner.engines.embedded import network
 from runner.formation import ContainerSpec
+from runner.holder import Holder, NetworkError, tool_env
 from runner.release import Release
 from slugc.privileges import data_dir
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from runner.engines.embedded.container import EmbeddedContainer
     from runner.engines.embedded.starts import Starts
 
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Whatever else is missing or forbidden shows when it is tried, and is explained then.
 PROGRAMS = ("bwrap", "slirp4netns", "ip", "nsenter", "unshare", "setpriv", "mount")
 _MEMORY_UPPER = 256 * 1024 * 1024
@@ -49,15 +49,6 @@ def layers_in_use(release: Release, home: Path) -> Layers:
     slug = release.slug
     require_stack(slug.metadata.stack, host=read_host_stack(), slug=slug.archive.name)
     return Store(home / "store").layers_in_use(slug)
-
-
-def tool_env(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the engine's own programs: where to find them, and nothing to leak.
-
-    The system's directories come first: they hold the programs of known versions, and a user's
-    PATH seldom has /usr/sbin, where ip lives.
-    """
-    return {"PATH": f"{SYSTEM_PATH}:{env.get('PATH', '')}".rstrip(":"), "LC_ALL": "C"}
 
 
 class EmbeddedEngine:
@@ -108,7 +99,8 @@ class EmbeddedEngine:
         found = addresses.read_host_addresses()
         subnet = addresses.choose_subnet(found, Path("/proc/net/route").read_text())
         try:
-            return network.Network(subnet, env=self._env)
+            holder = self._request.holder or Holder(self._env)
+            return network.Network(subnet, env=self._env, holder=holder)
         except CommandNotFoundError:
             self._explain()
             raise
@@ -168,7 +160,7 @@ class EmbeddedEngine:
     def _await_bridge(self) -> None:
         try:
             self._network.await_bridge(self._run.sockets / "slirp.sock")
-        except network.NetworkError:
+        except NetworkError:
             self._explain()  # knows the reason in most cases, and the remedy
             raise
 

@@ -14,7 +14,7 @@ from buildpack.support.command import Command, Process, spawn
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import value
 from runner.engines.base import Streams
-from runner.engines.embedded.processes import children, descendants
+from runner.engines.embedded.processes import descendants, only_child
 from runner.engines.embedded.starter import READY
 
 START_TIMEOUT = 20.0
@@ -165,7 +165,7 @@ def _open_processes(chain: Process) -> Launched:
     chain_fd = os.pidfd_open(chain.pid)
     init_pid, init_fd = None, None
     with contextlib.suppress(ProcessLookupError):
-        for monitor in children(chain.pid):
-            for init_pid in children(monitor):
-                init_fd = os.pidfd_open(init_pid)
+        monitor = only_child(chain.pid)
+        init_pid = None if monitor is None else only_child(monitor)
+        init_fd = None if init_pid is None else os.pidfd_open(init_pid)
     return Launched(chain=chain, chain_fd=chain_fd, init_pid=init_pid, init_fd=init_fd)

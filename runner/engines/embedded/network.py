@@ -3,45 +3,23 @@
 No privilege, no firewall rule and no address of the host is used. Containers of one app are on
 one bridge and reach each other; slirp4netns turns what leaves the bridge into ordinary sockets of
 an unprivileged process, so the outside is reached and the host's loopback is not. Who dies when
-slug-run dies is settled by a pipe that only slug-run holds open: the lifeline.
+slug-run dies is settled by a pipe that only slug-run holds open: the lifeline (runner/holder.py).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.addresses import LINK_LOCAL_RANGE, Subnet
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.user_network import MTU, Starting, WayOut, start_holder, start_slirp
+from buildpack.support.user_network import MTU, Starting, WayOut, start_slirp
+from runner.holder import Holder, NetworkError
 from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
     from runner.engines.embedded.slirp import SlirpApi
-
-# Sets up the bridge and the tap device, says so, then lives exactly as long as the lifeline: cat
-# reads it to its end. With SIGCHLD ignored the kernel clears away the processes that a first
-# process inherits (dash's own trap does not survive exec).
-_HOLDER = """\
-printf %s "$1" | ip -batch - && echo ready && exec env --ignore-signal=CHLD cat >/dev/null
-"""
-
-
-class NetworkError(SlugkitError):
-    """The app's network could not be set up."""
-
-    exit_code = ExitCode.UNAVAILABLE
-    id = "network-setup"
-
-    def __init__(self, step: str, said: str) -> None:
-        self.step, self.said = step, said
-        super().__init__(
-            "The app's own network could not be set up",
-            details=f"{step}: {said.strip() or 'no answer'}",
-            resolution="slug-run engine doctor checks what it needs.",
-        )
 
 
 class AddressesUsedUpError(SlugkitError):
@@ -60,33 +38,22 @@ class AddressesUsedUpError(SlugkitError):
 
 
 class Network:
-    """An app's network. Its two programs start while the engine does other things:
+    """An app's network. Its two programs start while other things are done:
     ``await_bridge`` comes before the first container, ``await_way_out`` before its first port.
     """
 
-    def __init__(
-        self, subnet: Subnet, *, env: Mapping[str, str], lifeline: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, subnet: Subnet, *, env: Mapping[str, str], holder: Holder) -> None:
         self.subnet = subnet
         self._env = env
         self._free = list(subnet.container_addresses)
         self._slirp: Starting | None = None
         self._socket: Path | None = None
-        self._reader, self._lifeline = lifeline or os.pipe()
-        try:
-            self._holder = _start_holder(self._reader, env)
-        except BaseException:
-            os.close(self._reader)
-            os.close(self._lifeline)
-            raise
+        self._holder = holder
 
     @property
     def pid(self) -> int:
-        """The process in the user and network namespace of the bridge.
-
-        Its children, the holder first, are in the PID namespace that containers are started in.
-        """
-        return self._holder.process.pid
+        """The process in the user and network namespace of the bridge."""
+        return self._holder.pid
 
     @property
     def slirp_pid(self) -> int:
@@ -109,7 +76,7 @@ class Network:
         self._slirp = start_slirp(
             drop_prefix(),
             WayOut(subnet=self.subnet, holder=self.pid, socket=socket),
-            lifeline=self._reader,
+            lifeline=self._holder.reader,
             env=self._env,
             failed=NetworkError,
         )
@@ -135,28 +102,10 @@ class Network:
 
     def close(self) -> None:
         """End holder and slirp4netns."""
-        os.close(self._lifeline)
-        os.close(self._reader)
+        self._holder.let_go()
         if self._slirp is not None:
             self._slirp.end()
-        self._holder.end()
-
-
-def bridge_commands() -> str:
-    """``ip -batch`` lines for the namespace that holds the bridge.
-
-    The tap device is made here, before slirp4netns starts and opens it, so one step is enough.
-    """
-    return "\n".join(
-        (
-            f"link add br0 mtu {MTU} type bridge forward_delay 0 stp_state 0",
-            "tuntap add dev tap0 mode tap",
-            f"link set tap0 mtu {MTU} master br0 up",
-            "link set br0 up",
-            "link set lo up",
-            "",
-        )
-    )
+        self._holder.close()
 
 
 def container_commands(subnet: Subnet, address: str, port: str, prohibited: Iterable[str]) -> str:
@@ -176,12 +125,3 @@ def container_commands(subnet: Subnet, address: str, port: str, prohibited: Iter
             "",
         )
     )
-
-
-def _start_holder(lifeline: int, env: Mapping[str, str]) -> Starting:
-    unshare = (
-        *("unshare", "--user", "--map-root-user", "--net"),
-        *("--pid", "--fork", "--kill-child", "--"),
-    )
-    argv = (*drop_prefix(), *unshare, "sh", "-c", _HOLDER, "slugkit-net", bridge_commands())
-    return start_holder("bridge", argv, lifeline=lifeline, env=env, failed=NetworkError)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -29,11 +28,11 @@ class SlirpError(SlugkitError):
         )
 
 
-@dataclass(frozen=True, slots=True)
 class SlirpApi:
     """Requests to one slirp4netns."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def add_forward(self, *, host: str, port: int, guest: str, guest_port: int) -> int:
         """Make ``host:port`` lead to the container; returns the id for ``remove_forward``."""

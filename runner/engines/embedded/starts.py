@@ -24,6 +24,7 @@ from runner.engines.embedded.launcher import (
 )
 from runner.engines.rundir import RunDir
 from runner.formation import ContainerSpec
+from runner.holder import NetworkError
 from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Starts:
                 cgroup=cgroup,
                 plug=self._plug(inside),
                 tree=tree,
-                memory_upper=self._ground.memory_upper,
+                memory_upper=self._ground.limits.disk or self._ground.memory_upper,
                 args_fd=self._write_walls(sandbox, descriptors),
                 ready_fd=descriptors.said,
                 stderr_fd=descriptors.stderr,
@@ -190,7 +191,7 @@ class Starts:
                     descriptors=descriptors,
                     meanwhile=self._while_it_starts,
                 )
-            except network.NetworkError:
+            except NetworkError:
                 _explain(self._ground.env)
                 raise
             except ContainerStartError as err:

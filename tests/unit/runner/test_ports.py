@@ -86,6 +86,20 @@ def test_read_listeners_reads_both_families(tmp_path: Path) -> None:
     )
 
 
+def test_a_table_that_can_hold_nothing_is_not_read(tmp_path: Path) -> None:
+    net = tmp_path / "42" / "net"
+    net.mkdir(parents=True)
+    (net / "tcp").write_text(TABLE)
+    (net / "tcp6").write_text(TABLE6)
+    other = "UDP: inuse 0 mem 8\nTCP: inuse {} orphan 0 tw 3 alloc 18 mem 2\n"
+    (net / "sockstat").write_text("sockets: used 4\n" + other.format(0))
+    (net / "sockstat6").write_text("TCP6: inuse 1\nUDP6: inuse 0\n")
+    assert read_listeners(42, proc=tmp_path) == (Address(host="::1", port=5000),)
+    (net / "sockstat").write_text(other.format(10))
+    (net / "sockstat6").write_text("TCP6: inuse 0\nUDP6: inuse 2\n")
+    assert [each.port for each in read_listeners(42, proc=tmp_path)] == [5000, 8000]
+
+
 @pytest.mark.parametrize(
     ("host", "port", "reachable"),
     [

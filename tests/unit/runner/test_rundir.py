@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.engines import rundir
-from runner.engines.embedded.processes import children, descendants
+from runner.engines.embedded.processes import children, descendants, only_child
 from runner.engines.rundir import RunDirError, create_run_dir, sweep
 
 
@@ -139,9 +139,25 @@ def test_children_and_descendants_are_read_from_proc() -> None:
         assert [process.stdout.readline() for _ in range(2)] == [b"up\n"] * 2
         (child,) = children(process.pid)
         assert process.pid in children(os.getpid())
+        assert only_child(process.pid) == child
+        assert only_child(child) is None
         assert descendants(process.pid) == {child}
         assert {process.pid, child} <= descendants(os.getpid())
         process.communicate(b"")
+
+
+def test_the_only_child_is_looked_for_where_the_kernel_keeps_no_plain_list(tmp_path: Path) -> None:
+    for pid, parent in ((2, 1), (3, 2)):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) S {parent} 1 1 0")
+    assert only_child(2, tmp_path) == 3
+    listed = tmp_path / "2" / "task" / "2" / "children"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("3 ")
+    assert only_child(2, tmp_path) == 3
+    listed.write_text("7 3 ")  # one is coming or going: both were read, which is which was not
+    assert only_child(2, tmp_path) == 3
+    assert only_child(3, tmp_path) is None
 
 
 def test_process_names_may_hold_parentheses_and_spaces(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from buildpack.support.addresses import Subnet
 from buildpack.support.files import remove_tree
 from runner.engines.base import EngineRequest, Limits, Streams
 from runner.engines.embedded import bwrap, network, rootfs
-from runner.engines.embedded.engine import EmbeddedEngine, tool_env
+from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.identity import ProcessId, has_ended, open_process, process_id
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.files import (
@@ -32,6 +32,7 @@ from runner.engines.embedded.lasting.token import Token
 from runner.engines.embedded.starts import Ground
 from runner.engines.rundir import RunDir, create_run_dir, find_run_dir, sweep
 from runner.formation import ContainerSpec
+from runner.holder import Holder, NetworkError, tool_env
 from runner.release import Release
 from slugc.privileges import data_dir
 
@@ -172,12 +173,13 @@ class LastingEngine(EmbeddedEngine):
     def _begin_lasting_network(self, reader: int, lifeline: int) -> None:
         found = addresses.read_host_addresses()
         subnet = addresses.choose_subnet(found, Path("/proc/net/route").read_text())
-        made = network.Network(subnet, env=self._env, lifeline=(reader, lifeline))
+        holder = Holder(self._env, lifeline=(reader, lifeline))
+        made = network.Network(subnet, env=self._env, holder=holder)
         socket = self._run.sockets / "slirp.sock"
         try:
             made.await_bridge(socket)
             made.await_way_out()
-        except network.NetworkError:
+        except NetworkError:
             self._explain()
             raise
         self._made = made  # its processes are our children

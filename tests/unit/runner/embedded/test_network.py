@@ -19,12 +19,9 @@ from buildpack.support.addresses import (
 from buildpack.support.user_network import WayOut, slirp_argv
 from runner.engines.base import Address
 from runner.engines.embedded import forward
-from runner.engines.embedded.network import (
-    AddressesUsedUpError,
-    NetworkError,
-    container_commands,
-)
+from runner.engines.embedded.network import AddressesUsedUpError, container_commands
 from runner.engines.embedded.slirp import SlirpApi, SlirpError
+from runner.holder import NetworkError
 
 FIB_TRIE = """\
 Main:
