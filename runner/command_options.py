@@ -63,6 +63,8 @@ def shared_options(command: Decorated) -> Decorated:
         click.option("--pids", type=click.IntRange(min=8), default=DEFAULTS["pids"],
                      show_default=True, metavar="N",
                      help="Processes and threads in one container."),
+        click.option("--disk", metavar="SIZE",
+                     help="What one container may write under /app, kept in memory then."),
         click.option("--stop-timeout", type=click.FloatRange(min=0, max=86400),
                      default=DEFAULTS["stop_timeout"], show_default=True, metavar="SECONDS",
                      help="From SIGTERM to SIGKILL."),

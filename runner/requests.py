@@ -68,6 +68,7 @@ DEFAULTS: Mapping[str, Any] = {
     "memory": "512M",
     "cpus": None,
     "pids": 256,
+    "disk": None,
     "stop_timeout": 30,
 }
 
@@ -128,14 +129,28 @@ class OneOffRequest(RunRequest):
 
 
 class SizeError(UsageError):
-    """A memory size that is none."""
+    """A memory or disk size that is none."""
 
     id = "size"
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, option: str = "--memory") -> None:
         super().__init__(
-            f"'{printable(text)}' is not a memory size",
-            resolution="Give a number with a unit, or none:\n\n    --memory 512M",
+            f"'{printable(text)}' is not a {option.strip('-')} size",
+            resolution=f"Give a number with a unit, or none:\n\n    {option} 512M",
+        )
+
+
+class DiskEngineError(UsageError):
+    """Only one engine can hold what a container writes to a size."""
+
+    id = "disk-engine"
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        super().__init__(
+            f"--disk cannot be used with the {engine} engine",
+            details="It has no way to limit what a container writes.",
+            resolution="Leave it out, or use --engine embedded.",
         )
 
 
@@ -162,14 +177,14 @@ def parse_time_limit(text: str, *, option: str = "--time-limit") -> float | None
     return seconds
 
 
-def parse_size(text: str) -> int | None:
+def parse_size(text: str, *, option: str = "--memory") -> int | None:
     """Bytes from ``512M``; None from ``none``."""
     if text == "none":
         return None
     found = re.fullmatch(r"([0-9]{1,12})([KMGT]?)i?B?", text, re.IGNORECASE)
     size = int(found[1]) << 10 * " KMGT".index(found[2].upper() or " ") if found else 0
     if size < 4 << 20:  # less than this no interpreter starts, and a bare number was bytes
-        raise SizeError(text)
+        raise SizeError(text, option)
     return size
 
 
@@ -227,7 +242,11 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         memory=parse_size(options["memory"]),
         cpus=options["cpus"],
         pids=options["pids"],
+        disk=parse_size(options["disk"] or "none", option="--disk"),
     )
+    engine = determine_engine(options["engine"], env)
+    if limits.disk is not None and engine.name != "embedded":
+        raise DiskEngineError(engine.name)
     if options["size"] is not None:
         limits = _of_size(options, limits)
     return {
@@ -237,7 +256,7 @@ def _shared(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> di
         "env": dict(env),
         "assignments": options["assignments"],
         "env_files": options["env_files"],
-        "engine": determine_engine(options["engine"], env),
+        "engine": engine,
         "limits": limits,
         "stop_timeout": options["stop_timeout"],
     }
@@ -248,7 +267,7 @@ def _of_size(options: Mapping[str, Any], given: Limits) -> Limits:
     from buildpack.support.values import changed
     from runner.sizes import find_size
 
-    limits = changed(find_size(options["size"]).limits, cpus=given.cpus)
+    limits = changed(find_size(options["size"]).limits, cpus=given.cpus, disk=given.disk)
     if options["memory"] != DEFAULTS["memory"]:
         limits = changed(limits, memory=given.memory, quota=None)
     if options["pids"] != DEFAULTS["pids"]:

@@ -20,6 +20,12 @@ from runner.state.database import check_database
 from runner.state.state import FILE
 
 LITTLE, TOO_LITTLE = 1 << 30, 100 << 20  # an app's layers are some 100 MiB
+# Project quotas would take a file system made and mounted for them (tune2fs -O project,quota and
+# prjquota), and rights that an ordinary user does not have; what is in memory needs neither.
+DISK_QUOTA = ok(
+    "disk quotas",
+    "what is written under /app is bounded by the disk; --disk SIZE keeps it in memory, bounded",
+)
 FEW_FILES = 20_000  # a virtual environment has some 10,000
 
 
@@ -54,7 +60,7 @@ def installed_at() -> float:
 
 def data_findings(path: Path) -> tuple[Finding, ...]:
     """The data directory: whether it can be used, its room, what is in it. Nothing is made."""
-    return (_place(path), room_finding(path), _state(path), _runs(path))
+    return (_place(path), room_finding(path), DISK_QUOTA, _state(path), _runs(path))
 
 
 def _place(path: Path) -> Finding:

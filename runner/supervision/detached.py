@@ -12,7 +12,7 @@ from runner.engine_choice import check_engine, determine_engine
 from runner.formation import WEB, determine_formation, parse_formation
 from runner.front import find_caddy
 from runner.ports import ensure_port_free
-from runner.requests import DEFAULTS, start_request
+from runner.requests import DEFAULTS, parse_size, start_request
 from runner.scaling import Step, parse_steps
 from runner.state.values import WantedCount
 from runner.supervision.asking import (
@@ -107,6 +107,8 @@ def _settings(opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, s
         for name in ("port", "bind", "boot_timeout", "stop_timeout", "request_timeout")
         if options[name] != DEFAULTS[name]
     }
+    if options["disk"] is not None:
+        given["disk"] = parse_size(options["disk"], option="--disk")
     for name in ("metrics", "router_log"):
         if options[name] is not None:
             given[name] = options[name]

@@ -28,6 +28,8 @@ class Settings:
     stop_timeout: float = 30.0
     metrics: bool = False
     """whether Heroku's runtime metrics are written to the log"""
+    disk: int | None = None
+    """bytes that a container may write under /app; None: as many as the disk holds"""
     router_log: bool = True
     request_timeout: float | None = 30.0
     """seconds a web container may take to begin an answer"""
@@ -43,6 +45,7 @@ class Settings:
             "boot_timeout": self.boot_timeout,
             "stop_timeout": self.stop_timeout,
             "metrics": self.metrics,
+            "disk": self.disk,
             "router_log": self.router_log,
             "request_timeout": self.request_timeout,
         }

@@ -24,7 +24,6 @@ from runner.engines.embedded.launcher import (
 )
 from runner.engines.rundir import RunDir
 from runner.formation import ContainerSpec
-from runner.holder import NetworkError
 from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
@@ -191,7 +190,7 @@ class Starts:
                     descriptors=descriptors,
                     meanwhile=self._while_it_starts,
                 )
-            except NetworkError:
+            except network.NetworkError:
                 _explain(self._ground.env)
                 raise
             except ContainerStartError as err:

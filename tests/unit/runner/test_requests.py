@@ -11,7 +11,7 @@ from buildpack.support.errors import ExitCode
 from runner.config_vars import ConfigVarError
 from runner.engines.base import Limits
 from runner.one_off import NoTerminalError, own_streams
-from runner.requests import DEFAULTS, StartRequest, start_request
+from runner.requests import DEFAULTS, DiskEngineError, SizeError, StartRequest, start_request
 from runner.session import _given_config_vars
 from runner.sizes import UnknownSizeError
 
@@ -32,6 +32,24 @@ def test_a_size_is_what_it_is_in_a_formation_and_options_beat_it() -> None:
     assert request(size="standard-2x", cpus=0.5).limits.cpus == 0.5
     assert request(size="standard-2x", memory="3G").limits == Limits(memory=3 * GIB, pids=512)
     assert request(size="standard-2x", pids=9).limits == Limits(memory=2 * GIB, quota=GIB, pids=9)
+
+
+def test_what_may_be_written_is_limited_where_an_engine_can() -> None:
+    assert request(disk="64M").limits.disk == 64 << 20
+    assert request(disk="64M", size="eco").limits.disk == 64 << 20
+    assert request(disk="none").limits.disk is None
+    with pytest.raises(SizeError) as size:
+        request(disk="lots")
+    assert size.value.text() == (
+        "'lots' is not a disk size\n\nGive a number with a unit, or none:\n\n    --disk 512M"
+    )
+    with pytest.raises(DiskEngineError) as engine:
+        request(disk="64M", engine="host")
+    assert engine.value.text() == (
+        "--disk cannot be used with the host engine\n\n"
+        "It has no way to limit what a container writes.\n\n"
+        "Leave it out, or use --engine embedded."
+    )
 
 
 def test_an_unknown_size_is_refused_with_the_nearest() -> None:
