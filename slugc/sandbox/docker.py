@@ -10,7 +10,8 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -34,6 +35,9 @@ from slugc.sandbox.base import (
     SandboxRequest,
     SandboxUnavailableError,
 )
+from slugc.sandbox.build_group import Counts, reached
+from slugc.sandbox.disk_watch import DiskWatch, default_limit
+from slugc.sandbox.docker_limits import END_LEFTOVERS, nameless_in, parse_counts
 from slugc.sandbox.docker_options import (
     build_limits,
     container_config,
@@ -42,11 +46,7 @@ from slugc.sandbox.docker_options import (
     network_mode,
     wanted_stack,
 )
-from slugc.sandbox.limits import (
-    LimitReachedError,
-    memory_reached,
-    processes_reached,
-)
+from slugc.sandbox.limits import disk_reached
 from slugc.sandbox.lines import hand_over_lines
 from slugc.sandbox.policy import WORK_DIR, require_visible
 from slugc.stack import Stack
@@ -57,13 +57,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
-READ_REFUSED = """\
-for file in /sys/fs/cgroup/pids/pids.events /sys/fs/cgroup/pids.events; do
-  if [ -r "$file" ]; then while read -r name count; do echo "$count"; done <"$file"; fi
-done
-"""
-
-# Process 1 of the container: sleeps, and buries whatever a phase left behind.
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -79,6 +72,7 @@ class DockerSandbox:
     def __init__(self, request: SandboxRequest) -> None:
         self._request = request
         self._undo = contextlib.ExitStack()
+        self._counts = Counts(killed=0, refused=0)
 
     @property
     def network(self) -> str:
@@ -104,7 +98,7 @@ class DockerSandbox:
             api: Any = client.api
             self._container = str(api.create_container_from_config(config)["Id"])
             undo.callback(self._remove)
-            self._start()
+            self._start(undo)
             self._stack = self._read_stack(image)
             self._undo = undo.pop_all()
         return self
@@ -160,7 +154,7 @@ class DockerSandbox:
             )
             raise SandboxUnavailableError(self.kind, (problem,)) from err
 
-    def _start(self) -> None:
+    def _start(self, undo: contextlib.ExitStack) -> None:
         """Start the container, and see whether the work directory in it is ours."""
         from docker.errors import APIError
 
@@ -172,6 +166,7 @@ class DockerSandbox:
             self._client.api.start(self._container)
         except APIError as err:
             raise SandboxUnavailableError(self.kind, (problem,)) from err
+        self._watch_disk(undo)
         marker = self._request.work_dir / f".slugc-{os.urandom(8).hex()}"
         marker.touch()
         try:
@@ -203,26 +198,18 @@ class DockerSandbox:
     ) -> None:
         last: deque[str] = deque(maxlen=LAST_LINES)
         shown = _shown(phase)
+        before, limits = self._counts, build_limits(self._request)
         code, timed_out = self._execute(phase, _noting(on_out, last), _noting(on_error, last))
+        if self._disk.is_reached:
+            raise disk_reached(shown.shown, self._disk_limit)
         if timed_out:
             raise CommandTimeoutError(shown)
-        if code != 0 and (why := self._limit_reached(shown.shown, last)):
+        said = "\n".join(last)
+        why = reached(before, self._counts, limits, phase=shown.shown, said=said)
+        if code != 0 and why:
             raise why
         if code != 0:
             raise CommandFailedError(shown, code, tuple(last))
-
-    def _limit_reached(self, phase: str, last: Iterable[str]) -> LimitReachedError | None:
-        """Which limit the container had run into, if it had."""
-        limits = build_limits(self._request)
-        said = "\n".join(last)
-        api: Any = self._client.api
-        if limits.memory and api.inspect_container(self._container)["State"]["OOMKilled"]:
-            return memory_reached(phase, limits.memory, said)
-        started = api.exec_create(self._container, ["/bin/sh", "-c", READ_REFUSED])["Id"]
-        refused = bytes(api.exec_start(started)).split()
-        if limits.processes and any(int(count) > 0 for count in refused):
-            return processes_reached(phase, limits.processes, said)
-        return None
 
     def _execute(
         self,
@@ -251,8 +238,8 @@ class DockerSandbox:
                 # Closing the file object alone would leave the answer, and its socket, open.
                 getattr(attached, "_response", attached).close()
                 attached.close()
-        if expired.is_set():
-            return 0, True
+        if expired.is_set() or self._disk.is_reached:
+            return 0, expired.is_set()
         code = int(api.exec_inspect(started)["ExitCode"])
         self._end_leftovers()
         return code, False
@@ -264,7 +251,7 @@ class DockerSandbox:
 
         def expire() -> None:
             expired.set()
-            self._client.api.kill(self._container)
+            self._kill()
 
         timer = threading.Timer(seconds or 0, expire)
         timer.daemon = True
@@ -276,13 +263,26 @@ class DockerSandbox:
             timer.cancel()
 
     def _end_leftovers(self) -> None:
-        """What a phase left in the background ends with it; process 1, which only sleeps, stays."""
+        """What a phase left in the background ends with it; what it ran into is noted."""
         api: Any = self._client.api
         user = run_identity()
         started = api.exec_create(
-            self._container, ["/bin/sh", "-c", "kill -KILL -1"], user=f"{user.uid}:{user.gid}"
+            self._container, ["/bin/sh", "-c", END_LEFTOVERS], user=f"{user.uid}:{user.gid}"
         )["Id"]
-        api.exec_start(started)
+        self._counts = parse_counts(bytes(api.exec_start(started)).decode())
+
+    def _watch_disk(self, undo: contextlib.ExitStack) -> None:
+        """All a build may write lies on this machine, in the directories that are bound."""
+        places = (self._request.work_dir, self._request.home_dir)
+        first = int(self._client.api.inspect_container(self._container)["State"]["Pid"])
+        self._disk_limit = self._request.limits.disk or default_limit(places[0])
+        self._disk = DiskWatch(
+            places, self._disk_limit, self._kill, partial(nameless_in, first, places[0])
+        )
+        undo.callback(self._disk.stop)
+
+    def _kill(self) -> None:
+        self._client.api.kill(self._container)
 
     def _remove(self) -> None:
         self._client.api.remove_container(self._container, v=True, force=True)

@@ -32,7 +32,7 @@ def nameless_space(roots: Iterable[int], place: Path, proc: Path = Path("/proc")
 def _descendants(roots: frozenset[int], proc: Path) -> Iterator[int]:
     children: dict[int, list[int]] = {}
     for pid in map(int, filter(str.isdigit, os.listdir(proc))):  # noqa: PTH208 - names alone
-        parent = _parent(proc / str(pid))
+        parent = parent_of(pid, proc)
         children.setdefault(parent, []).append(pid)
     todo = list(roots)
     while todo:
@@ -41,9 +41,10 @@ def _descendants(roots: frozenset[int], proc: Path) -> Iterator[int]:
         todo += children.get(pid, ())
 
 
-def _parent(process: Path) -> int:
+def parent_of(pid: int, proc: Path = Path("/proc")) -> int:
+    """Which process started it, or took it over; 0 where it is not there."""
     try:
-        text = (process / "stat").read_text(errors="replace")
+        text = (proc / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return 0
     return int(text.rpartition(")")[2].split()[1])  # the name before it may hold anything

@@ -13,6 +13,7 @@ from buildpack.support.command import CommandFailedError, CommandTimeoutError
 from slugc.privileges import hand_over, run_identity
 from slugc.sandbox.base import SandboxCommand, SandboxRequest, SandboxUnavailableError
 from slugc.sandbox.docker import DockerSandbox
+from slugc.sandbox.limits import BuildLimits, LimitReachedError
 from slugc.stack import read_host_stack
 from tests.integration import docker_support as support
 from tests.integration.support import FIXTURES, Kit
@@ -97,6 +98,45 @@ def test_a_phase_that_takes_too_long_is_ended(sandbox: DockerSandbox) -> None:
 def test_nothing_of_a_phase_runs_on_into_the_next(sandbox: DockerSandbox) -> None:
     sandbox.stream(phase("sleep 4242 >/dev/null 2>&1 &"), print)
     assert "4242" not in sandbox.capture(phase("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"), print)
+
+
+HOG = "python3 -c 'x = [bytearray(1 << 20) for _ in range(4096)]'"
+CROWD = 'python3 -c \'import subprocess; [subprocess.Popen(["sleep", "30"]) for _ in range(60)]\''
+FILL = "head -c 80000000 /dev/zero >build/big; sleep 20"
+HIDE = "exec 9>build/big; rm build/big; head -c 80000000 /dev/zero >&9; sleep 20"
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "error"),
+    [
+        (HOG, BuildLimits(memory=64 << 20), "memory limit of 64M (--memory)"),
+        (f"{HOG} | cat; exit 3", BuildLimits(memory=64 << 20), "memory limit of 64M (--memory)"),
+        (CROWD, BuildLimits(processes=40), "limit of 40 processes (--processes)"),
+        (FILL, BuildLimits(disk=40 << 20), "disk limit of 40M (--disk)"),
+        (HIDE, BuildLimits(disk=40 << 20), "disk limit of 40M (--disk)"),
+    ],
+)
+def test_a_build_that_takes_too_much_is_stopped_and_told_by_what(
+    work_dir: Path, build_image: str, script: str, limits: BuildLimits, error: str
+) -> None:
+    request = SandboxRequest(work_dir=work_dir, env=os.environ, limits=limits)
+    with DockerSandbox(request) as sandbox, pytest.raises(LimitReachedError) as caught:
+        sandbox.stream(phase(script, timeout=30), print)
+    assert caught.value.brief == f"The build was stopped at its {error}"
+    assert caught.value.details.startswith("bin/compile ")
+
+
+def test_a_phase_that_fails_after_a_limit_was_hit_fails_for_its_own_reason(
+    work_dir: Path, build_image: str
+) -> None:
+    """What the kernel refused an earlier phase explains nothing of this one."""
+    limits = BuildLimits(memory=64 << 20, processes=40)
+    request = SandboxRequest(work_dir=work_dir, env=os.environ, limits=limits)
+    with DockerSandbox(request) as sandbox:
+        sandbox.stream(phase(f"{HOG} || true; {CROWD} || true"), print)
+        with pytest.raises(CommandFailedError) as caught:
+            sandbox.stream(phase("exit 3"), print)
+    assert caught.value.code == 3
 
 
 def test_the_stack_is_that_of_the_image(sandbox: DockerSandbox) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from slugc.sandbox import docker_options as docker
 from slugc.sandbox.base import NetworkPolicy, NetworkUnavailableError, SandboxRequest
+from slugc.sandbox.build_group import Counts
+from slugc.sandbox.docker_limits import parse_counts
 from slugc.sandbox.docker_options import (
     container_config,
     exposed_paths,
@@ -55,6 +57,22 @@ def test_holds_interpreters(tmp_path: Path) -> None:
     assert not holds_interpreters(tmp_path)
     (tmp_path / "bin" / "python3.12").touch()
     assert holds_interpreters(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "killed", "refused"),
+    [
+        ("", 0, 0),
+        (
+            "memory.oom_control under_oom 0\nmemory.oom_control oom_kill 2\npids.events max 3\n",
+            2,
+            3,
+        ),
+        ("memory.events max 9\nmemory.events oom_kill 1\npids.events max 0\n", 1, 0),
+    ],
+)
+def test_what_the_kernel_counted_in_either_version(said: str, killed: int, refused: int) -> None:
+    assert parse_counts(said) == Counts(killed=killed, refused=refused)
 
 
 def test_the_stack_asked_for_is_taken() -> None:
