@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from buildpack.support.errors import SlugkitError, UsageError, printable
+from buildpack.support.machine import MACHINE_ERRORS, MachineError
 from buildpack.support.values import NOTHING, value
 from slugc import builder
 from slugc.build_command import make_request
-from slugc.command_line import MACHINE_ERRORS, MachineError
 from slugc.inspection.contents import SlugEntry, read_contents
 from slugc.inspection.packages import SlugPackage, read_packages
 from slugc.inspection.verification import verify_slug_file
@@ -99,7 +99,8 @@ class Slug:
         return self.path.stat().st_size
 
     def packages(self) -> tuple[SlugPackage, ...]:
-        """What is installed in it, largest first: Python distributions, npm, gems, the runtime."""
+        """What is installed in it, largest first: Python distributions, packages of npm, gems
+        and Composer, the runtime."""
         return read_packages(self._slug)
 
     def files(self) -> tuple[SlugEntry, ...]:

@@ -1,7 +1,7 @@
 """Which packages are in a slug, and which files are whose.
 
-Python's distributions say it themselves, in their RECORD. Packages of npm and RubyGems are known
-by the directory they have to themselves, and so is a runtime.
+Python's distributions say it themselves, in their RECORD. Packages of npm, RubyGems and Composer
+are known by the directory they have to themselves, and so is a runtime.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from buildpack.support.values import NOTHING, value
 from slugc.archive.headers import MemberKind
-from slugc.inspection import distributions, other_packages
+from slugc.inspection import composer, distributions, eggs, other_packages
 from slugc.inspection.contents import Contents, SlugEntry, read_contents
 from slugc.inspection.distributions import FoundPackage
 from slugc.slug import Slug
@@ -24,6 +24,7 @@ class PackageKind(StrEnum):
     PYTHON = "pypi"
     NODE = "npm"
     RUBY = "gem"
+    PHP = "composer"
     RUNTIME = "runtime"
 
 
@@ -40,7 +41,7 @@ class SlugPackage:
     """an SPDX expression where the package gives one, else its own words"""
     layer: str
     path: str
-    """its .dist-info, or the directory it has to itself"""
+    """its .dist-info or .egg-info, or the directory it has to itself"""
     headers: Mapping[str, tuple[str, ...]] = NOTHING
     """of a Python distribution's METADATA, by lower-case name"""
     record_sha256: str | None = None
@@ -63,7 +64,7 @@ def read_packages(slug: Slug) -> tuple[SlugPackage, ...]:
 
 def describes_a_package(path: str) -> bool:
     """Whether the file at ``path`` says something about a package."""
-    return distributions.is_telling(path) or other_packages.is_telling(path)
+    return any(room.is_telling(path) for room in (distributions, eggs, composer, other_packages))
 
 
 def find_packages(slug: Slug, contents: Contents) -> Packages:
@@ -73,8 +74,12 @@ def find_packages(slug: Slug, contents: Contents) -> Packages:
     found: list[tuple[PackageKind, FoundPackage]] = [
         (PackageKind.PYTHON, each) for each in distributions.find(contents.kept, paths)
     ]
+    taken = {path for _, each in found for path in each.files}
+    names = [each.name for _, each in found]
+    found += [(PackageKind.PYTHON, x) for x in eggs.find_eggs(contents.kept, paths, taken, names)]
     found += [(PackageKind.NODE, x) for x in other_packages.find_node(contents.kept, paths)]
     found += [(PackageKind.RUBY, x) for x in other_packages.find_gems(contents.kept, paths)]
+    found += [(PackageKind.PHP, x) for x in composer.find_php(contents.kept, paths)]
     version = slug.metadata.python_version
     taken = {path for _, each in found for path in each.files}
     runtimes = other_packages.find_runtimes(paths, taken, version)

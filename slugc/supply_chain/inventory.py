@@ -17,6 +17,7 @@ from buildpack.support.values import changed as altered
 from slugc.archive.headers import MemberKind
 from slugc.inspection.contents import SlugEntry, read_contents
 from slugc.inspection.distributions import parse_headers
+from slugc.inspection.eggs import egg_headers
 from slugc.inspection.packages import (
     PackageKind,
     Packages,
@@ -56,7 +57,7 @@ class Item:
     """One installed package. ``ref`` tells two of one name and version apart."""
 
     kind: str
-    """pypi, npm, gem, deb or runtime"""
+    """pypi, npm, gem, composer, deb or runtime"""
     name: str
     version: str
     path: str
@@ -152,13 +153,20 @@ class _Looker:
                     yield self._node(package)
                 case PackageKind.RUNTIME:
                     yield self._runtime(package)
+                case PackageKind.PHP:
+                    yield self._php(package)
                 case _:
                     yield self._other(package, f"pkg:{package.kind}")
         for debian in find_debian(self._kept):
             yield self._debian(debian)
 
     def _python(self, package: SlugPackage) -> Item:
-        headers = parse_headers(self._kept.get(f"{package.path}/METADATA", b""))
+        is_egg = package.path.endswith(".egg-info")
+        headers = (
+            egg_headers(self._kept, package.path)
+            if is_egg
+            else parse_headers(self._kept.get(f"{package.path}/METADATA", b""))
+        )
         content, missing, changed = self._recorded(package.path)
         site = posixpath.dirname(package.path)
         wheel = parse_headers(self._kept.get(f"{package.path}/WHEEL", b""))
@@ -173,7 +181,7 @@ class _Looker:
             layer=package.layer,
             purl=pypi_purl(_shown(package.name), _shown(package.version)),
             ref="",
-            content=content,
+            content=dir_hash(self._own[package.path]) if is_egg else content,
             missing=missing,
             changed=changed,
             bundled=bundled,
@@ -209,6 +217,10 @@ class _Looker:
         headers = {"summary": (described,)} if isinstance(described, str) else NOTHING
         known = archive if version == package.version else None
         return altered(item, archive=known, headers=headers)
+
+    def _php(self, package: SlugPackage) -> Item:
+        vendor, _, name = package.name.partition("/")  # a namespace and a name, in a package URL
+        return self._other(package, f"pkg:composer/{vendor}", name=name)
 
     def _runtime(self, package: SlugPackage) -> Item:
         version = package.version or self._version_of(package)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -193,3 +194,86 @@ def test_a_package_can_be_made_with_what_it_must_have() -> None:
         path="a",
     )
     assert (dict(package.headers), package.record_sha256) == ({}, None)
+
+
+EGG = "Metadata-Version: 1.1\nName: Old.Thing\nVersion: 0.9\nLicense: MIT\n"
+DIST = ".apt/usr/lib/python3/dist-packages"
+
+
+def found_in(root: Path, files: Mapping[str, str]) -> dict[str, SlugPackage]:
+    return {package.name: package for package in read_packages(make_slug(root, files))}
+
+
+def test_a_distribution_of_old_has_the_files_it_lists(tmp_path: Path) -> None:
+    info = f"{SITE}/old_thing-0.9-py3.13.egg-info"
+    found = found_in(
+        tmp_path,
+        {
+            f"{info}/PKG-INFO": EGG,
+            f"{info}/installed-files.txt": "../old_thing/a.py\n../../../../bin/old\n/etc/x\n",
+            f"{info}/top_level.txt": "old_thing\n",
+            f"{SITE}/old_thing/a.py": "1",
+            f"{SITE}/old_thing/left_by_others.py": "1",
+            ".heroku/venv/bin/old": "#!/bin/sh\n",
+        },
+    )
+    old = found["Old.Thing"]
+    assert (old.version, old.licence, old.kind) == ("0.9", "MIT", PackageKind.PYTHON)
+    assert (old.path, old.files) == (info, 5)
+
+
+def test_a_debian_package_of_a_python_module_is_a_file_or_names_its_modules(
+    tmp_path: Path,
+) -> None:
+    found = found_in(
+        tmp_path,
+        {
+            f"{DIST}/six-1.16.0.egg-info/PKG-INFO": "Name: six\nVersion: 1.16.0\n",
+            f"{DIST}/six-1.16.0.egg-info/top_level.txt": "six\n../../evil\n",
+            f"{DIST}/six.py": "x",
+            f"{DIST}/sixer.py": "x",
+            f"{DIST}/_cffi-1.15-py3.11.egg-info": "",
+            "app.egg-info/PKG-INFO": "Name: app\nVersion: 1\n",
+            "six.py": "the app's own",
+        },
+    )
+    assert (found["six"].version, found["six"].files) == ("1.16.0", 3)
+    assert (found["_cffi"].version, found["_cffi"].files) == ("1.15", 1)
+    assert "app" not in found
+
+
+def test_what_has_a_dist_info_is_told_once(tmp_path: Path) -> None:
+    egg = {f"{SITE}/Flask.egg-info/PKG-INFO": "Name: flask\nVersion: 3.1.0\n"}
+    assert list(found_in(tmp_path, {**FLASK, **egg})) == ["Flask"]
+
+
+COMPOSER = """{"packages": [
+ {"name": "monolog/monolog", "version": "v3.5.0", "license": ["MIT", "BSD-3-Clause"],
+  "install-path": "../monolog/monolog"},
+ {"name": "acme/gone", "version": "1", "install-path": "../acme/gone"},
+ {"name": "../../etc", "version": "1"}, 7]}"""
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_packages_of_composer(tmp_path: Path, version: int) -> None:
+    listed = COMPOSER if version == 2 else json.dumps(json.loads(COMPOSER)["packages"])
+    found = found_in(
+        tmp_path,
+        {
+            "web/vendor/composer/installed.json": listed,
+            "web/vendor/monolog/monolog/src/Logger.php": "<?php",
+            "web/vendor/monolog/monolog/composer.json": "{}",
+            "web/vendor/autoload.php": "<?php",
+        },
+    )
+    assert list(found) == ["monolog/monolog"]
+    monolog = found["monolog/monolog"]
+    assert (monolog.version, monolog.licence) == ("3.5.0", "MIT OR BSD-3-Clause")
+    assert (monolog.path, monolog.files) == ("web/vendor/monolog/monolog", 2)
+
+
+@pytest.mark.parametrize("text", ["", "[", "7", '{"packages": {}}', '[{"name": 1}]', "[" * 100_000])
+def test_a_note_of_composer_that_says_nothing(tmp_path: Path, text: str) -> None:
+    assert not found_in(
+        tmp_path, {"vendor/composer/installed.json": text, "vendor/a/b/x.php": "<?php"}
+    )

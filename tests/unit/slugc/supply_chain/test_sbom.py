@@ -83,6 +83,28 @@ def test_everything_that_can_be_told_is_a_component(tmp_path: Path) -> None:
     assert found["pkg:generic/python@3.13.0"]["type"] == "platform"
 
 
+def test_what_composer_and_installers_of_old_left_is_told_too(tmp_path: Path) -> None:
+    info = ".apt/usr/lib/python3/dist-packages/six-1.16.0.egg-info"
+    slug = make_slug(
+        tmp_path,
+        {
+            **APP,
+            f"{info}/PKG-INFO": "Name: six\nVersion: 1.16.0\nLicense: MIT\n",
+            "vendor/composer/installed.json": '{"packages": [{"name": "psr/log", "version": "3.0.2",'
+            ' "license": ["MIT"], "install-path": "../psr/log"}]}',
+            "vendor/psr/log/src/LogLevel.php": "<?php\n",
+        },
+    )
+    found = components(slug)
+    assert list(found) == ["pkg:composer/psr/log@3.0.2", "pkg:pypi/six@1.16.0"]
+    assert found["pkg:composer/psr/log@3.0.2"]["licenses"] == [{"expression": "MIT"}]
+    for component in found.values():
+        assert component["hashes"]
+        assert properties(component)["path"]
+    errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(slug_sbom(slug).decode())
+    assert errors is None
+
+
 def test_the_digest_of_a_distribution_is_what_sha256sum_gives(tmp_path: Path) -> None:
     slug = make_slug(tmp_path, {**APP, **distribution("mine", "1", mine__z="z", mine__a_b="ab")})
     names = sorted(
