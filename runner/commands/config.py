@@ -274,7 +274,7 @@ def _report(outcome: ConfigOutcome) -> None:
         return
     with opened_app(outcome.app) as opened:
         log_release(opened, outcome.release, tell=_say)
-        restart_containers(opened, tell=_say)
+        restart_containers(opened, outcome.release, tell=_say)
     _print(lines)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from buildpack.support.values import changed
 from runner.app_choice import VARIABLES, require_app_name
 from runner.app_option import app_option
 from runner.deploys.deploy import DeployRequest, deploy, read_deployable
@@ -21,6 +23,12 @@ from runner.deploys.options import (
     read_phase_options,
 )
 from runner.deploys.told import tell_result
+from runner.rollout_options import (
+    NotKeptRunningError,
+    given_words,
+    read_rollout_settings,
+    rollout_options,
+)
 from runner.state.values import App
 from slugc.slug import Slug
 
@@ -37,6 +45,7 @@ from slugc.slug import Slug
     help="Refuse a slug that this public key, or one of several, has not signed.",
 )
 @click.option("--force", is_flag=True, help="Make a release of the slug the app has already.")
+@rollout_options
 @phase_options
 @json_option
 def command(**options: Any) -> None:
@@ -49,6 +58,9 @@ def command(**options: Any) -> None:
 
     The slug is copied and verified. If it has a process type called release, that
     command runs first, with the app's config vars; when it fails nothing changes.
+
+    Where the app is kept running, its containers are replaced without losing a
+    request. If one of the new ones does not come up, the release before goes on.
     """
     with desk_of_command(options) as desk:
         request = DeployRequest(
@@ -59,6 +71,7 @@ def command(**options: Any) -> None:
         )
         slug = read_deployable(desk, request)
         app = _app(desk, options["app_name"], slug, create=options["create"])
+        request = changed(request, settings=_settings(desk, app, options))
         deployed = deploy(desk, app, slug, request)
         checksum = short(slug.metadata.checksum)
         tell_result(
@@ -68,6 +81,15 @@ def command(**options: Any) -> None:
             same=f"{app.name} {deployed.release.label} has the slug {checksum} already: "
             "no release was made",
         )
+
+
+def _settings(desk: Desk, app: App, options: dict[str, Any]) -> Mapping[str, object]:
+    """How the app is to be kept running, as far as it is said here."""
+    words = given_words(options)
+    known = desk.state.supervision(app)
+    if words and known is None:
+        raise NotKeptRunningError(app.name, words)
+    return read_rollout_settings(options, known or {})
 
 
 def _app(desk: Desk, option: str | None, slug: Slug, *, create: bool) -> App:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ from runner.deploys.rollback import parse_version, retry
 from runner.deploys.tables import shown_size
 from runner.deploys.told import tell_result
 from runner.logs import clean
+from runner.state.rollouts import Rollout, RolloutState
 from runner.state.values import App
 
 
@@ -58,7 +60,9 @@ def command(context: click.Context, /, **options: Any) -> None:
     with desk_of_command(options) as desk:
         app = _looked_at(desk, options["app_name"])
         releases = desk.state.releases(app, limit=options["num"])
-        found = listing.views(app, releases, desk.state.current(app), desk.slugs)
+        found = listing.views(
+            app, releases, desk.state.current(app), desk.slugs, _rollouts(desk, app)
+        )
         if options["as_json"]:
             click.echo(json.dumps(listing.as_documents(found), indent=2))
         else:
@@ -75,7 +79,9 @@ def info(context: click.Context, /, release: str, **options: Any) -> None:
     with desk_of_command(_merged(context, options)) as desk:
         app = _looked_at(desk, _app_name(context, options))
         record = desk.state.release(app, parse_version(release))
-        (view,) = listing.views(app, [record], desk.state.current(app), desk.slugs)
+        (view,) = listing.views(
+            app, [record], desk.state.current(app), desk.slugs, _rollouts(desk, app)
+        )
         slug = path = None
         if view.has_slug and record.slug is not None:
             slug = desk.slugs.read(record.slug, of=f"{app.name} {record.label}")
@@ -145,6 +151,10 @@ def prune(context: click.Context, /, **options: Any) -> None:
         else:
             count = f"{len(freed)} slug{'' if len(freed) == 1 else 's'}"
             click.echo(f"Freed {count}, {shown_size(size)}" if freed else "Nothing to free")
+
+
+def _rollouts(desk: Desk, app: App) -> Mapping[int, Rollout]:
+    return RolloutState(desk.state, app).all()
 
 
 def _looked_at(desk: Desk, name: str | None) -> App:

@@ -12,6 +12,7 @@ from buildpack.support.errors import UsageError
 from runner.command_options import shared_options
 from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.requests import COMMANDS, DEFAULTS, start_request
+from runner.rollout_options import given_words, rollout_options
 from runner.session import run_formation
 
 
@@ -61,6 +62,7 @@ from runner.session import run_formation
 )
 @click.option("--no-prefix", is_flag=True, help="Log lines without time and name.")
 @click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
+@rollout_options
 @shared_options
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
@@ -82,6 +84,12 @@ def command(context: click.Context, /, **options: Any) -> None:
             "--metrics cannot be used without --detach",
             details="Who is attached may look: slug-run start -d is what writes them to a log.",
             resolution="Leave it out, or:\n\n    slug-run start -d --metrics",
+        )
+    if words := given_words(options):
+        raise UsageError(
+            f"{', '.join(words)} cannot be used without --detach",
+            details="Only what is left running has its containers replaced by others.",
+            resolution=f"Leave it out, or:\n\n    slug-run start -d {words[0]} ...",
         )
     commands = COMMANDS if context.meta.get("bare") else ()
     outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=commands))

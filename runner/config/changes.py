@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import NOTHING, value
-from runner.app_lock import PATIENCE, app_lock
+from runner.app_lock import PATIENCE
 from runner.app_option import OpenedApp
 from runner.config_vars import ConfigVarError, merge_config_vars
 from runner.state.state import Edit
@@ -90,7 +90,9 @@ def change_config(
             who=opened.who,
         )
 
-    with app_lock(
+    from runner.deploys.desk import app_at_rest
+
+    with app_at_rest(
         opened.state,
         opened.data_dir,
         opened.app,

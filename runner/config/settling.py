@@ -27,17 +27,20 @@ def log_release(opened: OpenedApp, release: ReleaseRecord, *, tell: Callable[[st
         log.system(API, f"Release {release.label} created by {release.who}")
 
 
-def restart_containers(opened: OpenedApp, *, tell: Callable[[str], None]) -> None:
+def restart_containers(
+    opened: OpenedApp, release: ReleaseRecord, *, tell: Callable[[str], None]
+) -> None:
     """Replace what runs by containers of the new release, where the app is kept running.
 
-    Raises NotUpError when they do not come up.
+    Raises RolloutFailedError when they do not come up: the config vars are what they were then.
     """
     if opened.state.supervision(opened.app) is None:
         return
-    from runner.supervision.asking import poke_and_tell, require_up
+    from runner.deploys.verdict import await_verdict
+    from runner.supervision.asking import tell_event
 
     tell(f"Restarting {opened.app.name}")
-    require_up(opened, poke_and_tell(opened))
+    await_verdict(opened.state, opened.data_dir, opened.app, release.version, on_event=tell_event)
 
 
 def stop_containers(opened: OpenedApp) -> None:

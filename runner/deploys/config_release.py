@@ -9,7 +9,7 @@ from runner.app_option import OpenedApp
 from runner.deploys.desk import Desk, settle_dead
 from runner.deploys.narrator import Narrator
 from runner.deploys.phase import PhaseOptions
-from runner.deploys.releasing import add_release, run_release_phase
+from runner.deploys.releasing import add_release, prove_release
 from runner.engine_choice import determine_engine
 from runner.state.state import Edit
 from runner.state.values import App, ReleaseRecord, ReleaseStatus
@@ -36,5 +36,5 @@ def release_config(
         record = add_release(desk, app, edit)
     if record is None or record.status is not ReleaseStatus.PENDING:
         return record
-    run_release_phase(desk, app, record, PhaseOptions(engine=determine_engine(None, env)))
+    prove_release(desk, app, record, PhaseOptions(engine=determine_engine(None, env)))
     return opened.state.release(app, record.version)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.support.errors import printable
-from buildpack.support.values import value
+from buildpack.support.values import NOTHING, value
 from runner.deploys.desk import Desk, changing_app
 from runner.deploys.errors import short
 from runner.deploys.phase import PhaseOptions
 from runner.deploys.releasing import add_release, finish_release
 from runner.formation import WEB
+from runner.manifest import read_manifest
+from runner.schedule.app_json import read_cron
 from runner.state.values import App, NewRelease, ReleaseRecord, WantedCount
 from slugc.procfile import ProcessType
 from slugc.slug import Slug, read_slug
@@ -27,6 +29,8 @@ class DeployRequest:
     options: PhaseOptions
     keys: tuple[str, ...] = ()
     force: bool = False
+    settings: Mapping[str, object] = NOTHING
+    """what is changed in how the app is kept running, if the release comes up"""
 
 
 @value
@@ -51,7 +55,11 @@ def read_deployable(desk: Desk, request: DeployRequest) -> Slug:
     require_fit(slug, request.options.engine.name)
     if request.options.engine.name != "docker":
         # Now, so that containers start at once later, and what nobody can unpack is refused.
-        Store(desk.data_dir / "store").ensure_layers(slug)
+        layers = Store(desk.data_dir / "store").ensure_layers(slug)
+        # What would never run, or is left out, is told to who deploys it.
+        read_cron(layers)
+        for note in read_manifest(layers).notes:
+            desk.narrator.step("left-out", note)
     return slug
 
 
@@ -77,7 +85,10 @@ def deploy(desk: Desk, app: App, slug: Slug, request: DeployRequest) -> Deployed
             record = add_release(
                 desk, held, lambda current: with_slug(current, new, force=request.force)
             )
-        return finished(desk, held, record, request.options)
+        known = desk.state.supervision(held)
+        if record is None and known is not None and request.settings:
+            desk.state.set_supervision(held, {**known, **request.settings})
+        return finished(desk, held, record, request.options, request.settings)
 
 
 def with_slug(
@@ -93,13 +104,19 @@ def with_slug(
     )
 
 
-def finished(desk: Desk, app: App, record: ReleaseRecord | None, options: PhaseOptions) -> Deployed:
+def finished(
+    desk: Desk,
+    app: App,
+    record: ReleaseRecord | None,
+    options: PhaseOptions,
+    settings: Mapping[str, object] = NOTHING,
+) -> Deployed:
     """The release phase of what was added; where nothing was, the release there is."""
     if record is None:
         current = desk.state.current(app)
         assert current is not None
         return Deployed(app=app, release=current, is_new=False)
-    done = finish_release(desk, app, record, options)
+    done = finish_release(desk, app, record, options, settings)
     return Deployed(app=app, release=done, is_new=True)
 
 

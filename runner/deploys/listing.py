@@ -12,6 +12,7 @@ from runner.deploys.errors import short
 from runner.deploys.kept_slugs import KeptSlugs
 from runner.deploys.rollback import is_eligible
 from runner.deploys.tables import in_columns, shown_size
+from runner.state.rollouts import Failure, Rollout
 from runner.state.values import App, ReleaseRecord, ReleaseStatus
 from slugc.slug import Slug
 
@@ -25,15 +26,18 @@ class ReleaseView:
     is_current: bool
     is_eligible: bool
     """whether one can roll back to it"""
+    rollout: Rollout | None
+    """None where nothing brought it up: the app was not running"""
     has_slug: bool
     """False where its slug was removed; releases of config vars alone never had one"""
 
     @property
     def note(self) -> str:
         """What is special about it, in a few words."""
+        rolled = self.rollout is not None
         status = {
-            ReleaseStatus.PENDING: "release command executing",
-            ReleaseStatus.FAILED: "release command failed",
+            ReleaseStatus.PENDING: "being rolled out" if rolled else "release command executing",
+            ReleaseStatus.FAILED: "did not come up" if rolled else "release command failed",
         }.get(self.release.status, "current" if self.is_current else "")
         gone = "slug gone" if self.release.slug is not None and not self.has_slug else ""
         return ", ".join(filter(None, (status, gone)))
@@ -44,6 +48,7 @@ def views(
     releases: Sequence[ReleaseRecord],
     current: ReleaseRecord | None,
     slugs: KeptSlugs,
+    rollouts: Mapping[int, Rollout],
 ) -> tuple[ReleaseView, ...]:
     """The releases with what else is known of them; each slug is looked for once."""
     there = {slug for slug in {x.slug for x in releases if x.slug} if slugs.has(slug)}
@@ -53,6 +58,7 @@ def views(
             release=release,
             is_current=current is not None and release.version == current.version,
             is_eligible=is_eligible(release, current) and release.slug in there,
+            rollout=rollouts.get(release.version),
             has_slug=release.slug in there,
         )
         for release in releases
@@ -92,6 +98,8 @@ def info_text(view: ReleaseView, slug: Slug | None, path: Path | None) -> str:
         ("Slug", _slug_words(view, path)),
         ("Config", ", ".join(sorted(release.config_vars)) or "none set"),
     ]
+    if view.rollout is not None and view.rollout.failure is not None:
+        rows.append(("Failed", _failure_words(view.rollout.failure)))
     if slug is not None:
         metadata = slug.metadata
         rows.append(("Stack", f"{metadata.stack.id}, {metadata.stack.arch}"))
@@ -113,6 +121,9 @@ def info_document(view: ReleaseView, slug: Slug | None) -> Mapping[str, object]:
         "stack": None if slug is None else slug.metadata.stack.id,
         "python_version": None if slug is None else slug.metadata.python_version,
         "commit": None if slug is None else slug.metadata.commit,
+        "failure": None
+        if view.rollout is None or view.rollout.failure is None
+        else _failure_document(view.rollout.failure),
     }
 
 
@@ -128,6 +139,20 @@ def _document(view: ReleaseView) -> Mapping[str, object]:
         "slug": release.slug,
         "slug_gone": release.slug is not None and not view.has_slug,
         "eligible_for_rollback": view.is_eligible,
+    }
+
+
+def _failure_words(failure: Failure) -> str:
+    return printable(" ".join(filter(None, (failure.name, failure.text))), limit=300)
+
+
+def _failure_document(failure: Failure) -> Mapping[str, object]:
+    return {
+        "container": failure.name or None,
+        "reason": failure.text,
+        "status": failure.status,
+        "body": failure.body,
+        "last_lines": list(failure.last),
     }
 
 

@@ -1,19 +1,21 @@
 """Making a release: its row, its release phase, and telling those who run it.
 
 Whoever changes an app's slug or config vars does it here, in this order, holding the app's lock
-(``changing_app``): the release is added, pending if its slug has a release phase; the phase runs;
-then it is succeeded or failed. Killed in between it stays pending, and the next who takes the lock
-calls it failed. What runs is always the newest release that succeeded.
+(``changing_app``): the release is added, pending if its slug has a release phase or the app is kept
+running; the phase runs; then it is failed, succeeded or, where the app is kept running, rolled out
+(runner/state/rollouts.py). Killed before, it stays pending, and the next who takes the lock calls
+it failed. What runs is always the newest release that succeeded, or the one that is rolled out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Mapping
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output, wants_color
-from buildpack.support.values import changed
+from buildpack.support.values import NOTHING, changed
 from runner.deploys.announce import announce, say_in_log
 from runner.deploys.desk import Desk
 from runner.deploys.errors import ReleasePhaseError, ReleaseTimeoutError
@@ -21,6 +23,7 @@ from runner.deploys.phase import PhaseEnd, PhaseOptions, PhaseRun
 from runner.deploys.release_output import ReleaseOutput
 from runner.formation import RELEASE
 from runner.release import Release, create_release
+from runner.state.rollouts import RolloutState
 from runner.state.state import Edit
 from runner.state.values import App, NewRelease, ReleaseRecord, ReleaseStatus
 
@@ -37,11 +40,14 @@ def make_release(desk: Desk, app: App, edit: Edit, options: PhaseOptions) -> Rel
 
 
 def add_release(desk: Desk, app: App, edit: Edit) -> ReleaseRecord | None:
-    """Add it; pending, if a release phase is to come. Only while the slugs are held."""
+    """Add it; pending, if it has to prove itself. Only while the slugs are held."""
 
     def edited(current: ReleaseRecord | None) -> NewRelease | None:
         new = edit(current)
-        if new is None or new.slug is None or release_command(desk, new.slug) is None:
+        if new is None or new.slug is None:
+            return new
+        is_kept_running = desk.state.supervision(app) is not None
+        if not is_kept_running and release_command(desk, new.slug) is None:
             return new
         return changed(new, status=ReleaseStatus.PENDING)
 
@@ -49,15 +55,36 @@ def add_release(desk: Desk, app: App, edit: Edit) -> ReleaseRecord | None:
 
 
 def finish_release(
-    desk: Desk, app: App, record: ReleaseRecord, options: PhaseOptions
+    desk: Desk,
+    app: App,
+    record: ReleaseRecord,
+    options: PhaseOptions,
+    settings: Mapping[str, object] = NOTHING,
 ) -> ReleaseRecord:
-    """Run the release phase of a pending release, and tell who runs the app."""
+    """Run the release phase of a pending release, and tell who runs the app.
+
+    ``settings`` change how the app is kept running, once the release is up.
+    """
     say_in_log(desk, app, f"{record.description} by {record.who}")
     if record.status is ReleaseStatus.PENDING:
-        run_release_phase(desk, app, record, options)
+        prove_release(desk, app, record, options, settings)
     done = desk.state.release(app, record.version)
     announce(desk, app, done)
     return done
+
+
+def prove_release(
+    desk: Desk,
+    app: App,
+    record: ReleaseRecord,
+    options: PhaseOptions,
+    settings: Mapping[str, object] = NOTHING,
+) -> None:
+    """Run the release phase, if there is one, and begin the rollout. Raises ReleasePhaseError."""
+    assert record.slug is not None
+    if release_command(desk, record.slug) is not None:
+        run_release_phase(desk, app, record, options)
+    RolloutState(desk.state, app).begin(record.version, settings)
 
 
 def release_command(desk: Desk, checksum: str) -> str | None:
@@ -68,11 +95,11 @@ def release_command(desk: Desk, checksum: str) -> str | None:
 
 
 def run_release_phase(desk: Desk, app: App, record: ReleaseRecord, options: PhaseOptions) -> None:
-    """Run the release command of ``record`` and note how it ended. Raises ReleasePhaseError."""
+    """Run the release command of ``record``; one that fails is noted. Raises ReleasePhaseError."""
     assert record.slug is not None
     output = desk.output_of(app, record.version)
     say_in_log(desk, app, f"Running the release command of {record.label}")
-    status = ReleaseStatus.FAILED
+    is_done = False
     try:
         output.begin()
         slug = desk.slugs.read(record.slug, of=f"{app.name} {record.label}")
@@ -86,14 +113,14 @@ def run_release_phase(desk: Desk, app: App, record: ReleaseRecord, options: Phas
         if not end.succeeded:
             output.note(end.in_words(options.timeout))
             raise _failure(desk, app, record, end, options)
-        status = ReleaseStatus.SUCCEEDED
+        is_done = True
     except SlugkitError as err:
         if not isinstance(err, ReleasePhaseError):
             output.note(f"the release command could not be started: {err.brief}")
         raise
     finally:
-        desk.state.set_status(app, record.version, status)
-        if status is ReleaseStatus.FAILED:
+        if not is_done:
+            desk.state.set_status(app, record.version, ReleaseStatus.FAILED)
             say_in_log(desk, app, f"Release {record.label} failed")
 
 

@@ -14,6 +14,7 @@ from runner.deploys.errors import (
 )
 from runner.deploys.phase import PhaseOptions
 from runner.deploys.releasing import add_release
+from runner.state.rollouts import RolloutState
 from runner.state.state import State
 from runner.state.values import App, NewRelease, ReleaseRecord, ReleaseStatus
 
@@ -48,7 +49,7 @@ def choose_target(state: State, app: App, version: int | None) -> ReleaseRecord:
     if current is not None and target.version == current.version:
         raise RollbackError(app.name, f"{target.label} is the current release already.")
     if target.status is not ReleaseStatus.SUCCEEDED:
-        found = f"{target.label} never ran: its release phase {_status(target)}."
+        found = f"{target.label} never ran: {_status(state, app, target)}."
         raise RollbackError(app.name, found)
     if target.slug is None:
         raise RollbackError(app.name, f"{target.label} has no slug: nothing was deployed by then.")
@@ -95,5 +96,9 @@ def _add_again(
     return add_release(desk, app, lambda _: new)
 
 
-def _status(release: ReleaseRecord) -> str:
-    return "has not ended" if release.status is ReleaseStatus.PENDING else "failed"
+def _status(state: State, app: App, release: ReleaseRecord) -> str:
+    if RolloutState(state, app).of(release.version) is not None:
+        is_open = release.status is ReleaseStatus.PENDING
+        return "it is being rolled out" if is_open else "it did not come up"
+    ended = "has not ended" if release.status is ReleaseStatus.PENDING else "failed"
+    return f"its release phase {ended}"

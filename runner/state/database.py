@@ -98,14 +98,15 @@ MIGRATIONS = (
 )
 SCHEMA = len(MIGRATIONS)
 
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# SQLITE_ERROR: a table or column that its schema should have is not there.
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 
 
 def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connection:
     """The state file, made or brought to our schema if need be."""
-    with explained(path, patience):
+    with opening(path, patience):
         # SQLite gives its other files the mode of this one.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         os.fchmod(descriptor, 0o600)
@@ -143,7 +144,7 @@ def _opened_without_room(path: Path, error: sqlite3.OperationalError) -> sqlite3
 
 def check_database(path: Path) -> None:
     """Read all of the state file and change nothing. Raises what is wrong with it."""
-    with explained(path):
+    with opening(path):
         # Only to read: SQLite makes no file, and brings nothing to our schema.
         database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
         with contextlib.closing(database):
@@ -154,25 +155,51 @@ def check_database(path: Path) -> None:
         raise StateDamagedError(path, said)
 
 
+class DamagedRowError(sqlite3.DatabaseError):
+    """SQLite gives a row, and it is none that we have written."""
+
+
 @contextlib.contextmanager
-def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Turn what SQLite and the system object to into errors a person can use."""
+def parsing() -> Iterator[None]:
+    """While what a row holds is understood. Raises DamagedRowError."""
     try:
         yield
-    except OSError as err:
-        raise StateFileError(path, err.strerror or str(err)) from err
+    except (ValueError, TypeError, KeyError, AttributeError) as err:
+        raise DamagedRowError(f"a row cannot be understood: {err}") from err
+
+
+@contextlib.contextmanager
+def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Turn what SQLite objects to into errors a person can use."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise
     except sqlite3.DatabaseError as err:
-        code = getattr(err, "sqlite_errorcode", 0) & 0xFF
-        if code in _BUSY:
+        code = getattr(err, "sqlite_errorcode", None)
+        kind = (
+            sqlite3.SQLITE_CORRUPT if code is None else code & 0xFF
+        )  # None: text that is no UTF-8
+        if kind in _BUSY:
             raise StateBusyError(path, patience) from err
-        if code in _DAMAGED:
+        if kind in _DAMAGED or isinstance(err, sqlite3.IntegrityError):
             raise StateDamagedError(path, str(err)) from err
-        if code == sqlite3.SQLITE_READONLY:
+        if kind == sqlite3.SQLITE_READONLY:
             found = "It cannot be written: the disk is full or read-only."
             raise StateFileError(path, found) from err
-        if isinstance(err, sqlite3.OperationalError):
-            raise StateFileError(path, f"SQLite says: {err}.") from err
-        raise
+        raise StateFileError(path, f"SQLite says: {err}.") from err
+
+
+@contextlib.contextmanager
+def opening(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """``explained``, and what the system objects to while the file is opened."""
+    try:
+        with explained(path, patience):
+            yield
+    except OSError as err:
+        raise StateFileError(path, err.strerror or str(err)) from err
+    except UnicodeDecodeError as err:  # of what SQLite has to say about a broken file
+        raise StateDamagedError(path, "its description of itself is broken") from err
 
 
 @contextlib.contextmanager

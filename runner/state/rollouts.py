@@ -34,6 +34,9 @@ class Failure:
     """the last lines the container wrote"""
 
 
+STOPPED = Failure(name="", text="the app was stopped before it was up")
+
+
 @value
 class Rollout:
     """A release that is brought up, or was."""
@@ -68,6 +71,13 @@ class RolloutState:
             (self._app.number, version),
         ).fetchone()
         return None if row is None else _rollout(row)
+
+    def all(self) -> Mapping[int, Rollout]:
+        """By version."""
+        rows = self._database.execute(
+            "SELECT version, settings, verdict FROM rollouts WHERE app = ?", (self._app.number,)
+        )
+        return MappingProxyType({row[0]: _rollout(row) for row in rows})
 
     def begin(self, version: int, settings: Mapping[str, object] = NOTHING) -> bool:
         """Have the supervisor bring up a pending release. Where the app is not kept running

@@ -19,6 +19,7 @@ from runner.logs import clean
 from runner.memory_budget import find_demands, quota_warning, read_free, require_memory
 from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
+from runner.state.rollouts import STOPPED, RolloutState
 from runner.state.values import WantedCount
 from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
 from runner.supervision.poke import Settled, poke
@@ -217,6 +218,9 @@ def stop(opened: OpenedApp, *, at_once: bool = False) -> bool:
     """End the formation and its supervisor; False when nothing was running."""
     was_wanted = opened.state.supervision(opened.app) is not None
     opened.state.set_supervision(opened.app, None)
+    rollouts = RolloutState(opened.state, opened.app)
+    if (rollout := rollouts.current()) is not None:
+        rollouts.fail(rollout.version, STOPPED)
     if was_wanted:
         say_in_log(opened, f"Stop by {opened.who}")
     directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
@@ -246,6 +250,10 @@ def tell_event(event: Event, out: TextIO | None = None) -> None:
             say(f"  {name:<9} stopped  status {event.get('code')}", out)
         case "crashed":
             say(f"  {name:<9} crashed  status {event.get('code')}", out)
+        case "rollout-failed":
+            say(f"  {name} did not come up: {event.get('text')}", out)
+        case "unhealthy":
+            say(f"  {name:<9} waits    {event.get('text')}", out)
         case "failed":
             say(f"  {name:<9} failed   {event.get('text')}", out)
 

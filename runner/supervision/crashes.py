@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runner.policy import STEADY, back_off
@@ -61,6 +61,10 @@ class CrashMemory:
         for name in names:
             self._known.pop(name, None)
         self.records.write_crashes(self._known)
+
+    def forget_others(self, versions: Mapping[str, int]) -> None:
+        """Forget what is not one of these places, or of another release."""
+        self.forget([x for x, each in self._known.items() if versions.get(x) != each.version])
 
     @property
     def names(self) -> frozenset[str]:

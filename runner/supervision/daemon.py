@@ -26,6 +26,7 @@ from runner.formation import WEB
 from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
+from runner.manifest import Manifest, read_manifest
 from runner.metrics.gauges import Gauges
 from runner.metrics.rows import usage_rows
 from runner.schedule.scheduling import Scheduling
@@ -41,10 +42,12 @@ from runner.supervision.fd_store import (
 )
 from runner.supervision.front import LastingRouter
 from runner.supervision.live import Event
-from runner.supervision.reconcile import Place, Rolling
+from runner.supervision.reconcile import Place
 from runner.supervision.records import Records
+from runner.supervision.rollout import RolloutWatch
 from runner.supervision.router_log import ROUTER, RouterLog
 from runner.supervision.start import MOST_ERRORS
+from runner.supervision.strategies import make_strategies
 from runner.supervision.supply import Material, Supply
 from runner.supervision.upkeep import Upkeep, named
 from runner.supervision.wanted import Wanted, read_wanted
@@ -73,6 +76,15 @@ class Daemon:
         self._draining = Draining(self._app_dir, env)
         self._supply = Supply(self._home, self._fds)
         self._wanted: Wanted | None = None
+        self._manifest = Manifest()
+        self._rollout = RolloutWatch(
+            self._home,
+            upkeep=lambda: self._upkeep,
+            log=self._log,
+            log_dir=self._app_dir / "log",
+            tell=self._tell,
+            reread=self._want_anew,
+        )
         self._is_stopping = False
         self._is_broken = False
         self._stamp: object = None
@@ -123,11 +135,14 @@ class Daemon:
             selector=self._selector,
             material=self._material,
             tell=self._tell,
+            blame=self._rollout.blame,
+            app_checks=lambda name: self._manifest.checks.get(name, ()),
         )
 
     def _make_duties(self) -> Sequence[Duty]:
         """Beside keeping containers."""
         return (
+            self._rollout,
             self._draining,
             self._router_log,
             Scheduling(
@@ -174,7 +189,7 @@ class Daemon:
         self._log.settle()
         self._upkeep.records.settle()
         self._mend_network()
-        if self._control.is_awaited and self._upkeep.is_settled():
+        if self._control.is_awaited and not self._rollout.is_open and self._upkeep.is_settled():
             self._settle()
 
     def _patience(self) -> float:
@@ -192,19 +207,45 @@ class Daemon:
         self._looked = time.monotonic()
         self._duties.look()
         if _stamp(self._home) != self._stamp:
-            self._read_wanted()
-            self._upkeep.want(None if self._is_stopping else self._wanted)
+            self._want_anew()
+
+    def _want_anew(self) -> None:
+        self._read_wanted()
+        self._upkeep.want(None if self._is_stopping else self._wanted)
 
     def _read_wanted(self) -> None:
         self._looked, self._stamp = time.monotonic(), _stamp(self._home)
         self._duties.look()
         try:
             self._wanted = read_wanted(self._home, self._number)
+            self._rollout.follow(self._wanted)
+            self._read_manifest()
             self._set_up_front()
+            self._set_strategies()
         except SlugkitError as err:
             # What runs goes on; ``look`` tries again when something has changed.
             self._stamp = None
             self._log.system("supervisor", f"{err.brief}. Nothing was changed.")
+
+    def _read_manifest(self) -> None:
+        """What the app says of itself; what cannot be read is told, and says nothing."""
+        self._manifest = Manifest()
+        release = None if self._wanted is None else self._wanted.release
+        try:
+            if release is not None:
+                self._manifest = read_manifest(self._supply.layers(release))
+        except SlugkitError as err:
+            self._log.system("supervisor", f"{err.brief}. {err.details}".strip())
+
+    def _set_strategies(self) -> None:
+        if self._wanted is None:
+            return
+        settings = self._wanted.settings
+        overlap = {**self._manifest.overlap, **settings.overlap}
+        if self._router is None:
+            overlap[WEB] = False  # the port that answers can be one container's only
+        types = {place.process_type for place in self._wanted.places}
+        self._upkeep.strategies = make_strategies(settings.strategy, types, overlap)
 
     def _set_up_front(self) -> None:
         caddy = find_caddy(self._env)
@@ -224,7 +265,6 @@ class Daemon:
                 self._log.system(ROUTER, line)
         finally:
             self._upkeep.front = self._router
-            self._upkeep.strategies = {WEB: Rolling()}
             self._watch_front()
 
     # Requests
@@ -239,7 +279,8 @@ class Daemon:
             case "usage":
                 lives = tuple(self._upkeep.lives.values())
                 rows = usage_rows(self._upkeep.snapshot(), lives)
-                requests = self._router_log.rows()
+                is_counted = self._wanted is not None and self._wanted.settings.router_log
+                requests = self._router_log.rows() if is_counted else None
                 client.send({"event": "usage", "containers": rows, "requests": requests})
                 client.is_open = False
                 return
@@ -370,6 +411,7 @@ def _bound_errors() -> None:
 def main(argv: Sequence[str]) -> int:
     number, _, keeper, *words = argv
     _bound_errors()
+    os.umask(0o022)  # as runner/main.py: a service manager may have started us
     gc.set_threshold(50_000)
     _allow_open_files()
     os.set_inheritable(int(keeper), False)

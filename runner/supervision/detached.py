@@ -13,6 +13,7 @@ from runner.formation import WEB, determine_formation, parse_formation
 from runner.front import find_caddy
 from runner.ports import ensure_port_free
 from runner.requests import DEFAULTS, parse_size, start_request
+from runner.rollout_options import read_rollout_settings
 from runner.scaling import Step, parse_steps
 from runner.state.values import WantedCount
 from runner.supervision.asking import (
@@ -26,7 +27,7 @@ from runner.supervision.asking import (
     say,
 )
 from runner.supervision.poke import Settled
-from runner.supervision.wanted import Settings
+from runner.supervision.wanted import Settings, parse_settings
 from slugc.procfile import ProcessType
 
 # What a supervisor takes from the app's releases and sizes instead, and how to say it there.
@@ -112,7 +113,8 @@ def _settings(opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, s
     for name in ("metrics", "router_log"):
         if options[name] is not None:
             given[name] = options[name]
-    return Settings(**{**known.as_json(), **given})
+    given |= read_rollout_settings(options, known.as_json())
+    return parse_settings({**known.as_json(), **given})
 
 
 def _steps(opened: OpenedApp, options: Mapping[str, Any]) -> Any:

@@ -11,9 +11,10 @@ from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.token import Token
 from runner.formation import ContainerSpec
-from runner.readiness import ReadinessProbe
 from runner.slot import ContainerState
+from runner.state.rollouts import Failure
 from runner.supervision.crashes import CrashMemory
+from runner.supervision.probing import HealthProbe
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Record
 
@@ -72,8 +73,10 @@ class Live:
     record: Record
     container: LastingContainer
     reader: int = -1
-    probe: ReadinessProbe | None = None
+    probe: HealthProbe | None = None
     due: float | None = None
+    failure: Failure | None = None
+    """why it was given up"""
     told_kills: int = 0
     """processes killed for want of memory that the log tells of already (runner/metrics)"""
 

@@ -87,42 +87,72 @@ class StopThenStart:
                 yield Start(place=place)
 
 
+@value
 class Rolling:
-    """One place after the other: the old container ends when the new one is up."""
+    """A few places at a time: the old container ends when the new one is up.
+
+    A place is under way until its old container has ended, so that there are never many more
+    containers than are wanted.
+    """
+
+    at_once: int | None = None
+    """None: a quarter of the places, two at least"""
 
     def decide(self, places: Sequence[Place], running: Sequence[Running]) -> Iterator[Action]:
-        under_way = any(
-            self._new(place, running, is_up=False) and self._old(place, running) for place in places
-        )
-        for place in places:
-            old = self._old(place, running)
-            if self._new(place, running, is_up=True):
-                for each in old:
-                    yield Stop(key=each.key, is_replaced=True)
-            elif not self._new(place, running, is_up=False) and not (old and under_way):
-                under_way = under_way or bool(old)
-                yield Start(place=place)
+        most = max(2, -(-len(places) // 4)) if self.at_once is None else self.at_once
+        seen = [_Seen(place, running) for place in places]
+        under_way = sum(bool(each.new and each.old) for each in seen)
+        for each in seen:
+            if each.is_up:
+                yield from each.stops()
+            elif not each.new:
+                if any(old.is_staying for old in each.old):
+                    if under_way >= most:
+                        continue
+                    under_way += 1
+                yield Start(place=each.place)
 
-    @staticmethod
-    def _new(place: Place, running: Sequence[Running], *, is_up: bool) -> bool:
-        return any(
-            each.fills(place) and (each.state is ContainerState.UP) is is_up for each in running
-        )
 
-    @staticmethod
-    def _old(place: Place, running: Sequence[Running]) -> list[Running]:
-        here = [each for each in running if each.ordinal == place.ordinal and each.is_staying]
-        return [each for each in here if not each.fills(place)]
+class AllAtOnce:
+    """All new ones are started; when all are up, all old ones end."""
+
+    def decide(self, places: Sequence[Place], running: Sequence[Running]) -> Iterator[Action]:
+        seen = [_Seen(place, running) for place in places]
+        for each in seen:
+            if not each.new:
+                yield Start(place=each.place)
+        if all(each.is_up for each in seen):
+            for each in seen:
+                yield from each.stops()
+
+
+class _Seen:
+    """A place with the container that fills it, and others that do no more."""
+
+    def __init__(self, place: Place, running: Sequence[Running]) -> None:
+        here = [each for each in running if each.ordinal == place.ordinal]
+        self.place = place
+        self.new = [each for each in here if each.fills(place)]
+        self.old = [each for each in here if not each.fills(place)]
+        self.is_up = any(each.state is ContainerState.UP for each in self.new)
+
+    def stops(self) -> Iterator[Action]:
+        for each in self.old:
+            if each.is_staying:
+                yield Stop(key=each.key, is_replaced=True)
 
 
 def decide(
     wanted: Sequence[Place],
     running: Sequence[Running],
     strategies: Mapping[ProcessType, Strategy],
+    *,
+    first: ProcessType | None = None,
 ) -> tuple[Action, ...]:
     """What brings ``running`` nearer to ``wanted``; nothing when both are the same.
 
-    Types without a strategy of their own are stopped, then started.
+    Types without a strategy of their own are stopped, then started. Until all of ``first`` is up
+    the others are left as they are.
     """
     names = {place.name for place in wanted}
     found: list[Action] = [
@@ -130,10 +160,19 @@ def decide(
         for each in running
         if f"{each.process_type}.{each.ordinal}" not in names and each.is_staying
     ]
-    for process_type in dict.fromkeys(place.process_type for place in wanted):
+    types = dict.fromkeys(place.process_type for place in wanted)
+    if first in types and not are_up([x for x in wanted if x.process_type == first], running):
+        types = {first: None}
+    for process_type in types:
         strategy = strategies.get(process_type, StopThenStart())
         found += strategy.decide(
             [place for place in wanted if place.process_type == process_type],
             [each for each in running if each.process_type == process_type],
         )
     return tuple(found)
+
+
+def are_up(places: Sequence[Place], running: Sequence[Running]) -> bool:
+    """Whether each of them has its container, and that is up."""
+    up = [each for each in running if each.state is ContainerState.UP]
+    return all(any(each.fills(place) for each in up) for place in places)

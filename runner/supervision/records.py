@@ -41,6 +41,8 @@ class Record:
     output: str
     """the name its output is kept under by the keeper"""
     is_outdated: bool = False
+    drain_by: float | None = None
+    """monotonic: while it is set no new request goes there, and it is not told to stop yet"""
     stop_by: float | None = None
     """monotonic: when it is killed, or given up"""
     is_killed: bool = False

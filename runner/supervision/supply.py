@@ -41,11 +41,12 @@ class Supply:
         """Raises what unpacking a slug does, and what a slug for another stack does."""
         return Material(
             spec=place_spec(release, place),
-            layers=self._layers_of(release),
+            layers=self.layers(release),
             size=find_size(place.size),
         )
 
-    def _layers_of(self, release: Release) -> tuple[Path, ...]:
+    def layers(self, release: Release) -> tuple[Path, ...]:
+        """Its layers, unpacked and held. Raises as ``material`` does."""
         version, layers = self._layers
         if version != release.version or not layers:
             slug = release.slug

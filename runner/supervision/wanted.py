@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.values import value
+from buildpack.support.errors import SlugkitError
+from buildpack.support.values import NOTHING, value
 from runner.deploys.kept_slugs import KeptSlugs
 from runner.formation import WEB
 from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.release import Release, create_release
 from runner.router_log.rules import RequestRules
 from runner.sizes import DEFAULT_SIZE
+from runner.state.rollouts import Failure, Rollout, RolloutState
 from runner.state.state import State, opened_state
-from runner.state.values import App, WantedCount
+from runner.state.values import App, ReleaseRecord, WantedCount
 from runner.supervision.reconcile import Place
+from runner.supervision.strategies import StrategyName
 from slugc.procfile import ProcessType
 
 
@@ -26,6 +29,13 @@ class Settings:
     bind: str = LOOPBACK
     boot_timeout: float = 60.0
     stop_timeout: float = 30.0
+    drain_timeout: float = 30.0
+    """seconds for requests under way, before a web container is told to stop"""
+    health: str = ""
+    """what is asked of web containers (``parse_health``); empty: what the app says itself"""
+    strategy: StrategyName = StrategyName.ROLLING
+    overlap: Mapping[str, bool] = NOTHING
+    """by process type: whether old and new may run at the same time; what the app says else"""
     metrics: bool = False
     """whether Heroku's runtime metrics are written to the log"""
     disk: int | None = None
@@ -44,6 +54,10 @@ class Settings:
             "bind": self.bind,
             "boot_timeout": self.boot_timeout,
             "stop_timeout": self.stop_timeout,
+            "drain_timeout": self.drain_timeout,
+            "health": self.health,
+            "strategy": str(self.strategy),
+            "overlap": dict(self.overlap),
             "metrics": self.metrics,
             "disk": self.disk,
             "router_log": self.router_log,
@@ -53,7 +67,7 @@ class Settings:
 
 def parse_settings(found: Mapping[str, object]) -> Settings:
     """The settings that ``as_json`` was called on; what is missing has its default."""
-    return Settings(**found)  # type: ignore[arg-type]  # as ``as_json`` gave them
+    return Settings(**{**found, "strategy": StrategyName(str(found.get("strategy", "rolling")))})  # type: ignore[arg-type]  # as ``as_json`` gave them
 
 
 @value
@@ -65,6 +79,8 @@ class Wanted:
     """None while there is nothing that could run"""
     places: tuple[Place, ...]
     settings: Settings
+    rollout: Rollout | None = None
+    """under way: ``release`` is what it brings up"""
 
 
 def read_wanted(data_dir: Path, number: int) -> Wanted | None:
@@ -74,10 +90,36 @@ def read_wanted(data_dir: Path, number: int) -> Wanted | None:
         settings = None if app is None else state.supervision(app)
         if app is None or settings is None:
             return None
-        release = read_release(state, data_dir, app)
+        rollout, release = _read_rollout(state, data_dir, app)
+        if rollout is None:
+            release = read_release(state, data_dir, app)
+        else:
+            settings = {**settings, **rollout.settings}
         counts = state.formation(app)
     places = () if release is None else wanted_places(release, counts)
-    return Wanted(app=app, release=release, places=places, settings=parse_settings(settings))
+    return Wanted(
+        app=app,
+        release=release,
+        places=places,
+        settings=parse_settings(settings),
+        rollout=rollout,
+    )
+
+
+def _read_rollout(
+    state: State, data_dir: Path, app: App
+) -> tuple[Rollout, Release] | tuple[None, None]:
+    """The rollout under way with its release; one that nobody could bring up fails here."""
+    rollouts = RolloutState(state, app)
+    rollout = rollouts.current()
+    if rollout is None:
+        return None, None
+    try:
+        record = state.release(app, rollout.version)
+        return rollout, _with_slug(record, data_dir, app)
+    except SlugkitError as err:
+        rollouts.fail(rollout.version, Failure(name="", text=f"could not be read: {err.brief}"))
+        return None, None
 
 
 def read_release(state: State, data_dir: Path, app: App) -> Release | None:
@@ -85,8 +127,13 @@ def read_release(state: State, data_dir: Path, app: App) -> Release | None:
     current = state.current(app)
     if current is None or current.slug is None:
         return None
-    slug = KeptSlugs(data_dir).read(current.slug, of=f"{app.name} {current.label}")
-    return create_release(slug, current.config_vars, version=current.version, app_name=app.name)
+    return _with_slug(current, data_dir, app)
+
+
+def _with_slug(record: ReleaseRecord, data_dir: Path, app: App) -> Release:
+    assert record.slug is not None
+    slug = KeptSlugs(data_dir).read(record.slug, of=f"{app.name} {record.label}")
+    return create_release(slug, record.config_vars, version=record.version, app_name=app.name)
 
 
 def wanted_places(release: Release, counts: Mapping[ProcessType, WantedCount]) -> tuple[Place, ...]:

@@ -27,6 +27,7 @@ from runner.engines.base import Limits
 from runner.engines.embedded.checks import Machine
 from runner.errors import EngineUnavailableError
 from runner.main import main
+from runner.state.database import SCHEMA
 from runner.state.state import opened_state
 
 ENGINE = Finding(name="docker engine", verdict=Verdict.FAIL, found="no", is_engine=True)
@@ -216,7 +217,7 @@ def test_the_state_file_is_read_and_not_changed(tmp_path: Path) -> None:
     verdict, said = data(tmp_path)["state.db"]
     assert (verdict, said.partition(".db was ")[2]) == (
         "fail",
-        "made by a newer Slugkit. Its schema is 99; this one knows up to 2.",
+        f"made by a newer Slugkit. Its schema is 99; this one knows up to {SCHEMA}.",
     )
 
     path.write_bytes(b"rubbish" * 1000)

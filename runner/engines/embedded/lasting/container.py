@@ -7,6 +7,7 @@ import os
 
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.lasting.token import Token
+from runner.ports import count_connections
 
 
 class LastingContainer(EmbeddedContainer):
@@ -22,6 +23,13 @@ class LastingContainer(EmbeddedContainer):
                 os.write(self.told_fd, b"\n")
             os.close(self.told_fd)
             self.told_fd = -1
+
+    def connections(self) -> int:
+        """How many others are connected to its PORT now: requests under way, for one."""
+        init, port = self.launched.init_pid, self.spec.port
+        if init is None or port is None or self.is_removed:
+            return 0
+        return count_connections(init, port)
 
     def remove(self) -> None:
         if self.told_fd >= 0:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.app_option import OpenedApp
 from runner.config_vars import MAX_VALUE
-from runner.state.values import NewRelease, ReleaseStatus
+from runner.state.values import App, NewRelease, ReleaseStatus
 from runner.supervision.poke import Settled
 from tests.unit.runner.config.conftest import SlugRun
 from tests.unit.runner.config.nasty import CURATED, random_values
@@ -323,11 +322,11 @@ def test_an_app_that_is_kept_running_is_restarted_when_something_changed(
 ) -> None:
     poked: list[str] = []
 
-    def record(opened: OpenedApp) -> Settled:
-        poked.append(opened.app.name)
+    def record(data_dir: Path, app: App, **_: object) -> Settled:
+        poked.append(app.name)
         return Settled(ok=True, containers=())
 
-    monkeypatch.setattr("runner.supervision.asking.poke_and_tell", record)
+    monkeypatch.setattr("runner.supervision.poke.poke", record)
     polls.done("config", "set", "A=1")
     polls.state(lambda state: state.set_supervision(state.app("polls"), {}))
     polls.done("config", "set", "A=1")
@@ -341,8 +340,8 @@ def test_containers_that_do_not_come_up_after_a_change_are_an_error_and_the_chan
     polls: SlugRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "runner.supervision.asking.poke_and_tell",
-        lambda _: Settled(ok=False, containers=[{"name": "web.1", "state": "crashed"}]),
+        "runner.supervision.poke.poke",
+        lambda *_, **__: Settled(ok=False, containers=[{"name": "web.1", "state": "crashed"}]),
     )
     polls.state(lambda state: state.set_supervision(state.app("polls"), {}))
     code, _, err = polls("config", "set", "A=1")

@@ -20,7 +20,7 @@ from runner.supervision.reconcile import (
 from slugc.procfile import ProcessType
 
 UP, STARTING, STOPPING = ContainerState.UP, ContainerState.STARTING, ContainerState.STOPPING
-ROLLING: Mapping[ProcessType, Strategy] = {ProcessType("web"): Rolling()}
+ROLLING: Mapping[ProcessType, Strategy] = {ProcessType("web"): Rolling(at_once=1)}
 
 
 def place(name: str, version: int = 1, size: str = "standard-1x") -> Place:
@@ -81,9 +81,13 @@ def test_rolling_starts_the_new_container_and_stops_the_old_one_when_that_is_up(
     starting = [*old, running("web.1", 2, STARTING)]
     assert shown(decide(wanted, starting, ROLLING)) == []
     up = [*old, running("web.1", 2, UP)]
-    assert shown(decide(wanted, up, ROLLING)) == ["stop web.1-v1", "start web.2"]
+    assert shown(decide(wanted, up, ROLLING)) == ["stop web.1-v1"]
+    ending = [running("web.1", 1, STOPPING), running("web.2"), running("web.1", 2, UP)]
+    assert shown(decide(wanted, ending, ROLLING)) == []
+    ended = [running("web.2"), running("web.1", 2, UP)]
+    assert shown(decide(wanted, ended, ROLLING)) == ["start web.2"]
     later = [running("web.1", state=STOPPING), running("web.2"), running("web.1", 2)]
-    assert shown(decide(wanted, later, ROLLING)) == ["start web.2"]
+    assert shown(decide(wanted, later, ROLLING)) == []
 
 
 def test_rolling_keeps_the_old_containers_while_new_ones_crash() -> None:
