@@ -90,8 +90,8 @@ def test_what_composer_and_installers_of_old_left_is_told_too(tmp_path: Path) ->
         {
             **APP,
             f"{info}/PKG-INFO": "Name: six\nVersion: 1.16.0\nLicense: MIT\n",
-            "vendor/composer/installed.json": '{"packages": [{"name": "psr/log", "version": "3.0.2",'
-            ' "license": ["MIT"], "install-path": "../psr/log"}]}',
+            "vendor/composer/installed.json": '{"packages": [{"name": "psr/log",'
+            ' "version": "3.0.2", "license": ["MIT"], "install-path": "../psr/log"}]}',
             "vendor/psr/log/src/LogLevel.php": "<?php\n",
         },
     )
