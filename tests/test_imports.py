@@ -21,6 +21,7 @@ OPEN_TO_RUNNER = (
     "slugc.privileges",
     "slugc.procfile",
     "slugc.slug",
+    "slugc.small_file",
     "slugc.stack",
     "slugc.store",
     "slugc.supply_chain.trust",

@@ -61,7 +61,7 @@ def run_detached(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) 
     directory, log = app_dir(home, app), log_dir(home, app)
     settle_dead(directory, log)
     detached = _detached(request, who=who, directory=directory, log=log)
-    _start(lambda started: own(detached, started))
+    start_away(lambda started: own(detached, started))
     name, chosen = detached.spec.name, f" --app {app.name}" if options["app"] else ""
     return (
         f"Running on {app.name}... done, {name}\n"
@@ -99,7 +99,7 @@ def _silent(_: str) -> None:
     """For who asked to be told nothing."""
 
 
-def _start(task: Callable[[Callable[[], None]], None]) -> None:
+def start_away(task: Callable[[Callable[[], None]], object]) -> None:
     """Run ``task`` in a process of its own; returns when it calls what it is given.
 
     Raises DetachedStartError when it cannot.
@@ -123,7 +123,7 @@ def _start(task: Callable[[Callable[[], None]], None]) -> None:
         raise DetachedStartError(found if found["brief"] else unknown)
 
 
-def _leave(task: Callable[[Callable[[], None]], None], writer: int) -> None:
+def _leave(task: Callable[[Callable[[], None]], object], writer: int) -> None:
     """The first child only makes the second one nobody's."""
     try:
         os.setsid()
@@ -133,7 +133,7 @@ def _leave(task: Callable[[Callable[[], None]], None], writer: int) -> None:
         os._exit(0)
 
 
-def _live(task: Callable[[Callable[[], None]], None], writer: int) -> None:
+def _live(task: Callable[[Callable[[], None]], object], writer: int) -> None:
     def answer(found: Mapping[str, object]) -> None:
         # Nobody there to be told: then nobody would know of the one-off, and it ends.
         os.write(writer, json.dumps(found).encode() + b"\n")

@@ -10,7 +10,10 @@ from runner.supervision.table import line
 
 
 def one_offs_text(notes: Sequence[Note], *, now: float, zone: tzinfo | None = None) -> str:
-    """A heading, and a line for each, as Heroku prints them."""
-    lines = [f"=== run: one-off processes ({len(notes)})"]
-    lines += [f"{line(note.row, now, zone)}: {note.command}" for note in notes]
-    return "\n".join(lines)
+    """A heading for each type, ``run`` or ``scheduler``, and a line for each one-off."""
+    lines: list[str] = []
+    for kind in dict.fromkeys(note.name.partition(".")[0] for note in notes):
+        here = [note for note in notes if note.name.partition(".")[0] == kind]
+        lines += ["", f"=== {kind}: one-off processes ({len(here)})"]
+        lines += [f"{line(note.row, now, zone)}: {note.command}" for note in here]
+    return "\n".join(lines[1:])

@@ -43,7 +43,18 @@ class Detached:
     time_limit: float | None
 
 
-def own(detached: Detached, started: Callable[[], None]) -> None:
+@value
+class Ended:
+    """How a detached one-off ended."""
+
+    code: int
+    is_too_late: bool
+    """its time limit was over"""
+    was_stopped: bool
+    """somebody stopped slug-run, which stayed with it"""
+
+
+def own(detached: Detached, started: Callable[[], None]) -> Ended:
     """Start it, call ``started``, and stay until it has ended. Raises what starting does."""
     spec, notes = detached.spec, Notes(detached.app_dir)
     with contextlib.ExitStack() as stack:
@@ -78,6 +89,7 @@ def own(detached: Detached, started: Callable[[], None]) -> None:
         log.close_container(note.key)
         log.system(spec.name, exited(code))
         log.system(spec.name, COMPLETE)
+        return Ended(code=code, is_too_late=stay.is_too_late, was_stopped=signals.first is not None)
 
 
 def _note(detached: Detached, container: RunningContainer) -> Note:
@@ -112,6 +124,7 @@ class Stay:
     log: AppLog
     signals: StopSignals
     clock: Callable[[], float] = time.monotonic
+    is_too_late: bool = False
     _stop_at: float = float("inf")
     _kill_at: float = float("inf")
     _is_stopping: bool = False
@@ -147,6 +160,7 @@ class Stay:
         is_late = now >= self._stop_at
         if (is_late or self.signals.first is not None) and not self._is_stopping:
             if is_late:
+                self.is_too_late = True
                 self._say(too_long(self.detached.time_limit or 0.0))
             self._say("Stopping all processes with SIGTERM")
             self._is_stopping = True

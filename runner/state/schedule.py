@@ -206,10 +206,13 @@ class ScheduleState:
             self._prune(task)
         return None if number is None else self.run(number)
 
-    def ask(self, task: str, *, who: str) -> Run:
-        """Note a run that somebody asked for."""
+    def ask(self, task: str, *, who: str, now: float) -> Run:
+        """Note a run that somebody asked for; when is noted as its start until it has begun."""
         with changing(self._database):
             number = self._insert(task, None, RunState.DUE, who)
+            self._database.execute(
+                "UPDATE schedule_runs SET started = ? WHERE number = ?", (now, number)
+            )
             self._prune(task)
         assert number is not None
         found = self.run(number)

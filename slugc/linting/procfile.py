@@ -17,7 +17,8 @@ from slugc.small_file import read_small_file
 RUNNER_COMMANDS = frozenset(
     {"addons", "apps", "completion", "config", "console", "deploy", "doctor", "drains", "engine",
      "events", "exec", "explain", "logs", "maintenance", "plan", "promote", "ps", "releases",
-     "restart", "rollback", "run", "scale", "service", "shell", "start", "stop", "wait"}
+     "restart", "rollback", "run", "scale", "schedule", "service", "shell", "start", "stop", "top",
+     "wait"}
 )  # fmt: skip
 RELEASE = ProcessType("release")
 
