@@ -39,6 +39,7 @@ COMMANDS = (
     "shell",
     "start",
     "stop",
+    "top",
 )
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

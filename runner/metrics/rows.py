@@ -34,6 +34,7 @@ def _rows(snapshot: Sequence[Mapping[str, object]], lives: Sequence[Living]) -> 
             "name": shown["name"],
             "state": shown["state"],
             "since": shown["since"],
+            "release": shown["release"],
             "size": size.name,
             "memory_bytes": None if usage is None else usage.memory,
             "memory_limit": size.memory,

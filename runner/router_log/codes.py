@@ -31,6 +31,11 @@ class Code(Enum):
     H99 = "Platform error"
 
 
+def is_error(code: Code | None) -> bool:
+    """Whether it is anybody's fault but the client's, who went away."""
+    return code is not None and code is not Code.H27
+
+
 class Standing(Protocol):
     """What is known of the containers behind the load balancer."""
 

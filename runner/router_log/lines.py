@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from runner.router_log.codes import CLIENT_GONE, Code
+from runner.router_log.codes import CLIENT_GONE, Code, is_error
 from runner.router_log.handled import Handled
 
 MOST = 4096  # characters of one value
 _PLAIN = re.compile(r"[!#-~]+")  # no space, no quote: one word
-_INFO = {Code.H27}  # the app has done nothing wrong
 
 
 def router_line(handled: Handled, code: Code | None, name: str) -> str:
@@ -20,7 +19,7 @@ def router_line(handled: Handled, code: Code | None, name: str) -> str:
     if code is not None:
         told = f'code={code.name} desc="{code.value}" '
     return (
-        f"at={'info' if code is None or code in _INFO else 'error'} {told}"
+        f"at={'error' if is_error(code) else 'info'} {told}"
         f"method={_word(handled.method)} path={_quoted(handled.path)} host={_word(handled.host)}"
         f' request_id={_word(handled.request_id)} fwd="{handled.client}" dyno={name}'
         f" connect={connect:.0f}ms service={service:.0f}ms"

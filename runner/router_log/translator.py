@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from runner.router_log.codes import Standing, determine_code
+from runner.router_log.codes import Standing, determine_code, is_error
 from runner.router_log.handled import Aborted, Handled, Said, parse_line
 from runner.router_log.lines import router_line
 from runner.router_log.traffic import Traffic
@@ -42,5 +42,5 @@ class Translator:
         code = determine_code(handled, broken, self._standing)
         name = self._standing.name_of(handled.upstream) if handled.upstream else ""
         if self._traffic is not None:
-            self._traffic.note(name, handled.proxied, is_error=code is not None)
+            self._traffic.note(name, handled.proxied, is_error=is_error(code))
         return router_line(handled, code, name)
