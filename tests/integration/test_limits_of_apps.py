@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.cgroups import find_hierarchies
+from runner.engines.base import Limits
 from runner.memory_budget import read_free
-from tests.integration import embedded_support as support
 from tests.integration.embedded_support import STARTERS, Wanted, carry_out_as
 from tests.integration.supervision_support import FILES, Site, deployed, until
 from tests.integration.support import free_port
@@ -174,7 +174,7 @@ def test_what_is_written_has_a_limit_and_only_the_app_meets_it(site: Site) -> No
 @pytest.mark.parametrize("starter", STARTERS)
 def test_what_a_one_off_writes_has_a_limit_for_root_and_for_users(starter: str) -> None:
     words = "head -c 40M /dev/zero > big; stat -c %s big; echo t > /tmp/t && cat /tmp/t both"
-    happened, _ = carry_out_as(starter, support.Limits(disk=16 << 20), [Wanted(command=words)])
+    happened, _ = carry_out_as(starter, Limits(disk=16 << 20), [Wanted(command=words)])
     assert "No space left on device" in happened[0].output
     assert happened[0].output.endswith(f"{16 << 20}\nt\nhigh")
 
@@ -197,9 +197,8 @@ def test_more_than_memory_holds_is_refused_and_the_old_count_stays(site: Site) -
 
 def test_who_insists_is_warned_of_quotas_that_are_more_than_there_is(site: Site) -> None:
     site.start("web=0", "idle=1")
-    said = site.must(
-        "scale", "idle=1:performance-2xl", "stubborn=1:performance-2xl", "--overcommit"
-    )
+    words = ("idle=1:performance-2xl", "web=1:performance-2xl")
+    said = site.must("scale", *words, "--overcommit")
     assert re.search(
         r"^ !     Their quotas are 252\.0 GiB of memory together, and this machine has \d+\.\d GiB"
         r" for them$",
@@ -208,10 +207,7 @@ def test_who_insists_is_warned_of_quotas_that_are_more_than_there_is(site: Site)
     )
     assert set(site.pids()) == {"idle.1", "web.1"}
     said = site.must("scale", "--reset")
-    assert (
-        said.out
-        == "Now running web at 1:standard-1x, idle at 0:standard-1x, stubborn at 0:standard-1x\n"
-    )
+    assert said.out == "Now running web at 1:standard-1x, idle at 0:standard-1x\n"
 
 
 def test_an_attached_start_is_refused_as_well(site: Site) -> None:
@@ -284,7 +280,7 @@ while True: kept.append(bytearray(b"x") * (1 << 20))
 
 def test_a_memory_hog_of_an_ordinary_user_ends_at_its_limit() -> None:
     happened, notices = carry_out_as(
-        "user", support.Limits(memory=64 << 20, quota=32 << 20), [Wanted(command=USER_HOG)]
+        "user", Limits(memory=64 << 20, quota=32 << 20), [Wanted(command=USER_HOG)]
     )
     assert happened[0].code != 0
     assert happened[0].oom_killed or "MemoryError" in happened[0].output
