@@ -180,10 +180,10 @@ class Daemon:
             self._is_stopping = True
             self._upkeep.want(None)
         now = time.monotonic()
+        self._duties.attend(now)  # first: a release that has failed is not tried once more
         due = self._upkeep.due()
         if due is not None and due <= now:
             self._upkeep.attend_dues()
-        self._duties.attend(now)
         if now - self._looked >= LOOK_EVERY:
             self._look()
         self._log.settle()
