@@ -35,6 +35,10 @@ zsh|tests complete commands in it|has zsh
 nodejs|tests run the script of a page|has node
 procps|tests look for processes that were left|has pgrep
 libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
+# Ubuntu has the browser as a snap alone: what there is already will do, or its tests are skipped.
+if grep -qsx 'ID=debian' /etc/os-release; then
+  test_packages+=$'\n''chromium-headless-shell|tests look at a page in a browser|has chromium-headless-shell || has chromium'
+fi
 # A Linux in which control groups are version 2; Debian builds it for these processors alone.
 case $(uname -m) in
   x86_64) test_packages+=$'\n''user-mode-linux|tests of limits have a Linux of their own|has linux.uml' ;;
