@@ -74,13 +74,14 @@ class CountError(UsageError):
 
     id = "count"
 
-    def __init__(self, asked: str, found: str) -> None:
+    def __init__(
+        self, asked: str, found: str, *, least: int = 1, example: str = "slug-run web --count 2"
+    ) -> None:
         self.asked, self.found = asked, found
         super().__init__(
             f"'{printable(asked)}' is not a number of containers to start",
             details=found,
-            resolution=f"Give a whole number from 1 to {MAX_PER_TYPE}:\n\n"
-            "    slug-run web --count 2",
+            resolution=f"Give a whole number from {least} to {MAX_PER_TYPE}:\n\n    {example}",
         )
 
 

@@ -145,10 +145,13 @@ def _changed(before: WantedCount | None, step: Step) -> WantedCount:
         "-": count - step.number,
     }[step.operation]
     asked = f"{step.process_type}{step.operation}{step.number}"
+    found = ""
     if quantity < 0:
-        raise CountError(asked, f"There are {count}.")
+        found = f"There are {count}."
     if quantity > MAX_PER_TYPE:
-        raise CountError(asked, f"One machine runs at most {MAX_PER_TYPE} of a process type.")
+        found = f"One machine runs at most {MAX_PER_TYPE} of a process type."
+    if found:
+        raise CountError(asked, found, least=0, example=f"slug-run scale {step.process_type}=2")
     size = step.size if step.size is not None else before.size if before is not None else ""
     return WantedCount(process_type=step.process_type, quantity=quantity, size=size)
 

@@ -84,6 +84,11 @@ def test_quantities_out_of_bounds(word: str) -> None:
     with pytest.raises(CountError) as caught:
         after(word, web=1)
     assert caught.value.exit_code == ExitCode.USAGE
+    found = "There are 1." if "-" in word else "One machine runs at most 100 of a process type."
+    assert caught.value.text() == (
+        f"'{word}' is not a number of containers to start\n\n{found}\n\n"
+        "Give a whole number from 0 to 100:\n\n    slug-run scale web=2"
+    )
 
 
 def test_more_containers_than_an_app_can_have() -> None:
