@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from runner.schedule.locks import RunLocks
 from runner.schedule.settling import settle_lost
 from runner.schedule.tasks import TaskReader
 from runner.schedule.words import SCHEDULER, run_name
+from runner.schedule.zones import UnknownZoneError
 from runner.state.schedule import Mark, Reckoned, Run, RunState, ScheduleState
 from runner.state.state import State, opened_state
 from runner.state.values import App
@@ -56,7 +57,7 @@ class Scheduling:
         self._not_before = float("-inf")
         self._children: dict[int, Process] = {}
         self._asked = float("-inf")
-        self._told = ""
+        self._told: frozenset[str] = frozenset()
 
     def due(self) -> float | None:
         """Reckoned anew whenever it is asked for: the clock may have been set."""
@@ -94,7 +95,7 @@ class Scheduling:
                 self._attend_app(state, app)
         except SlugkitError as err:
             # Nothing is started that could not be noted; it is due until it was missed.
-            self._tell(f"{err.brief}. {err.details}")
+            self._tell([err])
             self._not_before = self._monotonic() + AGAIN_AFTER
             if self._next is None:
                 self._next = self._clock()
@@ -102,10 +103,6 @@ class Scheduling:
     def _attend_app(self, state: State, app: App) -> None:
         schedule = ScheduleState(state, app)
         tasks = self._reader.read(state, app)
-        if tasks.problem is not None:
-            self._tell(f"{tasks.problem.brief}: {tasks.problem.details}")
-        else:
-            self._told = ""
         marks = schedule.marks()
         live = {
             name: task
@@ -116,8 +113,17 @@ class Scheduling:
             if name not in live and mark.reckoned is not None:
                 # It begins anew when it comes back: what passes now was not to be run.
                 schedule.set_mark(name, changed(mark, reckoned=None))
-        dues = [self._attend_task(schedule, live[name], marks.get(name, Mark())) for name in live]
-        self._next = min((due for due in dues if due is not None), default=None)
+        problems = [] if tasks.problem is None else [tasks.problem]
+        dues: list[int] = []
+        for name, task in live.items():
+            try:
+                due = self._attend_task(schedule, task, marks.get(name, Mark()))
+            except UnknownZoneError as err:  # this machine has lost it; the others go on
+                problems.append(err)
+            else:
+                dues += () if due is None else (due,)
+        self._next = min(dues, default=None)
+        self._tell(problems)
         self._attend_open(schedule, tasks.all)
 
     def _attend_task(self, schedule: ScheduleState, task: Task, mark: Mark) -> int | None:
@@ -217,13 +223,14 @@ class Scheduling:
                     schedule.end(run, RunState.FAILED, now=self._clock(), detail=detail)
                     self._say(f"{run.task} failed: {detail}")
         except SlugkitError as err:
-            self._tell(f"{err.brief}. {err.details}")
+            self._tell([err])
 
     def _locks(self) -> RunLocks:
         return RunLocks(self._data_dir / "apps" / str(self._number))
 
-    def _tell(self, text: str) -> None:
-        """Once, however often it is found."""
-        if text != self._told:
-            self._told = text
-            self._say(" ".join(text.split()))
+    def _tell(self, problems: Sequence[SlugkitError]) -> None:
+        """Each once, for as long as it is there."""
+        found = frozenset(" ".join(f"{err.brief}. {err.details}".split()) for err in problems)
+        for text in sorted(found - self._told):
+            self._say(text)
+        self._told = found

@@ -355,6 +355,21 @@ def test_a_release_whose_tasks_cannot_be_read_does_not_hold_up_the_others(site: 
     assert len(site.children) == 1
 
 
+def test_a_zone_that_the_machine_has_lost_holds_up_its_task_alone(site: Site) -> None:
+    lost = Task(name="lost", rhythm=Rhythm(times="@hourly", zone="Atlantis/A"), words=("true",))
+    with opened_state(site.home) as state:
+        ScheduleState(state, site.app).add_task("lost", lost.as_json(), Mark())
+    site.add("sync")
+    duty = site.duty()
+    duty.look()
+    duty.look()
+    assert site.said == [
+        "There is no time zone called 'Atlantis/A'. Names are those of the IANA time zone database."
+    ]
+    site.advance(duty, 600)
+    assert len(site.children) == 1
+
+
 def test_what_is_kept_of_a_task_is_json(site: Site) -> None:
     site.add("sync")
     with opened_state(site.home) as state:
