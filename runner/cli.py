@@ -98,4 +98,7 @@ def run_cli(argv: Sequence[str]) -> int:
         if isinstance(err.__cause__, InterruptedEarlyError):
             return err.__cause__.exit_code
         return 128 + signal.SIGINT
+    except SystemExit as err:
+        # All that click itself ends for, asked not to, is that nobody reads our output any more.
+        raise BrokenPipeError from err
     return code if isinstance(code, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,23 @@ REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `slug-run` with ``argv`` and give its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    if None in {sys.stdin, sys.stdout, sys.stderr}:
+        from buildpack.support.streams import open_closed_streams  # rare
+
+        open_closed_streams()
+    os.umask(0o022)  # the same files whatever the caller's; what is private says so itself
+    code = _answer(list(sys.argv[1:] if argv is None else argv))
+    try:
+        sys.stdout.flush()
+    except OSError as err:  # Python would try again at its end, and make its own words of it
+        from buildpack.support.streams import discard_output
+
+        discard_output()
+        return code or _code_of(err)
+    return code
+
+
+def _answer(words: list[str]) -> int:
     if words in (["--help"], ["-h"]):
         # What click would print (a test compares them), in a third of the time it takes to import.
         sys.stdout.write(HELP_FILE.read_text("utf-8"))
@@ -37,14 +54,27 @@ def _run(words: list[str]) -> int:
         return int(err.exit_code)
     except KeyboardInterrupt as err:
         return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
-    except BrokenPipeError:
-        return 141
-    except Exception:
+    except Exception as err:
+        if isinstance(err, OSError) and (code := _code_of(err)):
+            return code
         import traceback
 
         traceback.print_exc()
         sys.stderr.write(f"\nInternal error\n{REPORT_BUGS}\n")
         return int(ExitCode.BUG)
+
+
+def _code_of(error: OSError) -> int:
+    """The exit code where the machine has no more of something, or nobody reads; 0 elsewhere."""
+    from buildpack.support.machine import MACHINE_ERRORS, MachineError
+
+    if isinstance(error, BrokenPipeError):
+        return 141
+    if error.errno not in MACHINE_ERRORS:
+        return 0
+    advice = "Make room or lift the limit, then try again."
+    _show(MachineError(error, who="slug-run", advice=advice))
+    return int(MACHINE_ERRORS[error.errno])
 
 
 def _run_click(words: list[str]) -> int:
@@ -54,8 +84,6 @@ def _run_click(words: list[str]) -> int:
 
 
 def _show(error: Exception) -> None:
-    import os
-
     from buildpack.support.errors import SlugkitError
     from buildpack.support.output import Output, wants_color
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -10,42 +9,11 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable_path
+from buildpack.support.errors import ExitCode, SlugkitError
 from slugc.old_form import build_old_form, is_old_form
 from slugc.plain_build import build_plainly
 
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
-
-# What the machine refuses, not we: told in its words, and with the code of its class.
-MACHINE_ERRORS = {
-    errno.ENOSPC: ExitCode.CANNOT_CREATE,
-    errno.EDQUOT: ExitCode.CANNOT_CREATE,
-    errno.EROFS: ExitCode.CANNOT_CREATE,
-    errno.EIO: ExitCode.IO,
-    errno.EMFILE: ExitCode.TRY_AGAIN,
-    errno.ENFILE: ExitCode.TRY_AGAIN,
-    errno.ENOMEM: ExitCode.TRY_AGAIN,
-    errno.EAGAIN: ExitCode.TRY_AGAIN,
-}
-
-
-class MachineError(SlugkitError):
-    """The disk is full, a limit of the system is reached, a device fails."""
-
-    id = "machine"
-
-    def __init__(self, cause: OSError) -> None:
-        self.cause = cause
-        where = f" ({printable_path(cause.filename)})" if cause.filename else ""
-        resolution = "Nothing was written. Make room or lift the limit, then build again."
-        if cause.errno == errno.EMFILE:
-            import resource  # a mistake is rare
-
-            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resolution = f"This process may have {limit} open. Allow more: ulimit -n 1024"
-        super().__init__(
-            f"The build could not go on: {cause.strerror}{where}", resolution=resolution
-        )
 
 
 class TerminatedError(BaseException):
@@ -73,8 +41,11 @@ def run(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, TerminatedError, BrokenPipeError) as err:
         return _stopped(err, as_json=as_json)
     except Exception as err:
-        if isinstance(err, OSError) and err.errno in MACHINE_ERRORS:
-            return _fail(MachineError(err), as_json=as_json, code=MACHINE_ERRORS[err.errno])
+        from buildpack.support import machine  # a mistake is rare
+
+        if (refusal := machine.refused_by_machine(err)) is not None:
+            code = machine.MACHINE_ERRORS[refusal.errno or 0]
+            return _fail(machine.MachineError(refusal), as_json=as_json, code=code)
         return _told_as_a_bug(err, as_json=as_json)
 
 

@@ -25,20 +25,12 @@ def stored_help(words: tuple[str, ...]) -> str | None:
     return file if os.path.exists(file) else None  # noqa: PTH110  # as above
 
 
-def _open_closed_streams() -> None:
-    """Let nobody write into a file of ours that got the number of a stream that was closed."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # standard error
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115  # until we end
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115  # as above
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115  # as above
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run ``slugc`` with ``argv`` and return its exit code."""
     if None in {sys.stdin, sys.stdout, sys.stderr}:
-        _open_closed_streams()
+        from buildpack.support.streams import open_closed_streams  # rare
+
+        open_closed_streams()
     arguments = tuple(sys.argv[1:] if argv is None else argv)
     if not arguments and os.path.lexists("Procfile"):  # as above
         from pathlib import Path

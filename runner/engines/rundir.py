@@ -141,8 +141,10 @@ def _socket_candidates(env: Mapping[str, str]) -> Iterator[Path]:
 
 def _private_dir(path: Path) -> Path:
     """``path`` as a directory that is ours: somebody else's, or a link, is refused."""
+    mode = 0o711 if os.getuid() == 0 else 0o700
     with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True)
+        path.mkdir(mode=mode, parents=True)
+        path.chmod(mode)  # whatever our umask
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise RunDirError(path, "It is not a directory.")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from runner.state.database import changing, explained, open_database
+from runner.state.database import changing, explained, open_database, parsing
 from runner.state.errors import AppExistsError, NoSuchAppError, NoSuchReleaseError
 from runner.state.values import App, NewRelease, ReleaseRecord, ReleaseStatus, WantedCount
 from slugc.procfile import ProcessType
@@ -197,7 +197,8 @@ class State:
         row = self._database.execute(
             "SELECT settings FROM supervision WHERE app = ?", (app.number,)
         ).fetchone()
-        return None if row is None else MappingProxyType(json.loads(row[0]))
+        with parsing():
+            return None if row is None else MappingProxyType(dict(json.loads(row[0])))
 
     def set_supervision(self, app: App, settings: Mapping[str, object] | None) -> None:
         """Keep the app running from now on, or no longer (None)."""
@@ -217,16 +218,18 @@ class State:
 
 def _release(row: Sequence[object]) -> ReleaseRecord:
     version, slug, config_vars, description, who, status, created_at = row
-    assert isinstance(version, int)
-    return ReleaseRecord(
-        version=version,
-        slug=None if slug is None else str(slug),
-        config_vars=MappingProxyType(json.loads(str(config_vars))),
-        description=str(description),
-        who=str(who),
-        status=ReleaseStatus(str(status)),
-        created_at=str(created_at),
-    )
+    with parsing():
+        if not isinstance(version, int):
+            raise TypeError(f"{version!r} is no version")
+        return ReleaseRecord(
+            version=version,
+            slug=None if slug is None else str(slug),
+            config_vars=MappingProxyType(dict(json.loads(str(config_vars)))),
+            description=str(description),
+            who=str(who),
+            status=ReleaseStatus(str(status)),
+            created_at=str(created_at),
+        )
 
 
 def _now() -> str:

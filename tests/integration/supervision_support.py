@@ -102,6 +102,17 @@ class Site:
         )
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        """The command, while it works."""
+        return subprocess.Popen(
+            (sys.executable, "-m", "runner.main", *words),
+            env=self.env,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
     def must(self, *words: str) -> Said:
         said = self.run(*words)
         assert said.code == 0, (words, said, self.errors())
@@ -125,6 +136,10 @@ class Site:
         found = json.loads(self.must("ps", "--json").out)
         assert len({each["name"] for each in found}) == len(found), found
         return {each["name"]: each for each in found}
+
+    def containers_now(self) -> list[dict[str, Any]]:
+        """All there are, also two in one place while one replaces the other."""
+        return list(json.loads(self.must("ps", "--json").out))
 
     def pids(self) -> dict[str, int]:
         return {name: each["pid"] for name, each in self.containers().items()}

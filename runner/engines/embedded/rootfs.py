@@ -146,6 +146,9 @@ def write_etc(target: Path, *, nameserver: str, host_etc: Path = Path("/etc")) -
     shown = tuple(name for name in _ETC_DIRS if (host_etc / name).is_dir())
     for name in shown:
         (target / name).mkdir(parents=True, exist_ok=True)
+    for path in (target, *target.rglob("*")):  # containers read it, whatever our umask
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
     return shown
 
 

@@ -1,0 +1,107 @@
+"""state.db with damage of every kind: a command does its work or says what is wrong, in our words.
+
+More rounds by hand: SLUGKIT_ROUNDS=1000 pytest tests/faults/test_damaged_state.py
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode
+from runner.main import main
+
+ROUNDS = int(os.environ.get("SLUGKIT_ROUNDS", "80"))
+PAGE = 4096
+COMMANDS = (
+    ("config", "-a", "polls", "--json"),
+    ("releases", "-a", "polls", "-n", "100"),
+    ("apps",),
+    ("ps", "-a", "polls"),
+    ("config", "set", "-a", "polls", "Z=1"),
+)
+
+Damage = Callable[[bytearray, random.Random], None]
+
+
+def other_page(data: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(data) // PAGE) * PAGE
+    data[start : start + PAGE] = chance.randbytes(PAGE)
+
+
+def empty_page(data: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(data) // PAGE) * PAGE
+    data[start : start + PAGE] = bytes(PAGE)
+
+
+def other_bytes(data: bytearray, chance: random.Random) -> None:
+    for _ in range(50):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+
+
+def flipped_bits(data: bytearray, chance: random.Random) -> None:
+    for _ in range(3):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+
+
+def cut_off(data: bytearray, chance: random.Random) -> None:
+    del data[chance.randrange(len(data)) :]
+
+
+@pytest.fixture
+def state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state of two apps, one with thirty releases."""
+    monkeypatch.setenv("SLUGKIT_HOME", str(tmp_path / "home"))
+    for words in (["apps", "create", "polls"], ["apps", "create", "other"]):
+        assert main(words) == 0
+    for number in range(30):
+        assert main(["config", "set", "-a", "polls", f"A{number}={'x' * 200}"]) == 0
+    return tmp_path / "home" / "state.db"
+
+
+@pytest.mark.parametrize("damage", [other_page, empty_page, other_bytes, flipped_bits, cut_off])
+def test_damage_is_told_as_such(
+    damage: Damage, state_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = state_file.read_bytes()
+    chance = random.Random(7)
+    codes = set()
+    for number in range(max(4, ROUNDS // 5)):
+        data = bytearray(whole)
+        damage(data, chance)
+        for words in COMMANDS:
+            state_file.write_bytes(data)
+            for name in ("state.db-wal", "state.db-shm"):
+                state_file.with_name(name).unlink(missing_ok=True)
+            code = main(words)
+            err = capfd.readouterr().err
+            assert "Traceback" not in err, (number, words, err)
+            assert code in {0, ExitCode.DATA, ExitCode.USAGE}, (number, words, err)
+            codes.add(code)
+            if code == ExitCode.DATA:
+                assert "which remembers your apps, " in err, err
+    assert ExitCode.DATA in codes
+
+
+@pytest.mark.parametrize("lost", ["state.db-wal", "state.db-shm"])
+def test_what_a_killed_writer_left_may_go(lost: str, state_file: Path) -> None:
+    """Without its log the newest changes are gone, and all that was before is there."""
+    state_file.with_name(lost).unlink(missing_ok=True)
+    assert main(["config", "set", "-a", "polls", "Z=1"]) == 0
+    with sqlite3.connect(state_file) as database:
+        assert database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+
+
+def test_a_table_that_is_missing_is_damage(
+    state_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(state_file) as database:
+        database.execute("DROP TABLE formation")
+        database.execute("DROP TABLE releases")
+    assert main(["releases", "-a", "polls"]) == ExitCode.DATA
+    assert "SQLite says: no such table: releases." in capfd.readouterr().err

@@ -1,0 +1,175 @@
+"""slug-run where its surroundings are odd: closed streams, no readers, limits, locales, umasks."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.integration.supervision_support import Site, deployed
+from tests.integration.support import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 60.0
+EMOJI = "🎉 é\n\t'\"$\\"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A data directory with an app."""
+    assert slug_run(tmp_path / "home", "apps", "create", "polls").returncode == 0
+    return tmp_path / "home"
+
+
+def slug_run(
+    home: Path,
+    *words: str,
+    env: Mapping[str, str] | None = None,
+    shell: str = "",
+    prepare: Callable[[], None] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """``shell`` is what a shell does to its streams before it becomes slug-run."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    argv: Sequence[str] = (sys.executable, "-m", "runner.main", *words)
+    if shell:
+        argv = ("sh", "-c", f'exec "$@" {shell}', "sh", *argv)
+    return subprocess.run(
+        argv,
+        env={**kept, "SLUGKIT_HOME": str(home), "PYTHONPATH": str(ROOT), **(env or {})},
+        cwd="/",
+        capture_output=True,
+        timeout=LIMIT,
+        check=False,
+        preexec_fn=prepare,
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(closed: str, home: Path) -> None:
+    for words in (["config", "set", "A=1"], ["config"], ["ps"], ["logs"]):
+        done = slug_run(home, *words, shell=closed)
+        assert done.returncode == 0, (words, done.stderr)
+    assert slug_run(home, "config", "get", "A").stdout == b"1\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["config"], ["releases"], ["apps"], ["config", "get", "A"], ["--help"], ["doctor"]]
+)
+def test_who_does_not_read_our_output_is_no_error_of_ours(words: list[str], home: Path) -> None:
+    slug_run(home, "config", "set", "A=1")
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = slug_run(home, *words, prepare=lambda: (os.dup2(writer, 1), None)[1])
+    finally:
+        os.close(writer)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
+
+
+def test_output_that_nothing_has_room_for_is_told(home: Path) -> None:
+    slug_run(home, "config", "set", "A=1")
+    done = slug_run(home, "config", shell=">/dev/full")
+    assert done.returncode == 73
+    assert b"slug-run could not go on: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_too_few_descriptors_are_told_as_such(home: Path) -> None:
+    done = slug_run(
+        home,
+        "config",
+        "set",
+        "A=1",
+        prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (7, 7)),
+    )
+    assert done.returncode in {73, 75}, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert slug_run(home, "releases", "--json").stdout.strip() == b"[]"
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "de_DE.ISO-8859-1"},
+        {"TERM": "", "COLUMNS": "0", "LINES": "x"},
+        {"PYTHONPATH": f"{ROOT}", "PYTHONHASHSEED": "7", "PYTHONDONTWRITEBYTECODE": "1"},
+        {"PATH": ""},
+        {"HOME": "/nonexistent"},
+    ],
+    ids=str,
+)
+def test_values_survive_every_locale(env: dict[str, str], home: Path) -> None:
+    assert slug_run(home, "config", "set", f"E={EMOJI}", env=env).returncode == 0
+    assert slug_run(home, "config", "get", "E", env=env).stdout == f"{EMOJI}\n".encode()
+    refused = slug_run(home, "config", "set", "É🎉=1", env=env)
+    assert refused.returncode == 64
+    assert b"Traceback" not in refused.stderr
+
+
+def test_names_of_every_length_are_answered_in_our_words(home: Path) -> None:
+    for words in (
+        ["apps", "create", "x" * 5000],
+        ["apps", "create", "🎉"],
+        ["config", "set", f"{'N' * 300}=1"],
+        ["config", "set", "N" * 100_000],
+        ["config", "set", "x\x1b[2Jy=1"],
+        ["ps", "-a", "y" * 100_000],
+        ["rollback", "v" + "9" * 5000],
+        ["run", "-a", "../../etc", "--", "true"],
+        ["logs", "-n", "9" * 400],
+    ):
+        done = slug_run(home, *words)
+        assert done.returncode in {0, 1, 64, 65, 66}, (words[:3], done.stderr[-500:])
+        assert b"Traceback" not in done.stderr
+        assert len(done.stderr) < 2000, done.stderr[:3000]
+        assert b"\x1b[2J" not in done.stderr
+
+
+@pytest.mark.parametrize("umask", ["000", "077", "777"])
+def test_files_are_private_whatever_the_umask(umask: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for words in (["apps", "create", "polls"], ["config", "set", "A=1"], ["config"]):
+        done = slug_run(home, *words, prepare=lambda: (os.umask(int(umask, 8)), None)[1])
+        assert done.returncode == 0, done.stderr
+    assert (home / "state.db").stat().st_mode & 0o777 == 0o600
+    assert (home / "apps").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def site(open_dir: Path) -> Iterator[Site]:
+    found = deployed(open_dir / "site", port=free_port())
+    yield found
+    found.must("stop")
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+def test_an_app_is_left_running_by_who_has_no_streams(closed: str, site: Site) -> None:
+    """As cron and some service managers start programs."""
+    words = ("start", "-d", "web=1", "--port", str(site.port))
+    assert slug_run(site.home, *words, shell=closed).returncode == 0
+    assert site.get() == "web.1 "
+    keeper = site.processes()["keeper"]
+    lock = str(site.supervisor_dir / "lock")
+    held = [str(each.readlink()) for each in Path(f"/proc/{keeper}/fd").iterdir()]
+    assert held.count(lock) == 1
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("umask", ["000", "077", "777"])
+def test_containers_run_whatever_the_umask(umask: str, site: Site) -> None:
+    words = ("start", "-d", "web=1", "idle=1", "--port", str(site.port))
+    done = slug_run(site.home, *words, prepare=lambda: (os.umask(int(umask, 8)), None)[1])
+    assert done.returncode == 0, (done.stderr, site.errors())
+    assert site.get() == "web.1 "
+    said = site.must("exec", "idle.1", "--", "sh", "-c", "grep -c web.1 /etc/hosts; umask")
+    assert said.out.split() == ["1", "0022"]
