@@ -21,10 +21,9 @@ from tests.integration.supervision_support import FILES, Site, deployed, until
 from tests.integration.support import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
-needs_groups = pytest.mark.skipif(
-    find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is None,
-    reason="limits are soft here: no cgroup access",
-)
+IS_SOFT = find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is None
+needs_groups = pytest.mark.skipif(IS_SOFT, reason="limits are soft here: no cgroup access")
+needs_softness = pytest.mark.skipif(not IS_SOFT, reason="limits are the kernel's here")
 
 PATIENCE = 40.0
 R15 = "Error R15 (Memory quota vastly exceeded)"
@@ -37,6 +36,13 @@ while True:
             time.sleep(1000)
     except OSError:
         time.sleep(0.1)
+"""
+SPREAD = """\
+import os, time
+for _ in range(3):
+    os.fork()
+kept = bytearray(b"x") * (160 << 20)
+time.sleep(1000)
 """
 HOLD = "import sys, time\nkept = bytearray(b'x') * (int(sys.argv[1]) << 20)\ntime.sleep(1000)\n"
 FILL = """\
@@ -53,10 +59,18 @@ above: exec /usr/bin/python3 hold.py 600
 hog: exec /usr/bin/python3 hold.py 1200
 child: /usr/bin/python3 hold.py 1200; exec sleep 100000
 bomb: exec /usr/bin/python3 forks.py
+spread: exec /usr/bin/python3 spread.py
 fill: exec bash fill.sh
 stubborn: trap '' TERM; echo deaf; while :; do sleep 0.1; done
 """
-APP = {**FILES, "Procfile": PROCFILE, "forks.py": FORKS, "hold.py": HOLD, "fill.sh": FILL}
+APP = {
+    **FILES,
+    "Procfile": PROCFILE,
+    "forks.py": FORKS,
+    "hold.py": HOLD,
+    "spread.py": SPREAD,
+    "fill.sh": FILL,
+}
 
 
 @pytest.fixture
@@ -87,13 +101,13 @@ def watched() -> Iterator[Site]:
     root = Path(tempfile.mkdtemp(prefix="slugkit-test-", dir="/var/tmp"))
     root.chmod(0o711)
     found = deployed(root / "site", port=free_port(), files=APP)
-    found.start("web=1", "idle=1", "above=1", "child=1", "hog=1", "bomb=1", "--metrics")
+    words = ("web=1", "idle=1", "above=1", "child=1", "hog=1", "bomb=1", f"spread={int(IS_SOFT)}")
+    found.start(*words, "--metrics")
     yield found
     found.must("stop", "--force")
     shutil.rmtree(root)
 
 
-@needs_groups
 def test_an_app_above_its_quota_goes_on_and_gets_r14(watched: Site) -> None:
     await_line(watched, "above.1", "Error R14 (Memory quota exceeded)")
     assert re.search(
@@ -125,11 +139,26 @@ def test_a_child_that_is_killed_for_memory_is_told_of_while_its_container_goes_o
     assert watched.containers()["child.1"]["state"] == "up"
 
 
-@needs_groups
+@needs_softness
+def test_without_groups_the_supervisor_kills_what_many_processes_take_together(
+    watched: Site,
+) -> None:
+    assert await_line(watched, "spread.1", "R15") == (
+        f"slug-run[spread.1]: {R15} -> stopped at 1024M; {LARGER} spread=N:SIZE"
+    )
+    await_line(watched, "spread.1", "Process exited with status 137")
+
+
+@needs_softness
+def test_without_groups_one_process_cannot_take_that_much_and_ps_says_so(watched: Site) -> None:
+    await_line(watched, "hog.1", "Process exited with status 1")
+    assert "Limits are soft here, for each process" in watched.must("ps").err
+
+
 def test_a_fork_bomb_is_contained_and_told_of(watched: Site) -> None:
     assert re.fullmatch(
-        r"slug-run\[bomb\.1\]: Process limit reached \(256 processes and threads\) -> \d+ more"
-        rf" were refused; {LARGER} bomb=N:SIZE",
+        r"slug-run\[bomb\.1\]: Process limit reached \(256 processes and threads\) ->"
+        rf" (\d+ more were|further ones are) refused; {LARGER} bomb=N:SIZE",
         await_line(watched, "bomb.1", "Process limit reached"),
     )
     assert watched.get() == "web.1 "
