@@ -77,4 +77,5 @@ def followed(view: View, key: Key) -> View:
         return changed(view, top=max(0, view.top + _STEPS[key]))
     orders = list(Order)
     step = {Key.NEXT: 1, Key.PREVIOUS: -1}.get(key, 0)
-    return changed(view, order=orders[(orders.index(view.order) + step) % len(orders)])
+    order = orders[(orders.index(view.order) + step) % len(orders)]
+    return changed(view, order=order, top=0)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from runner.top.spans import Line, painted
+from runner.top.spans import Line, painted, width
 
 # The other buffer, no cursor, no wrapping at the last column; and back.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
@@ -71,9 +71,14 @@ class Screen:
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Show these and nothing else, in one write, so that nothing flickers."""
-        _, columns = self.size()
-        rows = [painted(line, columns, color=self._color) + _ERASE_REST for line in lines]
-        self._write(_HOME + "\r\n".join(rows) + _ERASE_BELOW)
+        rows, columns = self.size()
+        shown = "\r\n".join(self._row(each, columns) for each in lines[:rows])
+        self._write(_HOME + shown + (_ERASE_BELOW if len(lines) < rows else ""))
+
+    def _row(self, line: Line, columns: int) -> str:
+        row = painted(line, columns, color=self._color)
+        # Behind a full row the cursor stands on its last character.
+        return row if width(line) >= columns else row + _ERASE_REST
 
     def _write(self, text: str) -> None:
         rest = memoryview(text.encode("utf-8", "replace"))
