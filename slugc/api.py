@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from buildpack.support.errors import SlugkitError, UsageError, printable
-from buildpack.support.machine import MACHINE_ERRORS, MachineError
+from buildpack.support.machine import MachineError, refused_by_machine
 from buildpack.support.values import NOTHING, value
 from slugc import builder
 from slugc.build_command import make_request
@@ -225,9 +225,9 @@ def _unheard(_event: Event) -> None:
 def _machine_told() -> Iterator[None]:
     try:
         yield
-    except OSError as err:
-        if err.errno in MACHINE_ERRORS:
-            raise MachineError(err) from err
+    except (OSError, MemoryError, RuntimeError) as err:
+        if (refusal := refused_by_machine(err)) is not None:
+            raise MachineError(refusal) from err
         raise
 
 

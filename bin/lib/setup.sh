@@ -33,6 +33,7 @@ openssl|tests make a certificate for that registry|has openssl
 fish|tests complete commands in it|has fish
 zsh|tests complete commands in it|has zsh
 nodejs|tests run the script of a page|has node
+bindfs|tests build from a file system of another kind|has bindfs
 procps|tests look for processes that were left|has pgrep
 libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
 # Ubuntu has the browser as a snap alone: what there is already will do, or its tests are skipped.

@@ -21,10 +21,10 @@ MACHINE_ERRORS = {
 
 
 _LIMITS = {
-    errno.EAGAIN: "This user, or this control group, may have no more processes and threads. Allow\n"
-    "more (ulimit -u, pids.max), then try again.",
-    errno.ENOMEM: "There is no more memory for it. Allow more (ulimit -v, memory.max), or end what\n"
-    "needs it, then try again.",
+    errno.EAGAIN: "This user or control group may have no more processes and threads. Allow more\n"
+    "(ulimit -u, pids.max), then try again.",
+    errno.ENOMEM: "It may have no more memory. Allow more (ulimit -v, memory.max), or end what\n"
+    "needs so much, then try again.",
 }
 
 

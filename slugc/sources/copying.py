@@ -42,7 +42,8 @@ def copy_file(name: str, source: int, target: int, seen: os.stat_result) -> int:
         before = os.fstat(reader)
         if not stat.S_ISREG(before.st_mode) or before.st_ino != seen.st_ino:
             raise ChangedMeanwhileError(name)
-        mode = 0o755 if before.st_mode & 0o111 else 0o644
+        # The owner's bit decides, as in git: of an access control list, the group's are its mask.
+        mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
         writer = os.open(name, _WRITE, mode, dir_fd=target)
         try:
             copied = _pour(reader, writer, before)

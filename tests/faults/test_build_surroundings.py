@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from buildpack.support.cgroups import create_cgroup, find_hierarchies
 from slugc.history import read_builds
 from slugc.slug import read_slug, verify_slug
 from tests.faults.tiny_builds import SLUGC, Ended, Tiny, digest, make_tiny
@@ -115,6 +120,85 @@ def test_too_few_open_files_are_told_as_such(tiny: Tiny) -> None:
     assert "Too many open files" in ended.stderr
     assert "This process may have 16 open. Allow more: ulimit -n 1024" in ended.stderr
     assert not (tiny.root / "app.slug").exists()
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What one control group may have."""
+
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+@contextlib.contextmanager
+def inside(allowed: Allowed) -> Iterator[str]:
+    """A line of shell that enters such a group; slugc itself is then in it, no build is."""
+    hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+    if hierarchies is None:
+        pytest.skip("no control groups may be made here")
+    group = create_cgroup(hierarchies, "tests", f"{os.getpid()}-{os.urandom(4).hex()}", allowed)
+    try:
+        yield "".join(f"echo 0 > {path};" for path in group.entrances)
+    finally:
+        group.remove(timeout=20)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("allowed", [Allowed(pids=32), Allowed(memory=128 << 20)], ids=str)
+def test_little_is_enough_for_slugc_itself(tiny: Tiny, expected: str, allowed: Allowed) -> None:
+    with inside(allowed) as enter:
+        ended = surrounded(tiny, enter)
+    assert ended.code == 0, ended
+    assert digest(tiny.root / "app.slug") == expected
+
+
+@AS_ROOT
+def test_too_few_processes_are_told_as_such(tiny: Tiny, expected: str) -> None:
+    """Or they are enough; never a traceback, and the next build succeeds."""
+    told = 0
+    for count in (5, 6, 7, 8, 10):
+        with inside(Allowed(pids=count)) as enter:
+            ended = surrounded(tiny, enter)
+        assert "Traceback" not in ended.stderr, ended
+        if ended.code == 0:
+            continue
+        told += ended.code == 75
+        assert ended.code == 75, (count, ended)
+        assert "The build could not go on: Resource temporarily unavailable" in ended.stderr
+        assert "may have no more processes and threads. Allow more" in ended.stderr
+        assert not (tiny.root / "app.slug").exists()
+    assert told
+    assert tiny.build(tiny.root / "app.slug").code == 0
+    assert digest(tiny.root / "app.slug") == expected
+
+
+def test_sixteen_builds_in_different_surroundings_give_one_digest(
+    tiny: Tiny, expected: str
+) -> None:
+    """Two data directories, umasks, time zones and locales; eight builds at a time."""
+    every = list(
+        itertools.product(("one", "two"), ("022", "077"), ("UTC", "Asia/Kathmandu"), ("C", "tr_TR"))
+    )
+
+    def build(number: int) -> str:
+        home, umask, zone, locale = every[number]
+        output = tiny.root / f"out-{number}" / "app.slug"
+        output.parent.mkdir()
+        argv = changed_home(tiny, home).build_argv(output, "-q")
+        done = subprocess.run(
+            (*SHELL, f'umask {umask}; exec "$@"', "sh", *argv),
+            env={**changed_home(tiny, home).env, "TZ": zone, "LANG": locale, "LC_ALL": locale},
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return digest(output)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(build, range(16)))
+    assert found == {expected}
 
 
 def test_a_data_directory_that_is_a_link(tiny: Tiny, expected: str) -> None:
