@@ -58,13 +58,13 @@ def _list(options: dict[str, Any]) -> None:
     if options["as_json"]:
         click.echo(listing.as_json(listing.schedule_document(found.views)))
     elif found.views:
-        click.echo(listing.schedule_text(name, found.views), nl=False)
+        click.echo(listing.schedule_text(found.views), nl=False)
     else:
         say(f'{name} has no scheduled tasks: slug-run schedule add "0 3 * * *" -- COMMAND')
     if found.tasks.problem is not None:
         say(f" !     {found.tasks.problem.brief}\n{found.tasks.problem.details}")
     if found.views and not found.is_started:
-        say(_not_started(name))
+        say(f"\n{_not_started(name)}")
 
 
 @command.command(context_settings={"allow_interspersed_args": True})

@@ -16,7 +16,7 @@ from runner.schedule.words import run_name, shown_length
 from runner.schedule.zones import in_zone, shown_moment
 from runner.state.schedule import Run, RunState
 
-_COMMAND_WIDTH = 60
+_COMMAND_WIDTH = 200
 
 
 @value
@@ -43,21 +43,19 @@ def view(task: Task, *, is_paused: bool, runs: Sequence[Run], last: Run | None, 
     )
 
 
-def schedule_text(app: str, views: Sequence[View]) -> str:
-    """A heading, and a line for each task."""
-    rows = [("NAME", "TIMES", "ZONE", "NEXT RUN", "LAST RUN", "COMMAND")]
-    rows += [
-        (
-            each.task.name + (" (app.json)" if each.task.is_of_release else ""),
-            each.task.rhythm.times,
-            each.task.rhythm.zone,
-            _next_text(each),
-            _last_text(each),
-            printable(each.task.command, limit=_COMMAND_WIDTH),
+def schedule_text(views: Sequence[View]) -> str:
+    """A heading for each task, as ``ps`` has them, and what is known of its times."""
+    blocks = []
+    for each in views:
+        task = each.task
+        origin = " (app.json)" if task.is_of_release else ""
+        blocks.append(
+            f"=== {task.name}{origin}: {printable(task.command, limit=_COMMAND_WIDTH)}\n"
+            f"Times: {task.rhythm.times}, {task.rhythm.zone}\n"
+            f"Next:  {_next_text(each)}\n"
+            f"Last:  {_last_text(each)}\n"
         )
-        for each in views
-    ]
-    return f"=== {app} schedule ({len(views)})\n\n{in_columns(rows)}"
+    return "\n".join(blocks)
 
 
 def schedule_document(views: Sequence[View]) -> list[Mapping[str, object]]:
@@ -134,12 +132,11 @@ def _next_text(found: View) -> str:
 
 def _last_text(found: View) -> str:
     if found.running:
-        newest = found.running[0]
-        return f"running as {run_name(newest)}"
+        return f"running as {', '.join(run_name(run) for run in found.running)}"
     if found.last is None:
         return "none yet"
     moment = found.last.due if found.last.started is None else found.last.started
-    at = "" if moment is None else f" {shown_moment(moment, found.task.rhythm.zone)}"
+    at = "" if moment is None else f", {shown_moment(moment, found.task.rhythm.zone)}"
     return f"{result_text(found.last)}{at}"
 
 

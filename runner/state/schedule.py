@@ -107,6 +107,10 @@ class ScheduleState:
                     "INSERT INTO schedule_tasks (app, name, task) VALUES (?, ?, ?)",
                     (self._app, name, json.dumps(dict(task))),
                 )
+                # One of that name may have been paused, and gone with its release.
+                self._database.execute(
+                    "DELETE FROM schedule_marks WHERE app = ? AND name = ?", (self._app, name)
+                )
                 self._set_mark(name, mark)
         except sqlite3.IntegrityError:
             return False

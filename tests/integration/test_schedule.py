@@ -106,6 +106,10 @@ def waits_for(site: Site, name: str, *wanted: str) -> None:
     until(lambda: states(site, name) == list(wanted), 30, lambda: f"{states(site, name)}")
 
 
+def run_times(site: Site) -> str:
+    return str(tasks(site)["greet"]["times"])
+
+
 def sleeping(marker: str) -> list[int]:
     return [pid for pid, line in command_lines().items() if line.startswith(f"sleep\0{marker}")]
 
@@ -129,8 +133,8 @@ def test_a_task_is_run_at_its_time_and_its_result_is_shown(site: Site) -> None:
     assert first == f"greet starts as {name}"
     assert second.startswith(f"greet failed: {name} exited with status 3 after ")
     shown = site.must("schedule").out
-    assert "greet" in shown
-    assert "failed (status 3)" in shown
+    assert f"=== greet: echo $DYNO $COLOR; exit 3\nTimes: {run_times(site)}, UTC\n" in shown
+    assert "Last:  failed (status 3), 20" in shown
     # Looked at again, and again by another supervisor, that time has passed.
     overdue(site, "greet")
     os.kill(site.processes()["supervisor"], signal.SIGKILL)
@@ -253,3 +257,23 @@ def test_an_app_json_that_would_never_run_is_not_deployed(open_dir: Path) -> Non
     assert "The scheduled tasks in app.json cannot be used" in refused.err
     assert "cron[0].schedule" in refused.err
     assert "cannot be used" in site.must("schedule").err
+
+
+def test_tasks_of_the_app_json_change_with_the_release(open_dir: Path) -> None:
+    site = deployed(open_dir / "first", port=free_port(), files=FILES)
+    other = deployed(open_dir / "other", port=free_port(), files={"Procfile": "hello: true\n"})
+    assert set(tasks(site)) == {"hello"}
+    site.must("schedule", "pause", "hello")
+    site.must("schedule", "add", "@daily", "--name", "mine", "--", "true")
+    site.must("deploy", str(other.home.parent / "app.slug"), "--app", "polls")
+    assert set(tasks(site)) == {"mine"}
+    site.must("rollback", "--app", "polls")
+    assert set(tasks(site)) == {"hello", "mine"}
+    assert tasks(site)["hello"]["paused"]
+    # A task of the same name that was added meanwhile stays what it is.
+    site.must("deploy", str(other.home.parent / "app.slug"), "--app", "polls")
+    site.must("schedule", "add", "@daily", "--name", "hello", "--", "true")
+    site.must("rollback", "--app", "polls")
+    assert {name: each["origin"] for name, each in tasks(site).items()} == {
+        "hello": "command", "hello-2": "app.json", "mine": "command",
+    }  # fmt: skip

@@ -59,19 +59,14 @@ def test_the_list_shows_zone_next_and_last() -> None:
             now=MIDNIGHT,
         ),
     ]
-    assert schedule_text("polls", views).splitlines() == [
-        "=== polls schedule (4)",
-        "",
-        "NAME             TIMES      ZONE           NEXT RUN                 LAST RUN"
-        "                                COMMAND",
-        "sync             0 3 * * *  UTC            2026-11-23 03:00 UTC     failed (status 3)"
-        " 2026-11-23 00:00 UTC  true",
-        "berlin           0 3 * * *  Europe/Berlin  2026-11-23 03:00 +01:00  none yet"
-        "                                true",
-        "mine (app.json)  0 3 * * *  UTC            paused                   none yet"
-        "                                true",
-        "off (app.json)   0 3 * * *  UTC            paused (app.json)        running as"
-        " scheduler.1007               true",
+    assert schedule_text(views).split("\n\n") == [
+        "=== sync: true\nTimes: 0 3 * * *, UTC\nNext:  2026-11-23 03:00 UTC\n"
+        "Last:  failed (status 3), 2026-11-23 00:00 UTC",
+        "=== berlin: true\nTimes: 0 3 * * *, Europe/Berlin\nNext:  2026-11-23 03:00 +01:00\n"
+        "Last:  none yet",
+        "=== mine (app.json): true\nTimes: 0 3 * * *, UTC\nNext:  paused\nLast:  none yet",
+        "=== off (app.json): true\nTimes: 0 3 * * *, UTC\nNext:  paused (app.json)\n"
+        "Last:  running as scheduler.1007\n",
     ]
     (first, second, third, _) = json.loads(json.dumps(schedule_document(views)))
     assert (first["next"], second["next"]) == (

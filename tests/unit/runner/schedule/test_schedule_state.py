@@ -52,6 +52,10 @@ def test_tasks_are_kept_by_name(schedule: ScheduleState) -> None:
     assert schedule.add_task("sync", {"times": "@daily"}, Mark(reckoned=5, rhythm="@daily UTC"))
     assert not schedule.add_task("sync", {"times": "@hourly"}, Mark())
     assert schedule.tasks() == {"sync": {"times": "@daily"}}
+    schedule.pause("other", is_paused=True)
+    assert schedule.add_task("other", {}, Mark(reckoned=5))
+    assert not schedule.marks()["other"].is_paused
+    schedule.remove_task("other")
     assert schedule.marks() == {"sync": Mark(reckoned=5, rhythm="@daily UTC")}
     schedule.remove_task("sync")
     assert (dict(schedule.tasks()), dict(schedule.marks())) == ({}, {})
