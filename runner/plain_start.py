@@ -19,6 +19,7 @@ _TEXT = {"-a": "app", "--app": "app", "--engine": "engine", "--count": "count", 
          "--concurrency": "concurrency", "--memory": "memory"}  # fmt: skip
 _TEXTS = {"-e": "assignments", "--env": "assignments"}
 _PATHS = {"--env-file": "env_files"}
+_PORT = "--port"
 _FLAGS = {"--no-prefix": "no_prefix", "--no-color": "no_color", "--exit-on-crash": "exit_on_crash"}
 
 
@@ -42,7 +43,7 @@ def plain_options(words: Sequence[str]) -> Mapping[str, Any] | None:
 
 
 def _take(found: dict[str, Any], option: str, value: str) -> bool:
-    """Set the option; False if it is none that takes a text."""
+    """Set the option; False if it is none that is read here, or its value is none for it."""
     from pathlib import Path
 
     if option in _PATH:
@@ -53,6 +54,8 @@ def _take(found: dict[str, Any], option: str, value: str) -> bool:
         found[_TEXTS[option]] += (value,)
     elif option in _PATHS:
         found[_PATHS[option]] += (Path(value),)
+    elif option == _PORT and value.isascii() and value.isdecimal() and 0 < int(value) < 65536:
+        found["port"] = int(value)
     else:
         return False
     return True

@@ -31,6 +31,8 @@ PLAIN = [
     ["web", "", "--exit-on-crash"],
     ["web", "-c", "worker=2"],
     ["web", "--concurrency", "worker=2"],
+    ["web", "--port", "8000", "--slug", "a.slug"],
+    ["web", "--port", "08000"],
 ]
 LEFT_TO_CLICK = [
     [],
@@ -46,7 +48,10 @@ LEFT_TO_CLICK = [
     ["web", "--slug", "--count"],
     ["web", "--count=2"],
     ["web", "-eA=1"],
-    ["web", "--port", "8000"],
+    ["web", "--port", "0"],
+    ["web", "--port", "65536"],
+    ["web", "--port", "+80"],
+    ["web", "--port", "http"],
     ["web", "--", "x"],
     ["web", "--no-such-option", "x"],
     ["web", "--pids", "9"],
