@@ -18,6 +18,7 @@ from pathlib import Path
 
 NAME = "control"
 LONGEST_REQUEST = 64 * 1024
+MOST_UNSENT = 4 * 1024 * 1024
 BACKLOG = 64
 
 Handler = Callable[["Client", Mapping[str, object]], None]
@@ -57,14 +58,38 @@ class Client:
         self.is_waiting = False
         """for all to be settled; it gets every event meanwhile"""
         self.is_open = True
+        """whether anything is still to be said"""
         self.received = b""
+        self.unsent = bytearray()
 
     def send(self, event: Mapping[str, object]) -> None:
-        """Never waits: who does not read is not told any more."""
+        """Never waits: who does not read is not told any more, after some megabytes."""
+        if len(self.unsent) > MOST_UNSENT:
+            self.give_up()
+        if self.is_open:
+            self.unsent += json.dumps(dict(event)).encode() + b"\n"
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what there is room for now."""
         try:
-            self.connection.sendall(json.dumps(dict(event)).encode() + b"\n")
+            while self.unsent:
+                del self.unsent[: self.connection.send(self.unsent)]
+        except BlockingIOError:
+            return
         except OSError:
-            self.is_open = False
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody is there."""
+        self.is_open = False
+        self.unsent.clear()
+
+    @property
+    def wants(self) -> int:
+        """What to wait for; nothing once all is said."""
+        reading = selectors.EVENT_READ if self.is_open else 0
+        return reading | (selectors.EVENT_WRITE if self.unsent else 0)
 
 
 class Control:
@@ -107,7 +132,7 @@ class Control:
         """Nobody can ask any more."""
         (self._directory / NAME).unlink(missing_ok=True)
         for client in self._clients:
-            client.is_open = False
+            client.give_up()
         self._forget_closed()
         self._selector.unregister(self._listener)
         self._listener.close()
@@ -120,7 +145,13 @@ class Control:
         connection.setblocking(False)
         client = Client(connection)
         self._clients.append(client)
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(client))
+        self._selector.register(connection, client.wants, lambda: self._attend(client))
+
+    def _attend(self, client: Client) -> None:
+        client.flush()
+        if client.is_open:
+            self._read(client)
+        self._forget_closed()
 
     def _read(self, client: Client) -> None:
         try:
@@ -131,16 +162,15 @@ class Control:
             chunk = b""
         client.received += chunk
         if not chunk or len(client.received) > LONGEST_REQUEST:
-            client.is_open = False
+            client.give_up()
         elif client.received.endswith(b"\n"):
             line, client.received = client.received, b""
             self._hear(client, line)
-        self._forget_closed()
 
     def _hear(self, client: Client, line: bytes) -> None:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         if isinstance(request, dict):
             self._handle(client, request)
@@ -148,8 +178,13 @@ class Control:
             client.is_open = False
 
     def _forget_closed(self) -> None:
+        """Close what all is said to; wait for the right things of the others."""
         for client in self._clients:
-            if not client.is_open:
+            if not client.wants:
                 self._selector.unregister(client.connection)
                 client.connection.close()
-        self._clients = [client for client in self._clients if client.is_open]
+                continue
+            key = self._selector.get_key(client.connection)
+            if key.events != client.wants:
+                self._selector.modify(client.connection, client.wants, key.data)
+        self._clients = [client for client in self._clients if client.wants]

@@ -110,7 +110,7 @@ def test_a_lock_that_nobody_holds_is_no_supervisor(deep: Path, listener: Listene
     assert not is_supervised(deep)
 
 
-@pytest.mark.parametrize("words", [b"nonsense\n", b"[]\n", b"x" * 70000])
+@pytest.mark.parametrize("words", [b"nonsense\n", b"[]\n", b"[" * 60000 + b"\n", b"x" * 70000])
 def test_who_talks_nonsense_is_left(deep: Path, listener: Listener, words: bytes) -> None:
     with connected(deep) as connection:
         connection.settimeout(5)
@@ -134,6 +134,31 @@ def test_who_does_not_read_holds_nobody_up() -> None:
         for _ in range(10_000):
             client.send({"event": "up", "name": "x" * 500})
         assert not client.is_open
+
+
+def test_an_answer_of_any_length_arrives_whole(deep: Path) -> None:
+    """A hundred containers whose commands are as long as they may be."""
+    containers = [{"name": f"web.{n}", "command": "x" * 65_536} for n in range(100)]
+    answer = {"event": "settled", "ok": True, "containers": containers}
+    listener = Listener(deep, [answer])
+    try:
+        assert ask("polls", deep, {"do": "reconcile"}, timeout=30) == answer
+        assert listener.asked == [{"do": "reconcile"}]
+    finally:
+        listener.close()
+
+
+def test_who_leaves_in_the_middle_of_an_answer_is_forgotten(deep: Path) -> None:
+    long = {"event": "settled", "text": "x" * 3_000_000}
+    listener = Listener(deep, [long, {"event": "settled", "ok": True}])
+    try:
+        with connected(deep) as connection:
+            connection.sendall(b'{"do": "reconcile"}\n')
+            assert connection.recv(100)
+        assert ask("polls", deep, {"do": "x"}) == {"event": "settled", "ok": True}
+    finally:
+        listener.close()
+    assert listener.control._clients == []
 
 
 def test_the_socket_is_gone_when_it_is_closed(deep: Path) -> None:
