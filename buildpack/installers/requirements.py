@@ -10,6 +10,7 @@ from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.diagnosis.compiled_notices import behind_notice
 from buildpack.installers.diagnosis.requirement_notices import requirement_notices
+from buildpack.installers.file_limit import limited
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
 from buildpack.installers.locks.local_limits import python_limits
 from buildpack.installers.locks.local_projects import editable_inputs
@@ -187,7 +188,7 @@ def install_requirements(
             on_line(shown)
 
     try:
-        stream(command, keep)
+        stream(limited(command), keep)
     except CommandFailedError as err:
         raise _why(install, lines, err.code, given) from err
     except CommandTimeoutError as err:

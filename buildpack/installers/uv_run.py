@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from buildpack.installers.base import Install, OnLine
 from buildpack.installers.diagnosis.errors import InstallFailedError
 from buildpack.installers.diagnosis.failures import classify_failure
+from buildpack.installers.file_limit import limited
 from buildpack.installers.locks.project_errors import (
     BrokenFileError,
     RequiredUvVersionError,
@@ -80,7 +81,7 @@ def run_uv(
             on_line(line)
 
     try:
-        stream(command, keep)
+        stream(limited(command), keep)
     except CommandFailedError as err:
         raise classify_uv_failure(
             lines, index_url(install.env), err.code, lock_error=lock_error

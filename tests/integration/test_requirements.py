@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
+from zipfile import ZIP_DEFLATED
 
 import pytest
 
-from buildpack.installers import requirements
+from buildpack.installers import file_limit, requirements
 from buildpack.installers.base import Installer
+from buildpack.installers.diagnosis.errors import FileTooLargeError
 from buildpack.installers.installed import HostileWheelError
 from buildpack.installers.vendored import NotVendoredError
 from buildpack.support.errors import SlugkitError
@@ -319,6 +322,26 @@ def test_why_a_source_build_failed_is_told(
 
     assert error.id == error_id
     assert words in error.text()
+
+
+def test_a_wheel_that_would_fill_the_disk_is_stopped(
+    bench: Workbench, index: FakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_limit, "LARGEST_FILE", 1 << 20)
+    path = make_wheel(index.directory, "bomb", files={"bomb_data/zeros": bytes(64 << 20)})
+    packed = path.with_suffix(".new")
+    with zipfile.ZipFile(path) as plain, zipfile.ZipFile(packed, "w", ZIP_DEFLATED) as small:
+        for member in plain.infolist():
+            small.writestr(member.filename, plain.read(member))
+    packed.rename(path)
+    assert path.stat().st_size < 100_000
+
+    error = fails(bench, "bomb==1.0\n")
+
+    assert isinstance(error, FileTooLargeError)
+    assert error.exit_code == 65
+    left = [x for x in bench.directory.rglob("*") if x.is_file() and x.stat().st_size > 1 << 20]
+    assert [x.name for x in left if x.name not in {"uv", "uvx"}] == []
 
 
 def test_a_yanked_version_asked_for_exactly_is_installed_with_a_warning(

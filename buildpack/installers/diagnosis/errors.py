@@ -177,6 +177,25 @@ class DiskFullError(SlugkitError):
         )
 
 
+class FileTooLargeError(SlugkitError):
+    """A package unpacks to a file that nobody needs."""
+
+    exit_code = ExitCode.DATA
+    id = "install::file-too-large"
+
+    def __init__(self, limit: int, downloading: Sequence[str]) -> None:
+        self.limit, self.downloading = limit, tuple(downloading)
+        seen = "".join(f"\n  {line}" for line in self.downloading)
+        super().__init__(
+            f"A package holds a file of more than {limit / 1024**3:g} GiB",
+            details="uv was stopped while it unpacked it. An archive of a few megabytes can hold\n"
+            "such a file, to fill the disk of whoever installs it."
+            + (f" It had said:\n{seen}" if seen else ""),
+            resolution="Nothing of it was kept. Find out which of the packages it is: take the\n"
+            "newest ones out of your requirements, and put them back one by one.",
+        )
+
+
 class OutOfMemoryError(SlugkitError):
     """The kernel ended a build or the installer itself."""
 

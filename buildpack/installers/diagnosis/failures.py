@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from buildpack.installers.diagnosis.errors import (
     BrokenDownloadError,
     DiskFullError,
+    FileTooLargeError,
     HashMismatchError,
     InstallFailedError,
     MissingFileError,
@@ -36,6 +37,7 @@ from buildpack.installers.diagnosis.package_errors import (
     YankedError,
 )
 from buildpack.installers.diagnosis.source_builds import build_error
+from buildpack.installers.file_limit import LARGEST_FILE, STOPPED
 from buildpack.installers.installed import HostileWheelError
 from buildpack.installers.vendored import NotVendoredError
 from buildpack.support.errors import SlugkitError
@@ -158,6 +160,8 @@ def classify_failure(
 
 
 def _machine(failure: Failure) -> SlugkitError | None:
+    if failure.code in STOPPED:
+        return FileTooLargeError(LARGEST_FILE, failure.lines[-10:])
     if DISK_FULL.search(failure.text):
         match = WRITING.search(failure.text)
         return DiskFullError(match["path"].rpartition("/")[2] if match else "")

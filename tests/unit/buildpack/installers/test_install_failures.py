@@ -530,3 +530,17 @@ def test_a_build_that_prints_megabytes_in_one_word_is_understood_at_once() -> No
     error = classify_failure(["a" * 4_000_000, *("b" * 60_000 for _ in range(20))], "https://x", 1)
     assert isinstance(error, InstallFailedError)
     assert time.monotonic() - begun < 5  # it was minutes
+
+
+@pytest.mark.parametrize("code", [-25, 153])
+def test_a_file_that_fills_the_disk_is_told_as_such(code: int) -> None:
+    error = classify_failure(["Resolved 2 packages"], "https://index.example", code)
+    assert error.exit_code == 65
+    assert error.text() == (
+        "A package holds a file of more than 4 GiB\n\n"
+        "uv was stopped while it unpacked it. An archive of a few megabytes can hold\n"
+        "such a file, to fill the disk of whoever installs it. It had said:\n\n"
+        "  Resolved 2 packages\n\n"
+        "Nothing of it was kept. Find out which of the packages it is: take the\n"
+        "newest ones out of your requirements, and put them back one by one."
+    )
