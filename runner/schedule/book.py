@@ -25,7 +25,8 @@ from runner.schedule.running import run_noted, say_as_scheduler
 from runner.schedule.settling import settle_lost
 from runner.schedule.task import Task, name_for
 from runner.schedule.tasks import TaskReader, Tasks
-from runner.state.schedule import Mark, Run, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Mark, Run
 from runner.state.values import App
 from runner.supervision.asking import require_release, say_in_log
 

@@ -14,7 +14,7 @@ from runner.schedule.task import Task
 from runner.schedule.times import next_after
 from runner.schedule.words import run_name, shown_length
 from runner.schedule.zones import in_zone, shown_moment
-from runner.state.schedule import Run, RunState
+from runner.state.schedule_values import Run, RunState
 
 _COMMAND_WIDTH = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from buildpack.support.values import changed
 from runner.schedule.task import Task
 from runner.schedule.times import Rhythm, next_after
-from runner.state.schedule import Mark, Reckoned
+from runner.state.schedule_values import Mark, Reckoned
 
 CORRECTION = 3 * 3600  # seconds: a clock set back by more was wrong before, as Debian's cron has it
 MOST_MISSED = 1000  # times that are counted one by one

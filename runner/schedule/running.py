@@ -34,7 +34,8 @@ from runner.schedule.tasks import TaskReader
 from runner.schedule.words import SCHEDULER, run_name, shown_length
 from runner.sizes import find_size
 from runner.state.errors import StateBusyError, StateFileError
-from runner.state.schedule import Run, RunState, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Run, RunState
 from runner.state.state import opened_state
 from runner.state.values import App
 from runner.supervision.wanted import parse_settings, read_release

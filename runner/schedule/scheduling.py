@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.command import Command, spawn
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import SlugkitError, UsageError
 from buildpack.support.values import changed
 from runner.schedule.locks import RunLocks
 from runner.schedule.settling import settle_lost
 from runner.schedule.tasks import TaskReader
 from runner.schedule.words import SCHEDULER, run_name
-from runner.schedule.zones import UnknownZoneError
-from runner.state.schedule import Mark, Reckoned, Run, RunState, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Mark, Reckoned, Run, RunState
 from runner.state.state import State, opened_state
 from runner.state.values import App
 
@@ -118,7 +118,7 @@ class Scheduling:
         for name, task in live.items():
             try:
                 due = self._attend_task(schedule, task, marks.get(name, Mark()))
-            except UnknownZoneError as err:  # this machine has lost it; the others go on
+            except UsageError as err:  # a zone this machine has lost; the others go on
                 problems.append(err)
             else:
                 dues += () if due is None else (due,)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 
 from runner.schedule.locks import RunLocks
 from runner.schedule.words import run_name
-from runner.state.schedule import Run, RunState, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Run, RunState
 
 ASKED_WITHIN = 60.0  # seconds between somebody's asking for a run and its lock
 

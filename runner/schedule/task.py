@@ -12,8 +12,8 @@ from typing import Any
 from buildpack.support.errors import UsageError, printable
 from buildpack.support.values import value
 from runner.schedule.times import Rhythm
-from runner.schedule.zones import DEFAULT_ZONE
 from runner.sizes import DEFAULT_SIZE
+from runner.state.database import parsing
 
 TIMEOUT = 86400.0  # seconds: as for other one-offs that nobody watches
 START_WITHIN = 60.0  # seconds: a minute late is the minute it was meant for
@@ -87,15 +87,17 @@ class Task:
 
 def parse_task(name: str, found: Mapping[str, Any]) -> Task:
     """The task that ``as_json`` was called on."""
-    return Task(
-        name=name,
-        rhythm=Rhythm(times=found["times"], zone=found.get("zone", DEFAULT_ZONE)),
-        words=tuple(found["words"]),
-        overlap=Overlap(found["overlap"]),
-        size=found["size"],
-        timeout=found["timeout"],
-        start_within=found["start_within"],
-    )
+    with parsing():
+        timeout = found["timeout"]
+        return Task(
+            name=name,
+            rhythm=Rhythm(times=str(found["times"]), zone=str(found["zone"])),
+            words=tuple(str(word) for word in found["words"]),
+            overlap=Overlap(found["overlap"]),
+            size=str(found["size"]),
+            timeout=None if timeout is None else float(timeout),
+            start_within=float(found["start_within"]),
+        )
 
 
 def require_name(name: str) -> str:

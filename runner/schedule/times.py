@@ -81,7 +81,10 @@ def require_times(text: str) -> str:
 
 
 def next_after(rhythm: Rhythm, moment: float) -> int | None:
-    """The first time after ``moment`` (seconds since 1970); None if there is none."""
+    """The first time after ``moment`` (seconds since 1970); None if there is none.
+
+    Raises TimesError and UnknownZoneError for a rhythm that was not required before.
+    """
     found = _simulation(rhythm, moment)
     try:
         while True:
@@ -93,9 +96,12 @@ def next_after(rhythm: Rhythm, moment: float) -> int | None:
 
 
 def _simulation(rhythm: Rhythm, moment: float) -> CronSim:
-    from cronsim import CronSim
+    from cronsim import CronSim, CronSimError
 
-    return CronSim(_MACROS.get(rhythm.times, rhythm.times), in_zone(moment, rhythm.zone))
+    try:
+        return CronSim(_MACROS.get(rhythm.times, rhythm.times), in_zone(moment, rhythm.zone))
+    except CronSimError as err:
+        raise TimesError(rhythm.times, "No such day ever comes.") from err
 
 
 @lru_cache(maxsize=256)
@@ -114,8 +120,6 @@ def _is_field(index: int, word: str) -> bool:
 
 
 def _require_fields(text: str, words: list[str]) -> None:
-    from cronsim import CronSimError
-
     wrong = [
         f"The {name} is '{printable(word)}'. Allowed: {allowed}."
         for index, (word, (name, allowed)) in enumerate(zip(words, _FIELDS, strict=True))
@@ -124,10 +128,6 @@ def _require_fields(text: str, words: list[str]) -> None:
     if wrong:
         more = "Also lists (1,15), ranges (1-5) and steps (*/10)."
         raise TimesError(text, "\n".join([*wrong, more]))
-    try:
-        _simulation(Rhythm(times=" ".join(words), zone="UTC"), 0)
-    except CronSimError as err:
-        raise TimesError(text, "No such day ever comes.") from err
 
 
 def _counted(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.state.schedule import Run
+from runner.state.schedule_values import Run
 
 SCHEDULER = "scheduler"
 

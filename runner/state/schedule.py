@@ -9,78 +9,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
-from buildpack.support.values import value
-from runner.state.database import changing
+from runner.state.database import changing, parsing
+from runner.state.schedule_values import OPEN, Mark, Reckoned, Run, RunState
 from runner.state.state import State
 from runner.state.values import App
 
 KEPT_PER_TASK = 100
 KEPT_PER_APP = 2000
-
-
-class RunState(StrEnum):
-    """What became of one time of a task."""
-
-    DUE = "due"
-    """noted, and about to be started"""
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    TIMED_OUT = "timed out"
-    STOPPED = "stopped"
-    LOST = "lost"
-    """whoever stayed with it was killed"""
-    MISSED = "missed"
-    SKIPPED = "skipped"
-    """the one before still ran"""
-
-
-OPEN = (RunState.DUE, RunState.RUNNING)
-BAD = (RunState.FAILED, RunState.TIMED_OUT, RunState.LOST, RunState.MISSED)
-
-
-@value
-class Mark:
-    """How far a task was reckoned: times up to there were started, or noted as missed."""
-
-    is_paused: bool = False
-    reckoned: int | None = None
-    """seconds since 1970; None: from now on"""
-    rhythm: str = ""
-    """what it was reckoned by; with another one it begins anew"""
-
-
-@value
-class Run:
-    """A row: one time of a task, or several that were missed one after the other."""
-
-    number: int
-    task: str
-    due: int | None
-    """None: somebody asked for it"""
-    state: RunState
-    count: int
-    version: int | None
-    started: float | None
-    ended: float | None
-    code: int | None
-    detail: str
-    who: str
-
-
-@value
-class Reckoned:
-    """What a look at the clock came to: the mark to set, what was missed, what is to be run."""
-
-    mark: Mark
-    missed: int = 0
-    last_missed: int | None = None
-    run: int | None = None
-
-
 _RUN = "number, task, due, state, count, version, started, ended, code, detail, who"
 
 
@@ -97,7 +35,8 @@ class ScheduleState:
         rows = self._database.execute(
             "SELECT name, task FROM schedule_tasks WHERE app = ? ORDER BY name", (self._app,)
         )
-        return MappingProxyType({name: json.loads(task) for name, task in rows})
+        with parsing():
+            return MappingProxyType({name: dict(json.loads(task)) for name, task in rows})
 
     def add_task(self, name: str, task: Mapping[str, object], mark: Mark) -> bool:
         """False if there is one of that name already."""
@@ -131,12 +70,13 @@ class ScheduleState:
         rows = self._database.execute(
             "SELECT name, paused, reckoned, rhythm FROM schedule_marks WHERE app = ?", (self._app,)
         )
-        return MappingProxyType(
-            {
-                name: Mark(is_paused=bool(paused), reckoned=reckoned, rhythm=rhythm)
-                for name, paused, reckoned, rhythm in rows
-            }
-        )
+        with parsing():
+            return MappingProxyType(
+                {
+                    name: Mark(is_paused=bool(paused), reckoned=_int(reckoned), rhythm=str(rhythm))
+                    for name, paused, reckoned, rhythm in rows
+                }
+            )
 
     def set_mark(self, name: str, mark: Mark) -> None:
         with changing(self._database):
@@ -311,6 +251,23 @@ class ScheduleState:
             )
 
 
-def _run(row: Sequence[object]) -> Run:
-    found = dict(zip(_RUN.split(", "), row, strict=True))
-    return Run(**{**found, "state": RunState(str(found["state"]))})  # type: ignore[arg-type]  # as the table has them
+def _run(row: Sequence[Any]) -> Run:
+    number, task, due, state, count, version, started, ended, code, detail, who = row
+    with parsing():
+        return Run(
+            number=int(number),
+            task=str(task),
+            due=_int(due),
+            state=RunState(state),
+            count=int(count),
+            version=_int(version),
+            started=None if started is None else float(started),
+            ended=None if ended is None else float(ended),
+            code=_int(code),
+            detail=str(detail),
+            who=str(who),
+        )
+
+
+def _int(found: Any) -> int | None:
+    return None if found is None else int(found)

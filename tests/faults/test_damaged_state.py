@@ -23,6 +23,7 @@ COMMANDS = (
     ("releases", "-a", "polls", "-n", "100"),
     ("apps",),
     ("ps", "-a", "polls"),
+    ("schedule", "-a", "polls"),
     ("config", "set", "-a", "polls", "Z=1"),
 )
 
@@ -61,6 +62,8 @@ def state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert main(words) == 0
     for number in range(30):
         assert main(["config", "set", "-a", "polls", f"A{number}={'x' * 200}"]) == 0
+    for name in ("one", "two"):
+        assert main(["schedule", "add", "@daily", "-a", "polls", "--name", name, "--", "true"]) == 0
     return tmp_path / "home" / "state.db"
 
 

@@ -19,7 +19,8 @@ import pytest
 from runner.schedule.task import Task
 from runner.schedule.times import Rhythm
 from runner.schedule.words import run_name
-from runner.state.schedule import Mark, Run, RunState, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Mark, Run, RunState
 from runner.state.state import opened_state
 from tests.integration.supervision_support import Site, deployed, until
 from tests.integration.support import free_port

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from runner.state.schedule import Mark, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Mark
 from runner.state.state import opened_state
 from tests.integration.supervision_support import Site, command_lines, deployed, until
 from tests.integration.support import free_port

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from runner.main import main
-from runner.state.schedule import RunState, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import RunState
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
 

@@ -26,7 +26,7 @@ from runner.schedule.running import StillRunningError
 from runner.schedule.task import Task
 from runner.schedule.times import Rhythm
 from runner.schedule.words import shown_length
-from runner.state.schedule import Run, RunState
+from runner.state.schedule_values import Run, RunState
 
 MIDNIGHT = 1_795_392_000  # 2026-11-23 00:00 UTC
 

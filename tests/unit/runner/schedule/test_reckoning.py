@@ -11,7 +11,7 @@ from buildpack.support.values import changed
 from runner.schedule.reckoning import CORRECTION, MOST_MISSED, fresh_mark, reckon
 from runner.schedule.task import Task
 from runner.schedule.times import Rhythm
-from runner.state.schedule import Mark, Reckoned
+from runner.state.schedule_values import Mark, Reckoned
 
 DAY = 86400
 START = int(datetime(2026, 11, 22, 2, 0, tzinfo=ZoneInfo("UTC")).timestamp())

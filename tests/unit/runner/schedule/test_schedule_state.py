@@ -10,14 +10,8 @@ import pytest
 
 from runner.schedule.locks import RunLocks
 from runner.schedule.settling import settle_lost
-from runner.state.schedule import (
-    KEPT_PER_TASK,
-    Mark,
-    Reckoned,
-    Run,
-    RunState,
-    ScheduleState,
-)
+from runner.state.schedule import KEPT_PER_TASK, ScheduleState
+from runner.state.schedule_values import Mark, Reckoned, Run, RunState
 from runner.state.state import State, opened_state
 
 ME = "scheduler"

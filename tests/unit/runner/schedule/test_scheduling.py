@@ -16,7 +16,8 @@ from runner.schedule.scheduling import AGAIN_AFTER, Scheduling
 from runner.schedule.task import Overlap, Task
 from runner.schedule.times import Rhythm
 from runner.state.errors import StateBusyError
-from runner.state.schedule import Mark, Run, RunState, ScheduleState
+from runner.state.schedule import ScheduleState
+from runner.state.schedule_values import Mark, Run, RunState
 from runner.state.state import opened_state
 from runner.state.values import App
 
