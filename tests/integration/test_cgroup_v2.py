@@ -87,3 +87,12 @@ def test_who_delegated_finds_us_in_a_group_below_and_no_other_left(
         "./terminal/slugkit/builds",
         "./terminal/slugkit-own",
     }
+
+
+def test_what_a_group_uses_is_read(found: Mapping[str, Any]) -> None:
+    usage = found["usage"]
+    assert 48 <= usage["rss"] <= usage["memory"] + 1 < 80
+    assert usage["charged"] >= usage["memory"]
+    assert usage["cpu_seconds"] > 0
+    assert (usage["processes"], usage["threads"], usage["is_v2"]) == (1, 1, True)
+    assert usage["afterwards"] is None

@@ -48,6 +48,7 @@ plan='{"network":"host","limits":{"processes":30},"script":"true"}'
 probe terminal /srv/user as_user user/session/terminal
 /usr/bin/python3 -c "import os; os.setxattr('$delegated/terminal', 'user.delegate', b'1')"
 probe scope /srv/user as_user user/session/terminal
+echo "=usage= $(/usr/bin/python3 -m tests.integration.usage_probe 2>&1 | tail -n 1)"
 echo "=groups=" $(cd $delegated && find . -type d | sort)
 echo o > /proc/sysrq-trigger
 sleep 5
