@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import NOTHING, value
 from slugc.json_fields import LARGEST, Fields
 from slugc.procfile import ProcessType, is_process_type
+from slugc.short_digest import hex_sha256
 from slugc.slug import SCHEMA, BuildpackRecord, Frame, Layer, SlugFacts, SlugMetadata
 from slugc.slug_errors import (
     NotASlugError,
@@ -101,7 +101,7 @@ def encode_index(facts: SlugFacts, layers: tuple[Layer, ...]) -> bytes:
 def joined(digests: Iterable[str]) -> str:
     """The one digest of a list of digests: sha256 over each of them and a line feed."""
     lines = "".join(f"{digest}\n" for digest in digests)
-    return "sha256:" + hashlib.sha256(lines.encode("ascii")).hexdigest()
+    return "sha256:" + hex_sha256(lines.encode("ascii"))
 
 
 def _layer_document(layer: Layer) -> dict[str, object]:
@@ -139,7 +139,7 @@ def canonical(document: Mapping[str, object]) -> bytes:
 def checksum_of(document: Mapping[str, object]) -> str:
     """The identity of a slug: sha256 over its whole index but the checksum itself."""
     rest = {key: value for key, value in document.items() if key != "checksum"}
-    return "sha256:" + hashlib.sha256(canonical(rest)).hexdigest()
+    return "sha256:" + hex_sha256(canonical(rest))
 
 
 def parse_index(content: bytes, *, path: Path, frames_end: int) -> SlugMetadata:
