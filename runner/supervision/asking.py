@@ -21,13 +21,21 @@ from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
 from runner.state.rollouts import STOPPED, RolloutState
 from runner.state.values import WantedCount
-from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
+from runner.supervision.client import (
+    Event,
+    NoAnswerYetError,
+    SupervisorSilentError,
+    ask,
+    is_supervised,
+    supervisor_dir,
+)
 from runner.supervision.poke import Settled, poke
 from runner.supervision.table import ordered
 from runner.supervision.wanted import Settings, parse_settings, read_release
 from slugc.procfile import ProcessType
 
 API = "api"
+USAGE_WAIT = 5.0  # seconds for what is good to know, and not needed
 LAST_WAIT = 10.0  # seconds for keeper and supervisor to be gone
 
 Formation = Mapping[ProcessType, WantedCount]
@@ -97,7 +105,7 @@ def change_formation(
     With ``settings`` the app is to be kept running from now on. Raises NotEnoughMemoryError for
     what the machine cannot hold, unless it is to ``overcommit`` or nothing is kept running.
     """
-    usages = read_usages(opened)
+    usages = _known_usages(opened)
     will_run = settings is not None or opened.state.supervision(opened.app) is not None
     with app_lock(
         opened.state,
@@ -115,8 +123,8 @@ def change_formation(
             nonlocal before
             before = dict(current)
             wanted = scaled(current, make_steps(current), types)
-            if will_run:
-                _check_memory(wanted, types, usages or (), overcommit=overcommit)
+            if will_run and usages is not None:
+                _check_memory(wanted, types, usages, overcommit=overcommit)
             return wanted
 
         after = opened.state.scale(app, edit)
@@ -128,6 +136,17 @@ def change_formation(
         )
         say_in_log(opened, f"Scale to {said} by {opened.who}")
     return before, after
+
+
+def _known_usages(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
+    """What runs uses; None when there is a supervisor that cannot say it now.
+
+    That must not keep anybody from changing what is wanted, which needs no supervisor.
+    """
+    try:
+        return read_usages(opened, timeout=USAGE_WAIT) or ()
+    except (NoAnswerYetError, SupervisorSilentError):
+        return None
 
 
 def _check_memory(
@@ -179,14 +198,20 @@ def read_containers(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
     return _ask_for(opened, "containers")
 
 
-def read_usages(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
+def read_usages(
+    opened: OpenedApp, *, timeout: float | None = None
+) -> Sequence[Mapping[str, object]] | None:
     """What each container uses (runner/metrics/rows.py); None when there is no supervisor."""
-    return _ask_for(opened, "usage")
+    return _ask_for(opened, "usage", timeout)
 
 
-def _ask_for(opened: OpenedApp, what: str) -> Sequence[Mapping[str, object]] | None:
+def _ask_for(
+    opened: OpenedApp, what: str, timeout: float | None = None
+) -> Sequence[Mapping[str, object]] | None:
     directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
-    last = ask(opened.app.name, directory, {"do": what}) if is_supervised(directory) else None
+    last = None
+    if is_supervised(directory):
+        last = ask(opened.app.name, directory, {"do": what}, timeout=timeout)
     containers = None if last is None else last.get("containers")
     return containers if isinstance(containers, list) else None
 

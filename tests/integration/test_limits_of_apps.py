@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +224,25 @@ def test_more_than_memory_holds_is_refused_and_the_old_count_stays(site: Site) -
     assert "insist with --overcommit" in said.err
     assert site.pids() == before
     assert site.must("scale").out == "web=0:standard-1x idle=1:standard-1x\n"
+
+
+def test_a_supervisor_that_cannot_answer_keeps_nobody_from_changing_what_is_wanted(
+    site: Site,
+) -> None:
+    site.start("web=0", "idle=1")
+    supervisor = site.processes()["supervisor"]
+    os.kill(supervisor, signal.SIGSTOP)
+    argv = (sys.executable, "-m", "runner.main", "scale", "idle=2")
+    with subprocess.Popen(argv, env=site.env, cwd="/", stderr=subprocess.PIPE) as scaling:
+        try:
+            assert scaling.stderr is not None
+            said = scaling.stderr.readline()  # before it goes on to tell the supervisor
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        scaling.communicate(timeout=PATIENCE)
+    assert said == b"Scaling polls: idle 1 => 2\n"
+    assert scaling.returncode == 0
+    assert set(site.pids()) == {"idle.1", "idle.2"}
 
 
 def test_who_insists_is_warned_of_quotas_that_are_more_than_there_is(site: Site) -> None:
