@@ -8,8 +8,10 @@ its owner.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,10 +109,7 @@ _NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connection:
     """The state file, made or brought to our schema if need be."""
     with opening(path, patience):
-        # SQLite gives its other files the mode of this one.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        os.fchmod(descriptor, 0o600)
-        os.close(descriptor)
+        _make_private(path)
         # autocommit: transactions are begun by name, so that nothing is one by accident.
         database = sqlite3.connect(path, timeout=patience, isolation_level=None)
         try:
@@ -140,6 +139,23 @@ def _opened_without_room(path: Path, error: sqlite3.OperationalError) -> sqlite3
         database.close()
         raise error
     return database
+
+
+def _make_private(path: Path) -> None:
+    """A file that is its owner's alone; SQLite gives its other files the mode of this one.
+
+    One that is there is not opened: to close it again would take away the locks of every other
+    connection of this process (POSIX), and with them what keeps the last one elsewhere from
+    removing the write-ahead log that they still use.
+    """
+    with contextlib.suppress(FileExistsError):
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        os.close(os.open(path, flags, 0o600))
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if stat.S_IMODE(status.st_mode) != 0o600:
+        path.chmod(0o600)
 
 
 def check_database(path: Path) -> None:

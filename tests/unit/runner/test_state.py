@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -273,3 +275,22 @@ def test_whether_an_app_is_kept_running_is_remembered_and_forgotten_with_it(stat
     state.set_supervision(polls, {})
     state.destroy_app(polls)
     assert state.supervision(state.create_app("polls")) is None
+
+
+def test_who_opens_the_state_twice_still_sees_what_others_change(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from runner.state.state import opened_state\n"
+        "with opened_state(Path(sys.argv[1])) as state: state.create_app(sys.argv[2])\n"
+    )
+    with opened_state(tmp_path) as state:
+        state.create_app("one")
+        with opened_state(tmp_path) as again:
+            again.create_app("two")
+        # The last one of another process must know that somebody is here.
+        for name in ("three", "four"):
+            subprocess.run((sys.executable, "-c", script, str(tmp_path), name), check=True)
+        assert {app.name for app in state.apps()} == {"one", "two", "three", "four"}
+        state.create_app("five")
+    with opened_state(tmp_path) as state:
+        assert len(state.apps()) == 5
