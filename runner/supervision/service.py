@@ -60,6 +60,8 @@ def plan_unit(app: str, env: Mapping[str, str], *, stop_timeout: float, is_root:
         f"Description=The app {app}, kept running by slug-run",
         "After=network-online.target",
         "Wants=network-online.target",
+        # Tried for as long as it takes: what it needs may come late when a machine starts.
+        "StartLimitIntervalSec=0",
         "",
         "[Service]",
         "Type=exec",
@@ -120,5 +122,5 @@ def _ask(unit: Unit, env: Mapping[str, str], *words: str) -> Command:
 
 def _quoted(text: str) -> str:
     """A word of a unit file (systemd.syntax(7), systemd.unit(5) on "%")."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{escaped}"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +36,7 @@ def test_the_unit_keeps_the_keeper_and_tells_it_nothing_secret() -> None:
         "Description=The app polls, kept running by slug-run",
         "After=network-online.target",
         "Wants=network-online.target",
+        "StartLimitIntervalSec=0",
         "",
         "[Service]",
         "Type=exec",
@@ -51,6 +54,28 @@ def test_the_unit_keeps_the_keeper_and_tells_it_nothing_secret() -> None:
         "[Install]",
         "WantedBy=default.target",
     ]
+
+
+def test_no_value_adds_a_line_of_its_own() -> None:
+    env = {**ENV, "PATH": "/bin\nExecStartPre=/bin/false"}
+    text = plan_unit("polls", env, stop_timeout=30.0, is_root=True).text
+    assert r'Environment="PATH=/bin\nExecStartPre=/bin/false"' in text.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+    env = {**ENV, "HOME": "/home/a b", "PATH": "/bin\n$HOME", "SLUGKIT_HOME": "/data/50% \\ 'x'"}
+    unit = plan_unit("polls", env, stop_timeout=30.0, is_root=True)
+    file = tmp_path / unit.name
+    file.write_text(unit.text)
+    done = subprocess.run(
+        ("systemd-analyze", "verify", "--man=no", str(file)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, str(file) in done.stderr) == (0, False), done.stderr
 
 
 def test_roots_unit_is_the_systems() -> None:
