@@ -35,6 +35,7 @@ EXPECTED = {
     "slug-run config set GREETING=Bonjour": "GREETING: Bonjour\n",
     "slug-run scale web=2": "Now running web at 2:standard-1x\n",
     "slug-run logs -n 5": "slug-run[web.2]: State changed from starting to up",
+    'slug-run schedule add "0 3 * * *" --name tidy -- python --version': "Added tidy: 0 3 * * *",
     "slug-run releases": "v2  Set GREETING config vars  current",
     "slug-run run --slug hello.slug -- python --version": "Python 3.",
     "echo 'print(6 * 7)' | slug-run run --slug hello.slug -- python -": "42\n",
