@@ -1,0 +1,192 @@
+"""Releases that take over without losing a request, or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.load import Load
+from tests.integration.rollout_support import WEB, Releases, released
+from tests.integration.supervision_support import until
+
+pytestmark = [pytest.mark.integration, pytest.mark.embedded]
+PATIENCE = 30.0
+WORKER = "echo begins; trap 'echo ends; exit 0' TERM; while :; do sleep 0.05; done"
+
+
+@pytest.fixture
+def app(open_dir: Path) -> Iterator[Releases]:
+    found = released(open_dir / "site")
+    yield found
+    found.site.must("stop")
+
+
+def test_no_request_fails_while_releases_follow_each_other(app: Releases) -> None:
+    site = app.site
+    slugs = [app.slug(name) for name in ("two", "three")]
+    site.start("web=3")
+    load = Load(port=site.port, clients=2, slow_clients=2)
+
+    def work() -> None:
+        site.must("deploy", slugs[0])
+        site.must("deploy", slugs[1], "--strategy", "all-at-once")
+        site.must("scale", "web=1")
+
+    load.during(work)
+    assert load.failed == []
+    assert set(load.bodies) == {"one", "two", "three"}
+    assert app.statuses() == dict.fromkeys(("v1", "v2", "v3"), "succeeded")
+
+
+def test_a_release_that_answers_500_does_not_take_over_and_the_error_shows_it(
+    app: Releases,
+) -> None:
+    site = app.site
+    site.start("--health", "/", "--boot-timeout", "5")
+    before = site.pids()
+    said = site.run("deploy", app.slug("two"), "--health", "//example.com/broken")
+    assert said.code == 1
+    assert said.out == ""
+    assert (
+        "Error: polls v2 did not come up: web.1 answered 500 at /broken, within 5 seconds\n"
+        in said.err
+    )
+    assert " !     v1 keeps running.\n" in said.err
+    assert " !     Its last answer, with status 500:\n !         two\n" in said.err
+    assert site.pids() == before
+    assert site.get() == "one"
+    assert app.statuses() == {"v1": "succeeded", "v2": "failed"}
+    assert re.search(r"^v2 .* did not come up ", site.must("releases").out, re.M)
+    shown = json.loads(site.must("releases", "info", "v2", "--json").out)["failure"]
+    assert (shown["container"], shown["status"], shown["body"]) == ("web.1", 500, "two")
+    # What was said with it went with it: the one before is healthy by what it was told.
+    site.must("restart")
+    assert site.get() == "one"
+    refused = site.run("rollback", "v2")
+    assert "v2 never ran: it did not come up" in refused.err
+
+
+def test_a_release_that_ends_at_once_does_not_take_over(app: Releases) -> None:
+    site = app.site
+    site.start("web=2")
+    broken = "web: echo booting; echo no database >&2; exit 3\n"
+    said = site.run("deploy", app.slug("two", procfile=broken))
+    assert said.code == 1
+    assert re.search(r"polls v2 did not come up: web\.[12] exited with status 3\n", said.err)
+    assert " !     The last it said:\n !         booting\n !         no database\n" in said.err
+    assert site.get() == "one"
+    assert {each["release"] for each in site.containers().values()} == {1}
+    # Nobody tries it again: the newest that succeeded is what is wanted.
+    site.must("config", "set", "A=1")
+    assert app.statuses() == {"v1": "succeeded", "v2": "failed", "v3": "succeeded"}
+    assert site.get() == "one"
+
+
+def test_a_worker_that_ends_takes_its_release_back_and_never_ran_twice(app: Releases) -> None:
+    site = app.site
+    procfile = f"{WEB}worker: {WORKER}\n"
+    site.must("deploy", app.slug("two", procfile=procfile))
+    site.start("worker=1")
+    broken = f"{WEB}worker: echo begins; sleep 0.5; echo ends; exit 4\n"
+    said = site.run("deploy", app.slug("three", procfile=broken))
+    assert said.code == 1
+    assert "polls v3 did not come up: worker.1 exited with status 4" in said.err
+    assert {each["release"] for each in site.containers().values()} == {2}
+    assert site.get() == "two"
+    lines = re.findall(r"app\[worker\.1\]: (begins|ends)", site.log("-d", "worker.1"))
+    assert lines == ["begins", "ends", "begins", "ends", "begins"]
+
+
+def test_workers_may_overlap_where_somebody_says_so(app: Releases) -> None:
+    site = app.site
+    procfile = f"worker: {WORKER}\n"
+    site.must("deploy", app.slug("two", procfile=procfile))
+    site.start("worker=1", "--overlap", "worker")
+    site.must("restart")
+    lines = re.findall(r"app\[worker\.1\]: (begins|ends)", site.log("-d", "worker.1"))
+    assert lines == ["begins", "begins", "ends"]
+
+
+def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
+    site = app.site
+    site.start()
+    checks = [
+        {"type": "startup", "path": "/", "content": "two"},
+        {"type": "liveness", "path": "/"},
+    ]
+    manifest = json.dumps({"healthchecks": {"web": checks}})
+    said = site.must("deploy", app.slug("two", files={"app.json": manifest}))
+    assert (
+        "app.json: healthchecks.web[1] is left out: a liveness check; only startup checks are asked"
+        in said.err
+    )
+    assert site.get() == "two"
+    checks = [{"path": "/", "content": "four", "attempts": 2, "wait": 0.1}]
+    manifest = json.dumps({"healthchecks": {"web": checks}})
+    said = site.run("deploy", app.slug("three", files={"app.json": manifest}))
+    assert said.code == 1
+    assert "was not healthy: it answered 200 at / without 'four'" in said.err
+    manifest = json.dumps({"healthchecks": {"web": [{"path": 3, "paht": "/"}]}})
+    said = site.run("deploy", app.slug("four", files={"app.json": manifest}))
+    assert said.code == 65
+    assert "healthchecks.web[0].path is not a text." in said.err
+    assert app.statuses() == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
+
+
+def test_a_long_request_is_finished_before_its_container_stops(app: Releases) -> None:
+    site = app.site
+    site.start("web=1")
+    answers: list[str] = []
+
+    def ask() -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{site.port}/slow", timeout=60) as answer:
+            answers.append(answer.read().decode())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.3)
+    site.must("deploy", app.slug("two"))
+    thread.join()
+    assert answers == ["one"]
+    lines = [line.partition(" ")[2] for line in site.log("-d", "web.1").splitlines()]
+    assert "slug-run[web.1]: Process exited with status 143" in lines
+
+
+def test_a_request_that_takes_too_long_does_not_hold_a_release_up(app: Releases) -> None:
+    site = app.site
+    site.start("--drain-timeout", "0.2", "--health", "port")
+    thread = threading.Thread(target=_ask_in_vain, args=(f"http://127.0.0.1:{site.port}/endless",))
+    thread.start()
+    time.sleep(0.3)
+    site.must("deploy", app.slug("two"))
+    thread.join()
+    assert "Drain timeout -> 1 connection still open after 0.2 seconds" in site.log()
+
+
+def test_scaling_while_a_release_is_rolled_out_is_part_of_it(app: Releases) -> None:
+    site = app.site
+    slow = "web: sleep 1; exec /usr/bin/python3 server.py\n"
+    slug = app.slug("two", procfile=slow)
+    site.start("web=2", "--strategy", "one-by-one")
+    command = app.popen("deploy", slug)
+    until(lambda: "2" in {str(x["release"]) for x in site.containers_now()}, PATIENCE)
+    site.must("scale", "web=3")
+    _, err = command.communicate(timeout=60)
+    assert command.returncode == 0, err
+    found = site.containers()
+    assert {name: each["release"] for name, each in found.items()} == dict.fromkeys(
+        ("web.1", "web.2", "web.3"), 2
+    )
+    assert app.statuses()["v2"] == "succeeded"
+
+
+def _ask_in_vain(url: str) -> None:
+    with pytest.raises(OSError, match=r"502|504|503|Remote end closed|reset"):
+        urllib.request.urlopen(url, timeout=60)
