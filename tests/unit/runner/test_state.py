@@ -290,7 +290,7 @@ def test_who_opens_the_state_twice_still_sees_what_others_change(tmp_path: Path)
         # The last one of another process must know that somebody is here.
         for name in ("three", "four"):
             subprocess.run((sys.executable, "-c", script, str(tmp_path), name), check=True)
-        assert {app.name for app in state.apps()} == {"one", "three", "four"}
+            assert name in {app.name for app in state.apps()}
         state.create_app("five")
     with opened_state(tmp_path) as state:
         assert len(state.apps()) == 4
