@@ -165,7 +165,7 @@ class Living:
 
 def test_rows_name_what_each_container_uses_and_may_use(tmp_path: Path) -> None:
     container = Container(cgroup=group_v2(tmp_path), launched=Launched(init_pid=None))
-    common = {"state": "up", "since": 1.5, "size": "standard-2x", "restarts": 3}
+    common = {"state": "up", "since": 1.5, "release": 7, "size": "standard-2x", "restarts": 3}
     shown = [
         {"name": "web.1", **common},
         {**common, "name": "web.2", "state": "crashed"},
@@ -175,6 +175,7 @@ def test_rows_name_what_each_container_uses_and_may_use(tmp_path: Path) -> None:
         "name": "web.1",
         "state": "up",
         "since": 1.5,
+        "release": 7,
         "size": "standard-2x",
         "memory_bytes": 23 * MIB,
         "memory_limit": 1024 * MIB,
