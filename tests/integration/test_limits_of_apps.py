@@ -51,6 +51,7 @@ FILL = """\
 cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null
 head -c 40M /dev/zero > big; echo "wrote $(stat -c %s big)"
 echo more > more || echo refused
+echo "goes at $(cat /proc/self/oom_score_adj)"
 rm big; echo again > more && echo "room $(cat more)"
 exec sleep 100000
 """
@@ -198,6 +199,8 @@ def test_what_is_written_has_a_limit_and_only_the_app_meets_it(site: Site) -> No
     assert [line for line in lines if "No space left on device" in line]
     if find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is not None:
         assert lines[0] == str(512 << 20)  # what apps plan by is the quota
+    (score,) = [line.removeprefix("goes at ") for line in lines if line.startswith("goes at ")]
+    assert int(score) >= 300  # before the machine's own programs, when it has no memory left
     assert site.get() == "web.1 "
     assert site.containers()["fill.1"]["state"] == "up"
 

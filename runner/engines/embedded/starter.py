@@ -152,6 +152,11 @@ def _build_parameters(start: Start) -> tuple[str, ...]:
     )
 
 
+# Who may go above a quota is the first to go when the machine itself has no memory left. It cannot
+# be made less than it was, and need not be then.
+_DIE_FIRST = "{ echo 300 2>/dev/null >/proc/self/oom_score_adj || :; }"
+
+
 def process_limits(limits: Limits, *, is_soft: bool, hard_files: int) -> str:
     """ulimit lines. Without cgroups they stand in: per process, so soft, but they are something.
 
@@ -162,4 +167,6 @@ def process_limits(limits: Limits, *, is_soft: bool, hard_files: int) -> str:
         lines.append(f"ulimit -d {limits.memory // 1024}")
     if is_soft and limits.pids is not None:
         lines.append(f"ulimit -u {limits.pids}")
+    if limits.quota is not None:
+        lines.append(_DIE_FIRST)
     return " && ".join(lines)

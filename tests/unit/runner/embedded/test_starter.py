@@ -116,6 +116,13 @@ def test_data_directory_may_have_any_name() -> None:
             "ulimit -c 0 && ulimit -n 4096 && ulimit -d 65536 && ulimit -u 40",
         ),
         (Limits(memory=None, pids=None), True, 4096, "ulimit -c 0 && ulimit -n 4096"),
+        (
+            Limits(memory=128 << 20, quota=64 << 20),
+            False,
+            4096,
+            "ulimit -c 0 && ulimit -n 4096 &&"
+            " { echo 300 2>/dev/null >/proc/self/oom_score_adj || :; }",
+        ),
     ],
 )
 def test_process_limits(limits: Limits, is_soft: bool, hard_files: int, expected: str) -> None:
