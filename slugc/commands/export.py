@@ -25,6 +25,9 @@ from slugc.commands import CONTEXT
     type=click.Choice(["zstd", "gzip", "none"]),
     help="Of an image's layers [default: zstd; for docker-archive none]",
 )
+@click.option(
+    "--attach", is_flag=True, help="Give an image in a registry its SBOM, and SLUG.intoto.jsonl"
+)
 @click.option("--force", is_flag=True, help="Replace what is in the target's place")
 @click.option("--plain-http", is_flag=True, help="Talk to a registry without TLS")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")

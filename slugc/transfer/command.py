@@ -90,6 +90,7 @@ def _export_request(
         tag=_text(options, "tag"),
         force=options["force"] is True,
         plain_http=options["plain_http"] is True,
+        attach=options.get("attach") is True,
     )
 
 

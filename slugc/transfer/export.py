@@ -23,7 +23,7 @@ from slugc.transfer.directory import write_tree
 from slugc.transfer.docker_archive import write_docker_archive
 from slugc.transfer.dockerfile import write_dockerfile
 from slugc.transfer.heroku_layout import write_heroku_tar, write_heroku_tgz
-from slugc.transfer.image import Image, assemble
+from slugc.transfer.image import Blob, Image, assemble, blob_of
 from slugc.transfer.layer_notes import LayerNotes
 from slugc.transfer.oci_layout import write_layout, write_layout_archive
 from slugc.transfer.outputs import new_directory, opened_output, require_free
@@ -45,6 +45,8 @@ _ALLOWED = {
     Transport.DOCKERFILE: frozenset({Compression.GZIP}),
 }
 DEFAULT_TAG = "latest"
+SIGNATURES_TYPE = "application/vnd.in-toto.bundle"
+"""https://github.com/in-toto/attestation/blob/main/spec/v1/bundle.md"""
 
 
 @value
@@ -59,6 +61,8 @@ class ExportRequest:
     tag: str | None = None
     force: bool = False
     plain_http: bool = False
+    attach: bool = False
+    """whether the SBOM, and the signatures that lie beside the slug, go with an image"""
 
 
 @value
@@ -82,9 +86,25 @@ class CompressionError(UsageError):
         )
 
 
+class AttachError(UsageError):
+    """Only a registry keeps what is attached to an image."""
+
+    id = "attach"
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        super().__init__(
+            f"Nothing can be attached to {target.shown}",
+            resolution="--attach is for docker://HOST/NAME:TAG. Elsewhere the SBOM can lie beside\n"
+            "it: slugc inspect SLUG --sbom",
+        )
+
+
 def export_slug(slug: Slug, request: ExportRequest, notify: Notify) -> Exported:
     """Verify ``slug``, and make of it what ``request`` asks for: whole, or not at all."""
     target = request.target
+    if request.attach and target.transport is not Transport.REGISTRY:
+        raise AttachError(target)
     if not target.is_stdout and target.transport is not Transport.REGISTRY:
         require_free(target.path, force=request.force)
     if target.transport is Transport.REGISTRY:
@@ -107,7 +127,9 @@ def export_slug(slug: Slug, request: ExportRequest, notify: Notify) -> Exported:
         case _:
             with opened_packing(request) as packing:
                 image = make_image(slug, request, packing, notify)
-                write_image(image, request, name=slug.metadata.name, notify=notify)
+                beside = attachments(slug) if request.attach else ()
+                name = slug.metadata.name
+                write_image(image, request, name=name, notify=notify, attached=beside)
                 return Exported(target=target, digest=image.digest)
     return Exported(target=target)
 
@@ -143,8 +165,27 @@ def fitting_base(request: ExportRequest, packing: Packing, slug: Slug, notify: N
     return base
 
 
-def write_image(image: Image, request: ExportRequest, *, name: str, notify: Notify) -> None:
-    """Write ``image`` where ``request`` says."""
+def attachments(slug: Slug) -> tuple[Blob, ...]:
+    """What others may want to know of an image of ``slug``: what is in it, who vouches for it."""
+    from slugc.supply_chain.attestations import SUFFIX
+    from slugc.supply_chain.sbom import MEDIA_TYPE, slug_sbom
+
+    found = [blob_of(slug_sbom(slug), MEDIA_TYPE)]
+    signatures = slug.archive.with_name(f"{slug.archive.name}{SUFFIX}")
+    if signatures.is_file():
+        found.append(blob_of(signatures.read_bytes(), SIGNATURES_TYPE))
+    return tuple(found)
+
+
+def write_image(
+    image: Image,
+    request: ExportRequest,
+    *,
+    name: str,
+    notify: Notify,
+    attached: tuple[Blob, ...] = (),
+) -> None:
+    """Write ``image`` where ``request`` says, and what is ``attached`` to it."""
     target = request.target
     repository, tag = image_name(name, request.tag)
     shown = "the image"
@@ -161,7 +202,14 @@ def write_image(image: Image, request: ExportRequest, *, name: str, notify: Noti
         case Transport.REGISTRY:
             from slugc.transfer.registry import push
 
-            push(image, target.place, env=request.env, plain_http=request.plain_http, notify=notify)
+            push(
+                image,
+                target.place,
+                env=request.env,
+                plain_http=request.plain_http,
+                notify=notify,
+                attached=attached,
+            )
         case (
             Transport.TGZ
             | Transport.TAR

@@ -62,6 +62,8 @@ class Blob:
     size: int
     media_type: str
     read: Chunks
+    origin: str = ""
+    """the repository of a registry it is in, as HOST/NAME"""
 
     def descriptor(self) -> dict[str, object]:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}

@@ -139,6 +139,7 @@ def _stored_layer(store: BlobStore, entry: Fields, diff_id: str) -> ImageLayer:
         size=entry.number("size"),
         media_type=LAYER_TYPES[_LAYER_TYPES[kind]],
         read=partial(store.blob, entry.digest("digest")),
+        origin=getattr(store, "repository", ""),
     )
     return _layer_of(blob, diff_id, store.shown)
 

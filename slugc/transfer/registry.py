@@ -8,15 +8,18 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from buildpack.support.errors import printable_path
 from slugc.transfer.http_door import Body, Send, open_http
 from slugc.transfer.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Image, digest_of
 from slugc.transfer.image_source import StoredImage, oci_image
 from slugc.transfer.image_stores import MAX_DOCUMENT, ImageUnusableError
 from slugc.transfer.reference import DIGEST, HUB, HUB_SERVER, Reference, parse_reference
 from slugc.transfer.registry_errors import (
+    RegistryError,
+    RegistryNotFoundError,
     RegistryRefusedError,
     RegistryTlsError,
 )
@@ -34,7 +37,7 @@ _ACCEPTED = (
 )
 
 
-def push(
+def push(  # noqa: PLR0913  # all but the first two are named
     image: Image,
     place: str,
     *,
@@ -42,8 +45,10 @@ def push(
     plain_http: bool,
     notify: Callable[[str], None],
     send: Send | None = None,
+    attached: Sequence[Blob] = (),
 ) -> None:
-    """Upload what the registry lacks of ``image``, then its manifest under the tag."""
+    """Upload what the registry lacks of ``image``, then its manifest under the tag; then what is
+    ``attached`` to it."""
     reference = parse_reference(place)
     registry = open_registry(
         reference, "pull,push", env, plain_http=plain_http, send=send or open_http(env)
@@ -51,10 +56,16 @@ def push(
     for blob in image.blobs():
         if registry.has(blob):
             notify(f"{blob.digest[7:19]} is there already")
+        elif registry.mount(blob):
+            notify(f"{blob.digest[7:19]} taken over from {printable_path(blob.origin)}")
         else:
             registry.upload(blob)
             notify(f"{blob.digest[7:19]} uploaded, {blob.size / 1e6:.1f} MB")
     registry.put_manifest(image.manifest())
+    if attached:
+        from slugc.transfer.referrers import attach
+
+        attach(registry, image, attached, notify)
 
 
 def pull(
@@ -85,6 +96,7 @@ class Registry:
         self._reference = reference
         self._path = f"/v2/{reference.name}"
         self.shown = self.reference = reference.shown
+        self.repository = f"{reference.host}/{reference.name}"
 
     def blob(self, digest: str) -> Iterator[bytes]:
         """A blob's bytes; or a manifest's, which have a place of their own."""
@@ -111,6 +123,21 @@ class Registry:
         url = f"{self._path}/blobs/{blob.digest}"
         fine = frozenset({200, 404})
         return self._http.call("HEAD", url, what="Asking for a layer", fine=fine).status == 200
+
+    def mount(self, blob: Blob) -> bool:
+        """Have the registry take it over from another repository of its own, if that is where it
+        is and we may read there; what is refused is uploaded."""
+        host, _, name = blob.origin.partition("/")
+        if host != self._reference.host or name == self._reference.name:
+            return False
+        url = f"{self._path}/blobs/uploads/?{urlencode({'mount': blob.digest, 'from': name})}"
+        try:
+            answer = self._http.call(
+                "POST", url, what=f"Taking over from {name}", fine=frozenset({201, 202})
+            )
+        except RegistryError:
+            return False
+        return answer.status == 201  # 202 begins an upload, which ends by itself
 
     def upload(self, blob: Blob) -> None:
         """Send a blob: small ones in one request, large ones in parts."""
@@ -144,12 +171,22 @@ class Registry:
             start += len(part)
         return where
 
-    def put_manifest(self, content: bytes) -> None:
-        """Name the image: from here on it is there."""
-        body = Body(size=len(content), read=lambda: iter((content,)), media_type=MANIFEST_TYPE)
-        url = f"{self._path}/manifests/{self._reference.tag}"
-        what = f"Naming {self._reference.name}:{self._reference.tag}"
-        self._http.call("PUT", url, what=what, fine=frozenset({201}), body=body)
+    def put_manifest(
+        self, content: bytes, *, tag: str = "", media_type: str = MANIFEST_TYPE
+    ) -> Mapping[str, str]:
+        """Name the image: from here on it is there. Returns the answer's headers."""
+        tag = tag or self._reference.tag
+        body = Body(size=len(content), read=lambda: iter((content,)), media_type=media_type)
+        url = f"{self._path}/manifests/{tag}"
+        what = f"Naming {self._reference.name}:{tag}"
+        return self._http.call("PUT", url, what=what, fine=frozenset({201}), body=body).headers
+
+    def document(self, tag: str) -> bytes | None:
+        """The manifest or index called ``tag``; None where there is none."""
+        try:
+            return self._get_manifest(tag)
+        except RegistryNotFoundError:
+            return None
 
     def _location(self, headers: Mapping[str, str], last: str) -> str:
         found = headers.get("location")

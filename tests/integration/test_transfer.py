@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from buildpack.support.errors import ExitCode
+from slugc.transfer.image import INDEX_TYPE, MANIFEST_TYPE
 from tests.integration.conftest import Built
 from tests.integration.support import Kit, free_port
 from tests.unit.slugc.transfer.made import layer_digests, names, rootfs
@@ -184,6 +186,52 @@ def test_a_registry_gets_what_it_lacks_and_gives_it_back(
         check_rebase(kit, open_dir, place, host)
         slugc(kit, "import", place, "-o", open_dir / "back.slug")
     assert (open_dir / "back.slug").read_bytes() == slug.read_bytes()
+
+
+def fetched(host: str, path: str, kind: str) -> Any:
+    request = urllib.request.Request(f"http://{host}/v2/{path}", headers={"Accept": kind})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def test_sbom_and_signatures_go_with_an_image_that_is_pushed(
+    kit: Kit, open_dir: Path, slug: Path, base: Path
+) -> None:
+    """As artifacts whose subject it is; Debian's registry knows no such thing, and has a list."""
+    own = open_dir / "own.slug"
+    shutil.copyfile(slug, own)
+    slugc(kit, "sign", "--new-key", open_dir / "deploy")
+    slugc(kit, "sign", own, "--key", open_dir / "deploy.key")
+    with registry(open_dir) as host:
+        words = ("export", own, f"docker://{host}/hello:v1", "--stack-image", base, "--attach")
+        digest = slugc(kit, *words).strip().rpartition("@")[2]
+        tag = digest.replace(":", "-")
+        listed = fetched(host, f"hello/manifests/{tag}", INDEX_TYPE)
+        assert slugc(kit, *words).strip().rpartition("@")[2] == digest
+        assert fetched(host, f"hello/manifests/{tag}", INDEX_TYPE) == listed
+        sbom, signatures = listed["manifests"]
+        assert sbom["artifactType"] == "application/vnd.cyclonedx+json"
+        assert signatures["artifactType"] == "application/vnd.in-toto.bundle"
+        manifest = fetched(host, f"hello/manifests/{sbom['digest']}", MANIFEST_TYPE)
+        assert manifest["subject"]["digest"] == digest
+        run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{host}/hello:{tag}")
+        document = fetched(host, f"hello/blobs/{manifest['layers'][0]['digest']}", "*/*")
+    assert document == json.loads(slugc(kit, "inspect", own, "--sbom"))
+
+
+def test_what_another_repository_of_the_registry_has_is_taken_over(
+    kit: Kit, open_dir: Path, slug: Path, base: Path
+) -> None:
+    with registry(open_dir) as host:
+        first = f"docker://{host}/team/hello:v1"
+        assert attempt(kit, "export", slug, first, "--stack-image", base).returncode == 0
+        told = attempt(kit, "rebase", first, f"docker://{host}/other/x:v1", "--stack-image", base)
+        assert told.returncode == 0, told.stderr
+        run("skopeo", "copy", "--src-tls-verify=false", f"docker://{host}/other/x:v1",
+            f"oci:{open_dir}/x:v1")  # fmt: skip
+    layers = len(layer_digests(open_dir / "x"))
+    assert told.stderr.count(f"taken over from {host}/team/hello") == layers - 1
+    assert told.stderr.count(" uploaded") == 2  # the stack image, and the configuration
 
 
 def check_rebase(kit: Kit, directory: Path, place: str, host: str) -> None:

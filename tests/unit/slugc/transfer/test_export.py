@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
+from buildpack.support.values import changed
 from slugc.slug import SlugDamagedError, SlugFormat, read_slug, read_tar
 from slugc.stack import Stack
 from slugc.transfer.base_image import StackImageMismatchError, StackImageMissingError
-from slugc.transfer.export import CompressionError, export_slug, image_name
+from slugc.transfer.export import AttachError, CompressionError, export_slug, image_name
 from slugc.transfer.outputs import TargetExistsError
 from slugc.transfer.streams import Compression
 from tests.unit.slugc.transfer.made import (
@@ -197,6 +198,18 @@ def test_compression_nobody_could_read_is_refused(tmp_path: Path, target: str) -
     allowed = "gzip or none" if kind == "docker-archive" else "gzip"
     assert caught.value.text() == (
         f"A {kind} with zstd layers would load nowhere\n\nIts compression can be {allowed}."
+    )
+
+
+def test_only_a_registry_keeps_what_is_attached(tmp_path: Path) -> None:
+    asked = changed(request(tmp_path, "oci:x"), attach=True)
+    with pytest.raises(AttachError) as caught:
+        export_slug(make_slug(tmp_path), asked, quiet)
+    assert caught.value.exit_code == 64
+    assert caught.value.text() == (
+        f"Nothing can be attached to oci:{tmp_path}/x\n\n"
+        "--attach is for docker://HOST/NAME:TAG. Elsewhere the SBOM can lie beside\n"
+        "it: slugc inspect SLUG --sbom"
     )
 
 

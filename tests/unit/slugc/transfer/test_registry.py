@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from buildpack.support.errors import ExitCode
+from buildpack.support.values import changed
 from slugc.transfer import registry as under_test
 from slugc.transfer.http_door import Answer, Body, open_http, proxy_for
 from slugc.transfer.image import CONFIG_TYPE, Image, blob_of
@@ -61,6 +62,8 @@ class FakeRegistry:
     manifests: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    elsewhere: dict[str, bytes] = field(default_factory=dict)
+    knows_subjects: bool = False
     tokens: list[str] = field(default_factory=list)
 
     def send(
@@ -103,6 +106,8 @@ class FakeRegistry:
         match method, path.split("/")[4]:
             case "HEAD", "blobs":
                 return answer(200 if last in self.blobs else 404)
+            case "POST", "blobs" if self._takes_over(query):
+                return answer(201)
             case "POST", "blobs":
                 self.uploads["u1"] = b""
                 return answer(202, headers={"location": "/v2/team/app/blobs/uploads/u1?state=1"})
@@ -117,12 +122,19 @@ class FakeRegistry:
                 return answer(201)
             case "PUT", "manifests":
                 self.manifests[last] = content
-                return answer(201)
+                subject = json.loads(content).get("subject") if self.knows_subjects else None
+                return answer(201, headers={"oci-subject": subject["digest"]} if subject else {})
             case "GET", "manifests" if last in self.manifests:
                 return answer(200, self.manifests[last])
             case "GET", "blobs" if last in self.blobs:
                 return answer(200, self.blobs[last])
         return answer(404, errors("MANIFEST_UNKNOWN", "manifest unknown"))
+
+    def _takes_over(self, query: Mapping[str, list[str]]) -> bool:
+        (digest,) = query.get("mount", [""])
+        if found := self.elsewhere.get(f"{query.get('from', [''])[0]} {digest}"):
+            self.blobs[digest] = found
+        return bool(found)
 
 
 def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
@@ -502,3 +514,83 @@ def listening(greeting: bytes) -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
         thread.join(5)
+
+
+def from_repository(origin: str) -> Image:
+    return Image(
+        config=changed(blob_of(CONFIG, CONFIG_TYPE), origin=origin), layers=(), annotations={}
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "mounts", "uploads"),
+    [
+        ("registry.example.com/team/base", 1, 0),
+        ("registry.example.com/secret", 1, 1),  # not ours to read: uploaded all the same
+        ("other.example.com/team/base", 0, 1),
+        ("registry.example.com/team/app", 0, 1),
+        ("", 0, 1),
+    ],
+)
+def test_a_layer_is_taken_over_within_a_registry_where_we_may(
+    origin: str, mounts: int, uploads: int
+) -> None:
+    digest = blob_of(CONFIG, CONFIG_TYPE).digest
+    fake = FakeRegistry(elsewhere={f"team/base {digest}": CONFIG})
+    told: list[str] = []
+    push(
+        from_repository(origin),
+        PLACE,
+        env={},
+        plain_http=False,
+        notify=told.append,
+        send=fake.send,
+    )
+    assert fake.blobs[digest] == CONFIG
+    assert fake.asked.count("POST /v2/team/app/blobs/uploads/") == mounts + uploads
+    assert sum(line.startswith("PUT /v2/team/app/blobs") for line in fake.asked) == uploads
+    assert ("taken over from" in told[0]) is not bool(uploads)
+
+
+@pytest.mark.parametrize("knows_subjects", [True, False])
+def test_what_is_attached_is_listed_where_nobody_else_does(knows_subjects: bool) -> None:
+    fake = FakeRegistry(knows_subjects=knows_subjects)
+    documents = (blob_of(b"one", "application/one"), blob_of(b"two", "application/two"))
+    for _ in range(2):
+        push(
+            image(),
+            PLACE,
+            env={},
+            plain_http=False,
+            notify=lambda _: None,
+            send=fake.send,
+            attached=documents,
+        )
+    tag = image().digest.replace(":", "-")
+    assert (tag in fake.manifests) is not knows_subjects
+    artifacts = [json.loads(each) for each in fake.manifests.values() if b"artifactType" in each]
+    named = [each for each in artifacts if "subject" in each]
+    assert [each["artifactType"] for each in named] == ["application/one", "application/two"]
+    assert {each["subject"]["digest"] for each in named} == {image().digest}
+    if not knows_subjects:
+        assert len(json.loads(fake.manifests[tag])["manifests"]) == 2
+
+
+@pytest.mark.parametrize("there", [b"[]", b"{", b'{"manifests": 7}'])
+def test_a_list_that_is_none_is_not_written_over(there: bytes) -> None:
+    fake = FakeRegistry()
+    tag = image().digest.replace(":", "-")
+    fake.manifests[tag] = there
+    documents = (blob_of(b"one", "application/one"),)
+    with pytest.raises(ImageUnusableError, match="no image that can be used") as caught:
+        push(
+            image(),
+            PLACE,
+            env={},
+            plain_http=False,
+            notify=lambda _: None,
+            send=fake.send,
+            attached=documents,
+        )
+    assert caught.value.details == f"Under {tag} it has no list."
+    assert fake.manifests[tag] == there
