@@ -17,6 +17,7 @@ from runner.schedule.zones import in_zone, shown_moment
 from runner.state.schedule_values import Run, RunState
 
 _COMMAND_WIDTH = 200
+_DETAIL_WIDTH = 60
 
 
 @value
@@ -81,7 +82,7 @@ def schedule_document(views: Sequence[View]) -> list[Mapping[str, object]]:
 
 def runs_text(runs: Sequence[Run], zones: Mapping[str, str]) -> str:
     """A line for each run, newest first."""
-    rows = [("TASK", "DUE", "RESULT", "TOOK", "CONTAINER", "RELEASE")]
+    rows = [("TASK", "DUE", "TOOK", "CONTAINER", "RELEASE", "RESULT")]
     for run in runs:
         zone = zones.get(run.task, "UTC")
         has_run = run.version is not None
@@ -89,10 +90,10 @@ def runs_text(runs: Sequence[Run], zones: Mapping[str, str]) -> str:
             (
                 run.task,
                 f"by {printable(run.who)}" if run.due is None else shown_moment(run.due, zone),
-                result_text(run),
                 _took(run),
                 run_name(run) if has_run else "",
                 f"v{run.version}" if has_run else "",
+                result_text(run),
             )
         )
     return in_columns(rows)
@@ -121,7 +122,11 @@ def result_text(run: Run) -> str:
         more = " or more" if run.count >= MOST_MISSED else ""
         times = "" if run.count == 1 else f" {run.count}{more} times"
         return f"{run.state}{times}" + (f" ({run.detail})" if run.detail else "")
-    return f"{run.state} ({printable(run.detail)})" if run.detail else str(run.state)
+    return (
+        f"{run.state} ({printable(run.detail, limit=_DETAIL_WIDTH)})"
+        if run.detail
+        else str(run.state)
+    )
 
 
 def _next_text(found: View) -> str:

@@ -197,7 +197,7 @@ class _TaskRun:
     # Results
 
     def _could_not_start(self, run: Run, err: BaseException) -> None:
-        said = err.brief if isinstance(err, SlugkitError) else repr(err)
+        said = err.brief if isinstance(err, SlugkitError) else f"internal error: {err!r}"
         self._end(run, RunState.FAILED, detail=said)
         self._say(f"{run.task} failed: {said}")
 

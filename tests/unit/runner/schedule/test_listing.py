@@ -83,10 +83,10 @@ def test_runs_are_lines() -> None:
         a_run(RunState.RUNNING, due=None, who="alice", ended=None),
     ]
     assert runs_text(runs, {"sync": "Europe/Berlin"}).splitlines() == [
-        "TASK  DUE                      RESULT          TOOK  CONTAINER       RELEASE",
-        "sync  2026-11-23 01:00 +01:00  succeeded       3.0s  scheduler.1007  v3",
-        "sync  2026-11-23 01:00 +01:00  missed 4 times",
-        "sync  by alice                 running               scheduler.1007  v3",
+        "TASK  DUE                      TOOK  CONTAINER       RELEASE  RESULT",
+        "sync  2026-11-23 01:00 +01:00  3.0s  scheduler.1007  v3       succeeded",
+        "sync  2026-11-23 01:00 +01:00                                 missed 4 times",
+        "sync  by alice                       scheduler.1007  v3       running",
     ]
 
 
