@@ -65,6 +65,20 @@ __all__ = (
 
 AnyPath = str | os.PathLike[str]
 Engine = Literal["embedded", "docker", "host"]
+
+
+class PortError(UsageError):
+    """A port that no machine has."""
+
+    id = "port"
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        super().__init__(
+            f"{port} is no port", resolution="Give 1 to 65535, or 0 for any that is free."
+        )
+
+
 _TRIES = 3  # a port that was free a moment ago may be somebody's now
 
 
@@ -87,9 +101,9 @@ def start(  # noqa: PLR0913  # all but the first are named, and may be left out
     """Start a formation as ``slug-run start`` does, and return when all of it is up.
 
     Use it with ``with``: its containers end when the block is left. Without a ``formation``,
-    ``web`` or the only process type there is; without a ``port``, any that is free. ``env`` stands
-    for the environment (os.environ), which containers do not see. Raises FormationEndedError when
-    it does not come up.
+    ``web`` or the only process type there is; without a ``port``, or with 0, any that is free.
+    ``env`` stands for the environment (os.environ), which containers do not see. Raises
+    FormationEndedError when it does not come up.
     """
     if formation is not None and not formation:
         raise UsageError("The formation is empty: start(..., formation={'web': 1})")
@@ -102,8 +116,10 @@ def start(  # noqa: PLR0913  # all but the first are named, and may be left out
         "stop_timeout": float(stop_timeout),
         "exit_on_crash": exit_on_crash,
     }
+    if port is not None and not 0 <= port <= 65535:
+        raise PortError(port)
     request = start_request(options, os.environ if env is None else env, Path("/"))
-    if port is not None:
+    if port:
         return _started(request)
     for _ in range(_TRIES - 1):
         with contextlib.suppress(PortInUseError):

@@ -236,7 +236,7 @@ def one_off_request(
         words=options["words"],
         quiet=options["quiet"],
         time_limit=parse_time_limit(options["time_limit"] or "none"),
-        tty=options["tty"],
+        tty=options.get("tty"),
         otherwise=otherwise,
     )
 

@@ -223,8 +223,10 @@ def create_cgroup(hierarchies: Hierarchies, run_id: str, name: str, limits: Limi
         cgroup = Cgroup(dirs=dict.fromkeys(("memory", "pids", "cpu"), group), is_v2=True)
     else:
         dirs = {key: top / PARENT / run_id / name for key, top in hierarchies.v1.items()}
-        for path in dirs.values():
-            path.mkdir(parents=True)
+        for top in hierarchies.v1.values():
+            _make_group(top / PARENT, exist_ok=True)
+            _make_group(top / PARENT / run_id, exist_ok=True)
+            _make_group(top / PARENT / run_id / name)
         cgroup = Cgroup(dirs=dirs, is_v2=False)
     for path, text in limit_files(cgroup, limits):
         path.write_text(text)
@@ -235,10 +237,21 @@ def _make_v2(top: Path, run_id: str, name: str) -> Path:
     path = top
     for part in (PARENT, run_id):
         path = path / part
-        path.mkdir(exist_ok=True)
+        _make_group(path, exist_ok=True)
         _enable(path)
-    (path / name).mkdir()
+    _make_group(path / name)
     return path / name
+
+
+def _make_group(path: Path, *, exist_ok: bool = False) -> None:
+    """A group that containers are shown, whatever our umask."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not exist_ok:
+            raise
+    else:
+        path.chmod(0o755)
 
 
 def limit_files(cgroup: Cgroup, limits: Limits) -> tuple[tuple[Path, str], ...]:

@@ -204,6 +204,8 @@ def test_what_is_wrong_is_an_error_of_ours(slug: Path) -> None:
         (lambda: runner.start(slug, config_vars={"A=B": "c"}), "config-var", 64),
         (lambda: runner.start(slug, config_vars={"PORT": "1"}), "config-var", 64),
         (lambda: runner.start(slug, bind="192.0.2.1"), "address-not-here", 64),
+        (lambda: runner.start(slug, port=65536), "port", 64),
+        (lambda: runner.start(slug, port=-1), "port", 64),
         (lambda: runner.start(slug, memory="much"), "size", 64),
         (lambda: runner.start(slug, **wrong), "unknown-engine", 64),
         (url_of_a_worker, "no-url", 64),
@@ -217,6 +219,16 @@ def test_what_is_wrong_is_an_error_of_ours(slug: Path) -> None:
         with pytest.raises(runner.SlugkitError) as caught:
             call()
         assert (caught.value.id, caught.value.exit_code) == (id_, code)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_a_program_may_have_any_umask_and_ask_for_any_free_port(slug: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with runner.start(slug, formation={"web": 1}, port=0) as app:
+            assert urllib.request.urlopen(app.url, timeout=10).read().startswith(b"web.1")
+    finally:
+        os.umask(before)
 
 
 def test_a_port_in_use_is_told_before_anything_starts(slug: Path) -> None:
