@@ -131,6 +131,8 @@ class Booting(Keeping):
 
     def _mark_up(self, live: Live) -> None:
         live.due = None
+        for warning in () if live.probe is None else live.probe.warnings:
+            self.log.system(live.name, f"Health check (a warning only): {warning}")
         self._close_probe(live)
         self._update(live, state=ContainerState.UP, since=self.wall())
         self.log.system(live.name, "State changed from starting to up")

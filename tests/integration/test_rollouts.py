@@ -117,7 +117,7 @@ def test_workers_may_overlap_where_somebody_says_so(app: Releases) -> None:
 def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     site = app.site
     site.start()
-    checks = [
+    checks: list[dict[str, object]] = [
         {"type": "startup", "path": "/", "content": "two"},
         {"type": "liveness", "path": "/"},
     ]

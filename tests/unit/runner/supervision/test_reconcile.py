@@ -9,6 +9,7 @@ import pytest
 from runner.slot import ContainerState
 from runner.supervision.reconcile import (
     Action,
+    AllAtOnce,
     Place,
     Rolling,
     Running,
@@ -140,3 +141,45 @@ def test_every_way_leads_to_what_is_wanted_and_never_past_it(
         places = [(x.ordinal, x.version) for x in staying]
         assert len(places) == len(set(places))
     assert sorted((x.ordinal, x.version) for x in there) == [(n, 2) for n in range(1, want + 1)]
+
+
+def many(count: int, version: int) -> list[Place]:
+    return [place(f"web.{n}", version) for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(("count", "started"), [(1, 1), (2, 2), (3, 2), (10, 3), (50, 13)])
+def test_rolling_replaces_a_quarter_at_a_time_and_two_at_least(count: int, started: int) -> None:
+    old = [running(f"web.{n}") for n in range(1, count + 1)]
+    actions = decide(many(count, 2), old, {ProcessType("web"): Rolling()})
+    assert shown(actions) == [f"start web.{n}" for n in range(1, started + 1)]
+
+
+def test_rolling_fills_empty_places_without_waiting() -> None:
+    actions = decide(many(4, 2), [running("web.1")], {ProcessType("web"): Rolling(at_once=1)})
+    assert shown(actions) == [f"start web.{n}" for n in range(1, 5)]
+
+
+def test_all_at_once_stops_nothing_before_all_are_up() -> None:
+    strategies: Mapping[ProcessType, Strategy] = {ProcessType("web"): AllAtOnce()}
+    old = [running("web.1"), running("web.2")]
+    assert shown(decide(many(2, 2), old, strategies)) == ["start web.1", "start web.2"]
+    half = [*old, running("web.1", 2), running("web.2", 2, STARTING)]
+    assert shown(decide(many(2, 2), half, strategies)) == []
+    up = [*old, running("web.1", 2), running("web.2", 2)]
+    assert shown(decide(many(2, 2), up, strategies)) == ["stop web.1-v1", "stop web.2-v1"]
+    # Back again: the old ones never stopped.
+    assert shown(decide(many(2, 1), half, strategies)) == ["stop web.1-v2", "stop web.2-v2"]
+
+
+def test_until_the_first_type_is_up_the_others_are_left_alone() -> None:
+    wanted = [place("web.1", 2), place("worker.1", 2)]
+    old = [running("web.1"), running("worker.1"), running("clock.1")]
+    web = ProcessType("web")
+    assert shown(decide(wanted, old, ROLLING, first=web)) == [
+        "stop clock.1-v1 for good",
+        "start web.1",
+    ]
+    up = [running("web.1", 2), running("worker.1")]
+    assert shown(decide(wanted, up, ROLLING, first=web)) == ["stop worker.1-v1"]
+    workers = [place("worker.1", 2)]
+    assert shown(decide(workers, [running("worker.1")], {}, first=web)) == ["stop worker.1-v1"]
