@@ -17,20 +17,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.pairs import FIXTURES, Claim, environment, measure, program, report, timed
+from benchmarks.pairs import FIXTURES, Claim, Pairs, environment, measure, program, report, timed
+from slugc.procfile import parse_procfile
 
-LIMIT = 1.5
+LIMITS = {"django_polls": 1.2, "flask_hello": 1.6}
 RUNS = 11
 DEFAULT_PORT = 5000
 POLL = 0.004
 PATIENCE = 60.0
 
 # What a container does, without the container: profile scripts, then the process type's command.
-BARE = 'for script in "$HOME"/.profile.d/*.sh; do . "$script"; done; exec gunicorn mysite.wsgi'
+START = 'cd "$HOME"; for script in "$HOME"/.profile.d/*.sh; do . "$script"; done; exec {command}'
 
 
 def free_port() -> int:
@@ -51,63 +53,97 @@ def status(port: int) -> int | None:
         connection.close()
 
 
-def boot(argv: Sequence[str], port: int, *, cwd: Path, env: Mapping[str, str], log: Path) -> float:
+def boot(  # a program, its surroundings, and how it is stopped
+    argv: Sequence[str],
+    port: int,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: Path = Path(os.devnull),
+    stop: Callable[[], None] | None = None,
+) -> float:
     """Seconds from starting ``argv`` to the first 200 on ``port``; then it is stopped."""
-    with log.open("wb") as output:
+    with tempfile.TemporaryFile() as output, stdin.open("rb") as given:
         started = time.perf_counter()
         process = subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            argv, cwd=cwd, env=env, stdin=given, stdout=output, stderr=output
         )
         try:
             while status(port) != 200:
                 if process.poll() is not None or time.perf_counter() - started > PATIENCE:
-                    sys.exit(f"{argv[0]} did not come up:\n{log.read_text()[-4000:]}")
+                    output.seek(0)
+                    said = output.read()[-4000:].decode("utf-8", "replace")
+                    sys.exit(f"{argv[0]} did not come up:\n{said}")
                 time.sleep(POLL)
             return time.perf_counter() - started
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM) if stop is None else stop()
             process.wait(timeout=60)
 
 
-def unpack(slug: Path, directory: Path) -> Path:
-    """The app directory of ``slug``, by the plain tools that any slug opens with."""
-    directory.mkdir()
-    subprocess.run(("tar", "--zstd", "-xf", str(slug), "-C", str(directory)), check=True)
-    return directory / "app"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One fixture, built, and its slug unpacked by the plain tools that any slug opens with."""
+
+    name: str
+    slug: Path
+    tree: Path
+    env: Mapping[str, str]
+
+    @property
+    def start(self) -> str:
+        """The shell line that starts its web process bare."""
+        types = parse_procfile((self.tree / "Procfile").read_bytes(), name="Procfile")
+        commands = {str(name): command for name, command in types.items()}
+        return START.format(command=commands["web"])
+
+    def ours(self) -> float:
+        """As a person types it: one container, published on the default port."""
+        if status(DEFAULT_PORT) is not None:
+            sys.exit(f"something answers on port {DEFAULT_PORT}: stop it first")
+        argv = (program("slug-run"), "web", "--slug", str(self.slug))
+        return boot(argv, DEFAULT_PORT, cwd=self.slug.parent, env=self.env)
+
+    def bare(self) -> float:
+        port = free_port()
+        env = {"HOME": str(self.tree), "PORT": str(port), "DYNO": "web.1"}
+        env["PATH"] = os.environ["PATH"]
+        return boot(("bash", "-c", self.start), port, cwd=self.tree, env=env)
 
 
-def main() -> int:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
+def prepare(name: str, directory: Path) -> App:
+    """Build the fixture called ``name`` and unpack its slug, both below ``directory``."""
+    slug, unpacked = directory / f"{name}.slug", directory / f"{name}-unpacked"
+    env = environment(SLUGKIT_HOME=str(directory / "home"), SLUG_RUN_ENGINE="embedded")
+    timed((program("slugc"), "build", str(FIXTURES / name), "--output", str(slug)), env=env)
+    unpacked.mkdir()
+    subprocess.run(("tar", "--zstd", "-xf", str(slug), "-C", str(unpacked)), check=True)
+    return App(name=name, slug=slug, tree=unpacked / "app", env=env)
+
+
+def with_directory(report_on: Callable[[Path], int]) -> int:
+    """Give it a directory that other users may enter, and remove that afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="slugkit-bench-", dir="/var/tmp"))
     directory.chmod(0o755)
     try:
-        return report_boot(directory, runs)
+        return report_on(directory)
     finally:
         shutil.rmtree(directory)
 
 
+def main() -> int:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
+    return with_directory(lambda directory: report_boot(directory, runs))
+
+
 def report_boot(directory: Path, runs: int) -> int:
-    slug, log = directory / "polls.slug", directory / "log"
-    env = environment(SLUGKIT_HOME=str(directory / "home"), SLUG_RUN_ENGINE="embedded")
-    build = (program("slugc"), "build", str(FIXTURES / "django_polls"), "--output", str(slug))
-    timed(build, env=env)
-    app = unpack(slug, directory / "unpacked")
-
-    def ours() -> float:
-        # As a person types it: one container, published on the default port.
-        argv = (program("slug-run"), "web", "--slug", str(slug))
-        return boot(argv, DEFAULT_PORT, cwd=directory, env=env, log=log)
-
-    def bare() -> float:
-        port = free_port()
-        own = {"HOME": str(app), "PORT": str(port), "DYNO": "web.1", "PATH": os.environ["PATH"]}
-        return boot(("bash", "-c", BARE), port, cwd=app, env=own, log=log)
-
-    if status(DEFAULT_PORT) is not None:
-        sys.exit(f"something answers on port {DEFAULT_PORT}: stop it first")
-    ours(), bare()  # the store unpacks the slug once, and both trees are read into memory
-    claim = Claim(name="slug-run web to HTTP 200", peer="bare gunicorn", limit=LIMIT)
-    return report([measure(claim, ours, bare, runs=runs)])
+    found: list[Pairs] = []
+    for name, limit in LIMITS.items():
+        app = prepare(name, directory)
+        app.ours(), app.bare()  # the store unpacks the slug once; both trees are read into memory
+        claim = Claim(name=f"slug-run web of {name} to HTTP 200", peer="bare gunicorn", limit=limit)
+        found.append(measure(claim, app.ours, app.bare, runs=runs))
+    return report(found)
 
 
 if __name__ == "__main__":
