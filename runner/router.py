@@ -24,7 +24,6 @@ from buildpack.support.files import remove_tree, write_atomically
 from runner.engines.base import Address
 from runner.front import TOOL_PATH
 from runner.logs import LineSplitter
-from runner.router_log.handled import message
 from runner.router_log.pages import error_routes
 from runner.router_log.rules import (
     NO_SERVER,
@@ -36,6 +35,7 @@ from runner.router_log.rules import (
     transport,
     try_duration,
 )
+from runner.router_log.said import message
 from slugc.privileges import drop_prefix, hand_over, run_identity
 
 START_TIMEOUT = 10.0

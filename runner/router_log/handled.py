@@ -6,15 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.router_log.rules import NO_SERVER, SEPARATOR
+from runner.router_log.rules import SEPARATOR
+from runner.router_log.said import ABORTING, words_of
 
 SWITCHING_PROTOCOLS = 101
 LONGEST_SAID = 1000
 
 _ACCESS = "http.log.access"
-_ABORTING = "aborting with incomplete response"
-# Said of every answer that breaks off, beside what is told in the line of its request.
-_TOLD_OTHERWISE = {_ABORTING, "reading from backend"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,28 +70,9 @@ def parse_line(line: str) -> Handled | Aborted | Said:
         return Said(text="")
     if entry.get("logger") == _ACCESS and isinstance(entry.get("request"), dict):
         return _handled(entry, entry["request"])
-    if entry.get("msg") == _ABORTING:
+    if entry.get("msg") == ABORTING:
         return Aborted(error=str(entry.get("error", "")))
-    return Said(text=_message(entry))
-
-
-def message(line: str) -> str:
-    """Caddy's line as one of ours, where requests are not told of; empty: nobody needs to know."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return line
-    return _message(entry) if isinstance(entry, dict) else ""
-
-
-def _message(entry: Mapping[str, object]) -> str:
-    if entry.get("level") in {"debug", "info"}:
-        return ""
-    if entry.get("error") == "context canceled":
-        return ""  # Caddy 2.6 about its own change of servers, or a client that went away
-    if entry.get("msg") in {NO_SERVER, *_TOLD_OTHERWISE}:
-        return ""
-    return f"{entry.get('msg', '')} {entry.get('error', '')}".strip()
+    return Said(text=words_of(entry))
 
 
 def _handled(entry: Mapping[str, object], request: Mapping[str, object]) -> Handled:
