@@ -171,6 +171,7 @@ def install_requirements(
     """
     # Imported here, as all of failures below: a build in which nothing changed needs neither.
     from buildpack.installers.installed import check_records, clean_direct_urls
+    from buildpack.installers.yanked import note_yanked
 
     env = {**given.variables, **uv_env(install)}
     command = install_command(install, arguments, title=title, env=env)
@@ -195,6 +196,7 @@ def install_requirements(
         from buildpack.installers.diagnosis.errors import InstallFailedError
 
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
+    note_yanked(install.venv, lines)
     check_records(install.venv, install.checked)
     clean_direct_urls(install.venv)
 

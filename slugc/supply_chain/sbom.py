@@ -126,6 +126,8 @@ def _properties(item: Item) -> Iterator[Mapping[str, str]]:
         yield _property("bundled", "true")
     if item.archive:
         yield _property(f"archive:{item.archive.algorithm}", item.archive.digest)
+    if item.yanked is not None:
+        yield _property("yanked", item.yanked or "no reason given")
     if item.missing:
         yield _property("record:missing", str(item.missing))
     if item.changed:

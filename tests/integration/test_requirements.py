@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -353,3 +354,6 @@ def test_a_yanked_version_asked_for_exactly_is_installed_with_a_warning(
 
     assert installed(bench.install()) == {"yanked==1.0"}
     assert 'warning: `yanked==1.0` is yanked (reason: "it broke")' in bench.log
+    (note,) = bench.directory.rglob("yanked.json")
+    assert json.loads(note.read_text()) == {"yanked==1.0": "it broke"}
+    assert (note.parent / "pyvenv.cfg").is_file()

@@ -83,6 +83,30 @@ def test_everything_that_can_be_told_is_a_component(tmp_path: Path) -> None:
     assert found["pkg:generic/python@3.13.0"]["type"] == "platform"
 
 
+def test_a_release_that_was_withdrawn_is_marked(tmp_path: Path) -> None:
+    venv = SITE.partition("/lib/")[0]
+    files = {
+        **APP,
+        **FLASK,
+        **WERKZEUG,
+        f"{venv}/pyvenv.cfg": "",
+        f"{venv}/yanked.json": '{"werkzeug==3.1.4": "it broke", "flask==3.0": "another"}',
+        "yanked.json": '{"flask==3.1.3": "not beside a virtualenv"}',
+    }
+    found = components(make_slug(tmp_path, files))
+    assert properties(found["pkg:pypi/werkzeug@3.1.4"])["yanked"] == "it broke"
+    assert "yanked" not in properties(found["pkg:pypi/flask@3.1.3"])
+
+
+@pytest.mark.parametrize("text", ["", "7", "[]", '{"werkzeug==3.1.4": {"a": 1}}', '{"x": null}'])
+def test_a_note_of_what_was_withdrawn_that_says_nothing(tmp_path: Path, text: str) -> None:
+    venv = SITE.partition("/lib/")[0]
+    files = {**APP, **WERKZEUG, f"{venv}/pyvenv.cfg": "", f"{venv}/yanked.json": text}
+    slug = make_slug(tmp_path, files)
+    errors = JsonStrictValidator(SchemaVersion.V1_6).validate_str(slug_sbom(slug).decode())
+    assert errors is None
+
+
 def test_what_composer_and_installers_of_old_left_is_told_too(tmp_path: Path) -> None:
     info = ".apt/usr/lib/python3/dist-packages/six-1.16.0.egg-info"
     slug = make_slug(
