@@ -10,7 +10,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 
-from buildpack.support.cyclonedx import json_object, normalized, pypi_purl
+from buildpack.support.cyclonedx import json_object, pypi_purl
 from buildpack.support.licences import Licences, expressed, licences
 from buildpack.support.values import NOTHING, value
 from buildpack.support.values import changed as altered
@@ -36,17 +36,14 @@ from slugc.supply_chain.locks import (
     read_locks,
     read_node_lock,
 )
+from slugc.supply_chain.yanked import YANKED, find_yanked
 
 DEBIAN = "deb"
 NOTES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 """What whoever installs adds to a .dist-info: not the distribution's content."""
 
-YANKED = "yanked.json"
-"""What our buildpack notes beside a virtualenv's pyvenv.cfg: withdrawn releases, and why."""
-
 _BESIDE = frozenset({"WHEEL", "direct_url.json"})
 _SITES = frozenset({"site-packages", "dist-packages"})
-_SITE = re.compile(r"(?P<venv>.+)/lib/python[^/]+/site-packages(?=/)")
 _VERSION_FILES = {
     "python": (re.compile(r"include/[^/]+/patchlevel\.h"), re.compile(rb'PY_VERSION\s+"([^"]+)"')),
     "node": (
@@ -144,7 +141,7 @@ class _Looker:
         self._packages = packages.packages
         self._locked: Locked = read_locks(kept)
         self._node_lock = read_node_lock(kept)
-        self._yanked = dict(_yanked(kept, files))
+        self._yanked = dict(find_yanked(kept, files))
         self._own: dict[str, dict[str, bytes]] = {package.path: {} for package in self._packages}
         for path, package in packages.owners.items():
             if path in files and not path.endswith(".pyc"):
@@ -278,19 +275,6 @@ class _Looker:
     def _layer_of(self, path: str) -> str:
         inside = (e.layer for name, e in self._files.items() if name.startswith(f"{path}/"))
         return next(inside, "")
-
-
-def _yanked(
-    kept: Mapping[str, bytes], files: Mapping[str, SlugEntry]
-) -> Iterator[tuple[tuple[str, str], str]]:
-    """Of each virtualenv: where its packages are, a release there, and why it was withdrawn."""
-    notes = {path.rpartition("/")[0]: path for path in kept if path.endswith(f"/{YANKED}")}
-    notes = {venv: path for venv, path in notes.items() if f"{venv}/pyvenv.cfg" in files}
-    sites = {(found["venv"], found[0]) for path in files if notes and (found := _SITE.match(path))}
-    for venv, site in sorted(sites):
-        for release, why in json_object(kept.get(notes.get(venv, ""))).items():
-            package, _, version = release.partition("==")
-            yield (site, f"{normalized(package)}=={version}"), str(why)
 
 
 def _versioned(purl: str, version: str) -> str:
