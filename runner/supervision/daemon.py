@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import ExitCode, SlugkitError
 from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.formation import WEB
 from runner.front import find_caddy
@@ -32,6 +32,7 @@ from runner.metrics.rows import usage_rows
 from runner.schedule.scheduling import Scheduling
 from runner.schedule.words import SCHEDULER
 from runner.signals import StopSignals
+from runner.state.errors import StateTooNewError
 from runner.supervision.control import Client, Control
 from runner.supervision.duties import Duties, Duty
 from runner.supervision.fd_store import (
@@ -58,6 +59,16 @@ MOST_FILES = 65536
 LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused, to log or records
 
 
+class NotKnownError(SlugkitError):
+    """state.db cannot be read, so nobody knows what a container is made from."""
+
+    exit_code = ExitCode.TRY_AGAIN
+    id = "not-known"
+
+    def __init__(self) -> None:
+        super().__init__("It cannot be read what is wanted", resolution="See the lines above.")
+
+
 class Daemon:
     """One app's supervisor."""
 
@@ -76,6 +87,8 @@ class Daemon:
         self._draining = Draining(self._app_dir, env)
         self._supply = Supply(self._home, self._fds)
         self._wanted: Wanted | None = None
+        self._is_known = False
+        """whether it could ever be read what is wanted"""
         self._manifest = Manifest()
         self._rollout = RolloutWatch(
             self._home,
@@ -119,7 +132,7 @@ class Daemon:
         self._control = Control(self._dir, selector=self._selector, handle=self._handle)
         self._read_wanted()
         self._upkeep.adopt()
-        self._upkeep.want(self._wanted)
+        self._want()
         known = {live.container.id for live in self._upkeep.lives.values()}
         for key in keys - known - self._router_log.keys:
             self._log.close_container(key)
@@ -163,12 +176,12 @@ class Daemon:
         self._control.tell(event)
 
     def _material(self, place: Place) -> Material:
-        assert self._wanted is not None
-        assert self._wanted.release is not None
+        if self._wanted is None or self._wanted.release is None:
+            raise NotKnownError
         return self._supply.material(self._wanted.release, place)
 
     def _is_over(self) -> bool:
-        is_unwanted = self._wanted is None or self._is_stopping
+        is_unwanted = (self._is_known and self._wanted is None) or self._is_stopping
         return is_unwanted and not self._upkeep.lives
 
     def _attend_one_round(self) -> None:
@@ -211,13 +224,14 @@ class Daemon:
 
     def _want_anew(self) -> None:
         self._read_wanted()
-        self._upkeep.want(None if self._is_stopping else self._wanted)
+        self._want()
 
     def _read_wanted(self) -> None:
         self._looked, self._stamp = time.monotonic(), _stamp(self._home)
         self._duties.look()
         try:
             self._wanted = read_wanted(self._home, self._number)
+            self._is_known = True
             self._rollout.follow(self._wanted)
             self._read_manifest()
             self._set_up_front()
@@ -226,6 +240,16 @@ class Daemon:
             # What runs goes on; ``look`` tries again when something has changed.
             self._stamp = None
             self._log.system("supervisor", f"{err.brief}. Nothing was changed.")
+            if self._is_known and isinstance(err, StateTooNewError):
+                # Slugkit was upgraded under us: the keeper starts what is installed now.
+                raise SystemExit(int(ExitCode.TRY_AGAIN)) from err
+
+    def _want(self) -> None:
+        """Have the upkeep go by what was read last."""
+        if self._is_known or self._is_stopping:
+            self._upkeep.want(None if self._is_stopping else self._wanted)
+        else:
+            self._upkeep.keep_as_it_is()
 
     def _read_manifest(self) -> None:
         """What the app says of itself; what cannot be read is told, and says nothing."""
@@ -306,7 +330,7 @@ class Daemon:
 
     def _want_again(self) -> None:
         self._read_wanted()
-        self._upkeep.want(None if self._is_stopping else self._wanted)
+        self._want()
 
     def _settle(self) -> None:
         self._control.finish_waiting(
@@ -351,7 +375,7 @@ class Daemon:
         self._engine.begin(self._dir)
         self._upkeep.keep_records(Records(self._engine.records_dir))
         self._watch_network()
-        self._upkeep.want(None if self._is_stopping else self._wanted)
+        self._want()
 
     def _watch_front(self) -> None:
         for descriptor in self._router.streams() if self._router is not None else ():

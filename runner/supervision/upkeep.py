@@ -14,7 +14,7 @@ from runner.slot import ContainerState
 from runner.supervision.booting import Booting
 from runner.supervision.leaving import Leaving
 from runner.supervision.live import OUTPUT, Live
-from runner.supervision.reconcile import Action, Start, Stop, are_up, decide
+from runner.supervision.reconcile import Action, Place, Start, Stop, are_up, decide
 from runner.supervision.supply import record_spec
 from runner.supervision.wanted import Wanted
 
@@ -60,6 +60,20 @@ class Upkeep(Booting, Leaving):
         if wanted is not None:
             self.settings = wanted.settings
         self.crashes.forget_others({place.name: place.version for place in self.places})
+        self._is_changed = True
+
+    def keep_as_it_is(self) -> None:
+        """While nobody can tell what is wanted: nothing is stopped, and what ends comes back."""
+        running = [each for each in self.running if each.is_staying]
+        self.places = tuple(
+            Place(
+                process_type=each.process_type,
+                ordinal=each.ordinal,
+                version=each.version,
+                size=each.size,
+            )
+            for each in running
+        )
         self._is_changed = True
 
     def reconcile(self) -> None:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from buildpack.support.errors import ExitCode
 from runner.main import main
+from runner.supervision.client import ask
+from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.support import free_port
 
 ROUNDS = int(os.environ.get("SLUGKIT_ROUNDS", "80"))
 PAGE = 4096
@@ -108,3 +112,64 @@ def test_a_table_that_is_missing_is_damage(
         database.execute("DROP TABLE releases")
     assert main(["releases", "-a", "polls"]) == ExitCode.DATA
     assert "SQLite says: no such table: releases." in capfd.readouterr().err
+
+
+@pytest.fixture
+def site(open_dir: Path) -> Iterator[Site]:
+    """An app that is left running."""
+    found = deployed(open_dir / "site", port=free_port())
+    found.start("web=1", "idle=1")
+    yield found
+    found.must("stop")
+
+
+def successor(site: Site, of: int) -> int | None:
+    pid = site.processes().get("supervisor")
+    return None if pid == of else pid
+
+
+def all_up(site: Site) -> bool:
+    return all(each["state"] == "up" for each in site.containers().values())
+
+
+@pytest.mark.embedded
+def test_what_runs_goes_on_though_a_supervisors_successor_cannot_read_the_state(
+    site: Site,
+) -> None:
+    pids, before = site.pids(), site.processes()["supervisor"]
+    state_file = site.home / "state.db"
+    whole = state_file.read_bytes()
+    state_file.write_bytes(b"no database" * 1000)
+    os.kill(before, signal.SIGKILL)
+    until(lambda: successor(site, before) is not None, 30)
+    ask("polls", site.supervisor_dir, {"do": "reconcile"}, timeout=30)
+    assert site.get() == "web.1 "
+    os.kill(pids["idle.1"], signal.SIGKILL)  # nobody knows what to start in its place
+    assert site.get() == "web.1 "
+    state_file.write_bytes(whole)
+    site.must("restart", "idle")
+    until(lambda: all_up(site), 30, site.errors)
+    assert set(site.pids()) == set(pids)
+    assert site.pids()["web.1"] == pids["web.1"]
+    assert site.errors() == ""
+    assert "which remembers your apps, is damaged. Nothing was changed." in site.log()
+
+
+@pytest.mark.embedded
+def test_after_an_upgrade_a_supervisor_of_the_new_version_takes_over(site: Site) -> None:
+    """Whoever is too old for the file ends, once, and the keeper starts what is installed now."""
+    pids, before = site.pids(), site.processes()["supervisor"]
+    with sqlite3.connect(site.home / "state.db") as database:
+        (schema,) = database.execute("PRAGMA user_version").fetchone()
+        database.execute("PRAGMA user_version = 99")
+    ask("polls", site.supervisor_dir, {"do": "reconcile"}, timeout=30)
+    after = successor(site, before)
+    assert after is not None
+    ask("polls", site.supervisor_dir, {"do": "reconcile"}, timeout=30)
+    assert successor(site, before) == after, "one that never could read it does not end"
+    with sqlite3.connect(site.home / "state.db") as database:
+        database.execute(f"PRAGMA user_version = {schema}")
+    assert site.pids() == pids
+    site.must("scale", "idle=2")
+    assert set(site.pids()) == {"web.1", "idle.1", "idle.2"}
+    assert "was made by a newer Slugkit" in site.log()
