@@ -147,7 +147,7 @@ def test_what_runs_goes_on_though_a_supervisors_successor_cannot_read_the_state(
     os.kill(pids["idle.1"], signal.SIGKILL)  # nobody knows what to start in its place
     assert site.get() == "web.1 "
     state_file.write_bytes(whole)
-    site.must("restart", "idle")
+    ask("polls", site.supervisor_dir, {"do": "reconcile"}, timeout=30)
     until(lambda: all_up(site), 30, site.errors)
     assert set(site.pids()) == set(pids)
     assert site.pids()["web.1"] == pids["web.1"]
