@@ -37,7 +37,8 @@ def error_routes(rules: RequestRules) -> list[Mapping[str, object]]:
 
     What went wrong here is told here, whoever tells of the rest.
     """
-    limit = f"{rules.timeout:g}" if rules.timeout is not None else "some"
+    seconds = rules.timeout or 0.0
+    limit = f"{seconds:g} second{'' if seconds == 1 else 's'}"
     words = {
         "handler": "map",
         "source": "{http.error.status_code}",
@@ -47,7 +48,7 @@ def error_routes(rules: RequestRules) -> list[Mapping[str, object]]:
                 "input": "504",
                 "outputs": [
                     "The app takes too long",
-                    f"It did not begin to answer within {limit} seconds.",
+                    f"It did not begin to answer within {limit}.",
                     "30",
                 ],
             },
