@@ -65,7 +65,10 @@ def _options(ctx: click.Context | None) -> Iterable[str]:
 def _near(name: str, known: Iterable[str]) -> list[str]:
     known = list(known)
     begun = [each for each in known if len(name) >= 2 and each.startswith(name)]
-    return begun or get_close_matches(name, known, n=2, cutoff=0.6)
+    if begun:
+        return begun
+    bare = {each.lstrip("-"): each for each in known}  # what all have in common makes none near
+    return [bare[each] for each in get_close_matches(name.lstrip("-"), bare, n=2, cutoff=0.6)]
 
 
 def _did_you_mean(near: Iterable[str]) -> str:

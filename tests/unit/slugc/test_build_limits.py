@@ -70,6 +70,8 @@ def test_where_nobody_asked_there_are_defaults_but_for_processors() -> None:
 
 def make_group(root: Path, limits: BuildLimits) -> BuildGroup:
     tops = {name: root / name for name in ("memory", "pids", "cpu")}
+    for top in tops.values():
+        top.mkdir(exist_ok=True)
     return BuildGroup(Hierarchies(v2=None, v1=tops), limits)
 
 
