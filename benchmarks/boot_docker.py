@@ -22,6 +22,13 @@ IMAGE = "slugkit-benchmark"
 UNPACK = "tar -xz -C / && "
 
 
+def ensure_image(app: App) -> None:
+    """The stack image, which takes a minute to make and stays for the next time."""
+    look, quiet = ("docker", "image", "inspect", IMAGE), subprocess.DEVNULL
+    if subprocess.run(look, check=False, stdout=quiet, stderr=quiet).returncode != 0:
+        timed((program("slugc"), "stack", "build", "--tag", IMAGE), env=app.env)
+
+
 def docker_run(app: App, *options: str, port: int, line: str, stdin: Path | None = None) -> float:
     """Seconds until ``line``, run in a container on the stack image, answers on ``port``."""
     name = f"slugkit-benchmark-{os.getpid()}"
@@ -61,7 +68,7 @@ def report_docker(directory: Path, runs: int) -> int:
     flask, django = prepare("flask_hello", directory), prepare("django_polls", directory)
     tgz = directory / "polls.tgz"
     timed((program("slugc"), "export", str(django.slug), f"tgz:{tgz}"), env=django.env)
-    timed((program("slugc"), "stack", "build", "--tag", IMAGE), env=django.env)
+    ensure_image(django)
     flask.ours(), django.ours(), from_volume(flask), from_slug(django, tgz)
     run = Claim(name="slug-run web of flask_hello", peer="docker run, host network", limit=1.0)
     published = Claim(name="slug-run web of flask_hello", peer="docker run -p")
