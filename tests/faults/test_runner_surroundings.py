@@ -173,3 +173,104 @@ def test_containers_run_whatever_the_umask(umask: str, site: Site) -> None:
     assert site.get() == "web.1 "
     said = site.must("exec", "idle.1", "--", "sh", "-c", "grep -c web.1 /etc/hosts; umask")
     assert said.out.split() == ["1", "0022"]
+
+
+# The data directory (row 119 of the bad inputs), as slugc has it in test_build_surroundings.py.
+
+
+def refused(home: Path, *words: str) -> str:
+    """What is said, with a code of ours, within seconds."""
+    done = slug_run(home, *words)
+    assert done.returncode in {73, 74, 77}, (words, done.stderr)
+    assert b"Traceback" not in done.stderr
+    return done.stderr.decode()
+
+
+def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert str(tmp_path / "file") in refused(tmp_path / "file", "config", "set", "A=1")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_data_directory_that_is_a_link_leads_where_it_leads(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(home)
+    assert slug_run(tmp_path / "link", "config", "set", "A=1").returncode in {0, 73}
+    assert slug_run(home, "apps").stdout.startswith(b"polls ")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
+@pytest.mark.parametrize("options", ["size=1m,nr_inodes=2", "size=1m,ro"])
+def test_a_data_directory_without_room_for_a_file_is_refused(options: str, tmp_path: Path) -> None:
+    at = tmp_path / "small"
+    at.mkdir()
+    subprocess.run(("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)), check=True)
+    try:
+        refused(at, "apps", "create", "polls")
+        subprocess.run(("mount", "-o", "remount,rw,nr_inodes=100", str(at)), check=True)
+        assert slug_run(at, "apps", "create", "polls").returncode == 0
+    finally:
+        subprocess.run(("umount", "--lazy", str(at)), check=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes somebody else")
+def test_somebody_elses_apps_are_neither_read_nor_changed(home: Path) -> None:
+    slug_run(home, "config", "set", "A=1")
+
+    def become_another() -> None:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+
+    stranger = subprocess.run(
+        ("cat", str(home / "state.db")),
+        capture_output=True,
+        preexec_fn=become_another,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (stranger.returncode, stranger.stdout) == (1, b"")
+
+
+def test_an_env_file_that_is_a_fifo_is_refused_at_once(home: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    done = slug_run(home, "config", "set", "--env-file", str(tmp_path / "fifo"))
+    assert done.returncode in {65, 66}
+    assert b"Traceback" not in done.stderr
+    assert slug_run(home, "releases", "--json").stdout.strip() == b"[]"
+
+
+def test_little_memory_is_enough_or_told_as_such(home: Path) -> None:
+    for megabytes in (256, 32):
+        limit = megabytes << 20
+        done = slug_run(
+            home,
+            "config",
+            "set",
+            f"M={megabytes}",
+            prepare=lambda limit=limit: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),  # type: ignore[misc]  # bound now
+        )
+        assert done.returncode in ({0} if megabytes == 256 else {0, 1, 75, 127}), done.stderr
+    assert slug_run(home, "config", "get", "M").stdout.strip() in {b"256", b"32"}
+
+
+def test_a_directory_that_was_deleted_is_no_reason_to_fail(home: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+
+    def lose_the_directory() -> None:
+        os.chdir(gone)
+        gone.rmdir()
+
+    for words in (["config", "set", "A=1"], ["config"], ["releases"], ["ps"]):
+        done = slug_run(home, *words, prepare=lose_the_directory)
+        assert done.returncode == 0, (words, done.stderr)
+        gone.mkdir()
+
+
+@pytest.mark.embedded
+def test_a_command_longer_than_the_kernel_takes_is_told_as_such(site: Site) -> None:
+    said = slug_run(site.home, "run", "-a", "polls", "--", "echo", "x" * 60_000)
+    assert (said.returncode, len(said.stdout)) == (0, 60_001), said.stderr[-500:]
+    said = slug_run(site.home, "run", "-a", "polls", "--", "echo", "x" * 100_000)
+    assert said.returncode == 64
+    assert b"The command is 100005 bytes long; at most 65536 are allowed" in said.stderr
