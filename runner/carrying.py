@@ -75,6 +75,7 @@ def plan_formation(request: StartRequest, release: Release) -> FormationPlan:
         port=request.port,
         bind=request.bind,
         has_caddy=caddy is not None and not is_alone,
+        is_needed=request.router_log or request.request_timeout is not None,
     )
     if front.url is not None:
         ensure_port_free(front.port, host=front.bind)

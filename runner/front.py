@@ -62,18 +62,39 @@ class RouterMissingError(SlugkitError):
         )
 
 
+class RouterNeededError(SlugkitError):
+    """Options about requests, where nobody is there to see any."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "router-needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--router-log and --request-timeout need the load balancer Caddy",
+            details="It is not installed.",
+            resolution="Install it, or leave them out:\n\n    apt install caddy",
+        )
+
+
 def find_caddy(env: Mapping[str, str]) -> str | None:
     """Caddy from PATH, or where packages put it."""
     return find_program("caddy", f"{env.get('PATH', '')}:{TOOL_PATH}")
 
 
-def plan_front(*, web: int, port: int | None, bind: str, has_caddy: bool) -> FrontPlan:
-    """Decide who answers. A lone container needs nobody in front, unless a port is asked for."""
+def plan_front(
+    *, web: int, port: int | None, bind: str, has_caddy: bool, is_needed: bool = False
+) -> FrontPlan:
+    """Decide who answers. A lone container needs nobody in front, unless a port is asked for.
+
+    ``is_needed``: something else was asked for that only the load balancer does.
+    """
     chosen = port if port is not None else DEFAULT_PORT
     if web == 0:
         kind = FrontKind.NONE
-    elif has_caddy and (web > 1 or port is not None or bind != LOOPBACK):
+    elif has_caddy and (web > 1 or port is not None or bind != LOOPBACK or is_needed):
         kind = FrontKind.ROUTER
+    elif is_needed:
+        raise RouterNeededError
     elif bind != LOOPBACK:
         raise RouterMissingError(bind)
     elif web == 1:

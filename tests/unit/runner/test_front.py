@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from buildpack.support.errors import ExitCode
-from runner.front import FrontKind, RouterMissingError, formation_lines, plan_front
+from runner.front import (
+    FrontKind,
+    RouterMissingError,
+    RouterNeededError,
+    formation_lines,
+    plan_front,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +43,22 @@ def test_an_address_only_the_router_can_open_is_not_ignored() -> None:
     assert caught.value.text() == (
         "Answering on 0.0.0.0 needs the load balancer Caddy, which is not installed\n\n"
         "Install it, or leave --bind out:\n\n    apt install caddy"
+    )
+
+
+def test_who_asks_about_requests_has_a_load_balancer() -> None:
+    plan = plan_front(web=1, port=None, bind="127.0.0.1", has_caddy=True, is_needed=True)
+    assert (plan.kind, plan.url) == (FrontKind.ROUTER, "http://localhost:5000")
+
+
+def test_options_about_requests_are_not_ignored_without_a_load_balancer() -> None:
+    with pytest.raises(RouterNeededError) as caught:
+        plan_front(web=2, port=None, bind="127.0.0.1", has_caddy=False, is_needed=True)
+    assert caught.value.exit_code is ExitCode.UNAVAILABLE
+    assert caught.value.text() == (
+        "--router-log and --request-timeout need the load balancer Caddy\n\n"
+        "It is not installed.\n\n"
+        "Install it, or leave them out:\n\n    apt install caddy"
     )
 
 
