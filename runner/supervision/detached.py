@@ -10,7 +10,7 @@ from buildpack.support.errors import ExitCode, SlugkitError, UsageError
 from runner.app_option import OpenedApp, opened_app
 from runner.engine_choice import check_engine, determine_engine
 from runner.formation import WEB, determine_formation, parse_formation
-from runner.front import find_caddy
+from runner.front import RouterNeededError, find_caddy
 from runner.ports import ensure_port_free
 from runner.requests import DEFAULTS, parse_size, start_request
 from runner.rollout_options import read_rollout_settings
@@ -84,6 +84,8 @@ def start_detached(options: Mapping[str, Any], env: Mapping[str, str]) -> str:
     unfit = check_engine("embedded", env)
     if unfit is not None:
         raise unfit
+    if (options["router_log"] or options["request_timeout"]) and find_caddy(env) is None:
+        raise RouterNeededError
     with opened_app(options["app"], env) as opened:
         settings = _settings(opened, options, env)
         containers = read_containers(opened)
