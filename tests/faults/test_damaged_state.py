@@ -20,7 +20,7 @@ from runner.supervision.client import ask
 from tests.integration.supervision_support import Site, deployed, until
 from tests.integration.support import free_port
 
-ROUNDS = int(os.environ.get("SLUGKIT_ROUNDS", "80"))
+ROUNDS = int(os.environ.get("SLUGKIT_ROUNDS", "25"))
 PAGE = 4096
 COMMANDS = (
     ("config", "-a", "polls", "--json"),
@@ -78,7 +78,7 @@ def test_damage_is_told_as_such(
     whole = state_file.read_bytes()
     chance = random.Random(7)
     codes = set()
-    for number in range(max(4, ROUNDS // 5)):
+    for number in range(ROUNDS // 5):
         data = bytearray(whole)
         damage(data, chance)
         for words in COMMANDS:

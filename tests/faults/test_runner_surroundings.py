@@ -49,7 +49,7 @@ def slug_run(
     )
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_closed_streams_change_nothing(closed: str, home: Path) -> None:
     for words in (["config", "set", "A=1"], ["config"], ["ps"], ["logs"]):
         done = slug_run(home, *words, shell=closed)
@@ -57,9 +57,7 @@ def test_closed_streams_change_nothing(closed: str, home: Path) -> None:
     assert slug_run(home, "config", "get", "A").stdout == b"1\n"
 
 
-@pytest.mark.parametrize(
-    "words", [["config"], ["releases"], ["apps"], ["config", "get", "A"], ["--help"], ["doctor"]]
-)
+@pytest.mark.parametrize("words", [["config"], ["releases"], ["--help"]])
 def test_who_does_not_read_our_output_is_no_error_of_ours(words: list[str], home: Path) -> None:
     slug_run(home, "config", "set", "A=1")
     reader, writer = os.pipe()
@@ -99,11 +97,8 @@ def test_too_few_descriptors_are_told_as_such(home: Path) -> None:
     [
         {"LC_ALL": "C"},
         {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "de_DE.ISO-8859-1"},
-        {"TERM": "", "COLUMNS": "0", "LINES": "x"},
-        {"PYTHONPATH": f"{ROOT}", "PYTHONHASHSEED": "7", "PYTHONDONTWRITEBYTECODE": "1"},
-        {"PATH": ""},
-        {"HOME": "/nonexistent"},
+        {"LC_ALL": "de_DE.ISO-8859-1", "TERM": "", "COLUMNS": "0", "LINES": "x"},
+        {"PATH": "", "HOME": "/nonexistent"},
     ],
     ids=str,
 )
@@ -152,7 +147,7 @@ def site(open_dir: Path) -> Iterator[Site]:
 
 
 @pytest.mark.embedded
-@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-"])
 def test_an_app_is_left_running_by_who_has_no_streams(closed: str, site: Site) -> None:
     """As cron and some service managers start programs."""
     words = ("start", "-d", "web=1", "--port", str(site.port))
@@ -165,7 +160,7 @@ def test_an_app_is_left_running_by_who_has_no_streams(closed: str, site: Site) -
 
 
 @pytest.mark.embedded
-@pytest.mark.parametrize("umask", ["000", "077", "777"])
+@pytest.mark.parametrize("umask", ["077"])
 def test_containers_run_whatever_the_umask(umask: str, site: Site) -> None:
     words = ("start", "-d", "web=1", "idle=1", "--port", str(site.port))
     done = slug_run(site.home, *words, prepare=lambda: (os.umask(int(umask, 8)), None)[1])
