@@ -12,6 +12,7 @@ import pytest
 
 from runner.main import main
 from runner.signals import InterruptedEarlyError
+from runner.state.rollouts import Failure, RolloutState
 from tests.unit.runner.deploys.counter import Counter
 from tests.unit.runner.fakes import Behaviour
 
@@ -273,3 +274,53 @@ def test_who_runs_a_slug_by_its_file_does_not_wait_for_what_apps_need() -> None:
         [sys.executable, "-c", code], capture_output=True, timeout=20, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_how_containers_take_over_is_said_only_of_what_runs(counter: Counter, call: Call) -> None:
+    counter.slug("one")
+    code, out, err = call("deploy", "one.slug", "--health", "/up", "--no-overlap", "web")
+    assert (code, out) == (64, "")
+    assert "--health, --no-overlap cannot be used: polls is not running" in err
+    assert "slug-run start -d --app polls --health ..." in err
+    assert counter.statuses() == {}
+    code, _, err = call("start", "--strategy", "rolling", "--drain-timeout", "3")
+    assert code == 64
+    assert "--strategy, --drain-timeout cannot be used without --detach" in err
+    assert "slug-run start -d --strategy ..." in err
+
+
+def test_what_is_said_with_a_deploy_is_looked_at_before_anything_changes(
+    counter: Counter, call: Call
+) -> None:
+    counter.slug("one")
+    counter.state.set_supervision(counter.app, {"overlap": {"clock": True}})
+    code, _, err = call("deploy", "one.slug", "--health", "up")
+    assert code == 64
+    assert "'up' is no path of an app" in err
+    code, _, err = call("deploy", "one.slug", "--strategy", "slowly")
+    assert code == 64
+    assert "'rolling', 'all-at-once', 'one-by-one'" in err
+    assert counter.statuses() == {}
+
+
+def test_the_list_says_what_did_not_come_up_and_info_says_why(counter: Counter, call: Call) -> None:
+    counter.deploy(counter.slug("one"))
+    counter.state.set_supervision(counter.app, {})
+    counter.deploy(counter.slug("two"))
+    rollouts = RolloutState(counter.state, counter.app)
+    assert "v2  Deploy " in call("releases")[1]
+    assert "  being rolled out  " in call("releases")[1]
+    rollouts.fail(2, Failure(name="web.1", text="exited with status 3", last=("bye",)))
+    assert "  did not come up  " in call("releases")[1]
+    assert "Failed  web.1 exited with status 3\n" in call("releases", "info", "v2")[1]
+    (found,) = documents(json.dumps(json.loads(call("releases", "info", "v2", "--json")[1])))
+    assert found["failure"] == {
+        "container": "web.1",
+        "reason": "exited with status 3",
+        "status": None,
+        "body": "",
+        "last_lines": ["bye"],
+    }
+    code, _, err = call("rollback", "v2")
+    assert code == 64
+    assert "v2 never ran: it did not come up." in err
