@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from buildpack.support.command import Command, capture
+from buildpack.support.command import Command, CommandFailedError, capture
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import LockTimeoutError, locked, remove_tree
 from buildpack.support.values import value
@@ -283,7 +283,8 @@ def _reap(space: BuildSpace) -> None:
         remove_tree(env_dir)
     trash = tuple(os.fspath(path) for path in sorted(space.root.glob("trash-*")))
     argv = ("nice", "-n", "19", "sh", "-c", _REAP, "sh", *trash, "--", *_old_empties(space))
-    capture(Command(argv=argv, cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}, timeout=10))
+    with contextlib.suppress(CommandFailedError):  # no process more is to be had: the next build's
+        capture(Command(argv=argv, cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}, timeout=10))
 
 
 def _old_empties(space: BuildSpace) -> tuple[str, ...]:

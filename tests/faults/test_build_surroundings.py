@@ -158,6 +158,7 @@ def test_too_few_processes_are_told_as_such(tiny: Tiny, expected: str) -> None:
     """Or they are enough; never a traceback, and the next build succeeds."""
     told = 0
     for count in (5, 6, 7, 8, 10):
+        (tiny.root / "app.slug").unlink(missing_ok=True)
         with inside(Allowed(pids=count)) as enter:
             ended = surrounded(tiny, enter)
         assert "Traceback" not in ended.stderr, ended
