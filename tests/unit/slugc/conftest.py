@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.places import open_place
 
 
 @pytest.fixture
@@ -15,7 +16,5 @@ def open_dir() -> Iterator[Path]:
 
     pytest's own is for the eyes of the user who runs it alone.
     """
-    with tempfile.TemporaryDirectory(prefix="slugkit-test-") as name:
-        path = Path(name)
-        path.chmod(0o755)
+    with open_place() as path:
         yield path
