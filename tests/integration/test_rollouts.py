@@ -49,13 +49,13 @@ def test_a_release_that_answers_500_does_not_take_over_and_the_error_shows_it(
     app: Releases,
 ) -> None:
     site = app.site
-    site.start("--health", "/", "--boot-timeout", "5")
+    site.start("--health", "/", "--boot-timeout", "4")
     before = site.pids()
     said = site.run("deploy", app.slug("two"), "--health", "//example.com/broken")
     assert said.code == 1
     assert said.out == ""
     assert (
-        "Error: polls v2 did not come up: web.1 answered 500 at /broken, within 5 seconds\n"
+        "Error: polls v2 did not come up: web.1 answered 500 at /broken, within 4 seconds\n"
         in said.err
     )
     assert " !     v1 keeps running.\n" in said.err
@@ -172,7 +172,7 @@ def test_a_request_that_takes_too_long_does_not_hold_a_release_up(app: Releases)
 
 def test_scaling_while_a_release_is_rolled_out_is_part_of_it(app: Releases) -> None:
     site = app.site
-    slow = "web: sleep 1; exec /usr/bin/python3 server.py\n"
+    slow = "web: sleep 0.4; exec /usr/bin/python3 server.py\n"
     slug = app.slug("two", procfile=slow)
     site.start("web=2", "--strategy", "one-by-one")
     command = app.popen("deploy", slug)
