@@ -219,7 +219,11 @@ class Daemon:
         """Whoever changed state.db may have been killed before we were told."""
         self._looked = time.monotonic()
         self._duties.look()
-        if _stamp(self._home) != self._stamp:
+        if not self._app_dir.is_dir():
+            # Destroyed, or somebody has deleted the whole data directory under it.
+            self._wanted, self._is_known = None, True
+            self._want()
+        elif _stamp(self._home) != self._stamp:
             self._want_anew()
 
     def _want_anew(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -173,3 +174,20 @@ def test_after_an_upgrade_a_supervisor_of_the_new_version_takes_over(site: Site)
     site.must("scale", "idle=2")
     assert set(site.pids()) == {"web.1", "idle.1", "idle.2"}
     assert "was made by a newer Slugkit" in site.log()
+
+
+@pytest.mark.embedded
+def test_an_app_whose_data_directory_was_deleted_ends(open_dir: Path) -> None:
+    """Or nobody could ever end it."""
+    site = deployed(open_dir / "site", port=free_port())
+    site.start("web=1", "idle=1")
+    pids = [*site.pids().values(), *site.processes().values()]
+    shutil.rmtree(site.home)
+    until(lambda: not [pid for pid in pids if is_running(pid)], 60)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
