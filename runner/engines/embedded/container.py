@@ -91,22 +91,31 @@ class EmbeddedContainer:
         if self.is_removed:
             return
         self.kill()
-        self._await_end()
+        has_ended = self._await_end()
         self.was_oom_killed()
         self.is_removed = True
         if self.launched.init_fd is not None:
             os.close(self.launched.init_fd)
-        if self.cgroup is not None:
-            self.cgroup.remove()
-        self.release()
+        with contextlib.ExitStack() as stack:
+            if not has_ended:
+                # A process that the kernel cannot end now (a disk that is gone, a frozen group)
+                # keeps what it uses; the next start sweeps it. Nobody else waits for it.
+                stack.enter_context(contextlib.suppress(OSError))
+            stack.callback(self.release)
+            if self.cgroup is not None:
+                self.cgroup.remove()
 
-    def _await_end(self) -> None:
-        """Wait for both; the chain may be gone a moment before the init."""
+    def _await_end(self) -> bool:
+        """Wait for both, not for ever; the chain may be gone a moment before the init."""
         for descriptor in (self.launched.chain_fd, self.launched.init_fd):
             if descriptor is not None and not _is_readable(descriptor, _END_TIMEOUT_MS):
                 self.launched.chain.kill()
-        self.launched.chain.wait()
+        has_ended = _is_readable(self.launched.chain_fd, _END_TIMEOUT_MS)
+        if has_ended:
+            self.launched.chain.wait()
         os.close(self.launched.chain_fd)
+        init = self.launched.init_fd
+        return has_ended and (init is None or _is_readable(init, 0))
 
 
 def _is_readable(descriptor: int, timeout_ms: int) -> bool:
