@@ -39,9 +39,11 @@ def rollout_options(command: Decorated) -> Decorated:
         click.option("--strategy", type=click.Choice(STRATEGIES), default=DEFAULTS["strategy"],
                      help="How a new release takes over.  [default: rolling]"),
         click.option("--overlap", multiple=True, metavar="TYPE",
-                     help="Old and new containers of TYPE may run at the same time. As web."),
+                     help="Old and new containers of TYPE may run at the same time, as those of "
+                     "web do."),
         click.option("--no-overlap", multiple=True, metavar="TYPE",
-                     help="They may not. As all other types."),
+                     help="Stop containers of TYPE before new ones start, as those of all types "
+                     "but web."),
         click.option("--drain-timeout", type=click.FloatRange(min=0, max=86400),
                      default=DEFAULTS["drain_timeout"], metavar="SECONDS",
                      help="How long requests under way may take when their container is "
