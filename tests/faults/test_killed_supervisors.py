@@ -232,6 +232,9 @@ def test_no_line_is_lost_or_doubled_while_supervisor_and_keeper_are_killed(site:
     for _ in range(max(3, ROUNDS // 2)):
         kill(site, chance.choice(("supervisor", "keeper")))
         time.sleep(chance.random() * 0.4)
+        # Who kills both at once ends the containers as well: that is the next test's.
+        until(lambda: {"keeper", "supervisor"} <= set(site.processes()), PATIENCE)
+    until(lambda: "line 20" in site.log(), PATIENCE)
     site.must("scale", "worker=0")
     numbers = [
         int(found) for found in re.findall(r"app\[worker\.1\]: line (\d+)$", site.log(), re.M)
