@@ -108,6 +108,15 @@ class Network:
         self._holder.close()
 
 
+def hardware_address(address: str) -> str:
+    """A MAC of our own for each address: ``02:53:0a:00:02:65`` for 10.0.2.101.
+
+    slirp4netns never forgets who had an address. Were it another MAC the next time, what comes in
+    for the new container would go to the one that is gone, until it speaks itself.
+    """
+    return "02:53:" + ":".join(f"{int(part):02x}" for part in address.split("."))
+
+
 def container_commands(subnet: Subnet, address: str, port: str, prohibited: Iterable[str]) -> str:
     """``ip -batch`` lines for a container's own namespace; ``port`` is its end at the bridge.
 
@@ -116,7 +125,8 @@ def container_commands(subnet: Subnet, address: str, port: str, prohibited: Iter
     """
     return "\n".join(
         (
-            f"link add eth0 mtu {MTU} type veth peer name {port} mtu {MTU} netns 1",
+            f"link add eth0 address {hardware_address(address)} mtu {MTU}"
+            f" type veth peer name {port} mtu {MTU} netns 1",
             "link set lo up",
             "link set eth0 up",
             f"addr add {address}/24 dev eth0",

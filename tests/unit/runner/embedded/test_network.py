@@ -86,7 +86,8 @@ def test_subnet_has_slirps_own_addresses_apart() -> None:
 def test_container_commands_prohibit_metadata_and_the_host() -> None:
     text = container_commands(Subnet(cidr="10.0.2.0/24"), "10.0.2.4", "v1", ("192.0.2.2",))
     assert text == (
-        "link add eth0 mtu 65520 type veth peer name v1 mtu 65520 netns 1\n"
+        "link add eth0 address 02:53:0a:00:02:04 mtu 65520"
+        " type veth peer name v1 mtu 65520 netns 1\n"
         "link set lo up\n"
         "link set eth0 up\n"
         "addr add 10.0.2.4/24 dev eth0\n"
