@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Generator
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests import pythons
 
 TESTS = Path(__file__).parent
+KEPT_BEFORE = pytest.StashKey[frozenset[str]]()
 QUICK_FIRST = ("unit", "test_imports.py", "api", "faults", "integration")
 
 
@@ -59,3 +61,36 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"Skipped, which CI=true does not allow: {report.longreprtext}"
     return report
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.stash[KEPT_BEFORE] = _keepers()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With CI=true an app that a test left running is a failure of the whole run."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    if is_worker or os.environ.get("CI") != "true":
+        return
+    before = session.stash[KEPT_BEFORE]
+    deadline = time.monotonic() + 20.0  # what was told to end may still be at it
+    while (left := _keepers() - before) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if left:
+        print(f"\nLeft running by a test, keepers of apps: {', '.join(sorted(left))}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _keepers() -> frozenset[str]:
+    """The keepers of apps that run from this checkout: process id and data directory."""
+    program = str(TESTS.parent / "runner/supervision/keeper.py").encode()
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if program in (process / "cmdline").read_bytes().split(b"\0"):
+                settings = (process / "environ").read_bytes().split(b"\0")
+                homes = [each for each in settings if each.startswith(b"SLUGKIT_HOME=")]
+                found.add(f"{process.name} ({b' '.join(homes).decode(errors='replace')})")
+        except OSError:  # it has ended, or is another user's
+            continue
+    return frozenset(found)
