@@ -3,8 +3,8 @@
     python -m benchmarks.scale [COUNT] [RUNS]
 
 Both with one worker each, so that nothing but processors is short. Attached: from `slug-run web
---count 50` until each of them has answered a request through the router. Kept running: from
-`slug-run scale web=50` until all are up. The peer: until each answers on a port of its own.
+--count 50`, kept running: from `slug-run scale web=50`, until each of them has answered a request
+through the router. The peer: until each answers on a port of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ COUNT, RUNS = 50, 3
 LIMIT = 1.2
 PATIENCE = 120.0
 ANSWERED = re.compile(rb'app\[(web\.\d+)\].*"GET / HTTP/1\.\d" 200 ')
+CAME_UP = re.compile(rb"(web\.\d+)\]: State changed from \w+ to up")
 ONE_WORKER = "WEB_CONCURRENCY=1"
 NAME = "scaled"
 
@@ -94,27 +95,37 @@ def _bwrap(app: App, port: int) -> tuple[str, ...]:
     )
 
 
-def scaled(app: App, count: int) -> float:
-    """Seconds from `slug-run scale` until ``count`` containers of a kept app are up."""
-    argv = (program("slug-run"), "scale", f"web={count}", "--app", NAME)
-    started = time.perf_counter()
-    timed(argv, env=app.env)
-    try:
-        while _up(app) < count:
-            if time.perf_counter() - started > PATIENCE:
-                sys.exit("the app did not come up")
-            time.sleep(0.2)
-        return time.perf_counter() - started
-    finally:
-        timed((program("slug-run"), "scale", "web=1", "--app", NAME), env=app.env)
-        while _up(app) > 1:
-            time.sleep(0.2)
+def scaled(app: App, count: int, port: int) -> float:
+    """Seconds from `slug-run scale` until the log says that each new container answered."""
+    slug_run = program("slug-run")
+    follow = (slug_run, "logs", "--tail", "--num", "1", "--app", NAME)
+    with tempfile.TemporaryFile() as said, ThreadPoolExecutor(count) as pool:
+        log = subprocess.Popen(follow, env=app.env, stdout=said)
+        time.sleep(1.0)  # it follows
+        started = time.perf_counter()
+        try:
+            timed((slug_run, "scale", f"web={count}", "--app", NAME), env=app.env)
+            while len(_answered(said.fileno()) - {b"web.1"}) < count - 1:
+                if time.perf_counter() - started > PATIENCE:
+                    sys.exit("the app did not come up")
+                if len(set(CAME_UP.findall(_text(said.fileno()))) - {b"web.1"}) >= count - 1:
+                    list(pool.map(status, [port] * count))
+                else:
+                    time.sleep(0.02)
+            return time.perf_counter() - started
+        finally:
+            log.terminate()
+            log.wait(timeout=60)
+            timed((slug_run, "scale", "web=1", "--app", NAME), env=app.env)
+            while _running(app) > 1:
+                time.sleep(0.5)
 
 
-def _up(app: App) -> int:
+def _running(app: App) -> int:
     argv = (program("slug-run"), "ps", "web", "--app", NAME, "--json")
-    said = subprocess.run(argv, env=app.env, check=True, stdout=subprocess.PIPE).stdout
-    return sum(each["state"] == "up" for each in json.loads(said))
+    return len(
+        json.loads(subprocess.run(argv, env=app.env, check=True, stdout=subprocess.PIPE).stdout)
+    )
 
 
 def report_scaling(directory: Path, count: int, runs: int) -> int:
@@ -126,12 +137,12 @@ def report_scaling(directory: Path, count: int, runs: int) -> int:
     slug_run = program("slug-run")
     timed((slug_run, "deploy", str(app.slug), "--app", NAME, "--create"), env=app.env)
     timed((slug_run, "config", "set", ONE_WORKER, "--app", NAME), env=app.env)
-    port = str(free_port())
-    timed((slug_run, "start", "-d", "--app", NAME, "--port", port), env=app.env)
+    port = free_port()
+    timed((slug_run, "start", "-d", "--app", NAME, "--port", str(port)), env=app.env)
     try:
         scale = Claim(name=f"slug-run scale web={count}", peer=run.peer, limit=LIMIT)
         found.append(
-            measure(scale, lambda: scaled(app, count), lambda: bare(app, count), runs=runs)
+            measure(scale, lambda: scaled(app, count, port), lambda: bare(app, count), runs=runs)
         )
     finally:
         timed((slug_run, "stop", "--app", NAME), env=app.env)
