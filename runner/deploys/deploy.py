@@ -7,13 +7,13 @@ from pathlib import Path
 
 from buildpack.support.errors import printable
 from buildpack.support.values import NOTHING, value
+from runner.app_json.cron import read_cron
+from runner.app_json.manifest import read_manifest
 from runner.deploys.desk import Desk, changing_app
 from runner.deploys.errors import short
 from runner.deploys.phase import PhaseOptions
 from runner.deploys.releasing import add_release, finish_release
 from runner.formation import WEB
-from runner.manifest import read_manifest
-from runner.schedule.app_json import read_cron
 from runner.state.values import App, NewRelease, ReleaseRecord, WantedCount
 from slugc.procfile import ProcessType
 from slugc.slug import Slug, read_slug
@@ -59,7 +59,7 @@ def read_deployable(desk: Desk, request: DeployRequest) -> Slug:
         # What would never run, or is left out, is told to who deploys it.
         read_cron(layers)
         for note in read_manifest(layers).notes:
-            desk.narrator.step("left-out", note)
+            desk.narrator.step("left-out", f"app.json: {note.shown}")
     return slug
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.values import value
+from runner.app_json.cron import MOST_TASKS
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
 from runner.logbook.place import log_dir
 from runner.one_offs.standing import settle_dead
-from runner.schedule.app_json import MOST_TASKS
 from runner.schedule.errors import (
     NoSuchTaskError,
     TaskExistsError,

@@ -60,7 +60,7 @@ class TaskReader:
 def read_release_tasks(data_dir: Path, slug: Slug) -> tuple[Task, ...]:
     """The tasks of a slug's app.json. Raises AppJsonCronError, and what unpacking does."""
     # What an app without tasks does not need is not loaded: supervisors are to stay small.
-    from runner.schedule.app_json import read_cron
+    from runner.app_json.cron import read_cron
     from slugc.store import Store
 
     with Store(data_dir / "store").layers_in_use(slug) as layers:

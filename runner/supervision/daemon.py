@@ -21,12 +21,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from runner.app_json.manifest import Manifest, read_manifest
 from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.formation import WEB
 from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
-from runner.manifest import Manifest, read_manifest
 from runner.metrics.gauges import Gauges
 from runner.metrics.rows import usage_rows
 from runner.schedule.scheduling import Scheduling

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.env_file import EnvFileError, parse_env_file
-from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.errors import SlugkitError
 from slugc.buildpacks.choice import (
     APP_JSON,
     LIST_FILE,
@@ -22,6 +22,8 @@ from slugc.buildpacks.lock import BuildpackLockedError, read_lock, restricted
 from slugc.buildpacks.places import LOCK_FILE, installed_specs, known_names
 from slugc.buildpacks.spec import Known
 from slugc.linting.finding import Finding, Severity, findings_of
+from slugc.linting.json_place import find_place, shown_place
+from slugc.linting.own_runner import ASKED, ask_own_runner
 from slugc.procfile import ProcfileError, is_process_type, read_procfile
 from slugc.small_file import SmallFileError, read_small_file
 from slugc.sources.trusted import Trusted, parse_trusted
@@ -46,13 +48,14 @@ def lint_app_json(top: Path) -> Iterator[Finding]:
     """app.json: what is not as https://devcenter.heroku.com/articles/app-json-schema has it."""
     try:
         read_app_json(top)
-        text = (read_small_file(top, APP_JSON, limit=MAX_BYTES) or b"{}").decode("utf-8-sig")
+        content = read_small_file(top, APP_JSON, limit=MAX_BYTES) or b"{}"
     except BuildpackListError as err:
         yield from findings_of(APP_JSON, err.problems, err.id)
         return
     except SmallFileError as err:
         yield _whole(APP_JSON, err)
         return
+    text = content.decode("utf-8-sig")
     document = json.loads(text)
     if not isinstance(document, dict):
         yield Finding(severity=Severity.ERROR, id="app-json", text="not an object", file=APP_JSON)
@@ -61,6 +64,8 @@ def lint_app_json(top: Path) -> Iterator[Finding]:
         if key in document:
             for below, what in check(document[key]):
                 yield _in_json(text, key, below, what)
+    if ASKED & document.keys():
+        yield from ask_own_runner(content, text)
     yield from _formation_without_process(top, text, document.get("formation"))
 
 
@@ -186,16 +191,12 @@ def _formation_without_process(top: Path, text: str, formation: object) -> Itera
 
 def _in_json(text: str, key: str, below: str, what: str) -> Finding:
     """No error: Heroku refuses such a file, but builds here read its buildpacks alone."""
-    start = text.find(json.dumps(key))
-    if below:
-        start = max(start, text.find(json.dumps(below), max(start, 0)))
-    line = text.count("\n", 0, max(start, 0)) + 1
-    column = start - (text.rfind("\n", 0, start) + 1) + 1 if start >= 0 else 1
-    name = f"{key}.{below}" if below else key
+    place = (key, below) if below else (key,)
+    line, column = find_place(text, place)
     return Finding(
         severity=Severity.WARNING,
         id="app-json",
-        text=f"'{printable(name)}' {what}",
+        text=f"'{shown_place(place)}' {what}",
         file=APP_JSON,
         line=line,
         column=column,

@@ -124,7 +124,7 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     manifest = json.dumps({"healthchecks": {"web": checks}})
     said = site.must("deploy", app.slug("two", files={"app.json": manifest}))
     assert (
-        "app.json: healthchecks.web[1] is left out: a liveness check; only startup checks are asked"
+        "app.json: healthchecks.web[1]: is left out: a liveness check; only startup checks are asked"
         in said.err
     )
     assert site.get() == "two"

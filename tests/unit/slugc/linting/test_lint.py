@@ -176,6 +176,39 @@ def test_app_json(tmp_path: Path) -> None:
     ]
 
 
+def test_what_slug_run_goes_by_in_app_json(tmp_path: Path) -> None:
+    document = """{
+  "cron": [
+    {"command": "a", "schedule": "@daily"},
+    {"command": "b", "schedule": "61 * * * *"}
+  ],
+  "healthchecks": {"web": [
+    {"path": "up"}
+  ]},
+  "formation": {"web": {"quantity": 1, "overlap": "no"}}
+}"""
+    said = linted(tmp_path, Procfile="web: x\n", **{"app.json": document})
+
+    assert said == [
+        "app.json:4:22: warning: 'cron[1].schedule' '61 * * * *' does not say when to run."
+        " The minute is '61'. Allowed: 0 to 59. Also lists (1,15), ranges (1-5) and steps (*/10)"
+        " [app-json-cron]",
+        "app.json:7:6: warning: 'healthchecks.web[0].path' is not a path that begins with /"
+        " [app-json-checks]",
+        "app.json:9:40: warning: 'formation.web.overlap' is neither true nor false"
+        " [app-json-checks]",
+    ]
+
+
+def test_checks_that_slug_run_leaves_out_are_a_note(tmp_path: Path) -> None:
+    document = '{"healthchecks": {"web": [{"type": "liveness"}]}}'
+
+    assert linted(tmp_path, Procfile="web: x\n", **{"app.json": document}) == [
+        "app.json:1:27: note: 'healthchecks.web[0]' is left out: a liveness check; only startup"
+        " checks are asked [app-json-left-out]",
+    ]
+
+
 def test_app_json_that_is_no_json(tmp_path: Path) -> None:
     assert linted(tmp_path, **{"app.json": '{\n  "a" 1\n}'}) == [
         "app.json:2:7: error: it is not JSON: Expecting ':' delimiter [buildpack-list]"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.app_json.manifest import AppJsonChecksError, Manifest, parse_manifest, read_manifest
 from runner.health import Check, HealthPathError, parse_health
-from runner.manifest import AppJsonChecksError, Manifest, parse_manifest, read_manifest
 
 
 def parsed(**document: object) -> Manifest:
@@ -77,7 +77,8 @@ def test_what_cannot_be_asked_is_left_out_and_said(
 ) -> None:
     found = checks(check, process_type=process_type)
     assert found.checks[process_type] == ()
-    assert found.notes == (f"app.json: healthchecks.{process_type}[0] is left out: {why}",)
+    (note,) = found.notes
+    assert note.shown == f"healthchecks.{process_type}[0]: is left out: {why}"
 
 
 def test_workers_may_have_to_run_for_a_while() -> None:
@@ -99,16 +100,16 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
             },
             formation={"worker": {"overlap": "no"}},
         )
-    assert raised.value.problems == (
-        "healthchecks.web[0].typo is not known.",
-        "healthchecks.web[0].path is not a path that begins with /.",
-        "healthchecks.web[0].attempts is less than 1.",
-        "healthchecks.web[0].timeout is not a number from 0 to 3600.",
-        "healthchecks.web[1].type is none of startup, liveness, readiness.",
-        "healthchecks.web[2] is not an object.",
-        "healthchecks.web[3].httpHeaders is not a list of name and value.",
-        "healthchecks.worker is not a list of at most 20 checks.",
-        "formation.worker.overlap is neither true nor false.",
+    assert tuple(problem.shown for problem in raised.value.problems) == (
+        "healthchecks.web[0].typo: is not known.",
+        "healthchecks.web[0].path: is not a path that begins with /.",
+        "healthchecks.web[0].attempts: is less than 1.",
+        "healthchecks.web[0].timeout: is not a number from 0 to 3600.",
+        "healthchecks.web[1].type: is none of startup, liveness, readiness.",
+        "healthchecks.web[2]: is not an object.",
+        "healthchecks.web[3].httpHeaders: is not a list of name and value.",
+        "healthchecks.worker: is not a list of at most 20 checks.",
+        "formation.worker.overlap: is neither true nor false.",
     )
     assert int(raised.value.exit_code) == 65
 

@@ -6,21 +6,18 @@ Unlike there, a task never runs twice at once unless it says so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
+from buildpack.support.errors import UsageError, printable
+from runner.app_json.document import AppJsonError, Remark, parse_document, read_app_json
 from runner.requests import parse_time_limit
 from runner.schedule.task import START_WITHIN, TIMEOUT, Overlap, Task, name_for, require_name
 from runner.schedule.times import Rhythm, require_times
 from runner.schedule.zones import DEFAULT_ZONE, require_zone
 from runner.sizes import find_size
-from slugc.small_file import SmallFileError, read_small_file
 
-APP_JSON = "app.json"
-MAX_BYTES = 1024 * 1024
 MOST_TASKS = 100
 _KEYS = ("command", "schedule", "name", "timezone", "concurrency_policy", "maintenance", "size",
          "timeout", "start_within")  # fmt: skip
@@ -28,57 +25,40 @@ _KEYS = ("command", "schedule", "name", "timezone", "concurrency_policy", "maint
 Parsed = TypeVar("Parsed")
 
 
-class AppJsonCronError(SlugkitError):
+class AppJsonCronError(AppJsonError):
     """The app's own schedule cannot be understood."""
 
-    exit_code = ExitCode.DATA
     id = "app-json-cron"
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(
-            "The scheduled tasks in app.json cannot be used",
-            details="\n".join(f"- {problem}" for problem in problems),
-            resolution='An example:\n\n    "cron": [{"command": "python manage.py clearsessions",'
-            ' "schedule": "0 3 * * *",\n              "timezone": "Europe/Berlin"}]',
-        )
+    headline = "The scheduled tasks in app.json cannot be used"
+    example = (
+        '"cron": [{"command": "python manage.py clearsessions", "schedule": "0 3 * * *",\n'
+        '              "timezone": "Europe/Berlin"}]'
+    )
+    keys = ("cron",)
 
 
 def read_cron(layers: Sequence[Path]) -> tuple[Task, ...]:
     """The tasks of the app whose unpacked layers these are. Raises AppJsonCronError."""
-    for layer in reversed(layers):
-        try:
-            content = read_small_file(layer, APP_JSON, limit=MAX_BYTES)
-        except SmallFileError as err:
-            raise AppJsonCronError([f"app.json: {err.details}"]) from err
-        if content is not None:
-            return parse_cron(content)
-    return ()
+    return parse_cron(read_app_json(layers, AppJsonCronError))
 
 
 def parse_cron(content: bytes) -> tuple[Task, ...]:
     """The tasks of an app.json. Raises AppJsonCronError with all that is wrong with them."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as err:
-        if b'"cron"' not in content:
-            return ()  # no business of ours
-        raise AppJsonCronError([f"app.json is not JSON: {err}."]) from err
-    cron = document.get("cron") if isinstance(document, dict) else None
+    cron = parse_document(content, AppJsonCronError).get("cron")
     if cron is None:
         return ()
     if not isinstance(cron, list):
-        raise AppJsonCronError(["'cron' is not a list."])
+        raise AppJsonCronError([_problem("is not a list.")])
     if len(cron) > MOST_TASKS:
-        raise AppJsonCronError([f"'cron' has {len(cron)} tasks; at most {MOST_TASKS} may be."])
+        raise AppJsonCronError([_problem(f"has {len(cron)} tasks; at most {MOST_TASKS} may be.")])
     tasks: dict[str, Task] = {}
-    problems: list[str] = []
+    problems: list[Remark] = []
     given = {str(each.get("name", "")) for each in cron if isinstance(each, dict)}
     for index, entry in enumerate(cron):
-        reader = _Entry(f"cron[{index}]", entry, problems)
+        reader = _Entry(index, entry, problems)
         task = reader.task(taken={*tasks, *given})
         if task is not None and task.name in tasks:
-            problems.append(f"cron[{index}].name: '{task.name}' is there twice.")
+            problems.append(_problem(f"'{task.name}' is there twice.", index, "name"))
         elif task is not None:
             tasks[task.name] = task
     if problems:
@@ -89,14 +69,14 @@ def parse_cron(content: bytes) -> tuple[Task, ...]:
 class _Entry:
     """One object of the list; what is wrong with it is added to ``problems``."""
 
-    def __init__(self, place: str, entry: object, problems: list[str]) -> None:
-        self._place, self._problems = place, problems
+    def __init__(self, index: int, entry: object, problems: list[Remark]) -> None:
+        self._index, self._problems = index, problems
         self._found: Mapping[str, object] = entry if isinstance(entry, dict) else {}
         if not isinstance(entry, dict):
             self._wrong("", "is not an object.")
         for key in self._found:
             if key not in _KEYS:
-                self._wrong(printable(key), f"is not known. Keys: {', '.join(_KEYS)}.")
+                self._wrong(key, f"is not known. Keys: {', '.join(_KEYS)}.")
 
     def task(self, *, taken: set[str]) -> Task | None:
         """None where something is wrong."""
@@ -142,7 +122,11 @@ class _Entry:
 
     def _wrong(self, key: str, text: str) -> None:
         if self._found or not key:
-            self._problems.append(f"{self._place}{'.' + key if key else ''}: {text}")
+            self._problems.append(_problem(text, self._index, *((key,) if key else ())))
+
+
+def _problem(what: str, *below: str | int) -> Remark:
+    return Remark(place=("cron", *below), what=what)
 
 
 def _require_command(text: str) -> str:

@@ -7,19 +7,16 @@ is others' business.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.errors import printable
 from buildpack.support.values import NOTHING, value
+from runner.app_json.document import AppJsonError, Place, Remark, parse_document, read_app_json
 from runner.formation import WEB
 from runner.health import Check
-from slugc.small_file import SmallFileError, read_small_file
 
-APP_JSON = "app.json"
-MAX_BYTES = 1024 * 1024
 MOST_CHECKS = 20
 LONGEST = 3600.0  # seconds, of anything
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -36,48 +33,28 @@ class Manifest:
     """by process type"""
     overlap: Mapping[str, bool] = NOTHING
     """by process type: whether old and new may run at the same time"""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
     """what is left out, for the person who deploys"""
 
 
-class AppJsonChecksError(SlugkitError):
+class AppJsonChecksError(AppJsonError):
     """The app's own checks cannot be understood."""
 
-    exit_code = ExitCode.DATA
     id = "app-json-checks"
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(
-            "The health checks in app.json cannot be used",
-            details="\n".join(f"- {problem}" for problem in problems),
-            resolution='An example:\n\n    "healthchecks": {"web": [{"type": "startup",'
-            ' "path": "/healthz", "attempts": 5}]}',
-        )
+    headline = "The health checks in app.json cannot be used"
+    example = '"healthchecks": {"web": [{"type": "startup", "path": "/healthz", "attempts": 5}]}'
+    keys = ("healthchecks", "overlap")
 
 
 def read_manifest(layers: Sequence[Path]) -> Manifest:
     """That of the app whose unpacked layers these are. Raises AppJsonChecksError."""
-    for layer in reversed(layers):
-        try:
-            content = read_small_file(layer, APP_JSON, limit=MAX_BYTES)
-        except SmallFileError as err:
-            raise AppJsonChecksError([f"app.json: {err.details}"]) from err
-        if content is not None:
-            return parse_manifest(content)
-    return Manifest()
+    return parse_manifest(read_app_json(layers, AppJsonChecksError))
 
 
 def parse_manifest(content: bytes) -> Manifest:
     """Raises AppJsonChecksError with all that is wrong."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as err:
-        if b'"healthchecks"' not in content and b'"overlap"' not in content:
-            return Manifest()  # no business of ours
-        raise AppJsonChecksError([f"app.json is not JSON: {err}."]) from err
+    found = parse_document(content, AppJsonChecksError)
     reader = _Reader()
-    found = document if isinstance(document, dict) else {}
     checks = reader.checks(found.get("healthchecks"))
     overlap = reader.overlap(found.get("formation"))
     if reader.problems:
@@ -89,16 +66,16 @@ class _Reader:
     """Reads, and remembers what is wrong and what is left out."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
-        self.notes: list[str] = []
+        self.problems: list[Remark] = []
+        self.notes: list[Remark] = []
 
     def checks(self, found: object) -> Mapping[str, tuple[Check, ...]]:
         if found is None:
             return {}
         if not isinstance(found, dict):
-            self.problems.append("'healthchecks' is not an object.")
+            self._wrong(("healthchecks",), "is not an object.")
             return {}
-        return {name: self._list(f"healthchecks.{name}", each) for name, each in found.items()}
+        return {name: self._list(name, each) for name, each in found.items()}
 
     def overlap(self, found: object) -> Mapping[str, bool]:
         types = found if isinstance(found, dict) else {}
@@ -108,41 +85,44 @@ class _Reader:
             if isinstance(said, bool):
                 result[name] = said
             elif said is not None:
-                self._wrong(f"formation.{name}.overlap", "is neither true nor false.")
+                self._wrong(("formation", name, "overlap"), "is neither true nor false.")
         return result
 
-    def _list(self, place: str, found: object) -> tuple[Check, ...]:
+    def _list(self, name: str, found: object) -> tuple[Check, ...]:
+        place = ("healthchecks", name)
         if not isinstance(found, list) or len(found) > MOST_CHECKS:
             self._wrong(place, f"is not a list of at most {MOST_CHECKS} checks.")
             return ()
-        is_web = place.endswith(f".{WEB}")
-        made = (self._check(f"{place}[{n}]", each, is_web=is_web) for n, each in enumerate(found))
+        made = (
+            self._check((*place, index), each, is_web=name == WEB)
+            for index, each in enumerate(found)
+        )
         return tuple(check for check in made if check is not None)
 
-    def _check(self, place: str, found: object, *, is_web: bool) -> Check | None:
+    def _check(self, place: Place, found: object, *, is_web: bool) -> Check | None:
         if not isinstance(found, dict):
             self._wrong(place, "is not an object.")
             return None
         for key in sorted(found.keys() - _KNOWN):
-            self._wrong(f"{place}.{printable(key)}", "is not known.")
+            self._wrong((*place, key), "is not known.")
         kind = found.get("type", "startup")
         if kind not in {"startup", "liveness", "readiness"}:
-            self._wrong(f"{place}.type", "is none of startup, liveness, readiness.")
+            self._wrong((*place, "type"), "is none of startup, liveness, readiness.")
         if (why := _unsupported(found, str(kind), is_web=is_web)) is not None:
-            self.notes.append(f"app.json: {place} is left out: {why}")
+            self._left_out(place, why)
             return None
         return self._startup(place, found)
 
-    def _startup(self, place: str, found: Mapping[str, object]) -> Check:
+    def _startup(self, place: Place, found: Mapping[str, object]) -> Check:
         path = self._text(place, found, "path")
         if path and (not path.startswith("/") or not path.isprintable() or " " in path):
-            self._wrong(f"{place}.path", "is not a path that begins with /.")
+            self._wrong((*place, "path"), "is not a path that begins with /.")
         attempts = self._number(place, found, "attempts", 3)
         if attempts < 1:
-            self._wrong(f"{place}.attempts", "is less than 1.")
+            self._wrong((*place, "attempts"), "is less than 1.")
         headers = self._headers(place, found.get("httpHeaders"))
         if found.get("scheme") not in (None, "http", "HTTP"):
-            self.notes.append(f"app.json: {place}.scheme is left out: containers speak HTTP")
+            self._left_out((*place, "scheme"), "containers speak HTTP")
         return Check(
             name=printable(self._text(place, found, "name"), limit=60),
             path=path,
@@ -157,7 +137,7 @@ class _Reader:
             is_warning=found.get("warn") is True,
         )
 
-    def _headers(self, place: str, found: object) -> dict[str, str]:
+    def _headers(self, place: Place, found: object) -> dict[str, str]:
         headers: dict[str, str] = {}
         for each in found if isinstance(found, list) else ():
             name, text = (each.get("name"), each.get("value")) if isinstance(each, dict) else (0, 0)
@@ -170,26 +150,29 @@ class _Reader:
             ):
                 headers[name.lower()] = text
             else:
-                self._wrong(f"{place}.httpHeaders", "is not a list of name and value.")
+                self._wrong((*place, "httpHeaders"), "is not a list of name and value.")
         return headers
 
-    def _text(self, place: str, found: Mapping[str, object], key: str) -> str:
+    def _text(self, place: Place, found: Mapping[str, object], key: str) -> str:
         text = found.get(key, "")
         if isinstance(text, str):
             return text
-        self._wrong(f"{place}.{key}", "is not a text.")
+        self._wrong((*place, key), "is not a text.")
         return ""
 
-    def _number(self, place: str, found: Mapping[str, object], key: str, default: float) -> float:
+    def _number(self, place: Place, found: Mapping[str, object], key: str, default: float) -> float:
         number = found.get(key, default)
         is_number = isinstance(number, int | float) and not isinstance(number, bool)
         if is_number and 0 <= number <= LONGEST:  # type: ignore[operator]  # a number: just seen
             return float(number)  # type: ignore[arg-type]  # as above
-        self._wrong(f"{place}.{key}", f"is not a number from 0 to {LONGEST:g}.")
+        self._wrong((*place, key), f"is not a number from 0 to {LONGEST:g}.")
         return default
 
-    def _wrong(self, place: str, text: str) -> None:
-        self.problems.append(f"{place} {text}")
+    def _wrong(self, place: Place, text: str) -> None:
+        self.problems.append(Remark(place=place, what=text))
+
+    def _left_out(self, place: Place, why: str) -> None:
+        self.notes.append(Remark(place=place, what=f"is left out: {why}"))
 
 
 def _unsupported(found: Mapping[str, object], kind: str, *, is_web: bool) -> str | None:
