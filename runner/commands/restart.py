@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runner.app_option import app_option, opened_app
-from runner.supervision.asking import require_up, restart, say
+from runner.supervision.asking import require_up, restart
 
 
 @click.command("restart")
@@ -20,7 +20,6 @@ def command(words: tuple[str, ...], *, app_name: str | None) -> None:
       slug-run restart web.1
     """
     with opened_app(app_name) as opened:
-        say(f"Restarting {', '.join(words) or opened.app.name}")
-        settled = restart(opened, words)
-        require_up(opened, settled)
-        click.echo(f"Restarted {', '.join(words) or opened.app.name}")
+        named = ", ".join(words) or opened.app.name
+        require_up(opened, restart(opened, words, doing=f"Restarting {named}"))
+        click.echo(f"Restarted {named}")

@@ -32,8 +32,8 @@ def command(words: tuple[str, ...], *, force: bool, app_name: str | None) -> Non
         if words and not (words := stop_one_offs(opened, words, at_once=force)):
             return
         if words:
-            say(f"Stopping {', '.join(words)}; the formation asks for as many, so others start")
-            require_up(opened, restart(opened, words, at_once=force))
+            doing = f"Stopping {', '.join(words)}; the formation asks for as many, so others start"
+            require_up(opened, restart(opened, words, doing=doing, at_once=force))
             return
         say(f"Stopping {name}")
         click.echo(f"Stopped {name}" if stop(opened, at_once=force) else f"{name} was not running")

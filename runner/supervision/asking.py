@@ -216,16 +216,20 @@ def _ask_for(
     return containers if isinstance(containers, list) else None
 
 
-def restart(opened: OpenedApp, words: Sequence[str], *, at_once: bool = False) -> Settled:
-    """Replace the containers that ``words`` name; all without words. Raises NotRunningError.
+def restart(
+    opened: OpenedApp, words: Sequence[str], *, doing: str, at_once: bool = False
+) -> Settled:
+    """Replace the containers that ``words`` name; all without words.
 
-    ``at_once`` kills them, without time to end.
+    ``doing`` is said first, of containers that are there; ``at_once`` kills them, without time to
+    end. Raises NotRunningError and NoSuchContainerError.
     """
     containers = read_containers(opened)
     if containers is None and opened.state.supervision(opened.app) is None:
         raise NotRunningError(opened.app.name)
     names = [str(each["name"]) for each in ordered(containers or ())]
     require_named(opened.app.name, words, names)
+    say(doing)
     say_in_log(opened, f"Restart of {', '.join(words) or 'all'} by {opened.who}")
     do = "kill" if at_once else "restart"
     settled = poke_and_tell(opened, {"do": do, "names": list(words)})

@@ -105,10 +105,13 @@ def test_restart_replaces_what_it_names_and_nothing_else(site: Site) -> None:
     assert changed == {"idle.2"}
     site.must("stop", "web")
     assert site.pids()["web.1"] != before["web.1"]
-    said = site.run("restart", "wrk.1")
-    assert said.code == 64
-    assert "polls has no container called 'wrk.1'" in said.err
-    assert "It has: web.1, idle.1, idle.2." in said.err
+    for command in ("restart", "stop"):
+        said = site.run(command, "wrk.1")
+        assert said.code == 64
+        assert "polls has no container called 'wrk.1'" in said.err
+        assert "It has: web.1, idle.1, idle.2." in said.err
+        assert "Restarting" not in said.err
+        assert "Stopping" not in said.err
 
 
 def test_a_container_that_crashes_is_started_again_with_growing_pauses(site: Site) -> None:
