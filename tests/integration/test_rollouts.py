@@ -123,10 +123,8 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     ]
     manifest = json.dumps({"healthchecks": {"web": checks}})
     said = site.must("deploy", app.slug("two", files={"app.json": manifest}))
-    assert (
-        "app.json: healthchecks.web[1]: is left out: a liveness check; only startup checks are asked"
-        in said.err
-    )
+    left_out = "healthchecks.web[1]: is left out: a liveness check; only startup checks are asked"
+    assert f"app.json: {left_out}" in said.err
     assert site.get() == "two"
     checks = [{"path": "/", "content": "four", "attempts": 2, "wait": 0.1}]
     manifest = json.dumps({"healthchecks": {"web": checks}})
