@@ -134,8 +134,8 @@ def read_bundle(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def stdlib_groups(stdlib: Path) -> list[tuple[str, ...]]:
-    """The standard library: each package is a group, and all single modules together are one."""
-    return _by_owner(find_sources(stdlib), {})
+    """The standard library, in groups of the largest size: each one costs several processes."""
+    return [tuple(find_sources(stdlib))]
 
 
 def distribution_groups(site_packages: Path) -> list[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from buildpack.support import files
 from buildpack.support.output import Output
 
-BYTECODE_FORMAT = 2
+BYTECODE_FORMAT = 3
 """Of the bundles in bytecode/; part of the name of every tree that holds any."""
 
 KEPT = {

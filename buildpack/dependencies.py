@@ -11,13 +11,17 @@ from buildpack.cache import mark_used, set_aside
 from buildpack.cache_key import VenvFacts, read_last_facts, venv_facts
 from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
-from buildpack.restoring import previous_build_dir, restore_tree
+from buildpack.restoring import previous_build_dir, restore_tree, tell_finished
 from buildpack.runtime.install import Runtime
 from buildpack.sizes.trim import OF_THE_RUNTIME, TRIM, Trim
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv
+
+RUNTIME, VENV = "python", "venv"
+LAYERS = {RUNTIME: "runtime", VENV: "dependencies"}
+"""What a slug compiler calls them."""
 
 
 @value
@@ -72,7 +76,7 @@ def install_dependencies(
 def restore_runtime(request: DependencyRequest) -> bool:
     """Put the runtime where the app has it, if it is complete: who waits for it need not wait."""
     if request.runtime.compiled.exists():
-        _restore(request, request.runtime.home, "python")
+        _restore(request, request.runtime.home, RUNTIME)
         return True
     return False
 
@@ -85,12 +89,12 @@ def restore(
     It may be made out of the one in ``akin``, which nobody needs any more.
     """
     if not has_runtime:
-        _restore(request, request.runtime.home, "python")
+        _restore(request, request.runtime.home, RUNTIME)
     if OF_THE_RUNTIME.intersection(request.trim):
         from buildpack.sizes.trimming import trim_runtime
 
         trim_runtime(request.prefix / "python", request.trim)
-    root = _restore(request, venv_home, "venv", akin=akin / "venv" if akin else None)
+    root = _restore(request, venv_home, VENV, akin=akin / "venv" if akin else None)
     restore_built_in_place(venv_home.parent, request.app.root)
     return Venv(root=root, version=request.runtime.version)
 
@@ -100,7 +104,10 @@ def _restore(
 ) -> Path:
     """Give the app the files of a tree in the cache; they stay the cache's own."""
     target = request.prefix / name
-    restore_tree(source, target, previous=place_before(request, name), akin=akin)
+    is_made = restore_tree(source, target, previous=place_before(request, name), akin=akin)
+    # One that was taken over is packed already, and one of which files go is not as it will stay.
+    if is_made and not (name == RUNTIME and OF_THE_RUNTIME.intersection(request.trim)):
+        tell_finished(request.env, LAYERS[name])
     return target
 
 

@@ -5,10 +5,14 @@ buildpacks to move out what they can use again (slugc does: docs/slugc.md). Movi
 files takes a millisecond, linking them a tenth of a second, and deleting the old links as much
 again. It is moved only if a seal proves that each of its directories is as we made it. Its files
 are the cache's own, so it then is what linking would give.
+
+Where it names a FINISHED_LAYERS_DIR it is told which of its layers is as it will stay, and may pack
+that one while the build goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +32,7 @@ from buildpack.support.seals import decode_seal, is_unbroken, seal_entries
 
 NOTHING: Listing = ()
 PREVIOUS = "PREVIOUS_BUILD_DIR"
+FINISHED = "FINISHED_LAYERS_DIR"
 
 
 def previous_build_dir(env: Mapping[str, str]) -> Path | None:
@@ -36,17 +41,25 @@ def previous_build_dir(env: Mapping[str, str]) -> Path | None:
     return Path(named) if named.startswith("/") else None
 
 
+def tell_finished(env: Mapping[str, str], layer: str) -> None:
+    """Say that nothing in the slug compiler's ``layer`` will change any more, where it asks."""
+    named = env.get(FINISHED, "")
+    if named.startswith("/"):
+        with contextlib.suppress(OSError):  # told nothing it packs the layer at the end
+            Path(named, layer).touch()
+
+
 def restore_tree(
     source: Path, target: Path, *, previous: Path | None, akin: Path | None = None
-) -> None:
-    """Give ``target`` the files of the cached tree ``source``.
+) -> bool:
+    """Give ``target`` the files of the cached tree ``source``; whether it had to be made.
 
     ``previous`` is where a build before may have left them; None where nobody keeps that.
     ``akin`` is a tree that is much the same, and that nobody needs any more.
     """
     note = _note_of(source)
     if taken_over(source, target, previous=previous):
-        return
+        return False
     is_new = not os.path.lexists(target)
     listing = _made_from(akin, source, target) if akin and is_new else None
     if listing is None:
@@ -55,6 +68,7 @@ def restore_tree(
             files.link_tree(source, target)
     if previous is not None and is_new:
         _seal(target, [directory for directory, _ in listing if directory], note)
+    return True
 
 
 def _made_from(akin: Path, source: Path, target: Path) -> Listing | None:

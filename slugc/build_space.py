@@ -2,7 +2,8 @@
 
 ROOT/lock            held for a whole build; two builds of one app wait for each other
 ROOT/work/           what a sandbox sees as /tmp, on one file system for buildpacks that link
-    build_5106c0de/ env/ buildpacks/ made for one build, as is whatever its programs put beside them
+    build_5106c0de/ env/ buildpacks/ finished/
+                                     made for one build, as is whatever its programs put beside them
     cache/                           kept from build to build
     previous/                        the tree that the last build left, if it succeeded
 ROOT/home/           HOME of the phases, made for one build
@@ -36,7 +37,8 @@ Always the same, so that a buildpack which writes the build path writes the same
 """
 CACHE = "cache"
 PREVIOUS = "previous"
-FRESH = (BUILD, "env", "buildpacks")
+FINISHED = "finished"
+FRESH = (BUILD, "env", "buildpacks", FINISHED)
 KEPT = frozenset({CACHE, PREVIOUS})
 LOCK_NOTICE_AFTER = 0.2  # seconds; then the person who waits is told what for
 
@@ -106,6 +108,11 @@ class BuildSpace:
     @property
     def env_dir(self) -> Path:
         return self.work_dir / "env"
+
+    @property
+    def finished_dir(self) -> Path:
+        """Where buildpacks say which layers they have finished, each by a file of its name."""
+        return self.work_dir / FINISHED
 
     @property
     def buildpacks_dir(self) -> Path:

@@ -194,7 +194,14 @@ def _prepare(
         request.format,
         newest=source.staged.newest if is_here else 0,
     )
-    early = EarlyPacker(space.build_dir, store, request.format, request.limits)
+    early = EarlyPacker(
+        space.build_dir,
+        store,
+        request.format,
+        request.limits,
+        finished=space.finished_dir,
+        memory=prepared.memory,
+    )
     early.start()
     return prepared, early
 

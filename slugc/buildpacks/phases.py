@@ -16,7 +16,7 @@ from buildpack.support.command import (
     CommandTimeoutError,
 )
 from buildpack.support.values import changed, value
-from slugc.build_space import BUILD, CACHE, PREVIOUS, BuildSpace
+from slugc.build_space import BUILD, CACHE, FINISHED, PREVIOUS, BuildSpace
 from slugc.buildpacks.errors import (
     NotDetectedError,
     PhaseFailedError,
@@ -34,8 +34,10 @@ NOT_MINE = frozenset({1, 100})  # 1 in the classic API, 100 in the Cloud Native 
 MAX_NAME = 100  # characters of what bin/detect calls an app
 MAX_PRINTED = 64 * 1024  # characters looked at for it
 
-# An offer to every buildpack, see docs/slugc.md: the last build's tree, to move parts out of.
+# Two offers to every buildpack, see docs/slugc.md: the last build's tree, to move parts out of, and
+# a directory to say in which layers are as they will stay.
 PREVIOUS_BUILD_DIR = "PREVIOUS_BUILD_DIR"
+FINISHED_LAYERS_DIR = "FINISHED_LAYERS_DIR"
 
 # Heroku's rule: what a buildpack leaves in a file named export is sourced before the next one.
 _AFTER_EXPORTS = 'until [ "$1" = -- ]; do . "$1"; shift; done; shift; exec "$@"'
@@ -80,7 +82,11 @@ class Phases:
     def compile(self, on_line: Callable[[str], None]) -> None:
         """Build the app in place, showing every line."""
         places = (self._inside(BUILD), self._inside(CACHE), self._inside("env"))
-        env = {**self.env, PREVIOUS_BUILD_DIR: str(self._inside(PREVIOUS))}
+        env = {
+            **self.env,
+            PREVIOUS_BUILD_DIR: str(self._inside(PREVIOUS)),
+            FINISHED_LAYERS_DIR: str(self._inside(FINISHED)),
+        }
         command = changed(self._command("compile", *places), env=env)
         try:
             self.sandbox.stream(command, on_line)

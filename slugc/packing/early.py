@@ -1,9 +1,12 @@
 """Packs layers while the build goes on, with time that nobody else wants.
 
 Runtime and dependencies lie ready in the build directory long before a build is over, and most of
-a build waits: for a network, or for one core of several. What is packed is remembered by its
-tree's signature, as always, so packing the slug finds the frame if the tree is still the same at
-the end, and makes another one if it is not. Nothing else depends on what happened here.
+a build waits: for a network, or for one core of several. A buildpack may say when a layer is
+finished (FINISHED_LAYERS_DIR, docs/slugc.md); until one does, we look whether one is still.
+
+What is packed is remembered by its tree's signature, as always, and by a seal of what was scanned,
+so packing the slug finds the layer if its tree is still the same at the end, and makes another one
+if it is not. Nothing else depends on what happened here.
 """
 
 from __future__ import annotations
@@ -17,17 +20,21 @@ from types import TracebackType
 from typing import Self
 
 from buildpack.support.errors import SlugkitError
+from slugc.archive.judge import TreePath
 from slugc.archive.limits import Limits
 from slugc.archive.scan import check_links, scan_tree
 from slugc.packing.frames import FrameMaker, NotWantedError
+from slugc.packing.layer_memory import LayerMemory
 from slugc.packing.layers import APP, LAYER_DIRECTORIES, LayerPlan, plan_layers
 from slugc.slug import SlugFormat
 from slugc.store import Store
 
 FIRST_LOOK = 0.5  # seconds; a build in which nothing has changed is over by then
 PAUSE = 0.05
+ASK = 0.01  # seconds between two questions whether a layer is finished, two calls of the kernel
 SHARE = 3  # of our time, looking takes at most one part in so many
 STILL = 0.1  # seconds in which a layer must not have changed
+SETTLED = 0.025  # the same for one said to be finished: two ticks of the file clock
 ATTEMPTS = 2  # for each layer: a tree that keeps changing is left to the end
 LOWEST = 19  # as in nice(1)
 
@@ -35,15 +42,28 @@ LOWEST = 19  # as in nice(1)
 class EarlyPacker(threading.Thread):
     """Entered, it watches ``tree``; left, it has finished what it had begun.
 
-    ``packed`` are the digests of the frames it made.
+    ``packed`` are the digests of the frames it made, and ``memory`` is told of whole layers. In
+    the directory ``finished``, which may be the build's, a buildpack leaves files named as layers.
     """
 
-    def __init__(self, tree: Path, store: Store, format: SlugFormat, limits: Limits) -> None:  # noqa: A002
+    def __init__(
+        self,
+        tree: Path,
+        store: Store,
+        format: SlugFormat,  # noqa: A002  # the word it is known by
+        limits: Limits,
+        *,
+        finished: Path | None = None,
+        memory: LayerMemory | None = None,
+    ) -> None:
         super().__init__(daemon=True)
         self._tree, self._store, self._limits = tree, store, limits
+        self._finished, self._memory = finished, memory
         self._over = threading.Event()
-        self._maker = FrameMaker(store, tree, format, wanted=lambda: not self._over.is_set())
+        self._told: set[str] = set()
+        self._maker = FrameMaker(store, tree, format, wanted=self._is_wanted)
         self._attempts: dict[str, int] = {}
+        self._roots: set[TreePath] = set()  # of the layers that are packed
 
     @property
     def packed(self) -> frozenset[str]:
@@ -68,41 +88,64 @@ class EarlyPacker(threading.Thread):
 
     def run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
-        pause = FIRST_LOOK
-        while not self._over.wait(pause):
-            started = time.monotonic()
-            plans = self._look() if self._has_more() else ()
-            pause = max(PAUSE, SHARE * (time.monotonic() - started))
-            for plan in plans:
-                if not self._over.is_set() and is_still(plan):
-                    self._pack(plan)
+        next_look = time.monotonic() + FIRST_LOOK
+        while not self._over.wait(min(ASK, PAUSE)):
+            if told := self._newly_finished():
+                self._told |= told
+                time.sleep(SETTLED)
+                self._pack_those(told, are_finished=True)
+            elif not self._told and time.monotonic() >= next_look:
+                started = time.monotonic()
+                self._pack_those(self._lying_there())
+                next_look = time.monotonic() + max(PAUSE, SHARE * (time.monotonic() - started))
 
-    def _has_more(self) -> bool:
-        """Whether a layer is there that was not packed yet: that is seen without a scan."""
-        return any(
-            os.path.lexists(self._tree / directory)
+    def _is_wanted(self) -> bool:
+        """Of what was said to be finished we need all, whoever is waiting: begun is begun."""
+        return bool(self._told) or not self._over.is_set()
+
+    def _newly_finished(self) -> set[str]:
+        if self._finished is None:
+            return set()
+        names = (name for name, _ in LAYER_DIRECTORIES if name not in self._told)
+        return {name for name in names if os.path.lexists(self._finished / name)}
+
+    def _lying_there(self) -> set[str]:
+        """The layers of which a directory is there that was not packed yet: without a scan."""
+        return {
+            name
             for name, directories in LAYER_DIRECTORIES
             if self._attempts.get(name, 0) < ATTEMPTS
-            for directory in directories
-        )
+            and any(os.path.lexists(self._tree / directory) for directory in directories)
+        }
+
+    def _pack_those(self, names: set[str], *, are_finished: bool = False) -> None:
+        if not names:
+            return
+        scanned = time.time_ns()
+        for plan in self._look():
+            if plan.name in names and (are_finished or is_still(plan)) and self._is_wanted():
+                self._pack(plan, scanned)
 
     def _look(self) -> Sequence[LayerPlan]:
         """The layers there are by now; none while they change under our eyes."""
         try:
-            plans = plan_layers(scan_tree(self._tree, self._limits))
+            entries = scan_tree(self._tree, self._limits, without=frozenset(self._roots))
+            return [plan for plan in plan_layers(entries) if plan.name != APP]
         except (OSError, SlugkitError):
             return ()  # Whatever is wrong with the tree is said when it is packed in earnest.
-        return [p for p in plans if p.name != APP and self._attempts.get(p.name, 0) < ATTEMPTS]
 
-    def _pack(self, plan: LayerPlan) -> None:
+    def _pack(self, plan: LayerPlan, scanned: int) -> None:
         self._attempts[plan.name] = self._attempts.get(plan.name, 0) + 1
         try:
             check_links(plan.entries)
             self._store.create()
-            self._maker.ensure([plan])
+            (layer,) = self._maker.ensure([plan])
+            if self._memory is not None:
+                self._memory.learn(plan, layer, scanned=scanned)
         except (OSError, SlugkitError, NotWantedError):
             return  # As above; or the build is over, and what was made will be found.
         self._attempts[plan.name] = ATTEMPTS
+        self._roots.update(plan.roots)
 
 
 def is_still(plan: LayerPlan) -> bool:

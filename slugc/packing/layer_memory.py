@@ -101,20 +101,37 @@ class LayerMemory:
             and all(is_unbroken(_below(tree, root), seal) for root, seal in known.seals)
         )
 
-    def note(self, plan: LayerPlan, layer: Layer, *, scanned: int) -> None:
+    def learn(self, plan: LayerPlan, layer: Layer, *, scanned: int) -> None:
+        """``note`` a layer that was packed while the build goes on: ``unchanged`` knows it, too."""
+        encoded = self.note(plan, layer, scanned=scanned)
+        seals = [(root, decode_seal(data)) for root, data in zip(plan.roots, encoded, strict=False)]
+        found = {frame.digest: file_identity(self._file(frame)) for frame in layer.parts}
+        known = KnownLayer(
+            layer=layer,
+            entries=len(plan.entries),
+            size=sum(entry.size for entry in plan.entries),
+            seals=tuple((root, seal) for root, seal in seals if seal is not None),
+            frames={digest: identity for digest, identity in found.items() if identity},
+        )
+        if len(known.seals) == len(plan.roots) and len(known.frames) == len(found):
+            others = (other for other in self._known if other.layer.name != plan.name)
+            self._known = (*others, known)
+
+    def note(self, plan: LayerPlan, layer: Layer, *, scanned: int) -> Sequence[bytes]:
         """Remember a layer that was packed, or recognised, after the scan begun at ``scanned``.
 
         Not if something in it changed so shortly before that a later change might go unseen.
+        Returns the encoded seals of its roots, none where it was not remembered.
         """
         encoded = []
         for root in plan.roots:
             changed = array("q", (entry.changed for entry in _inside(root, plan.entries)))
             if safe_after(changed) > scanned:
-                return
+                return ()
             seal = _encoded_below(root, plan.entries, changed)
             encoded.append((os.fsdecode(b"/".join(root)), seal))
         if not encoded:
-            return
+            return ()
         header = {
             "salt": self._salt,
             "diff_id": layer.diff_id,
@@ -130,6 +147,7 @@ class LayerMemory:
         with publishing(self._directory / plan.name) as temporary, temporary.open("xb") as file:
             file.write(json.dumps(header).encode() + b"\n")
             file.writelines(data for _, data in encoded)
+        return [data for _, data in encoded]
 
     def _read(self) -> tuple[KnownLayer, ...]:
         found = (self._read_layer(name) for name, _ in LAYER_DIRECTORIES)

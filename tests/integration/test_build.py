@@ -75,12 +75,13 @@ def test_what_a_phase_sees_and_what_it_cannot_do(
         "env:HTTPS_PROXY=http://proxy:3128",
         "env:PIP_INDEX_URL=https://index/simple",
         "env:SLUGKIT_FLAG=1",
+        "env:FINISHED_LAYERS_DIR=/tmp/finished",
         "env:PREVIOUS_BUILD_DIR=/tmp/previous",
     }
     assert {"config=s3cret value", "mode=600", "users=2"} <= set(seen)
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(seen)
     assert "id=uid=1000(app) gid=1000(app) groups=1000(app)" in seen
-    assert "tmp=build_5106c0de buildpacks cache env " in seen
+    assert "tmp=build_5106c0de buildpacks cache env finished " in seen
     assert "home is writable" in seen
     (root,) = [line.removeprefix("root=").split() for line in seen if line.startswith("root=")]
     assert not {"home", "root", "var", "run", "srv", "mnt", "opt"} & set(root)

@@ -52,7 +52,7 @@ def pycs(root: Path) -> dict[str, bytes]:
 
 def build(root: Path, cache_dir: Path) -> dict[str, bytes]:
     write_sources(root)
-    compiler(cache_dir).compile(root, stdlib_groups(root))
+    compiler(cache_dir).compile(root, distribution_groups(root))
     return pycs(root)
 
 
@@ -69,7 +69,7 @@ def test_the_order_and_number_of_jobs_do_not_change_the_bytes(
     first = build(tmp_path / "a", tmp_path / "cache-a")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
     root = write_sources(tmp_path / "b")
-    groups = stdlib_groups(root)
+    groups = distribution_groups(root)
     for group in reversed(groups):
         compiler(tmp_path / "cache-b").compile(root, [group])
     assert pycs(root) == first
@@ -94,7 +94,7 @@ def test_the_bytecode_is_unchecked_and_belongs_to_its_source(tmp_path: Path) -> 
 def test_a_second_build_compiles_nothing_and_restores_the_same_bytes(tmp_path: Path) -> None:
     first = build(tmp_path / "a", tmp_path / "cache")
     root = write_sources(tmp_path / "b")
-    assert compiler(tmp_path / "cache").compile(root, stdlib_groups(root)) == 0
+    assert compiler(tmp_path / "cache").compile(root, distribution_groups(root)) == 0
     assert pycs(root) == first
 
 
@@ -102,13 +102,13 @@ def test_only_the_changed_group_is_compiled_again(tmp_path: Path) -> None:
     build(tmp_path / "a", tmp_path / "cache")
     root = write_sources(tmp_path / "b")
     (root / "single.py").write_text("changed = 1\n")
-    assert compiler(tmp_path / "cache").compile(root, stdlib_groups(root)) == 1
+    assert compiler(tmp_path / "cache").compile(root, distribution_groups(root)) == 1
 
 
 def test_another_python_never_gets_this_ones_bytecode(tmp_path: Path) -> None:
     build(tmp_path / "a", tmp_path / "cache")
     root = write_sources(tmp_path / "b")
-    assert compiler(tmp_path / "cache", "two").compile(root, stdlib_groups(root)) == 2
+    assert compiler(tmp_path / "cache", "two").compile(root, distribution_groups(root)) == 2
 
 
 def test_nothing_but_bundles_is_left_in_the_cache(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.restoring import previous_build_dir, restore_tree
+from buildpack.restoring import previous_build_dir, restore_tree, tell_finished
 
 
 @pytest.fixture
@@ -151,3 +151,26 @@ def test_the_offer_is_an_absolute_path() -> None:
     assert previous_build_dir({}) is None
     assert previous_build_dir({"PREVIOUS_BUILD_DIR": "elsewhere"}) is None
     assert previous_build_dir({"PREVIOUS_BUILD_DIR": "/srv/previous"}) == Path("/srv/previous")
+
+
+def test_who_asks_is_told_which_layer_is_finished(tmp_path: Path) -> None:
+    tell_finished({"FINISHED_LAYERS_DIR": str(tmp_path)}, "runtime")
+    assert [path.name for path in tmp_path.iterdir()] == ["runtime"]
+
+
+@pytest.mark.parametrize("named", ["", "finished", "/nonexistent/finished"])
+def test_who_does_not_ask_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "finished").mkdir()
+    tell_finished({"FINISHED_LAYERS_DIR": named}, "runtime")
+    tell_finished({}, "runtime")
+    assert not list((tmp_path / "finished").iterdir())
+
+
+def test_a_tree_that_was_taken_over_was_not_made(builds: Builds, cached: Path) -> None:
+    first, again = builds.root / "first", builds.root / "again"
+    assert restore_tree(cached, first, previous=builds.previous)
+    first.rename(builds.previous)
+    assert not restore_tree(cached, again, previous=builds.previous)

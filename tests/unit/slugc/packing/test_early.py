@@ -11,7 +11,9 @@ from slugc.archive.limits import DEFAULT_LIMITS
 from slugc.archive.scan import scan_tree
 from slugc.packing import early as early_packing
 from slugc.packing.early import EarlyPacker, is_still
+from slugc.packing.layer_memory import LayerMemory
 from slugc.packing.layers import plan_layers
+from slugc.packing.preparation import Preparation
 from slugc.packing.slug_writer import write_slug
 from slugc.slug import SlugFacts, SlugFormat
 from slugc.stack import Stack
@@ -83,6 +85,63 @@ def test_the_slug_is_the_same_with_and_without(tree: Path, store: Store, tmp_pat
     write_slug(tree, tmp_path / "with.slug", facts=FACTS, store=store)
     found = [(tmp_path / name).read_bytes() for name in ("with.slug", "without.slug")]
     assert found[0] == found[1]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory that layers are said to be finished in; nothing is packed without a word."""
+    monkeypatch.setattr(early_packing, "FIRST_LOOK", 3600.0)
+    (tmp_path / "finished").mkdir()
+    return tmp_path / "finished"
+
+
+def packed_when_told(
+    tree: Path, store: Store, told: Path, *, memory: LayerMemory | None = None
+) -> frozenset[str]:
+    early = EarlyPacker(tree, store, SlugFormat.ZSTD, DEFAULT_LIMITS, finished=told, memory=memory)
+    with early:
+        time.sleep(0.05)
+        assert not early.packed
+        (told / "runtime").touch()
+        deadline = time.monotonic() + 20
+        while not early.packed and time.monotonic() < deadline:
+            time.sleep(0.001)
+    return early.packed
+
+
+def test_a_layer_is_packed_when_it_is_said_to_be_finished(
+    tree: Path, store: Store, told: Path, tmp_path: Path
+) -> None:
+    assert len(packed_when_told(tree, store, told)) == 1
+    assert reused(tree, store, tmp_path / "x.slug") == ("runtime",)
+
+
+def test_a_word_about_no_layer_is_passed_over(tree: Path, store: Store, told: Path) -> None:
+    for name in ("app", "Runtime", "other"):
+        (told / name).touch()
+    assert len(packed_when_told(tree, store, told)) == 1
+
+
+def test_a_layer_packed_early_is_not_scanned_again(
+    tree: Path, store: Store, told: Path, tmp_path: Path
+) -> None:
+    memory = LayerMemory(tmp_path / "seals", store=store, format=SlugFormat.ZSTD)
+    packed_when_told(tree, store, told, memory=memory)
+    assert list(memory.unchanged(tree)) == ["runtime"]
+
+
+def test_a_layer_that_was_not_finished_after_all_is_packed_again(
+    tree: Path, store: Store, told: Path, tmp_path: Path
+) -> None:
+    memory = LayerMemory(tmp_path / "seals", store=store, format=SlugFormat.ZSTD)
+    packed_when_told(tree, store, told, memory=memory)
+    (tree / ".heroku" / "python" / "bin" / "python").write_bytes(b"Program")
+    assert not memory.unchanged(tree)
+    prepared = Preparation(memory=memory)
+    written = write_slug(tree, tmp_path / "x.slug", facts=FACTS, store=store, prepared=prepared)
+    whole = write_slug(tree, tmp_path / "y.slug", facts=FACTS, store=Store(tmp_path / "other"))
+    assert written.reused == ()
+    assert written.slug.archive.read_bytes() == whole.slug.archive.read_bytes()
 
 
 def test_the_app_itself_is_left_to_the_end(tmp_path: Path, store: Store) -> None:
