@@ -55,11 +55,12 @@ class _Judge:
     def __init__(self, peers: Peers, request: urllib.request.Request) -> None:
         self._peers, self._url = peers, request.full_url
         parts = urllib.parse.urlsplit(request.full_url)
-        self._host = parts.hostname or ""
+        # As who connects reads it: 127.0.0.%31 is 127.0.0.1 to urllib, and to proxies.
+        self._host = urllib.parse.unquote(parts.hostname or "")
         self._port = parts.port or _PORTS[parts.scheme]
         # A proxy is the user's word, and connects by itself: what it is asked for is judged as far
         # as this machine knows the name.
-        self._by_proxy = request.host.lower() != parts.netloc.lower()
+        self._by_proxy = _goes_to_proxy(request)
 
     def judging(self, connection: http.client.HTTPConnection) -> http.client.HTTPConnection:
         if self._by_proxy:
@@ -79,3 +80,9 @@ class _Judge:
         self, place: tuple[str, int], timeout: float, source: tuple[str, int] | None = None
     ) -> Any:
         return self._peers.connect(self._url, place, timeout, source)
+
+
+def _goes_to_proxy(request: urllib.request.Request) -> bool:
+    """Whether urllib has been told of a proxy for it; not by how the URL is written."""
+    has_tunnel = bool(getattr(request, "_tunnel_host", None))  # for https, since Python 3.2
+    return has_tunnel or request.has_proxy()

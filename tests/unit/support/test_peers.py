@@ -169,6 +169,13 @@ def test_what_the_user_named_may_be_here(web: Server, tmp_path: Path) -> None:
         bring(url, tmp_path / "x", Peers(named=frozenset({("localhost", 1)})))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.%31", "localhos%74", "2130706433", "0x7f.1", "0"])
+def test_no_spelling_of_this_machine_leads_here(web: Server, tmp_path: Path, host: str) -> None:
+    with pytest.raises(AddressRefusedError):
+        bring(f"http://{host}:{web.port}/x", tmp_path / "x", Peers())
+    assert not web.asked
+
+
 def test_a_redirect_leads_here_no_more_than_a_name_does(
     web: Server, inner: Server, tmp_path: Path
 ) -> None:
@@ -207,6 +214,8 @@ def test_a_proxy_is_asked_only_for_what_is_not_here(
 
     with pytest.raises(AddressRefusedError):
         bring("http://evil.example/x", tmp_path / "x", Peers())
+    with pytest.raises(AddressRefusedError):
+        bring("http://169.254.169.%3254/x", tmp_path / "x", Peers())
     assert bring("http://only-the-proxy-knows.invalid/x", tmp_path / "x", Peers()) == "ok"
     assert web.asked == ["http://only-the-proxy-knows.invalid/x"]
 
