@@ -118,9 +118,11 @@ def caddy_handler(
         "load_balancing": {
             "selection_policy": {"policy": "least_conn"},
             # A container that ended a moment ago refuses the connection; another one takes the
-            # request. Only what no server has seen is sent again, as Caddy does by default.
+            # request. Only what no server has seen is sent again: by default Caddy also repeats
+            # any GET that was not answered, to one container after the other, for all that time.
             "try_duration": try_duration(rules),
             "try_interval": "50ms",
+            "retry_match": [{"method": []}],  # no method is
         },
         # Bytes are passed on almost as they come, so streams and server-sent events work. Not -1,
         # at once: with it Caddy 2.6.2 (Debian 12) hands its transport a context that is done

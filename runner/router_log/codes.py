@@ -85,5 +85,6 @@ def _is_by_client(error: str) -> bool:
 _WORDS = (
     (Code.H12, ("timeout awaiting response headers",)),
     (Code.H17, ("malformed HTTP", "malformed MIME", "bad Content-Length", "too many transfer")),
+    (Code.H17, ("response headers exceeded", "too many 1xx")),
     (Code.H13, ("EOF", "reset by peer", "broken pipe", "closed idle connection", "broken:")),
 )

@@ -14,10 +14,13 @@ from buildpack.support.values import value
 SEPARATOR = "|"
 NO_SERVER = "no web container"
 LONGEST_SEARCH = 5.0  # seconds
+# Of a container's answer; Caddy takes them into memory whole, ten megabytes if nobody says less.
+MOST_HEADERS = 512 * 1024  # bytes
 REQUEST_ID = "{http.request.header.X-Request-Id}"
 
 # As Heroku: an id that a client brings is kept if it looks like one.
 _GOOD_ID = "^[A-Za-z0-9+/=-]{20,200}$"
+_ASKS_TO_UPGRADE = "(?i)(^|,)[ \\t]*upgrade[ \\t]*(,|$)"
 _VIA = "1.1 slug-run"
 
 # Who asks: the other end of the connection. Behind another Caddy that is what it says.
@@ -54,6 +57,7 @@ def marking(port: int) -> list[Mapping[str, object]]:
         "X-Request-Id": ["{slug_run.request_id}"],
         "X-Request-Start": ["{time.now.unix_ms}"],
         "X-Forwarded-Port": [str(port)],
+        "Connection": ["{slug_run.connection}"],
     }
     identify = {
         "handler": "map",
@@ -62,7 +66,16 @@ def marking(port: int) -> list[Mapping[str, object]]:
         "mappings": [{"input_regexp": _GOOD_ID, "outputs": ["${0}"]}],
         "defaults": ["{http.request.uuid}"],
     }
-    return [identify, {"handler": "headers", "request": {"set": marks, "add": {"Via": [_VIA]}}}]
+    # What a client lists there is taken out on the way to the app: none of ours may be.
+    keep = {
+        "handler": "map",
+        "source": "{http.request.header.Connection}",
+        "destinations": ["{slug_run.connection}"],
+        "mappings": [{"input_regexp": _ASKS_TO_UPGRADE, "outputs": ["Upgrade"]}],
+        "defaults": [""],
+    }
+    mark = {"handler": "headers", "request": {"set": marks, "add": {"Via": [_VIA]}}}
+    return [identify, keep, mark]
 
 
 def noting(rules: RequestRules, *, client: str = REMOTE) -> list[Mapping[str, object]]:
@@ -95,7 +108,11 @@ def skipping(rules: RequestRules, *, skip: bool) -> list[Mapping[str, object]]:
 
 def transport(rules: RequestRules) -> Mapping[str, object]:
     """How Caddy speaks with a web container."""
-    found: dict[str, object] = {"protocol": "http", "dial_timeout": try_duration(rules)}
+    found: dict[str, object] = {
+        "protocol": "http",
+        "dial_timeout": try_duration(rules),
+        "max_response_header_size": MOST_HEADERS,
+    }
     if rules.timeout is not None:
         found["response_header_timeout"] = nanoseconds(rules.timeout)
     return found

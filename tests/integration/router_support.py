@@ -36,6 +36,15 @@ def answer(client, path, head):
     elif path == "/slow":
         print("asked to be slow", flush=True)
         time.sleep(20)
+    elif path == "/heavy":
+        client.sendall(b"HTTP/1.1 200 OK\\r\\nX: " + b"x" * 1_000_000 + b"\\r\\n\\r\\n")
+        return False
+    elif path == "/echo":
+        changed = b"Connection: Upgrade\\r\\nUpgrade: echo"
+        client.sendall(b"HTTP/1.1 101 Go on\\r\\n" + changed + b"\\r\\n\\r\\n")
+        while chunk := client.recv(4096):
+            client.sendall(chunk)
+        return False
     elif path == "/stream":
         client.sendall(STREAM)
         for _ in range(200):

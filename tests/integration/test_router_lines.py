@@ -65,9 +65,10 @@ def test_each_request_is_told_in_herokus_words_with_the_code_it_deserves(site: S
         line,
     )
     assert "code" not in found
-    for path, code in (("/close", "H13"), ("/reset", "H13"), ("/bad", "H17"), ("/slow", "H12")):
-        assert ask(site.port, path, method="POST").status == 503
-        found = told(site, path)
+    codes = (("/close", "H13"), ("/reset", "H13"), ("/bad", "H17"), ("/slow", "H12"))
+    for path, code in (*codes, ("/heavy", "H17")):
+        assert ask(site.port, path).status == 503
+        found = told(site, path)  # and no container was asked a second time
         assert (found["at"], found["code"], found["dyno"], found["status"]) == (
             *("error", code),
             *("web.1", "503"),
@@ -134,6 +135,34 @@ def test_what_the_app_is_told_of_a_request(site: Site) -> None:
     first, second = of_path(site, "/headers")
     assert (first["request_id"], second["request_id"]) == (kept, found["x-request-id"])
     assert second["fwd"] == "127.0.0.1"
+
+
+def test_no_client_takes_out_what_the_app_is_told_or_hides_from_the_log(site: Site) -> None:
+    site.start()
+    marks = "X-Request-Id, X-Request-Start, X-Forwarded-For, X-Forwarded-Port, Via, Slugkit-For"
+    query = b"\xff" * 60_000
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as client:
+        head = f"HTTP/1.1\r\nHost: here\r\nConnection: close, {marks}\r\n\r\n"
+        client.sendall(b"GET /headers?" + query + b" " + head.encode())
+        with client.makefile("rb") as answer:
+            found = answer.read().decode("latin-1").lower()
+    for mark in marks.lower().split(", ")[:-1]:
+        assert f"\n{mark}: " in found
+    assert "slugkit-for" not in found
+    until(lambda: 'path="/headers?' in site.log("-d", "router"), PATIENCE, site.log)
+
+
+def test_connections_are_handed_on_for_other_protocols(site: Site) -> None:
+    site.start()
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as client:
+        head = "Host: here\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo"
+        client.sendall(f"GET /echo HTTP/1.1\r\n{head}\r\n\r\n".encode())
+        with client.makefile("rb") as answer:
+            assert answer.readline() == b"HTTP/1.1 101 Go on\r\n"
+            while answer.readline() != b"\r\n":
+                pass
+            client.sendall(b"hello\n")
+            assert answer.readline() == b"hello\n"
 
 
 def headers_of(answer: Answer) -> dict[str, str]:
