@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER = 5.0  # seconds, when state.db could not be read or written
 ASK_EVERY = 1.0  # seconds between looks at whether a run of ours has ended
+# Of one app, at once. Each is a container and a process of ours, and who writes an app.json can
+# have a hundred of them begin in each minute; those above it wait, as long as they may be late.
+MOST_AT_ONCE = 20
 
 
 class Scheduling:
@@ -171,6 +174,8 @@ class Scheduling:
                 ):
                     self._skip(schedule, run, other)
                     return
+        if self._running(schedule, locks) >= MOST_AT_ONCE:
+            return  # it stays due: see _attend_open
         argv = (sys.executable, "-m", "runner.schedule.process", str(self._number), str(run.number))
         try:
             self._children[run.number] = spawn(
@@ -179,6 +184,11 @@ class Scheduling:
         except (OSError, SlugkitError) as err:
             schedule.end(run, RunState.FAILED, now=self._clock(), detail=f"not started: {err}")
             self._say(f"{task.name} failed: its process could not be started: {err}")
+
+    def _running(self, schedule: ScheduleState, locks: RunLocks) -> int:
+        """How many runs have a process, or have just been given one."""
+        numbers = [each.number for each in schedule.open_runs()]
+        return sum(each in self._children or locks.is_held(each) for each in numbers)
 
     def _skip(self, schedule: ScheduleState, run: Run, other: Run) -> None:
         name = run_name(other)

@@ -12,7 +12,7 @@ from buildpack.support.command import Command
 from runner.app_lock import app_dir
 from runner.schedule import scheduling
 from runner.schedule.locks import RunLocks
-from runner.schedule.scheduling import AGAIN_AFTER, Scheduling
+from runner.schedule.scheduling import AGAIN_AFTER, MOST_AT_ONCE, Scheduling
 from runner.schedule.task import Overlap, Task
 from runner.schedule.times import Rhythm
 from runner.state.errors import StateBusyError
@@ -196,6 +196,24 @@ def test_who_asks_for_it_runs_twice_at_once(site: Site) -> None:
         site.begin(site.children[0].run)
         site.advance(duty, HOUR)
     assert len(site.children) == 2
+
+
+def test_of_many_that_come_due_at_once_some_wait_as_long_as_they_may_be_late(site: Site) -> None:
+    for number in range(MOST_AT_ONCE + 2):
+        site.add(f"task-{number:02d}", "0 0 * * *")
+    duty = site.duty()
+    duty.look()
+    site.advance(duty, 600)
+    assert len(site.children) == MOST_AT_ONCE
+    site.end(site.children[0].run)
+    site.children[0].returncode = 0
+    site.advance(duty, 5)
+    assert [child.run for child in site.children[MOST_AT_ONCE:]] == [MOST_AT_ONCE + 1]
+    site.advance(duty, 100)
+    site.jump(duty, 0)
+    assert len(site.children) == MOST_AT_ONCE + 1
+    (missed,) = [run for run in site.runs() if run.state is RunState.MISSED]
+    assert missed.detail == "it was not started in time"
 
 
 def test_after_a_long_sleep_what_was_missed_is_told_once(site: Site) -> None:
