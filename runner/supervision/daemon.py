@@ -8,7 +8,6 @@ has ended; with anything else it is started again.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import resource
@@ -18,22 +17,21 @@ import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.app_json.manifest import Manifest, read_manifest
 from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.formation import WEB
-from runner.front import find_caddy
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
 from runner.metrics.gauges import Gauges
-from runner.metrics.rows import usage_rows
 from runner.schedule.scheduling import Scheduling
 from runner.schedule.words import SCHEDULER
 from runner.signals import StopSignals
 from runner.state.errors import StateTooNewError
-from runner.supervision.control import Client, Control
+from runner.supervision.answering import Answering
+from runner.supervision.app_front import AppFront
+from runner.supervision.control import Control
 from runner.supervision.duties import Duties, Duty
 from runner.supervision.fd_store import (
     KeptFds,
@@ -41,8 +39,8 @@ from runner.supervision.fd_store import (
     ready_for_signals,
     supervisor_argv,
 )
-from runner.supervision.front import LastingRouter
 from runner.supervision.live import Event
+from runner.supervision.network import NetworkWatch
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Records
 from runner.supervision.rollout import RolloutWatch
@@ -50,8 +48,8 @@ from runner.supervision.router_log import ROUTER, RouterLog
 from runner.supervision.start import MOST_ERRORS
 from runner.supervision.strategies import make_strategies
 from runner.supervision.supply import Material, Supply
-from runner.supervision.upkeep import Upkeep, named
-from runner.supervision.wanted import Wanted, read_wanted
+from runner.supervision.upkeep import Upkeep
+from runner.supervision.wanted import Wanted, read_wanted, state_stamp
 from slugc.privileges import data_dir
 
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
@@ -99,7 +97,6 @@ class Daemon:
             reread=self._want_anew,
         )
         self._is_stopping = False
-        self._is_broken = False
         self._stamp: object = None
         self._looked = 0.0
 
@@ -122,14 +119,30 @@ class Daemon:
         is_new = not self._engine.go_on(self._dir)
         if is_new:
             self._engine.begin(self._dir)
-        self._router: LastingRouter | None = None
+        self._front = AppFront(
+            env=self._env,
+            fds=self._fds,
+            directory=lambda: self._engine.run.sockets / "router",
+            log=self._router_log,
+            selector=self._selector,
+            say=lambda line: self._log.system(ROUTER, line),
+        )
         self._upkeep = self._make_upkeep()
         self._duties = Duties(self._make_duties())
         keys = set(self._log.recover())
         self._selector.register(self._signals, selectors.EVENT_READ, self._signals.drain)
         self._selector.register(self._fds.keeper, selectors.EVENT_READ, self._attend_keeper)
-        self._watch_network()
-        self._control = Control(self._dir, selector=self._selector, handle=self._handle)
+        self._network = NetworkWatch(
+            self._engine,
+            self._dir,
+            selector=self._selector,
+            ended=self._end_all,
+            mended=self._start_all,
+        )
+        answering = Answering(
+            self._upkeep, want_anew=self._want_anew, request_rows=self._request_rows
+        )
+        self._control = Control(self._dir, selector=self._selector, handle=answering.handle)
         self._read_wanted()
         self._upkeep.adopt()
         self._want()
@@ -201,7 +214,8 @@ class Daemon:
             self._look()
         self._log.settle()
         self._upkeep.records.settle()
-        self._mend_network()
+        if not self._upkeep.lives:
+            self._network.mend()
         if self._control.is_awaited and not self._rollout.is_open and self._upkeep.is_settled():
             self._settle()
 
@@ -223,7 +237,7 @@ class Daemon:
             # Destroyed, or somebody has deleted the whole data directory under it.
             self._wanted, self._is_known = None, True
             self._want()
-        elif _stamp(self._home) != self._stamp:
+        elif state_stamp(self._home) != self._stamp:
             self._want_anew()
 
     def _want_anew(self) -> None:
@@ -231,7 +245,7 @@ class Daemon:
         self._want()
 
     def _read_wanted(self) -> None:
-        self._looked, self._stamp = time.monotonic(), _stamp(self._home)
+        self._looked, self._stamp = time.monotonic(), state_stamp(self._home)
         self._duties.look()
         try:
             self._wanted = read_wanted(self._home, self._number)
@@ -270,71 +284,22 @@ class Daemon:
             return
         settings = self._wanted.settings
         overlap = {**self._manifest.overlap, **settings.overlap}
-        if self._router is None:
+        if self._front.router is None:
             overlap[WEB] = False  # the port that answers can be one container's only
         types = {place.process_type for place in self._wanted.places}
         self._upkeep.strategies = make_strategies(settings.strategy, types, overlap)
 
     def _set_up_front(self) -> None:
-        caddy = find_caddy(self._env)
-        if self._wanted is None or caddy is None:
+        if self._wanted is None:
             return
-        settings = self._wanted.settings
-        if self._router is None:
-            self._router = LastingRouter(
-                caddy,
-                directory=self._engine.run.sockets / "router",
-                fds=self._fds,
-                log=self._router_log,
-            )
-        self._unwatch_front()
         try:
-            for line in self._router.listen_on(settings.bind, settings.port, settings.rules):
-                self._log.system(ROUTER, line)
+            self._front.listen(self._wanted.settings)
         finally:
-            self._upkeep.front = self._router
-            self._watch_front()
+            self._upkeep.front = self._front.router
 
-    # Requests
-
-    def _handle(self, client: Client, request: Mapping[str, object]) -> None:
-        client.send({"event": "accepted"})
-        match request.get("do"):
-            case "containers":
-                client.send({"event": "containers", "containers": self._upkeep.snapshot()})
-                client.is_open = False
-                return
-            case "usage":
-                lives = tuple(self._upkeep.lives.values())
-                rows = usage_rows(self._upkeep.snapshot(), lives)
-                is_counted = self._wanted is not None and self._wanted.settings.router_log
-                requests = self._router_log.rows() if is_counted else None
-                client.send({"event": "usage", "containers": rows, "requests": requests})
-                client.is_open = False
-                return
-            case "restart" | "kill" as what:
-                words = request.get("names")
-                names = [str(each) for each in words] if isinstance(words, list) else []
-                self._replace(client, names, at_once=what == "kill")
-            case _:
-                self._want_again()
-        client.is_waiting = True
-
-    def _replace(self, client: Client, names: Sequence[str], *, at_once: bool) -> None:
-        """Those containers by others, all without names. At once and all: by what is wanted now,
-        which may be nothing."""
-        if at_once and not names:
-            self._want_again()
-        else:
-            found = self._upkeep.restart(named(names))
-            client.send({"event": "restarting", "names": found})
-        if at_once:
-            self._upkeep.reconcile()
-            self._upkeep.kill_all(named(names))
-
-    def _want_again(self) -> None:
-        self._read_wanted()
-        self._want()
+    def _request_rows(self) -> object:
+        is_counted = self._wanted is not None and self._wanted.settings.router_log
+        return self._router_log.rows() if is_counted else None
 
     def _settle(self) -> None:
         self._control.finish_waiting(
@@ -358,67 +323,24 @@ class Daemon:
         self._log.close()
         self._fds.become_keeper(supervisor_argv(self._number), self._env)
 
-    def _watch_network(self) -> None:
-        for descriptor in self._engine.watched:
-            self._selector.register(descriptor, selectors.EVENT_READ, self._attend_network)
-
-    def _attend_network(self) -> None:
-        for descriptor in self._engine.watched:
-            self._selector.unregister(descriptor)
-        self._is_broken = True
+    def _end_all(self) -> None:
         self._log.system("supervisor", "The app's network has ended; its containers start again")
         self._upkeep.want(None)
         for live in self._upkeep.lives.values():
             live.container.kill()
 
-    def _mend_network(self) -> None:
-        if not self._is_broken or self._upkeep.lives:
-            return
-        self._is_broken = False
-        self._engine.end(self._dir)
-        self._engine.begin(self._dir)
+    def _start_all(self) -> None:
         self._upkeep.keep_records(Records(self._engine.records_dir))
-        self._watch_network()
         self._want()
-
-    def _watch_front(self) -> None:
-        for descriptor in self._router.streams() if self._router is not None else ():
-            self._selector.register(descriptor, selectors.EVENT_READ, self._attend_front)
-
-    def _unwatch_front(self) -> None:
-        for descriptor in self._router.streams() if self._router is not None else ():
-            if descriptor in self._selector.get_map():
-                self._selector.unregister(descriptor)
-
-    def _attend_front(self) -> None:
-        assert self._router is not None
-        self._unwatch_front()
-        try:
-            for line in self._router.attend():
-                self._log.system(ROUTER, line)
-        finally:
-            self._watch_front()
 
     def _end(self) -> None:
         """Everything has ended: leave nothing behind."""
         self._control.finish_waiting({"event": "settled", "ok": True, "containers": []})
         self._control.close()
-        if self._router is not None:
-            self._unwatch_front()
-            self._router.end()
+        self._front.end()
         self._engine.end(self._dir)
         self._duties.close()
         self._log.close()
-
-
-def _stamp(home: Path) -> object:
-    """Changes whenever state.db does."""
-    found = []
-    for name in ("state.db", "state.db-wal"):
-        with contextlib.suppress(FileNotFoundError):
-            status = (home / name).stat()
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
 
 
 def _allow_open_files() -> None:

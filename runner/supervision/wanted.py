@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,6 +82,16 @@ class Wanted:
     settings: Settings
     rollout: Rollout | None = None
     """under way: ``release`` is what it brings up"""
+
+
+def state_stamp(data_dir: Path) -> object:
+    """Changes whenever state.db does."""
+    found = []
+    for name in ("state.db", "state.db-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            status = (data_dir / name).stat()
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return found
 
 
 def read_wanted(data_dir: Path, number: int) -> Wanted | None:

@@ -134,7 +134,7 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     manifest = json.dumps({"healthchecks": {"web": [{"path": 3, "paht": "/"}]}})
     said = site.run("deploy", app.slug("four", files={"app.json": manifest}))
     assert said.code == 65
-    assert "healthchecks.web[0].path is not a text." in said.err
+    assert "healthchecks.web[0].path: is not a text." in said.err
     assert app.statuses() == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
 
 

@@ -1,0 +1,62 @@
+"""What a supervisor does when it is asked: tell what there is, replace containers, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from runner.metrics.rows import usage_rows
+from runner.supervision.control import Client
+from runner.supervision.upkeep import Upkeep, named
+
+
+class Answering:
+    """Takes the requests that come over the control socket (``control``).
+
+    ``want_anew`` reads what is wanted and goes by it; ``request_rows`` is what was counted of
+    requests to the app, None where nothing is.
+    """
+
+    def __init__(
+        self,
+        upkeep: Upkeep,
+        *,
+        want_anew: Callable[[], None],
+        request_rows: Callable[[], object],
+    ) -> None:
+        self._upkeep, self._want_anew, self._request_rows = upkeep, want_anew, request_rows
+
+    def handle(self, client: Client, request: Mapping[str, object]) -> None:
+        """Answer, or leave the client waiting until all is as wanted."""
+        client.send({"event": "accepted"})
+        match request.get("do"):
+            case "containers":
+                client.send({"event": "containers", "containers": self._upkeep.snapshot()})
+                client.is_open = False
+                return
+            case "usage":
+                client.send(self._usage())
+                client.is_open = False
+                return
+            case "restart" | "kill" as what:
+                words = request.get("names")
+                names = [str(each) for each in words] if isinstance(words, list) else []
+                self._replace(client, names, at_once=what == "kill")
+            case _:
+                self._want_anew()
+        client.is_waiting = True
+
+    def _usage(self) -> Mapping[str, object]:
+        rows = usage_rows(self._upkeep.snapshot(), tuple(self._upkeep.lives.values()))
+        return {"event": "usage", "containers": rows, "requests": self._request_rows()}
+
+    def _replace(self, client: Client, names: Sequence[str], *, at_once: bool) -> None:
+        """Those containers by others, all without names. At once and all: by what is wanted now,
+        which may be nothing."""
+        if at_once and not names:
+            self._want_anew()
+        else:
+            found = self._upkeep.restart(named(names))
+            client.send({"event": "restarting", "names": found})
+        if at_once:
+            self._upkeep.reconcile()
+            self._upkeep.kill_all(named(names))

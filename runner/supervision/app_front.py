@@ -1,0 +1,70 @@
+"""The supervisor's side of door and switch: made when they are first needed, watched, ended."""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from runner.front import find_caddy
+from runner.supervision.fd_store import KeptFds
+from runner.supervision.front import LastingRouter
+from runner.supervision.router_log import RouterLog
+from runner.supervision.wanted import Settings
+
+
+class AppFront:
+    """What stands before an app's web containers; nothing where there is no Caddy."""
+
+    def __init__(  # what a router takes, and who watches it
+        self,
+        *,
+        env: Mapping[str, str],
+        fds: KeptFds,
+        directory: Callable[[], Path],
+        log: RouterLog,
+        selector: selectors.BaseSelector,
+        say: Callable[[str], None],
+    ) -> None:
+        self._env, self._fds, self._directory, self._log = env, fds, directory, log
+        self._selector, self._say = selector, say
+        self.router: LastingRouter | None = None
+
+    def listen(self, settings: Settings) -> None:
+        """Have it listen where ``settings`` say, and go by their rules."""
+        caddy = find_caddy(self._env)
+        if caddy is None:
+            return
+        if self.router is None:
+            self.router = LastingRouter(
+                caddy, directory=self._directory(), fds=self._fds, log=self._log
+            )
+        self._unwatch()
+        try:
+            for line in self.router.listen_on(settings.bind, settings.port, settings.rules):
+                self._say(line)
+        finally:
+            self._watch()
+
+    def end(self) -> None:
+        if self.router is not None:
+            self._unwatch()
+            self.router.end()
+
+    def _watch(self) -> None:
+        for descriptor in self.router.streams() if self.router is not None else ():
+            self._selector.register(descriptor, selectors.EVENT_READ, self._attend)
+
+    def _unwatch(self) -> None:
+        for descriptor in self.router.streams() if self.router is not None else ():
+            if descriptor in self._selector.get_map():
+                self._selector.unregister(descriptor)
+
+    def _attend(self) -> None:
+        assert self.router is not None
+        self._unwatch()
+        try:
+            for line in self.router.attend():
+                self._say(line)
+        finally:
+            self._watch()
