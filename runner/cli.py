@@ -12,20 +12,11 @@ import click
 from buildpack.support.errors import UsageError
 from buildpack.version import __version__
 from runner import commands
+from runner.heroku_words import spelled_out
 from runner.requests import COMMANDS
 from runner.signals import InterruptedEarlyError
 
 HELP_WIDTH = 80  # fixed, so that the stored help text (runner/help.txt) is what click would print
-
-# Heroku's spellings, for fingers that know them.
-ALIASES = {
-    "ps:scale": "scale",
-    "ps:restart": "restart",
-    "ps:stop": "stop",
-    "releases:rollback": "rollback",
-    "run:detached": "run --detach",
-    "run:inside": "exec",
-}
 
 
 class _SlugRun(click.Group):
@@ -34,7 +25,7 @@ class _SlugRun(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version"}
         if args:
-            args = [*_spelled_out(args[0]), *args[1:]]
+            args = [*spelled_out(args[0]), *args[1:]]
         if args and args[0] not in COMMANDS and args[0] not in own:
             ctx.meta["bare"] = True
             args = ["start", *args]
@@ -49,14 +40,6 @@ class _SlugRun(click.Group):
         found = import_module(f"{commands.__name__}.{cmd_name}").command
         assert isinstance(found, click.Command)
         return found
-
-
-def _spelled_out(word: str) -> Sequence[str]:
-    """``config:set`` is ``config set``."""
-    if word in ALIASES:
-        return ALIASES[word].split()
-    first, colon, second = word.partition(":")
-    return (first, second) if colon and first in COMMANDS else (word,)
 
 
 @click.group(

@@ -50,8 +50,11 @@ def _run(words: list[str]) -> int:
         code = run_plainly(words)
         return _run_click(words) if code is None else code
     except SlugkitError as err:
-        _show(err)
-        return int(err.exit_code)
+        from runner.heroku_words import explain
+
+        shown = explain(words, err)
+        _show(shown)
+        return int(shown.exit_code)
     except KeyboardInterrupt as err:
         return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except Exception as err:

@@ -84,3 +84,13 @@ def is_reachable(listener: Address, port: int) -> bool:
     import ipaddress
 
     return listener.port == port and not ipaddress.ip_address(listener.host).is_loopback
+
+
+def describe_listeners(found: tuple[Address, ...], port: int | None) -> str:
+    """What a container listens on instead of its PORT, and what would help."""
+    words = []
+    for each in found:
+        # The port is right, so it is the address that nobody outside reaches.
+        hint = " (only the container itself gets there: listen on 0.0.0.0)"
+        words.append(f"{each}{hint if each.port == port else ''}")
+    return ", ".join(words) or "nothing"

@@ -186,7 +186,9 @@ class Supervisor:
     def _fail_boot(self, slot: Slot) -> None:
         assert slot.probe is not None
         assert slot.container is not None
-        found = ", ".join(str(each) for each in slot.probe.found_instead()) or "nothing"
+        from runner.readiness import describe_listeners
+
+        found = describe_listeners(slot.probe.found_instead(), slot.spec.port)
         self.log.system(
             slot.name,
             "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within"

@@ -11,6 +11,7 @@ from runner.app_option import app_option, opened_app
 from runner.logbook.drains import Drains
 from runner.logbook.place import drains_dir, log_dir
 from runner.logbook.reader import Filter, LogReader
+from runner.supervision.asking import say
 
 
 @click.group("drains", invoke_without_command=True)
@@ -39,6 +40,8 @@ def _list(app_name: str | None, *, as_json: bool) -> None:
     rows = [{"url": without_password(each.url), "token": each.token} for each in found]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        say(f"The log of {opened.app.name} goes nowhere else: slug-run drains add URL")
     for row in () if as_json else rows:
         click.echo(f"{row['url']} ({row['token']})")
 

@@ -28,7 +28,7 @@ from runner.deploys.tables import shown_size
 from runner.deploys.told import tell_result
 from runner.logs import clean
 from runner.state.rollouts import Rollout, RolloutState
-from runner.state.values import App
+from runner.state.values import App, ReleaseRecord
 
 
 @click.group("releases", invoke_without_command=True)
@@ -50,7 +50,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     \b
       slug-run releases
       slug-run releases info v7
-      slug-run releases output v7      what its release command printed
+      slug-run releases output         what the newest one's command printed
       slug-run releases retry          the newest, whose release command failed
       slug-run releases prune          free slugs that no release needs
     """  # fmt: skip
@@ -70,15 +70,18 @@ def command(context: click.Context, /, **options: Any) -> None:
 
 
 @command.command()
-@click.argument("release", metavar="vN")
+@click.argument("release", metavar="[vN]", required=False)
 @app_option
 @json_option
 @click.pass_context
-def info(context: click.Context, /, release: str, **options: Any) -> None:
-    """Show all that is known of a release. Of config vars the names only."""
+def info(context: click.Context, /, release: str | None, **options: Any) -> None:
+    """Show all that is known of a release, the newest if none is named.
+
+    Of config vars the names only.
+    """
     with desk_of_command(_merged(context, options)) as desk:
         app = _looked_at(desk, _app_name(context, options))
-        record = desk.state.release(app, parse_version(release))
+        record = _release(desk, app, release)
         (view,) = listing.views(
             app, [record], desk.state.current(app), desk.slugs, _rollouts(desk, app)
         )
@@ -93,14 +96,17 @@ def info(context: click.Context, /, release: str, **options: Any) -> None:
 
 
 @command.command()
-@click.argument("release", metavar="vN")
+@click.argument("release", metavar="[vN]", required=False)
 @app_option
 @click.pass_context
-def output(context: click.Context, /, release: str, **options: Any) -> None:
-    """Show what a release's command has printed, byte for byte into a pipe."""
+def output(context: click.Context, /, release: str | None, **options: Any) -> None:
+    """Show what the command of a release, else of the newest, has printed.
+
+    Into a pipe it goes byte for byte.
+    """
     with desk_of_command({**options, "as_json": False}) as desk:
         app = _looked_at(desk, _app_name(context, options))
-        record = desk.state.release(app, parse_version(release))
+        record = _release(desk, app, release)
         path = output_file(app_dir(desk.data_dir, app), record.version)
         if not path.is_file():
             raise NoReleaseOutputError(app.name, record.label)
@@ -161,6 +167,12 @@ def _looked_at(desk: Desk, name: str | None) -> App:
     app = chosen_app(desk, name)
     settle_if_nobody_works(desk, app)
     return app
+
+
+def _release(desk: Desk, app: App, word: str | None) -> ReleaseRecord:
+    """The one that is named, else the newest."""
+    newest = None if word else next(iter(desk.state.releases(app, limit=1)), None)
+    return newest or desk.state.release(app, parse_version(word or "v1"))
 
 
 def _app_name(context: click.Context, options: dict[str, Any]) -> str | None:

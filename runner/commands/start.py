@@ -15,6 +15,8 @@ from runner.requests import COMMANDS, DEFAULTS, start_request
 from runner.rollout_options import given_words, rollout_options
 from runner.session import run_formation
 
+_DEFAULT = click.core.ParameterSource.DEFAULT
+
 
 @click.command("start")
 @click.argument("types", nargs=-1, metavar="[TYPE[=N]]...")
@@ -77,7 +79,8 @@ def command(context: click.Context, /, **options: Any) -> None:
     if options["detach"]:
         from runner.supervision.detached import start_detached
 
-        click.echo(start_detached(options, os.environ))
+        typed = [x for x in options if context.get_parameter_source(x) is not _DEFAULT]
+        click.echo(start_detached(options, os.environ, typed=typed))
         return
     if options["metrics"] is not None:
         raise UsageError(

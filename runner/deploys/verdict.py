@@ -12,7 +12,7 @@ from runner.state.rollouts import STOPPED, Failure, RolloutState
 from runner.state.state import State
 from runner.state.values import App
 from runner.supervision import poke as poking
-from runner.supervision.asking import NotUpError
+from runner.supervision.asking import NotUpError, telling_of_going_on
 from runner.supervision.client import Event
 
 AGAIN_AFTER = 0.05  # seconds, where one supervisor has followed another
@@ -32,7 +32,7 @@ class RolloutFailedError(SlugkitError):
         super().__init__(
             f"{app} {release} did not come up: {said}",
             details="\n".join([kept, *_answered(failure), *_said(failure)]),
-            resolution="Mend what is wrong, and deploy again. All it said:\n\n"
+            resolution="Mend what is wrong, and try again. All it said:\n\n"
             f"    slug-run logs --app {app}{name}",
         )
 
@@ -50,7 +50,8 @@ def await_verdict(  # whose, and who is told
     NotUpError for a release that was up before and is not now."""
     rollouts = RolloutState(state, app)
     while True:
-        settled = poking.poke(data_dir, app, on_event=on_event, env=env)
+        with telling_of_going_on(app.name):
+            settled = poking.poke(data_dir, app, on_event=on_event, env=env)
         rollout = rollouts.of(version)
         if rollout is None or not rollout.is_open:
             break

@@ -32,7 +32,7 @@ class DrainUrlError(UsageError):
             f"'{printable(without_passwords(url))}' is not where a log can be sent",
             details=found,
             resolution="One of:\n\n    syslog+tls://HOST:PORT\n    syslog://HOST:PORT"
-            "          unencrypted\n    https://[USER:PASSWORD@]HOST/PATH",
+            "          unencrypted\n    https://HOST/PATH           or USER:PASSWORD@HOST",
         )
 
 

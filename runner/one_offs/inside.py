@@ -28,7 +28,7 @@ from runner.signals import StopSignals
 from runner.sizes import find_size
 from runner.slot import ContainerState
 from runner.supervision.asking import NoSuchContainerError, NotRunningError
-from runner.supervision.client import supervisor_dir
+from runner.supervision.client import is_supervised, supervisor_dir
 from runner.supervision.records import Record, Records
 from runner.terminal import terminal_env
 from slugc.procfile import ProcessType
@@ -90,7 +90,9 @@ def run_inside(opened: OpenedApp, request: ExecRequest) -> int:
 def find_target(opened: OpenedApp, name: str) -> Target:
     """The container called ``name``. Raises NotRunningError and NoSuchContainerError."""
     directory = app_dir(opened.data_dir, opened.app)
-    found = {**_detached(directory), **_supervised(opened.data_dir, supervisor_dir(directory))}
+    found = dict(_detached(directory))
+    if is_supervised(supervisor_dir(directory)):  # else nobody's containers live
+        found |= _supervised(opened.data_dir, supervisor_dir(directory))
     if name in found:
         return found[name]
     if not found:

@@ -3,9 +3,10 @@ wanted, then pokes the supervisor and tells what happens until all is as it shou
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
@@ -36,6 +37,7 @@ from slugc.procfile import ProcessType
 
 API = "api"
 USAGE_WAIT = 5.0  # seconds for what is good to know, and not needed
+LAST_LINES = 10  # of a container that did not come up
 LAST_WAIT = 10.0  # seconds for keeper and supervisor to be gone
 
 Formation = Mapping[ProcessType, WantedCount]
@@ -47,10 +49,12 @@ class NotUpError(SlugkitError):
     exit_code = ExitCode.FAILED
     id = "not-up"
 
-    def __init__(self, app: str, names: Sequence[str]) -> None:
-        self.app, self.names = app, tuple(names)
+    def __init__(self, app: str, names: Sequence[str], *, last: Sequence[str] = ()) -> None:
+        self.app, self.names, self.last = app, tuple(names), tuple(last)
+        lines = [f"    {printable(line, limit=200)}" for line in self.last]
         super().__init__(
             f"{app} is not as wanted: {', '.join(self.names) or 'nothing'} did not come up",
+            details="\n".join([f"The last {self.names[0]} said:", *lines]) if lines else "",
             resolution="They are tried again, with pauses that grow to a minute. See why:\n\n"
             f"    slug-run logs --app {app}",
         )
@@ -183,14 +187,38 @@ def known_settings(opened: OpenedApp) -> Settings:
 
 def poke_and_tell(opened: OpenedApp, request: Event | None = None) -> Settled | None:
     """Poke the supervisor, and tell on standard error what its containers do."""
-    return poke(opened.data_dir, opened.app, on_event=tell_event, request=request)
+    with telling_of_going_on(opened.app.name):
+        return poke(opened.data_dir, opened.app, on_event=tell_event, request=request)
+
+
+@contextlib.contextmanager
+def telling_of_going_on(app: str) -> Iterator[None]:
+    """Say to who presses Ctrl-C what is left undone by that: nothing, but the waiting."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"It goes on by itself: slug-run ps --app {app}")
+        raise
 
 
 def require_up(opened: OpenedApp, settled: Settled | None) -> None:
     """Raise NotUpError unless all that is wanted is up."""
     if settled is not None and not settled.ok:
         names = [str(each["name"]) for each in settled.containers if each["state"] != "up"]
-        raise NotUpError(opened.app.name, names)
+        raise NotUpError(opened.app.name, names, last=_last_lines(opened, names[:1]))
+
+
+def _last_lines(opened: OpenedApp, names: Sequence[str]) -> Sequence[str]:
+    """What the first of them wrote before it ended."""
+    from runner.logbook.reader import Filter, LogReader  # few commands fail
+
+    found: list[str] = []
+    for name in names:
+        wanted = Filter(name=name, source="app").wants
+        with contextlib.closing(LogReader(log_dir(opened.data_dir, opened.app), wanted)) as reader:
+            reader.start_at_last(LAST_LINES)
+            found += [line.text for line in reader.lines()]
+    return found[-LAST_LINES:]
 
 
 def read_containers(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
@@ -225,14 +253,16 @@ def restart(
     end. Raises NotRunningError and NoSuchContainerError.
     """
     containers = read_containers(opened)
-    if containers is None and opened.state.supervision(opened.app) is None:
+    if containers is None and (words or opened.state.supervision(opened.app) is None):
         raise NotRunningError(opened.app.name)
     names = [str(each["name"]) for each in ordered(containers or ())]
     require_named(opened.app.name, words, names)
     say(doing)
     say_in_log(opened, f"Restart of {', '.join(words) or 'all'} by {opened.who}")
     do = "kill" if at_once else "restart"
-    settled = poke_and_tell(opened, {"do": do, "names": list(words)})
+    # Where keeper and supervisor were killed all containers are started anyway, once.
+    request = None if containers is None else {"do": do, "names": list(words)}
+    settled = poke_and_tell(opened, request)
     return settled or Settled(ok=True, containers=())
 
 

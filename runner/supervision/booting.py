@@ -11,6 +11,7 @@ from runner.engines.base import Streams
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.formation import WEB
 from runner.health import Check, parse_health
+from runner.readiness import describe_listeners
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
 from runner.supervision.keeping import Keeping
@@ -144,7 +145,7 @@ class Booting(Keeping):
         assert live.probe is not None
         probe, limit = live.probe, f"within {self.settings.boot_timeout:g} seconds"
         if not probe.listens:
-            found = ", ".join(str(each) for each in probe.found_instead()) or "nothing"
+            found = describe_listeners(probe.found_instead(), live.record.port)
             text = f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT {limit}"
             self.log.system(live.name, f"{text} of launch")
             self.log.system(live.name, f"PORT is {live.record.port}; listening here: {found}")

@@ -73,8 +73,13 @@ class EngineNotYetError(SlugkitError):
         )
 
 
-def start_detached(options: Mapping[str, Any], env: Mapping[str, str]) -> str:
-    """Start the app's formation, or bring it to what ``options`` say; what to print in the end."""
+def start_detached(
+    options: Mapping[str, Any], env: Mapping[str, str], *, typed: Sequence[str] = ()
+) -> str:
+    """Start the app's formation, or bring it to what ``options`` say; what to print in the end.
+
+    ``typed`` names the options that were given, a default's value among them: such a one is meant.
+    """
     found = [_ATTACHED_ONLY[name] for name in _ATTACHED_ONLY if options[name] != DEFAULTS[name]]
     if found:
         raise AttachedOnlyError(found)
@@ -87,7 +92,7 @@ def start_detached(options: Mapping[str, Any], env: Mapping[str, str]) -> str:
     if (options["router_log"] or options["request_timeout"]) and find_caddy(env) is None:
         raise RouterNeededError
     with opened_app(options["app"], env) as opened:
-        settings = _settings(opened, options, env)
+        settings = _settings(opened, options, env, typed)
         containers = read_containers(opened)
         if containers is None and find_caddy(env) is not None:
             ensure_port_free(settings.port, host=settings.bind)
@@ -101,14 +106,16 @@ def start_detached(options: Mapping[str, Any], env: Mapping[str, str]) -> str:
         return f"Now running {describe(after)}{_where(settled, settings, env)}"
 
 
-def _settings(opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
+def _settings(
+    opened: OpenedApp, options: Mapping[str, Any], env: Mapping[str, str], typed: Sequence[str]
+) -> Settings:
     """As it was told last, with what is given now."""
     known = known_settings(opened)
     request = start_request({**options, "slug_file": None}, env, Path("/"))
     given = {
         name: getattr(request, name)
         for name in ("port", "bind", "boot_timeout", "stop_timeout", "request_timeout")
-        if options[name] != DEFAULTS[name]
+        if name in typed or options[name] != DEFAULTS[name]
     }
     if options["disk"] is not None:
         given["disk"] = parse_size(options["disk"], option="--disk")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.cgroups import find_hierarchies
+from runner.state.state import opened_state
 from tests.integration.supervision_support import Site, deployed, until
 from tests.integration.support import free_port
 
@@ -156,6 +157,7 @@ def test_a_web_process_that_does_not_listen_is_given_up(site: Site, open_dir: Pa
         said = quiet.run("start", "-d", "--port", str(quiet.port), "--boot-timeout", "0.3")
         assert said.code == 1
         assert "web.1 did not come up" in said.err
+        assert "The last web.1 said" not in said.err  # nothing
         assert "Error R10 (Boot timeout) -> Web process failed to bind" in quiet.log()
     finally:
         quiet.must("stop")
@@ -172,6 +174,28 @@ def test_sigterm_to_the_keeper_ends_everything_gently_and_it_comes_back(site: Si
     assert site.left_behind(runs) == []
     site.must("scale", "web=1")  # any command that pokes starts what should be there
     assert set(site.pids()) == {"web.1", "leaving.1"}
+
+
+def test_after_both_were_killed_nothing_runs_and_a_restart_starts_each_container_once(
+    site: Site,
+) -> None:
+    site.start("idle=1", "--boot-timeout", "7")
+    processes = site.processes()
+    os.kill(processes["keeper"], signal.SIGKILL)
+    os.kill(processes["supervisor"], signal.SIGKILL)
+    until(lambda: not site.processes())
+    for words in (("restart", "web.1"), ("stop", "web.1"), ("exec", "web.1", "true")):
+        said = site.run(*words)
+        assert (said.code, "polls is not running" in said.err) == (1, True), (words, said)
+    before = app_lines(site, "web.1")
+    site.must("restart")
+    began = "slug-run: Starting process with command `exec /usr/bin/python3 server.py`"
+    assert app_lines(site, "web.1")[len(before) :].count(began) == 1
+    site.start("--boot-timeout", "60")  # the default, and meant
+    with opened_state(site.home) as state:
+        kept = state.supervision(site.app)
+    assert kept is not None
+    assert kept["boot_timeout"] == 60
 
 
 def test_a_container_has_no_descriptor_of_ours_and_its_group_limits_it(site: Site) -> None:

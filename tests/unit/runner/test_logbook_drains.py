@@ -99,7 +99,7 @@ def test_the_words_of_a_url_error_hide_a_password() -> None:
         "'http://***@host' is not where a log can be sent\n\n"
         "Without TLS everybody on the way could read it: use https.\n\n"
         "One of:\n\n    syslog+tls://HOST:PORT\n    syslog://HOST:PORT          unencrypted\n"
-        "    https://[USER:PASSWORD@]HOST/PATH"
+        "    https://HOST/PATH           or USER:PASSWORD@HOST"
     )
 
 

@@ -243,7 +243,8 @@ def test_a_boot_that_takes_too_long_says_what_listens_instead(watched: Watched) 
     assert watched.lines[1:3] == [
         "slug-run[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT"
         " within 0.1 seconds of launch",
-        "slug-run[web.1]: PORT is 5000; listening here: 127.0.0.1:5000, 0.0.0.0:8000",
+        "slug-run[web.1]: PORT is 5000; listening here: 127.0.0.1:5000 (only the container itself"
+        " gets there: listen on 0.0.0.0), 0.0.0.0:8000",
     ]
 
 

@@ -121,6 +121,25 @@ def test_a_secret_on_the_command_line_is_set_with_a_word_of_warning(polls: SlugR
     assert err == "Set SECRET_KEY config vars on polls: v2\n"
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://u:p@localhost/db", "redis://127.0.0.1:6379", "http://[::1]", "a://LOCALHOST/"],
+)
+def test_a_service_on_localhost_gets_a_warning(polls: SlugRun, url: str) -> None:
+    _, _, err = polls("config", "set", "DB=-", stdin=url.encode())
+    assert err == (
+        "DB names localhost. In a container that is the container itself, not this machine.\n"
+        "Set DB config vars on polls: v1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["http://localhost.example.com/", "localhost", "x http://localhost"]
+)
+def test_other_values_do_not(polls: SlugRun, text: str) -> None:
+    assert "localhost." not in polls("config", "set", f"A={text}")[2]
+
+
 def test_what_changes_how_programs_start_gets_a_warning_once(polls: SlugRun) -> None:
     _, _, err = polls("config", "set", "LD_PRELOAD=x")
     assert err.startswith("The config var LD_PRELOAD changes how programs start")

@@ -172,6 +172,13 @@ def test_info_shows_all_but_the_values_of_config_vars(counter: Counter, call: Ca
     assert found["config_vars"] == ["A", "TOKEN"]
     assert "s3cret" not in out + json.dumps(found)
     assert "none yet" in call("releases", "info", "v1")[1]
+    assert call("releases", "info") == call("releases", "info", "v2")
+
+
+def test_an_app_without_releases_has_none_to_show(counter: Counter, call: Call) -> None:
+    code, _, err = call("releases", "info")
+    assert code == 64
+    assert "polls has no release v1" in err
 
 
 def test_the_output_of_a_release_command_is_given_byte_for_byte(
@@ -181,6 +188,7 @@ def test_the_output_of_a_release_command_is_given_byte_for_byte(
     counter.release_command(1, Behaviour(exits=0, output="a\r\x1b[31mb é\n".encode()))
     call("deploy", "one.slug", "-q")
     assert call("releases", "output", "v1")[1] == "a\r\x1b[31mb é\n"
+    assert call("releases", "output") == call("releases", "output", "v1")
     counter.slug("two")
     call("deploy", "two.slug")
     code, _, err = call("releases", "output", "v2", "--app", "polls")

@@ -141,7 +141,8 @@ def test_a_web_process_that_does_not_listen_gets_r10(stage: Stage) -> None:
     assert stage.log.lines[1:5] == [
         "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within"
         " 5 seconds of launch",
-        "web.1: PORT is 5000; listening here: 127.0.0.1:5000",
+        "web.1: PORT is 5000; listening here: 127.0.0.1:5000 (only the container itself"
+        " gets there: listen on 0.0.0.0)",
         "web.1: Process exited with status 137",
         "web.1: State changed from starting to crashed",
     ]

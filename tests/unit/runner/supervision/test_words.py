@@ -13,6 +13,7 @@ from runner.supervision.asking import (
     NotUpError,
     describe,
     tell_event,
+    telling_of_going_on,
 )
 from runner.supervision.client import NoAnswerYetError, SupervisorSilentError
 from runner.supervision.detached import AttachedOnlyError, EngineNotYetError, start_detached
@@ -36,6 +37,14 @@ Instead:
             NotUpError("polls", ["web.1", "web.2"]),
             ExitCode.FAILED,
             "polls is not as wanted: web.1, web.2 did not come up\n\n"
+            "They are tried again, with pauses that grow to a minute. See why:\n\n"
+            "    slug-run logs --app polls",
+        ),
+        (
+            NotUpError("polls", ["web.1"], last=["a\x1b[2J", "no module named settings"]),
+            ExitCode.FAILED,
+            "polls is not as wanted: web.1 did not come up\n\n"
+            "The last web.1 said:\n    a\\x1b[2J\n    no module named settings\n\n"
             "They are tried again, with pauses that grow to a minute. See why:\n\n"
             "    slug-run logs --app polls",
         ),
@@ -113,3 +122,11 @@ def test_a_formation_in_words() -> None:
     ]
     found = describe({each.process_type: each for each in counts})
     assert found == "web at 3:standard-2x, worker at 1:standard-1x"
+
+
+def test_who_presses_ctrl_c_while_waiting_is_told_that_it_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(KeyboardInterrupt), telling_of_going_on("polls"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "It goes on by itself: slug-run ps --app polls\n"

@@ -1,0 +1,63 @@
+"""Words that Heroku's command line has, and what they are here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from buildpack.support.errors import ExitCode
+from runner.cli import cli
+from runner.heroku_words import ALIASES, UnknownCommandError, spelled_out
+from runner.main import main
+from runner.plain_start import plain_options
+
+
+@pytest.mark.parametrize("word", ALIASES)
+def test_every_alias_is_left_to_click_and_names_a_command_there_is(word: str) -> None:
+    assert plain_options([word]) is None
+    first, *rest = spelled_out(word)
+    command = cli.get_command(click.Context(cli), first)
+    assert command is not None
+    if rest and not rest[0].startswith("-"):
+        assert isinstance(command, click.Group)
+        assert rest[0] in command.commands
+
+
+def test_a_colon_stands_between_a_command_and_its_subcommand() -> None:
+    assert spelled_out("config:set") == ("config", "set")
+    assert spelled_out("apps:create") == ("apps", "create")
+    assert spelled_out("web") == ("web",)
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        (
+            "dyno:scal",
+            "slug-run has no command called 'dyno:scal'\n\nDid you mean:\n\n    slug-run scale",
+        ),
+        (
+            "addons:create",
+            "slug-run has no command called 'addons:create'\n\nSee:\n\n    slug-run --help",
+        ),
+    ],
+)
+def test_a_word_with_a_colon_is_never_taken_for_a_process_type(word: str, words: str) -> None:
+    with pytest.raises(UnknownCommandError) as caught:
+        spelled_out(word)
+    assert caught.value.text() == words
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_who_creates_an_app_as_at_heroku_is_told_how_also_where_no_slug_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["create", "polls"]) == 64
+    err = capsys.readouterr().err
+    assert "slug-run has no command called 'create'" in err
+    assert "slug-run apps create NAME" in err
+    assert main(["worker"]) == 66
+    assert "There is no slug here" in capsys.readouterr().err
