@@ -139,8 +139,8 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     for change in facts.changes_since(read_last_facts(dirs.cache_dir)):
         out.info(f"Since the last build: {change}.")
     with data.timed("dependencies_install_duration"):
-        has_runtime = restore_runtime(request)
         ready = head_start.finish(runtime, out.info)
+        has_runtime = ready is not None and restore_runtime(request)
         venv_home, is_cached = install_dependencies(request, facts, tools, out, ready=ready)
     head_start.discard()
     data.set("cache_status", "reused" if is_cached else "empty")
