@@ -95,7 +95,7 @@ def _pinned(
         from slugc.sources.git.program import FetchError
 
         raise FetchError(shown_url(url), f"{host_of(url)}: {err.strerror or err}") from err
-    host = host_of(url)
+    host = urlsplit(url).hostname or ""  # as curl will look for it: with a dot at its end
     if host in found:
         return ()
     version = capture(Command(argv=("git", "version"), cwd=Path("/"), env=env, timeout=10)).strip()

@@ -101,6 +101,14 @@ def _unfit(url: str, scheme: str) -> str:
         return f"{scheme} takes no password from a URL; it would stand on a command line."
     if scheme == LOCAL and parts.netloc not in {"", "localhost"}:
         return f"It names the machine '{printable(parts.netloc)}'; file:// means this one."
+    return _ambiguous(parts.netloc.rpartition("@")[2] if scheme in WEB else parts.netloc)
+
+
+def _ambiguous(server: str) -> str:
+    """git reads ssh://there%2f@here as 'there'; and curl makes one name of several spellings, of
+    which it would not know the one whose address was judged."""
+    if "%" in server or not server.isascii():
+        return "Its server must be named in plain letters: no %, and xn--... for others."
     return ""
 
 

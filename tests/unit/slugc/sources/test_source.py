@@ -135,6 +135,10 @@ def test_is_git_url(text: str, git: bool) -> None:
         "ssh://-oProxyCommand=id/app",
         "gopher://host/app",
         "https://host/app#" + "x" * 300,
+        "ssh://there%2f@here/app",  # to git, 'there' is the host
+        "git://127.0.0.1%2f@here/app",
+        "https://127.0.0.%31/app",
+        "https://evil\u3002example/app",  # to curl, a dot
     ],
 )
 def test_what_would_make_git_run_something_is_refused(text: str) -> None:

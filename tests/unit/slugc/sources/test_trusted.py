@@ -79,10 +79,13 @@ def test_a_name_that_leads_here_is_not_fetched_from(
 
 
 @pytest.mark.usefixtures("names", "everywhere")
-def test_git_connects_to_the_address_that_was_judged(served: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["lib.example", "lib.example.", "LIB.example"])
+def test_git_connects_to_the_address_that_was_judged(
+    served: Path, tmp_path: Path, host: str
+) -> None:
     """It asks no name server itself: of its own it would not find this one."""
     with serving(served) as web:
-        assert fetch(f"http://lib.example:{port(web)}/lib", tmp_path / "out") == {"lib"}
+        assert fetch(f"http://{host}:{port(web)}/lib", tmp_path / "out") == {"lib"}
 
 
 @pytest.mark.usefixtures("names", "everywhere")
