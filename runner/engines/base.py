@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
 from buildpack.support.values import value
 from runner.formation import ContainerSpec
 from runner.release import Release
+
+if TYPE_CHECKING:
+    from runner.holder import Holder
 
 
 @value
@@ -137,6 +140,8 @@ class EngineRequest:
     env: Mapping[str, str]
     """The environment slug-run itself was started with (PATH, HOME, XDG_RUNTIME_DIR ...)."""
     notify: Callable[[str], None]
+    holder: Holder | None = None
+    """What has been started for the embedded engine already; the engine ends it."""
 
 
 EngineFactory = Callable[[EngineRequest], ContainerEngine]

@@ -24,6 +24,7 @@ from runner.engines.embedded.launcher import (
 )
 from runner.engines.rundir import RunDir
 from runner.formation import ContainerSpec
+from runner.holder import NetworkError
 from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Starts:
                     descriptors=descriptors,
                     meanwhile=self._while_it_starts,
                 )
-            except network.NetworkError:
+            except NetworkError:
                 _explain(self._ground.env)
                 raise
             except ContainerStartError as err:
