@@ -30,8 +30,8 @@ _METADATA = frozenset(
     }
 )
 """Where clouds tell a machine its own secrets, beside the link-local addresses."""
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
-"""NAT64: an IPv4 address is in the last four bytes."""
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48")))
+"""NAT64 (RFC 6052, RFC 8215): an IPv4 address is in the last four bytes."""
 
 
 class AddressRefusedError(SlugkitError):
@@ -70,7 +70,7 @@ def _embedded(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address in _TRANSLATED:
+    if any(address in network for network in _TRANSLATED):
         return ipaddress.IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour or address
 
