@@ -182,9 +182,7 @@ def _identity(path: Path, status: os.stat_result, size: int) -> tuple[bytes, str
         return kind, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep(
-    top: Path, files: Sequence[str], kept: Path, *, path: str, compiled: Path | None
-) -> None:
+def _keep(top: Path, files: Sequence[str], kept: Path, *, path: str, compiled: Path | None) -> None:
     with publishing_dir(kept) as temporary:
         temporary.chmod(0o755)
         for name in files:
