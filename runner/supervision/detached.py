@@ -92,12 +92,13 @@ def start_detached(
     if (options["router_log"] or options["request_timeout"]) and find_caddy(env) is None:
         raise RouterNeededError
     with opened_app(options["app"], env) as opened:
+        release = require_release(opened)  # first: without one nobody need free the port
         settings = _settings(opened, options, env, typed)
         containers = read_containers(opened)
         if containers is None and find_caddy(env) is not None:
             ensure_port_free(settings.port, host=settings.bind)
         steps = _steps(opened, options)
-        say(f"Starting {opened.app.name} {require_release(opened).title.rpartition(' ')[2]}")
+        say(f"Starting {opened.app.name} {release.title.rpartition(' ')[2]}")
         _, after = change_formation(
             opened, steps, settings=settings, overcommit=options["overcommit"]
         )

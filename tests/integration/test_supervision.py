@@ -237,8 +237,12 @@ def test_a_port_that_somebody_has_is_told_before_anything_starts(site: Site) -> 
 
 
 def test_an_app_without_a_deploy_has_nothing_to_start(site: Site) -> None:
+    """Said also where somebody has the port."""
     site.must("apps", "create", "fresh")
-    said = site.run("start", "-d", "-a", "fresh")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", site.port))
+        holder.listen(1)
+        said = site.run("start", "-d", "-a", "fresh", "--port", str(site.port))
     assert said.code == 64
     assert "Nothing was deployed to fresh yet" in said.err
     site.must("apps", "destroy", "-a", "fresh", "--confirm", "fresh")
