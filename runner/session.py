@@ -38,7 +38,8 @@ class NoSlugError(SlugkitError):
             details=f"No file in {directory} ends in .slug.",
             resolution="Build one, or say where it is:\n\n"
             "    slugc build . -o app.slug\n"
-            "    slug-run web --slug app.slug",
+            "    slug-run web --slug app.slug\n\n"
+            "What was deployed runs with --app NAME.",
         )
 
 
@@ -52,7 +53,8 @@ class SeveralSlugsError(UsageError):
         super().__init__(
             "There are several slugs here",
             details="\n".join(f"- {name}" for name in self.names),
-            resolution=f"Say which one:\n\n    slug-run web --slug {self.names[0]}",
+            resolution=f"Say which one, or name an app:\n\n    --slug {self.names[0]}\n"
+            "    --app NAME",
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError
+from buildpack.support.machine import MACHINE_ERRORS, MachineError, refused_by_machine
 from buildpack.support.output import Output
 from runner.app_lock import app_dir
 from runner.app_option import opened_app
@@ -150,15 +151,24 @@ def _live(task: Callable[[Callable[[], None]], object], writer: int) -> None:
     os.chdir("/")
     try:
         task(started)
-    except SlugkitError as err:
-        answer(
-            {
-                "brief": err.brief,
-                "details": err.details,
-                "resolution": err.resolution,
-                "exit_code": int(err.exit_code),
-            }
-        )
-    except BaseException:  # whatever it is: there is nobody else to tell
-        text = traceback.format_exc()
-        answer({"brief": "Internal error", "details": text, "resolution": "", "exit_code": 70})
+    except BaseException as err:  # whatever it is: there is nobody else to tell
+        answer(describe_failure(err))
+
+
+def describe_failure(err: BaseException) -> Mapping[str, object]:
+    """What the command says of it, and its exit code."""
+    if (cause := refused_by_machine(err)) is not None:
+        advice = "Make room or lift the limit, then try again."
+        told: BaseException = MachineError(cause, who="slug-run", advice=advice)
+        code = int(MACHINE_ERRORS[cause.errno or 0])
+    else:
+        told, code = err, int(err.exit_code) if isinstance(err, SlugkitError) else 70
+    if not isinstance(told, SlugkitError):
+        text = "".join(traceback.format_exception(told))
+        return {"brief": "Internal error", "details": text, "resolution": "", "exit_code": code}
+    return {
+        "brief": told.brief,
+        "details": told.details,
+        "resolution": told.resolution,
+        "exit_code": code,
+    }

@@ -53,7 +53,7 @@ class NotUpError(SlugkitError):
         self.app, self.names, self.last = app, tuple(names), tuple(last)
         lines = [f"    {printable(line, limit=200)}" for line in self.last]
         super().__init__(
-            f"{app} is not as wanted: {', '.join(self.names) or 'nothing'} did not come up",
+            f"{app} is not as wanted: {', '.join(self.names) or 'a successor'} did not come up",
             details="\n".join([f"The last {self.names[0]} said:", *lines]) if lines else "",
             resolution="They are tried again, with pauses that grow to a minute. See why:\n\n"
             f"    slug-run logs --app {app}",

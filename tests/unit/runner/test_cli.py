@@ -133,7 +133,7 @@ def test_find_slug_takes_the_only_one(tmp_path: Path) -> None:
         find_slug(None, tmp_path)
     assert caught.value.text() == (
         "There are several slugs here\n\n- a.slug\n- b.slug\n\n"
-        "Say which one:\n\n    slug-run web --slug a.slug"
+        "Say which one, or name an app:\n\n    --slug a.slug\n    --app NAME"
     )
     assert find_slug(Path("b.slug"), tmp_path) == tmp_path / "b.slug"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from runner.engines.embedded.entering.entered import ContainerEndedError, EnterError
 from runner.launch import one_off_command
-from runner.one_offs.detach import DetachedSlugError, DetachedStartError
+from runner.one_offs.detach import DetachedSlugError, DetachedStartError, describe_failure
 from runner.one_offs.inside import NotEnterableError
 from runner.requests import TimeLimitError, parse_time_limit
 from slugc.procfile import ProcessType
@@ -74,3 +77,18 @@ def test_the_owners_error_is_told_as_if_it_were_ours() -> None:
     found = {"brief": "No", "details": "Found it", "resolution": "Do this", "exit_code": 76}
     error = DetachedStartError(found)
     assert (error.exit_code, error.text()) == (76, "No\n\nFound it\n\nDo this")
+
+
+def test_a_full_disk_is_told_as_one_and_only_a_bug_of_ours_with_a_traceback() -> None:
+    full = describe_failure(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert full == {
+        "brief": "slug-run could not go on: No space left on device",
+        "details": "",
+        "resolution": "Make room or lift the limit, then try again.",
+        "exit_code": 73,
+    }
+    refused = describe_failure(DetachedSlugError())
+    assert (refused["brief"], refused["exit_code"]) == ("--slug cannot be used with --detach", 64)
+    bug = describe_failure(AttributeError("holder"))
+    assert (bug["brief"], bug["exit_code"]) == ("Internal error", 70)
+    assert "AttributeError: holder" in str(bug["details"])

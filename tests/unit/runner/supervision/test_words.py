@@ -49,6 +49,13 @@ Instead:
             "    slug-run logs --app polls",
         ),
         (
+            NotUpError("polls", []),
+            ExitCode.FAILED,
+            "polls is not as wanted: a successor did not come up\n\n"
+            "They are tried again, with pauses that grow to a minute. See why:\n\n"
+            "    slug-run logs --app polls",
+        ),
+        (
             NotRunningError("polls"),
             ExitCode.FAILED,
             "polls is not running\n\nStart it:\n\n    slug-run start -d --app polls",
