@@ -16,7 +16,7 @@ from buildpack.app import App
 from buildpack.app_digest import path_digest
 from buildpack.cache import BYTECODE_FORMAT
 from buildpack.installers.base import Dependencies
-from buildpack.installers.requirements import installer_env, is_for_builds
+from buildpack.installers.uv_environment import installer_env, is_for_builds
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.values import value

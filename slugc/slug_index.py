@@ -292,6 +292,6 @@ def _no_footer(path: Path, head: bytes, size: int) -> SlugkitError:
 
 def _begins_as_slug(path: Path) -> bool:
     """Whether the first tar header is ``./app/``, which is how every slug begins."""
-    from slugc.archive.compression import first_bytes
+    from slugc.archive.plain_stream import first_bytes
 
     return first_bytes(path, 6) == b"./app/"

@@ -76,9 +76,9 @@ def layer_chunks(slug: Slug, layer: Layer) -> Iterator[bytes]:
 
 
 def _plain(slug: Slug, layers: Iterable[Layer], *, offset: int, size: int) -> Iterator[bytes]:
-    from slugc.archive.compression import PlainStream
     from slugc.archive.errors import ArchiveLimitError
     from slugc.archive.limits import DEFAULT_LIMITS, Limits
+    from slugc.archive.plain_stream import PlainStream
 
     # As large as what it holds, and as the headers in it: 100 kB of frames can be terabytes.
     most, found = 2 * DEFAULT_LIMITS.unpacked, 0

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.values import value
-from slugc.archive.compression import DamagedStreamError, PlainStream
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.archive.plain_stream import DamagedStreamError, PlainStream
 from slugc.archive.scan import check_links, scan_tree
 from slugc.archive.writer import tar_bytes
 from slugc.packing.cuts import cut_layer

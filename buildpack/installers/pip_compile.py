@@ -19,7 +19,8 @@ from buildpack.installers.diagnosis.pip_tools_errors import (
     PipToolsUnavailableError,
 )
 from buildpack.installers.locks.project_file import table
-from buildpack.installers.requirements import install_requirements, installer_env, uv_env
+from buildpack.installers.requirements import install_requirements
+from buildpack.installers.uv_environment import installer_env, uv_env
 from buildpack.support import files
 from buildpack.support.command import Command
 from buildpack.support.errors import SlugkitError

@@ -42,10 +42,10 @@ from buildpack.installers.requirements import (
     FILES_FACT,
     check_lines,
     install_requirements,
-    installer_env,
     requirement_texts,
     write_translated,
 )
+from buildpack.installers.uv_environment import installer_env
 from buildpack.installers.variables import fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager

@@ -14,7 +14,8 @@ from buildpack.installers.locks.project_errors import (
     RequiredUvVersionError,
     UvLockOutOfSyncError,
 )
-from buildpack.installers.requirements import FROM_PIP, TIME_LIMIT, uv_env
+from buildpack.installers.requirements import TIME_LIMIT
+from buildpack.installers.uv_environment import FROM_PIP, uv_env
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import index_url, tool_versions

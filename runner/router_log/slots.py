@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.router import dial
+from runner.caddy_config import dial
 from runner.router_log.codes import Code
 from runner.slot import ContainerState
 

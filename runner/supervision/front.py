@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import SlugkitError
+from runner.caddy_config import caddy_handler, dial, whole_config
 from runner.engines.base import Address
 from runner.engines.embedded.lasting.files import FdStore
 from runner.ports import ensure_port_free
-from runner.router import RouterError, ask_socket, caddy_handler, dial, whole_config
+from runner.router import RouterError, ask_socket
 from runner.router_log.rules import RequestRules, marking, noting, skipping
 from runner.supervision.guarded import LastingCaddy
 from runner.supervision.router_log import RouterLog

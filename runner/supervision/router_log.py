@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from runner.caddy_config import dial
 from runner.formation import WEB
-from runner.router import dial
 from runner.router_log.codes import Code
 from runner.router_log.traffic import Traffic
 from runner.router_log.translator import Translator

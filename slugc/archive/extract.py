@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from slugc.archive.compression import Readable
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.archive.plain_stream import Readable
 from slugc.archive.strict import Contents, StrictArchive
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from slugc.archive.compression import Readable
 from slugc.archive.headers import MemberKind
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import Limits
+from slugc.archive.plain_stream import Readable
 from slugc.archive.strict import StrictArchive
 from slugc.archive.tree import TreeWriter
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from slugc.archive.compression import DamagedStreamError, PlainStream, StreamLimitError
 from slugc.archive.errors import ArchiveDamagedError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.headers import (
     Extension,
@@ -18,6 +17,7 @@ from slugc.archive.headers import (
     parse_pax,
 )
 from slugc.archive.limits import BLOCK
+from slugc.archive.plain_stream import DamagedStreamError, PlainStream, StreamLimitError
 
 MAX_EXTENSION = 64 * 1024
 MAX_EXTENSIONS_IN_A_ROW = 8

@@ -17,12 +17,12 @@ from typing import BinaryIO
 from tarsafe import TarSafe  # type: ignore[import-untyped]  # it ships no types
 
 from buildpack.support.values import value
-from slugc.archive.compression import DamagedStreamError, PlainStream, Readable, StreamLimitError
 from slugc.archive.errors import ArchiveDamagedError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.headers import Member, MemberKind
 from slugc.archive.judge import TreePath, link_refusals, path_refusal, split_path
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.members import HOLDS_NOTHING, MemberReader
+from slugc.archive.plain_stream import DamagedStreamError, PlainStream, Readable, StreamLimitError
 from slugc.archive.tree import TreeWriter
 
 _DATA_FILTER = getattr(tarfile, "data_filter", None)  # Debian 12's Python 3.11.2 has none

@@ -6,10 +6,10 @@ import os
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from slugc.archive.compression import Readable
 from slugc.archive.directories import DirectoryStack
 from slugc.archive.extract import extract
 from slugc.archive.limits import STRANGERS_LIMITS, Limits
+from slugc.archive.plain_stream import Readable
 from slugc.archive.strict import Contents
 from slugc.privileges import RUN_GID, RUN_UID, in_dropped_child
 

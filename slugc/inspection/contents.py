@@ -10,11 +10,11 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from buildpack.support.values import value
-from slugc.archive.compression import PlainStream
 from slugc.archive.errors import ArchiveLimitError
 from slugc.archive.headers import Member, MemberKind
 from slugc.archive.limits import BLOCK, DEFAULT_LIMITS, Limits
 from slugc.archive.members import MAX_EXTENSION, MemberReader
+from slugc.archive.plain_stream import PlainStream
 from slugc.slug import Layer, Slug
 from slugc.slug_verify import layer_chunks
 

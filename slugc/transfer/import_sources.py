@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from buildpack.support.values import value
-from slugc.archive.compression import Readable
 from slugc.archive.errors import ArchiveLimitError
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
+from slugc.archive.plain_stream import Readable
 from slugc.slug import SlugFacts, read_slug
 from slugc.slug_format import FOOTER_MAGIC, GZIP_MAGIC, TAR_END, ZSTD_MAGIC
 from slugc.slug_verify import tar_chunks

@@ -13,10 +13,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from slugc.archive.compression import PlainStream
 from slugc.archive.headers import MemberKind
 from slugc.archive.limits import Limits
 from slugc.archive.members import MemberReader
+from slugc.archive.plain_stream import PlainStream
 from slugc.archive.writer import header
 from slugc.slug import Slug, SlugFacts
 from slugc.slug_format import BLOCK, TAR_END

@@ -10,13 +10,9 @@ from enum import StrEnum
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import value
-from slugc.archive.compression import (
-    DamagedStreamError,
-    GzipMember,
-    PlainStream,
-    new_compressor,
-)
+from slugc.archive.compression import GzipMember, new_compressor
 from slugc.archive.limits import Limits
+from slugc.archive.plain_stream import DamagedStreamError, PlainStream
 from slugc.slug_format import SlugFormat
 
 PIECE = 4 * 1024 * 1024

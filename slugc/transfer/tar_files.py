@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
-from slugc.archive.compression import DamagedStreamError, PlainStream
 from slugc.archive.errors import ArchiveDamagedError, ArchiveError
 from slugc.archive.headers import MemberKind
 from slugc.archive.limits import Limits
 from slugc.archive.members import MemberReader
+from slugc.archive.plain_stream import DamagedStreamError, PlainStream
 from slugc.slug_format import GZIP_MAGIC, ZSTD_MAGIC
 from slugc.transfer.slug_layers import file_chunks
 from slugc.transfer.streams import MAX_IMAGE_LAYER, plain

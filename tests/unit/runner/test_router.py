@@ -8,15 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.caddy_config import caddy_config, caddy_handler
 from runner.engines.base import Address
-from runner.router import (
-    DIR_PREFIX,
-    RouterError,
-    caddy_argv,
-    caddy_config,
-    caddy_handler,
-    sweep_dead,
-)
+from runner.router import DIR_PREFIX, RouterError, caddy_argv, sweep_dead
 from slugc.privileges import hand_over
 
 LISTEN = Address(host="127.0.0.1", port=5000)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from buildpack.installers.base import Install
-from buildpack.installers.requirements import install_command, installer_env
+from buildpack.installers.requirements import install_command
+from buildpack.installers.uv_environment import installer_env
 from buildpack.runtime.install import Runtime
 from buildpack.support.command import Command
 from buildpack.tools import ToolBox

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.caddy_config import caddy_config
 from runner.engines.base import Address
-from runner.router import caddy_config
 from runner.router_log.pages import error_routes
 from runner.router_log.rules import (
     RequestRules,
