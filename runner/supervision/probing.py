@@ -17,6 +17,7 @@ from runner.readiness import ReadinessProbe
 
 LONGEST_ANSWER = 64 * 1024
 LONGEST_BODY = 1000  # characters that are shown
+_END_OF_HEADERS = re.compile(rb"\n\r?\n")
 
 
 @value
@@ -119,6 +120,8 @@ class HttpQuestion:
             response.begin()
         except (HTTPException, OSError, ValueError):
             return Answer(problem="what it said is not HTTP")
+        if not _END_OF_HEADERS.search(self._received):
+            return Answer(problem="the headers of its answer have no end")
         body = b""
         with contextlib.suppress(HTTPException, OSError, ValueError):
             while chunk := response.read1(LONGEST_ANSWER):

@@ -17,6 +17,7 @@ from runner.supervision.probing import HealthProbe
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 PATIENCE = 30.0
+ENDLESS = "the headers of its answer have no end"
 
 
 class Server:
@@ -118,6 +119,8 @@ def test_the_question_is_a_get_as_from_outside(serve: Callable[..., Server]) -> 
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "answered 404 at /"),
         (b"HTTP/1.1 500 Oops\r\n\r\nTraceback", "answered 500 at /"),
         (b"SSH-2.0-OpenSSH\r\n", "did not answer at /: what it said is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n", f"did not answer at /: {ENDLESS}"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000, f"did not answer at /: {ENDLESS}"),
         (b"", "did not answer at /: closed without an answer"),
         (b"hang", "did not answer at /: no answer within 0.2 seconds"),
     ],
