@@ -141,7 +141,8 @@ class Upkeep(Booting, Leaving):
         """Since when, or from when on, all that is wanted has come up; None while it has not."""
         if not self.is_as_wanted():
             return None
-        return max((self._steady_at(live) for live in self._filling()), default=self.clock())
+        # Of nothing: long ago, for who compares it with a time taken before.
+        return max((self._steady_at(live) for live in self._filling()), default=0.0)
 
     def _filling(self) -> Iterator[Live]:
         wanted = {place.name: place for place in self.places}

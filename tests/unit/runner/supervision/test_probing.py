@@ -120,7 +120,6 @@ def test_the_question_is_a_get_as_from_outside(serve: Callable[..., Server]) -> 
         (b"HTTP/1.1 500 Oops\r\n\r\nTraceback", "answered 500 at /"),
         (b"SSH-2.0-OpenSSH\r\n", "did not answer at /: what it said is not HTTP"),
         (b"HTTP/1.1 200 OK\r\nA: b\r\n", f"did not answer at /: {ENDLESS}"),
-        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000, f"did not answer at /: {ENDLESS}"),
         (b"", "did not answer at /: closed without an answer"),
         (b"hang", "did not answer at /: no answer within 0.2 seconds"),
     ],

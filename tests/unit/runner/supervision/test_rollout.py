@@ -114,6 +114,20 @@ def test_what_has_no_port_has_to_run_for_a_while(scene: Scene) -> None:
     assert scene.status() == "succeeded"
 
 
+def test_a_release_of_which_nothing_is_wanted_any_more_has_succeeded(scene: Scene) -> None:
+    """Scaled to nothing while it is rolled out. A verdict that is due is due before the time that
+    it is compared with: that was taken earlier."""
+    scene.begin("web.1")
+    scene.names = ()
+    scene.reread()
+    scene.stage.go(1)
+    due = scene.watch.due()
+    assert due is not None
+    assert due < scene.stage.now
+    scene.go()
+    assert scene.status() == "succeeded"
+
+
 def test_the_first_container_that_ends_decides_and_the_release_before_goes_on(
     scene: Scene,
 ) -> None:
