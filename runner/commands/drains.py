@@ -11,7 +11,7 @@ from runner.app_option import app_option, opened_app
 from runner.logbook.drains import Drains
 from runner.logbook.place import drains_dir, log_dir
 from runner.logbook.reader import Filter, LogReader
-from runner.supervision.asking import say
+from runner.supervision.telling import say
 
 
 @click.group("drains", invoke_without_command=True)

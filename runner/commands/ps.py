@@ -8,7 +8,8 @@ import click
 
 from runner.app_option import app_option, opened_app
 from runner.state.values import App
-from runner.supervision.asking import read_containers, require_named, say
+from runner.supervision.asking import read_containers, require_named
+from runner.supervision.telling import say
 from runner.supervision.wanted import read_release
 
 

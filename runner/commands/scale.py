@@ -24,8 +24,8 @@ from runner.supervision.asking import (
     read_containers,
     require_release,
     require_up,
-    say,
 )
+from runner.supervision.telling import say
 
 
 @click.command("scale", context_settings={"ignore_unknown_options": True})

@@ -15,7 +15,7 @@ from runner.schedule.times import Rhythm, require_times
 from runner.schedule.words import run_name
 from runner.schedule.zones import DEFAULT_ZONE, require_zone, shown_moment
 from runner.sizes import DEFAULT_SIZE, find_size
-from runner.supervision.asking import say
+from runner.supervision.telling import say
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 

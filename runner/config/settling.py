@@ -37,7 +37,7 @@ def restart_containers(
     if opened.state.supervision(opened.app) is None:
         return
     from runner.deploys.verdict import await_verdict
-    from runner.supervision.asking import tell_event
+    from runner.supervision.telling import tell_event
 
     tell(f"Restarting {opened.app.name}")
     await_verdict(opened.state, opened.data_dir, opened.app, release.version, on_event=tell_event)

@@ -41,7 +41,7 @@ class Narrator:
             said = str(event.get("text", event.get("event", "")))
             self._event(f"container-{event.get('event')}", said, "", known)
         elif not self.quiet:
-            from runner.supervision.asking import tell_event
+            from runner.supervision.telling import tell_event
 
             tell_event(event, self.err)
 

@@ -12,8 +12,9 @@ from runner.state.rollouts import STOPPED, Failure, RolloutState
 from runner.state.state import State
 from runner.state.values import App
 from runner.supervision import poke as poking
-from runner.supervision.asking import NotUpError, telling_of_going_on
 from runner.supervision.client import Event
+from runner.supervision.errors import NotUpError
+from runner.supervision.telling import telling_of_going_on
 
 AGAIN_AFTER = 0.05  # seconds, where one supervisor has followed another
 LONGEST_LINE = 200

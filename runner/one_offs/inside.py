@@ -27,8 +27,8 @@ from runner.release import Release, create_release
 from runner.signals import StopSignals
 from runner.sizes import find_size
 from runner.slot import ContainerState
-from runner.supervision.asking import NoSuchContainerError, NotRunningError
 from runner.supervision.client import is_supervised, supervisor_dir
+from runner.supervision.errors import NoSuchContainerError, NotRunningError
 from runner.supervision.records import Record, Records
 from runner.terminal import terminal_env
 from slugc.procfile import ProcessType

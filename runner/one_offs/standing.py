@@ -17,7 +17,7 @@ from runner.engines.embedded.identity import ProcessId, has_ended, open_process
 from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.one_offs.notes import DIRECTORY, Note, Notes, owner_fd
-from runner.supervision.asking import say
+from runner.supervision.telling import say
 
 _LAST_WAIT = 2 * 86400.0  # seconds: the one-off's own --stop-timeout, a day at most, comes first
 

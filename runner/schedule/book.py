@@ -28,7 +28,8 @@ from runner.schedule.tasks import TaskReader, Tasks
 from runner.state.schedule import ScheduleState
 from runner.state.schedule_values import Mark, Run
 from runner.state.values import App
-from runner.supervision.asking import require_release, say_in_log
+from runner.supervision.asking import require_release
+from runner.supervision.telling import say_in_log
 
 
 @value

@@ -4,19 +4,13 @@ wanted, then pokes the supervisor and tells what happens until all is as it shou
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
-from buildpack.support.values import value
 from runner.app_lock import PATIENCE, app_dir, app_lock
 from runner.app_option import OpenedApp
 from runner.deploys.errors import NotDeployedError
-from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
-from runner.logs import clean
 from runner.memory_budget import find_demands, quota_warning, read_free, require_memory
 from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
@@ -30,70 +24,18 @@ from runner.supervision.client import (
     is_supervised,
     supervisor_dir,
 )
+from runner.supervision.errors import NoSuchContainerError, NotRunningError, NotUpError
 from runner.supervision.poke import Settled, poke
 from runner.supervision.table import ordered
+from runner.supervision.telling import say, say_in_log, tell_event, telling_of_going_on
 from runner.supervision.wanted import Settings, parse_settings, read_release
 from slugc.procfile import ProcessType
 
-API = "api"
 USAGE_WAIT = 5.0  # seconds for what is good to know, and not needed
 LAST_LINES = 10  # of a container that did not come up
 LAST_WAIT = 10.0  # seconds for keeper and supervisor to be gone
 
 Formation = Mapping[ProcessType, WantedCount]
-
-
-class NotUpError(SlugkitError):
-    """Containers that are wanted did not come up."""
-
-    exit_code = ExitCode.FAILED
-    id = "not-up"
-
-    def __init__(self, app: str, names: Sequence[str], *, last: Sequence[str] = ()) -> None:
-        self.app, self.names, self.last = app, tuple(names), tuple(last)
-        lines = [f"    {printable(line, limit=200)}" for line in self.last]
-        super().__init__(
-            f"{app} is not as wanted: {', '.join(self.names) or 'a successor'} did not come up",
-            details="\n".join([f"The last {self.names[0]} said:", *lines]) if lines else "",
-            resolution="They are tried again, with pauses that grow to a minute. See why:\n\n"
-            f"    slug-run logs --app {app}",
-        )
-
-
-class NotRunningError(SlugkitError):
-    """The app is not kept running, so there is nothing to do it to."""
-
-    exit_code = ExitCode.FAILED
-    id = "not-running"
-
-    def __init__(self, app: str) -> None:
-        self.app = app
-        super().__init__(
-            f"{app} is not running", resolution=f"Start it:\n\n    slug-run start -d --app {app}"
-        )
-
-
-class NoSuchContainerError(UsageError):
-    """A word that names no container and no process type that runs."""
-
-    id = "no-such-container"
-
-    def __init__(self, app: str, word: str, names: Sequence[str]) -> None:
-        self.app, self.word, self.names = app, word, tuple(names)
-        super().__init__(
-            f"{app} has no container called '{printable(word)}'",
-            resolution=f"It has: {', '.join(self.names) or 'none'}.",
-        )
-
-
-@value
-class Scaled:
-    """A formation that was changed."""
-
-    before: Formation
-    after: Formation
-    settled: Settled | None
-    """None when the app is not kept running"""
 
 
 def change_formation(
@@ -189,16 +131,6 @@ def poke_and_tell(opened: OpenedApp, request: Event | None = None) -> Settled | 
     """Poke the supervisor, and tell on standard error what its containers do."""
     with telling_of_going_on(opened.app.name):
         return poke(opened.data_dir, opened.app, on_event=tell_event, request=request)
-
-
-@contextlib.contextmanager
-def telling_of_going_on(app: str) -> Iterator[None]:
-    """Say to who presses Ctrl-C what is left undone by that: nothing, but the waiting."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say(f"It goes on by itself: slug-run ps --app {app}")
-        raise
 
 
 def require_up(opened: OpenedApp, settled: Settled | None) -> None:
@@ -297,37 +229,3 @@ def describe(counts: Formation) -> str:
     """``web at 2:standard-1x, worker at 1:standard-1x``."""
     line = formation_line(counts.values())
     return ", ".join(word.replace("=", " at ", 1) for word in line.split())
-
-
-def tell_event(event: Event, out: TextIO | None = None) -> None:
-    """One line for what a container does."""
-    name = str(event.get("name", ""))
-    match event.get("event"):
-        case "up":
-            say(f"  {name:<9} up       {event.get('seconds'):.1f}s", out)
-        case "stopped":
-            say(f"  {name:<9} stopped  status {event.get('code')}", out)
-        case "crashed":
-            say(f"  {name:<9} crashed  status {event.get('code')}", out)
-        case "rollout-failed":
-            say(f"  {name} did not come up: {event.get('text')}", out)
-        case "unhealthy":
-            say(f"  {name:<9} waits    {event.get('text')}", out)
-        case "failed":
-            say(f"  {name:<9} failed   {event.get('text')}", out)
-
-
-def say(text: str, out: TextIO | None = None) -> None:
-    # Names and errors may hold what is anybody's.
-    stream = out or sys.stderr
-    stream.write(f"{clean(text, color=False)}\n")
-    stream.flush()
-
-
-def say_in_log(opened: OpenedApp, text: str) -> None:
-    """A line of ours in the app's log; nothing fails for want of it."""
-    try:
-        with AppLog(log_dir(opened.data_dir, opened.app)) as log:
-            log.system(API, text)
-    except LogDirectoryError as err:
-        say(f"{err.brief}: {err.details}")

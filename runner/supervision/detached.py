@@ -24,9 +24,9 @@ from runner.supervision.asking import (
     read_containers,
     require_release,
     require_up,
-    say,
 )
 from runner.supervision.poke import Settled
+from runner.supervision.telling import say
 from runner.supervision.wanted import Settings, parse_settings
 from slugc.procfile import ProcessType
 

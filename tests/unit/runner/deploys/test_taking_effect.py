@@ -11,7 +11,7 @@ from runner.deploys.taking_effect import take_effect
 from runner.deploys.verdict import RolloutFailedError
 from runner.state.rollouts import Failure, RolloutState
 from runner.state.values import App
-from runner.supervision.asking import NotUpError
+from runner.supervision.errors import NotUpError
 from runner.supervision.poke import Settled
 from tests.unit.runner.deploys.counter import Counter
 

@@ -7,16 +7,11 @@ import pytest
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.requests import DEFAULTS
 from runner.state.values import WantedCount
-from runner.supervision.asking import (
-    NoSuchContainerError,
-    NotRunningError,
-    NotUpError,
-    describe,
-    tell_event,
-    telling_of_going_on,
-)
+from runner.supervision.asking import describe
 from runner.supervision.client import NoAnswerYetError, SupervisorSilentError
 from runner.supervision.detached import AttachedOnlyError, EngineNotYetError, start_detached
+from runner.supervision.errors import NoSuchContainerError, NotRunningError, NotUpError
+from runner.supervision.telling import tell_event, telling_of_going_on
 from slugc.procfile import ProcessType
 
 ATTACHED_ONLY = """\
