@@ -53,7 +53,12 @@ def _run(words: list[str]) -> int:
         from runner.heroku_words import explain
 
         shown = explain(words, err)
-        _show(shown)
+        if _asks_for_json(words):
+            from runner.deploys.narrator import error_line
+
+            sys.stdout.write(error_line(shown))
+        else:
+            _show(shown)
         return int(shown.exit_code)
     except KeyboardInterrupt as err:
         return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
@@ -65,6 +70,13 @@ def _run(words: list[str]) -> int:
         traceback.print_exc()
         sys.stderr.write(f"\nInternal error\n{REPORT_BUGS}\n")
         return int(ExitCode.BUG)
+
+
+def _asks_for_json(words: list[str]) -> bool:
+    """Whether a program reads what is said; ``--json`` of a command that is run is that one's."""
+    own = words[: words.index("--")] if "--" in words else words
+    is_passed_on = own[:1] in (["exec"], ["run"], ["run:detached"], ["run:inside"], ["ps:exec"])
+    return "--json" in own and not is_passed_on
 
 
 def _code_of(error: OSError) -> int:

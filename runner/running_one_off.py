@@ -59,7 +59,7 @@ def run_to_the_end(
             source = _source(stdin, given)
             own = OwnStreams(stdin=source, stdout=out.fileno(), stderr=err.fileno())
             code = _carry(request, release, own, stop, notify)
-            return OneOffResult(exit_code=code, stdout=_content(out), stderr=_content(err))
+            return OneOffResult(exit_code=int(code), stdout=_content(out), stderr=_content(err))
     finally:
         stop.close()
 

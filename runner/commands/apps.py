@@ -35,8 +35,9 @@ class NotConfirmedError(UsageError):
 
 
 @click.group("apps", invoke_without_command=True)
+@_JSON
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, *, as_json: bool) -> None:
     """Create, list, rename and destroy apps.
 
     \b
@@ -49,7 +50,7 @@ def command(context: click.Context) -> None:
     slug-run web --slug FILE
     """
     if context.invoked_subcommand is None:
-        _list(as_json=False)
+        _list(as_json=as_json)
 
 
 @command.command()

@@ -98,6 +98,11 @@ class Narrator:
         stream.flush()
 
 
+def error_line(error: SlugkitError) -> str:
+    """The line that an error is, for programs."""
+    return json.dumps({"error": error_document(error)}) + "\n"
+
+
 def error_document(error: SlugkitError) -> Mapping[str, object]:
     """An error as programs read it; as every text, without passwords of URLs."""
     return {

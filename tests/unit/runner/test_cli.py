@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,35 @@ def test_parse_size(text: str, size: int | None) -> None:
 def test_parse_size_refuses(text: str) -> None:
     with pytest.raises(SizeError):
         parse_size(text)
+
+
+@pytest.mark.parametrize("words", [["ps", "--json"], ["apps", "info", "--json"], ["top", "--json"]])
+def test_an_error_is_json_where_that_was_asked_for(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SLUGKIT_HOME", str(tmp_path))
+    assert main([*words, "--app", "nope"]) == 64
+    out, err = capsys.readouterr()
+    assert err == ""
+    found = json.loads(out)["error"]
+    assert (found["id"], found["message"]) == ("no-such-app", "There is no app called 'nope'")
+
+
+@pytest.mark.parametrize("words", [["run", "-a", "nope", "ls", "--json"], ["ps", "--", "--json"]])
+def test_another_programs_json_is_not_asked_of_us(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SLUGKIT_HOME", str(tmp_path))
+    assert main(words) == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Error:" in err
 
 
 def test_every_command_shows_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
