@@ -62,6 +62,25 @@ def open_locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> 
     return descriptor
 
 
+def is_locked(path: Path, *, shared: bool = False) -> bool:
+    """Whether somebody holds the lock file ``path``, asked by holding it for a moment.
+
+    With ``shared`` those who share it do not count, nor do others who ask so at the same time.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int | None:
     """The file, open and locked; None if it was removed or replaced while we waited."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import locked, remove_tree
+from buildpack.support.files import is_locked, locked, remove_tree
 from buildpack.support.values import value
 from slugc.privileges import hand_over, let_through
 
@@ -105,21 +105,8 @@ def sweep(
 def dead_runs(data_dir: Path, *, engine: str) -> tuple[str, ...]:
     """The runs of an engine that left something and are no more."""
     found = sorted((data_dir / "run").glob(f"{engine}-*"))
-    return tuple(path.name for path in found if _is_dead(path))
-
-
-def _is_dead(path: Path) -> bool:
-    try:
-        descriptor = os.open(path / _LOCK_NAME, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return True  # killed between making the directory and its lock
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    # Without a lock it was killed between making the directory and its lock.
+    return tuple(path.name for path in found if not is_locked(path / _LOCK_NAME))
 
 
 def sockets_root(env: Mapping[str, str]) -> Path:

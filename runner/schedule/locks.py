@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from buildpack.support.files import is_locked
+
 DIRECTORY = "schedule"
 _PATIENCE = 1.0  # seconds; who only asks holds it for microseconds
 
@@ -37,17 +39,7 @@ class RunLocks:
 
     def is_held(self, number: int) -> bool:
         """Whether somebody runs it."""
-        try:
-            descriptor = os.open(self._path(number), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return is_locked(self._path(number), shared=True)
 
     def forget(self, number: int) -> None:
         """Remove its file, which a killed process leaves."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import select
 import socket
 import time
@@ -13,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import is_locked
 from runner.supervision.control import connected
 
 Event = Mapping[str, object]
@@ -57,17 +56,7 @@ def supervisor_dir(app_dir: Path) -> Path:
 
 def is_supervised(directory: Path) -> bool:
     """Whether a keeper or a supervisor lives: who does holds the lock. Any number may look."""
-    try:
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(directory / "lock", shared=True)
 
 
 def ask(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from buildpack.support.files import is_locked
 from buildpack.support.values import value
 from slugc.upkeep.trees import open_dir, usage
 
@@ -92,19 +92,12 @@ def items_of(data_dir: Path, kind: Kind) -> Iterator[Item]:
         os.close(directory)
 
 
-def is_locked(lock: Path) -> bool:
-    """Whether somebody holds that lock, asked without taking it for longer than a moment."""
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a lock; what cannot be opened, as a link, nobody has locked."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return is_locked(path)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _is_item(kind: Kind, name: str) -> bool:
@@ -123,7 +116,7 @@ def _is_leftover(data_dir: Path, kind: Kind, name: str, directory: int) -> bool:
     if not _TEMPORARY.fullmatch(name):
         return False
     if kind is Kind.LAYERS:  # whoever fills it holds the lock of the layer it is to be
-        return not is_locked(data_dir / "store" / "locks" / name.split(".")[1])
+        return not is_held(data_dir / "store" / "locks" / name.split(".")[1])
     return _is_stale(name, directory)
 
 
@@ -134,7 +127,7 @@ def _is_stale(name: str, directory: int) -> bool:
     except FileNotFoundError:
         return False
     old = abs(time.time() - max(status.st_mtime, status.st_ctime)) > _STALE
-    return old and not is_locked(Path(f"/proc/self/fd/{directory}/{name}"))
+    return old and not is_held(Path(f"/proc/self/fd/{directory}/{name}"))
 
 
 def use_mark(data_dir: Path, item: Item) -> Path:

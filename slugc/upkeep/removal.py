@@ -20,7 +20,7 @@ from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.files import LockTimeoutError, locked
 from slugc.privileges import in_dropped_child
 from slugc.store import BUILDPACKS_LOCK, Store
-from slugc.upkeep.inventory import GONE, Item, Kind, is_locked
+from slugc.upkeep.inventory import GONE, Item, Kind, is_held
 from slugc.upkeep.trees import delete, open_dir
 
 PATIENCE = 10.0  # seconds to wait for slugs being packed and buildpacks being copied
@@ -144,8 +144,8 @@ class Removal:
 def in_use(data_dir: Path, item: Item) -> bool:
     """Whether ``remove`` would leave the item where it is, as far as that can be seen now."""
     if item.kind is Kind.LAYERS:
-        return is_locked(Store(data_dir / "store").use_file(item.name))
-    return item.kind is Kind.CACHES and is_locked(data_dir / item.path / "lock")
+        return is_held(Store(data_dir / "store").use_file(item.name))
+    return item.kind is Kind.CACHES and is_held(data_dir / item.path / "lock")
 
 
 def delete_aside(data_dir: Path, gone: Iterable[tuple[str, str]]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from buildpack.support.errors import ExitCode
 from buildpack.support.files import (
     LockTimeoutError,
+    is_locked,
     link_tree,
     locked,
     publishing,
@@ -178,3 +179,15 @@ def test_a_tree_deeper_than_any_path_is_removed(tmp_path: Path) -> None:
     remove_tree(tmp_path / "top")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_a_lock_is_held_can_be_asked_by_many_at_once(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert not is_locked(lock)
+    with locked(lock):
+        assert is_locked(lock)
+        assert is_locked(lock, shared=True)
+    with locked(lock, shared=True):
+        assert is_locked(lock)
+        assert not is_locked(lock, shared=True)
+    assert not is_locked(lock)
