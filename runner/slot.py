@@ -44,7 +44,7 @@ class Slot:
         self.started_at = 0.0
         self.exit_code: int | None = None
         self.crashes = 0
-        self.boot_failed = False
+        self.boot_failure = ""  # what it listened on instead of its PORT
         self.killed = False
         self._splitter = LineSplitter()
         self._reader = -1

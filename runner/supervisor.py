@@ -116,7 +116,7 @@ class Supervisor:
 
     def _start(self, slot: Slot, now: float) -> None:
         self.log.system(slot.name, f"Starting process with command `{slot.spec.command}`")
-        slot.started_at, slot.killed, slot.boot_failed = now, False, False
+        slot.started_at, slot.killed, slot.boot_failure = now, False, ""
         slot.exit_code = None
         reader, writer = slot.open_output()
         publish = self.policy.publish if slot.spec.process_type == WEB else None
@@ -195,7 +195,7 @@ class Supervisor:
             f" {self.policy.boot_timeout:g} seconds of launch",
         )
         self.log.system(slot.name, f"PORT is {slot.spec.port}; listening here: {found}")
-        slot.boot_failed, slot.due = True, None
+        slot.boot_failure, slot.due = found, None
         slot.container.kill()
 
     # Ending
@@ -235,8 +235,9 @@ class Supervisor:
         now = self.clock()
         self._change(slot, ContainerState.CRASHED)
         self._serve()
-        if slot.boot_failed and not self._was_up:
-            reason = f"{slot.name} did not listen on its PORT in time."
+        if slot.boot_failure and not self._was_up:
+            found = f"it listens on {slot.boot_failure}"
+            reason = f"{slot.name} did not listen on its PORT in time; {found}."
             self._begin_stop(Outcome(exit_code=ExitCode.TIME_LIMIT, reason=reason))
         elif self.policy.exit_on_crash:
             self._begin_stop(Outcome(exit_code=code, reason=f"{slot.name} ended."))

@@ -186,7 +186,7 @@ def test_an_app_that_does_not_come_up_is_an_error_with_its_lines(
     assert caught.value.outcome.exit_code == 3
     with pytest.raises(runner.FormationEndedError) as caught:
         runner.start(make_slug("web: exec sleep 100"), boot_timeout=0.3)
-    assert caught.value.brief == "web.1 did not listen on its PORT in time"
+    assert caught.value.brief == "web.1 did not listen on its PORT in time; it listens on nothing"
     assert [each.name for each in (home / "run").iterdir()] == [".lock"]
 
 

@@ -239,7 +239,10 @@ def test_a_boot_that_takes_too_long_says_what_listens_instead(watched: Watched) 
     engine = FakeEngine({"web.1": [Behaviour(listens=elsewhere)]})
     outcome = watched.run(engine, WEB, policy=Policy(boot_timeout=0.1))
     assert outcome.exit_code == 124
-    assert outcome.reason == "web.1 did not listen on its PORT in time."
+    assert outcome.reason == (
+        "web.1 did not listen on its PORT in time; it listens on 127.0.0.1:5000 (only the container"
+        " itself gets there: listen on 0.0.0.0), 0.0.0.0:8000."
+    )
     assert watched.lines[1:3] == [
         "slug-run[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT"
         " within 0.1 seconds of launch",
