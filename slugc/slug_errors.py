@@ -35,7 +35,8 @@ class NotASlugError(SlugkitError):
         super().__init__(
             f"{printable_path(path)} is not a slug",
             details=found,
-            resolution="A slug is the file that `slugc build` writes.",
+            resolution="A slug is the file that slugc build writes:\n\n"
+            "    slugc build APP_DIR -o app.slug",
         )
 
 

@@ -12,7 +12,9 @@ from slugc.slug_errors import NotASlugError
 def open_file(path: Path) -> int:
     """A descriptor of the regular file at ``path``; a FIFO is refused and not waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise NotASlugError(path, "It is no regular file.")
+        found = "It is a directory." if stat.S_ISDIR(mode) else "It is no regular file."
+        raise NotASlugError(path, found)
     return descriptor

@@ -171,7 +171,9 @@ def test_what_never_was_a_slug_is_called_so(tmp_path: Path, content: bytes, foun
     assert caught.value.exit_code is ExitCode.DATA
     assert caught.value.brief == f"{path} is not a slug"
     assert caught.value.details.startswith(found)
-    assert caught.value.resolution == "A slug is the file that `slugc build` writes."
+    assert caught.value.resolution == (
+        "A slug is the file that slugc build writes:\n\n    slugc build APP_DIR -o app.slug"
+    )
 
 
 def test_other_zstd_files_are_not_called_cut_slugs(tmp_path: Path) -> None:
@@ -254,3 +256,8 @@ def test_a_fifo_is_not_waited_for(slug: Slug) -> None:
         with pytest.raises(NotASlugError) as caught:
             look()
         assert caught.value.details == "It is no regular file."
+    slug.archive.unlink()
+    slug.archive.mkdir()
+    with pytest.raises(NotASlugError, match="is not a slug") as caught:
+        read_slug(slug.archive)
+    assert caught.value.details == "It is a directory."
