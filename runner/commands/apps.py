@@ -128,7 +128,11 @@ def destroy(name: str | None, confirm: str | None, app_name: str | None) -> None
     with opened_app(chosen) as opened:
         app = opened.app
     if confirm is None and sys.stdin.isatty():
-        confirm = click.prompt(f"This cannot be undone. The app's name, {app.name}", err=True)
+        try:
+            confirm = click.prompt(f"This cannot be undone. The app's name, {app.name}", err=True)
+        except click.Abort:
+            click.echo(err=True)  # the shell's prompt begins a line
+            raise
     if confirm != app.name:
         raise NotConfirmedError(app.name, confirm)
     with (
