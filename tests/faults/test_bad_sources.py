@@ -1,19 +1,12 @@
-"""Sources nobody should have, whole builds of them: bad-inputs.md, rows 105 to 116."""
+"""Sources nobody should have, whole builds of them: links, names, depth, secrets, times."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
-import shutil
 import socket
 import stat
-import struct
 import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,17 +14,11 @@ from pathlib import Path
 import pytest
 
 from slugc.privileges import RUN_UID, in_dropped_child, run_identity
-from slugc.sources.errors import (
-    SourceChangedError,
-    SourceTooLargeError,
-    SourceUnreadableError,
-)
+from slugc.sources.errors import SourceUnreadableError
 from slugc.sources.slugignore import IgnoreRules
-from slugc.sources.source import Source, SourceKind, stage_source
 from slugc.sources.staging import Stager
+from tests.faults.bad_sources import nothing_building, said
 from tests.integration.build_support import Builder, Outcome, make_app, make_buildpack
-
-MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -41,29 +28,10 @@ def app(open_dir: Path) -> Path:
 
 @pytest.fixture
 def build(open_dir: Path) -> Callable[..., Outcome]:
-    """One build of a source with a buildpack that does nothing."""
-    builder, pack = Builder(home=open_dir / "data"), make_buildpack(open_dir / "pack")
-
-    def build(source: Path | str, *options: str) -> Outcome:
-        return builder.build(source, "-b", pack, *options)
-
-    return build
+    return nothing_building(open_dir)
 
 
-def staged(source: Path, tmp_path: Path) -> Path:
-    target = tmp_path / "build"
-    target.mkdir()
-    where = Source(kind=SourceKind.DIRECTORY, location=str(source))
-    stage_source(where, target, scratch=tmp_path / "scratch", env={}, ours=frozenset())
-    return target
-
-
-def said(outcome: Outcome) -> str:
-    """What the build said, without the marks before each line."""
-    return re.sub(r"(?m)^ !( {5})?", "", outcome.stderr)
-
-
-# 105: links
+# Links
 
 
 @pytest.mark.parametrize("target", ["itself", ".", "gone", "sub/..", "sub/up/sub"])
@@ -87,7 +55,7 @@ def test_a_link_that_leaves_is_refused_by_name(
     assert not outcome.slug.exists()
 
 
-# 106: what is no file
+# What is no file
 
 
 def test_a_fifo_a_socket_and_a_device_are_refused_at_once(
@@ -109,7 +77,7 @@ def test_a_fifo_a_socket_and_a_device_are_refused_at_once(
         assert f"    {line}\n" in outcome.stderr
 
 
-# 107: names
+# Names
 
 ODD = (
     b"new\nline",
@@ -157,7 +125,7 @@ def test_odd_names_are_shown_escaped(build: Callable[..., Outcome], app: Path) -
     assert "\\x1b[31mred\\x1b[0m: a link out" in outcome.stderr
 
 
-# 108: long and deep
+# Long and deep
 
 
 @contextlib.contextmanager
@@ -211,254 +179,7 @@ def test_a_build_that_digs_itself_in_is_told_or_tidied_up(
             time.sleep(0.2)
 
 
-# 109: many, large, hollow
-
-
-@pytest.fixture
-def fast_dir() -> Iterator[Path]:
-    """In memory where there is room for it: a disk takes a minute for so many files."""
-    shared = Path("/dev/shm")
-    roomy = shared.is_dir() and os.statvfs(shared).f_favail > 1_000_000
-    with tempfile.TemporaryDirectory(dir=shared if roomy else None) as name:
-        yield Path(name)
-
-
-def test_two_hundred_thousand_tiny_files_fit_and_one_more_does_not(fast_dir: Path) -> None:
-    source, target = fast_dir / "many", fast_dir / "build"
-    target.mkdir()
-    for directory in range(199):
-        (source / f"d{directory:03}").mkdir(parents=True)
-        for number in range(1004):
-            os.close(os.open(f"{source}/d{directory:03}/{number}", os.O_CREAT | os.O_WRONLY))
-    for number in range(5):
-        (source / f"last{number}").write_text("x")
-    assert peak_of(source, target) < 150 * MIB
-    assert (target / "last4").exists()
-
-    (source / "a").touch()  # comes before all others, so the last one is one too many
-    (fast_dir / "again").mkdir()
-    with pytest.raises(SourceTooLargeError) as caught:
-        Stager(rules=IgnoreRules(), owner=run_identity()).copy(source, fast_dir / "again")
-    assert caught.value.brief == (
-        "The source is larger than a slug may be: 200,001 entries, 200,000 are allowed"
-    )
-    assert len(caught.value.weight.biggest) == 10
-
-
-STAGE_AND_PACK = """
-import re, sys
-from pathlib import Path
-from slugc.privileges import run_identity
-from slugc.sources.slugignore import IgnoreRules
-from slugc.sources.staging import Stager
-source, target, pack = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
-Stager(rules=IgnoreRules(), owner=run_identity()).copy(source, target)
-if pack:
-    from slugc.packing.slug_writer import write_slug
-    from slugc.store import Store
-    from tests.unit.slugc.trees import FACTS
-    write_slug(target, Path(pack[0]), facts=FACTS, store=Store(Path(pack[1])))
-# Not getrusage: that is inherited from whoever started us (setmax_mm_hiwater_rss in fs/exec.c).
-peak = re.search("VmHWM:\\s+([0-9]+) kB", Path("/proc/self/status").read_text())
-print(int(peak[1]) * 1024)
-"""
-
-
-def peak_of(source: Path, target: Path, *pack: Path) -> int:
-    """Bytes of memory that copying ``source`` (and packing it) took, in a process of its own."""
-    argv = [sys.executable, "-c", STAGE_AND_PACK, str(source), str(target), *map(str, pack)]
-    done = subprocess.run(
-        argv,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
-
-
-def test_a_file_of_two_gigabytes_is_streamed(open_dir: Path) -> None:
-    source, target = open_dir / "app", open_dir / "build"
-    source.mkdir()
-    target.mkdir()
-    with (source / "data.bin").open("wb") as file:
-        for number in range(8):  # noise here and there: neither all hole nor all data
-            file.seek(number * 250 * 1000 * 1000)
-            file.write(os.urandom(MIB))
-        file.truncate(2_000_000_000)
-    assert peak_of(source, target, open_dir / "x.slug", open_dir / "store") < 150 * MIB
-    copy = (target / "data.bin").stat()
-    assert copy.st_size == 2_000_000_000
-    assert copy.st_blocks * 512 < 20 * MIB  # the holes came along as holes
-    assert (open_dir / "x.slug").stat().st_size < 10 * MIB
-
-
-@pytest.mark.parametrize("size", [3 * 1000**3, 1024**4])
-def test_a_file_larger_than_a_slug_is_refused_before_it_is_read(
-    build: Callable[..., Outcome], app: Path, size: int
-) -> None:
-    (app / "data").mkdir()
-    with (app / "data" / "disk.img").open("wb") as file:
-        file.truncate(size)
-        file.write(b"x")
-    started = time.monotonic()
-    outcome = build(app)
-    assert time.monotonic() - started < 5
-    assert outcome.code == 65
-    assert f"data/disk.img is sparse: {size:,} bytes, of which 4,096 are on" in outcome.stderr
-    assert f"{size + 6:,} bytes, 2,147,483,648 are allowed" in outcome.stderr
-    assert f"{size / 1e6:12,.1f} MB          1 entries  data\n" in outcome.stderr
-
-
-def test_a_slug_larger_than_asked_for_names_the_ten_biggest_directories(
-    build: Callable[..., Outcome], app: Path
-) -> None:
-    for number in range(12):
-        (app / f"dir{number:02}").mkdir()
-        (app / f"dir{number:02}" / "noise").write_bytes(os.urandom(20_000 + number * 1000))
-    outcome = build(app, "--max-size", "100K")
-    assert outcome.code == 65
-    assert "packed bytes, 100,000 are allowed" in outcome.stderr
-    assert outcome.stderr.count(" MB  dir") == 10
-    assert "dir11" in outcome.stderr
-    assert "dir00" not in outcome.stderr
-    assert "slugc build --max-size" in outcome.stderr
-    assert build(app, "--max-size", "1M", "--warn-size", "100K").stderr.count("larger than") == 1
-
-
-# 110: a source that changes while it is read
-
-
-class Meddler:
-    """Somebody who does something to a file whenever a build begins to copy it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int, act: Callable[[], None]):
-        self.left, self._act = times, act
-        pour = os.sendfile
-
-        def and_meddle(out: int, reader: int, offset: None, count: int) -> int:
-            if self.left and os.lseek(reader, 0, os.SEEK_CUR) == 0:
-                self.left -= 1
-                self._act()
-            return pour(out, reader, offset, count)
-
-        monkeypatch.setattr(os, "sendfile", and_meddle)
-
-
-def _grow(path: Path) -> None:
-    with path.open("a") as file:
-        file.write("more")
-
-
-def _rewrite(path: Path) -> None:
-    """The same size, another content."""
-    before = path.stat().st_mtime_ns
-    path.write_text("HELLO\n")
-    os.utime(path, ns=(before + 1, before + 1))
-
-
-CHANGES: dict[str, Callable[[Path], None]] = {
-    "grows": _grow,
-    "shrinks": lambda path: os.truncate(path, 1),
-    "is emptied": lambda path: os.truncate(path, 0),
-    "is rewritten": _rewrite,
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_file_that_changes_once_is_read_again(
-    app: Path, open_dir: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    Meddler(monkeypatch, 1, lambda: CHANGES[what](app / "app_txt"))
-    copy = staged(app, open_dir) / "app_txt"
-    assert copy.read_bytes() == (app / "app_txt").read_bytes() != b"hello\n"
-
-
-@pytest.mark.parametrize("what", ["grows", "is rewritten"])
-def test_a_file_that_changes_again_ends_the_build(
-    app: Path, open_dir: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    Meddler(monkeypatch, 2, lambda: CHANGES[what](app / "app_txt"))
-    with pytest.raises(SourceChangedError, match="changed during the build"):
-        staged(app, open_dir)
-
-
-def _to_link(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/etc/passwd")
-
-
-def _to_fifo(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _to_directory(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _replace(path: Path) -> None:
-    path.with_name("new").write_text("other\n")
-    path.with_name("new").rename(path)
-
-
-SWAPS: dict[str, Callable[[Path], None]] = {
-    "vanishes": Path.unlink,
-    "becomes a link": _to_link,
-    "becomes a FIFO": _to_fifo,
-    "becomes a directory": _to_directory,
-    "becomes another file": _replace,
-}
-
-
-@pytest.mark.parametrize("what", SWAPS)
-def test_a_file_that_is_swapped_between_look_and_open_is_noticed(
-    app: Path, open_dir: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    (app / "z").write_text("so that something is left\n")
-    opened, swaps = os.open, iter([SWAPS[what]])
-
-    def open_too_late(name: str, flags: int, *rest: int, dir_fd: int | None = None) -> int:
-        if name == "app_txt" and not flags & os.O_CREAT:
-            for swap in swaps:
-                swap(app / "app_txt")
-        return opened(name, flags, *rest, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", open_too_late)
-    rules = IgnoreRules()
-    target = open_dir / "target"
-    target.mkdir()
-    with pytest.raises(SourceChangedError) as caught:
-        Stager(rules=rules, owner=run_identity()).copy(app, target)
-    assert (caught.value.exit_code, caught.value.name) == (75, "app_txt")
-
-
-def test_a_source_that_never_rests_ends_with_75(build: Callable[..., Outcome], app: Path) -> None:
-    """Somebody writes to one large file all the time."""
-    stop = threading.Event()
-    log = app / "log"
-    log.write_bytes(bytes(40 * MIB))
-
-    def write_on() -> None:
-        with log.open("ab", buffering=0) as file:
-            while not stop.wait(0.0005):
-                file.write(b"x" * 100)
-
-    writer = threading.Thread(target=write_on)
-    writer.start()
-    try:
-        outcome = build(app)
-    finally:
-        stop.set()
-        writer.join()
-    assert outcome.code == 75
-    assert "The source changed during the build\n\n    log\n" in said(outcome)
-
-
-# 111: not ours to read
+# Not ours to read
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="root can be somebody else")
@@ -481,142 +202,7 @@ def _copied(source: Path, target: Path) -> None:
     Stager(rules=IgnoreRules(), owner=run_identity()).copy(source, target)
 
 
-# 112: modes, attributes, links between files
-
-
-def test_modes_attributes_and_hard_links_are_normalised(
-    build: Callable[..., Outcome], app: Path, open_dir: Path
-) -> None:
-    for name, mode in (("suid", 0o4755), ("world", 0o666), ("private", 0o400), ("none", 0o1644)):
-        (app / name).write_text("x")
-        (app / name).chmod(mode)
-    (app / "sgid").mkdir()
-    (app / "sgid").chmod(0o2777)
-    (app / "twin").hardlink_to(app / "world")
-    os.setxattr(app / "world", "user.note", b"canary")
-    if os.getuid() == 0:
-        capability = bytes.fromhex("0100000200040000000000000000000000000000")
-        os.setxattr(app / "suid", "security.capability", capability)
-    plain = make_app(open_dir / "plain" / "app")
-    for name in ("suid", "world", "private", "none", "twin"):
-        (plain / name).write_text("x")
-    (plain / "suid").chmod(0o755)
-    (plain / "sgid").mkdir()
-
-    checksum = build(app).metadata.checksum
-
-    assert b"canary" not in build(app).slug.read_bytes()
-    assert build(plain).metadata.checksum == checksum
-
-
-ACL_OWN, ACL_USER, ACL_GROUP, ACL_MASK, ACL_OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
-
-
-def set_acl(path: Path, kind: str, *entries: tuple[int, int, int]) -> None:
-    """As setfacl would: (whose, rights, which of them), in acl(5)'s form of an attribute."""
-    try:
-        packed = b"".join(struct.pack("<HHI", *entry) for entry in entries)
-        os.setxattr(path, f"system.posix_acl_{kind}", struct.pack("<I", 2) + packed)
-    except OSError as err:
-        if err.errno != errno.EOPNOTSUPP:
-            raise
-        pytest.skip("this file system has no access control lists")
-
-
-def test_access_control_lists_are_left_behind(
-    build: Callable[..., Outcome], app: Path, open_dir: Path
-) -> None:
-    nobody = 0xFFFFFFFF
-    theirs = (
-        (ACL_OWN, 6, nobody),
-        (ACL_USER, 7, 12345),  # somebody else may run it; it is no program for that
-        (ACL_GROUP, 4, nobody),
-        (ACL_MASK, 7, nobody),
-        (ACL_OTHER, 0, nobody),
-    )
-    for place in (app, make_app(open_dir / "plain" / "app")):
-        (place / "sub").mkdir()
-        (place / "sub" / "file").write_text("x")
-    set_acl(app / "sub" / "file", "access", *theirs)
-    set_acl(app / "sub", "default", *theirs)
-    set_acl(app, "default", *theirs)
-    (app / "sub" / "inherits").write_text("y")
-    (open_dir / "plain" / "app" / "sub" / "inherits").write_text("y")
-
-    checksum = build(app).metadata.checksum
-
-    assert build(open_dir / "plain" / "app").metadata.checksum == checksum
-
-
-def test_a_data_directory_whose_files_inherit_rights_changes_nothing(
-    app: Path, open_dir: Path
-) -> None:
-    pack = make_buildpack(open_dir / "pack", compile='echo x >"$1/made"; mkdir "$1/below"')
-    checksum = Builder(home=open_dir / "usual").build(app, "-b", pack).metadata.checksum
-    (open_dir / "data").mkdir()
-    nobody = 0xFFFFFFFF
-    set_acl(
-        open_dir / "data",
-        "default",
-        *((ACL_OWN, 7, nobody), (ACL_USER, 7, 12345), (ACL_GROUP, 7, nobody)),
-        *((ACL_MASK, 7, nobody), (ACL_OTHER, 5, nobody)),
-    )
-
-    assert Builder(home=open_dir / "data").build(app, "-b", pack).metadata.checksum == checksum
-
-
-@contextlib.contextmanager
-def mounted(*words: str, at: Path) -> Iterator[None]:
-    done = subprocess.run((*words, at), capture_output=True, check=False, timeout=30, text=True)
-    if done.returncode:
-        pytest.skip(f"cannot mount here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(("umount", at), check=True, timeout=30)
-
-
-AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount")
-
-
-@AS_ROOT
-def test_what_is_mounted_in_a_source_is_part_of_it(
-    build: Callable[..., Outcome], app: Path, open_dir: Path
-) -> None:
-    """Another file system numbers its files anew: two with one number are no twins."""
-    plain = make_app(open_dir / "plain" / "app")
-    for place in (app, plain):
-        (place / "data").mkdir()
-    with mounted("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", at=app / "data"):
-        for place in (app, plain):
-            for number in range(50):
-                (place / "data" / f"{number}").write_text(f"{number}")
-            (place / "data" / "twin").hardlink_to(place / "data" / "1")
-        checksum = build(app).metadata.checksum
-        assert build(plain).metadata.checksum == checksum
-        assert build(app, "--no-cache").metadata.checksum == checksum
-
-
-@AS_ROOT
-@pytest.mark.skipif(shutil.which("bindfs") is None, reason="bindfs is not installed")
-def test_a_source_on_a_file_system_of_a_program(
-    build: Callable[..., Outcome], app: Path, open_dir: Path
-) -> None:
-    """FUSE, as network file systems often are: other inode numbers, and no fast copies."""
-    (app / "sub").mkdir()
-    (app / "sub" / "large").write_bytes(os.urandom(3 * MIB))
-    (app / "twin").hardlink_to(app / "sub" / "large")
-    (app / "link").symlink_to("sub/large")
-    (open_dir / "far").mkdir()
-    expected = build(app).metadata.checksum
-    with mounted("bindfs", "-o", "allow_other", os.fspath(app), at=open_dir / "far"):
-        assert build(open_dir / "far").metadata.checksum == expected
-        (app / "sub" / "new").write_bytes(b"less")
-        changed = build(open_dir / "far").metadata.checksum
-    assert changed == build(app).metadata.checksum != expected
-
-
-# 113: secrets
+# Secrets
 
 SECRETS = (".env", ".env.production", "id_rsa", "server.pem", ".netrc", "pip.conf", ".pypirc")
 
@@ -647,7 +233,7 @@ def test_secrets_are_warned_about_and_strictly_refused(
     assert build(app, "--strict-secrets").code == 0
 
 
-# 114: not an app
+# Not an app
 
 
 def test_what_is_no_source_is_refused(build: Callable[..., Outcome], open_dir: Path) -> None:
@@ -666,7 +252,7 @@ def test_what_is_no_source_is_refused(build: Callable[..., Outcome], open_dir: P
         assert outcome.stdout == ""
 
 
-# 115: clocks
+# Clocks
 
 
 @pytest.mark.parametrize("when", [-(10**9), 0, 2**31 + 5, 4_354_819_200, 2**33])
@@ -677,7 +263,7 @@ def test_strange_times_change_nothing(build: Callable[..., Outcome], app: Path, 
     assert build(app, "--no-cache").metadata.checksum == expected
 
 
-# 116: what a machine left there
+# What a machine left there
 
 
 def test_virtualenvs_modules_and_caches_stay_behind(
