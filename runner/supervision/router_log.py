@@ -1,12 +1,16 @@
 """What the load balancer says, on its way to the app's log: as lines of ours, ten times a second.
 
 Taken more often it would cost the supervisor more than the requests cost the load balancer; and
-what is not taken yet waits in a pipe that is there for whoever comes after us.
+what is not taken yet waits in a pipe that is there for whoever comes after us. When that is full
+all requests wait, so after one that held much there is no pause.
 """
 
 from __future__ import annotations
 
+import array
+import fcntl
 import selectors
+import termios
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ from runner.supervision.upkeep import Upkeep
 
 ROUTER = "router"
 PAUSE = 0.1
+MUCH = 32 * 1024  # bytes, half of a pipe that could not be made larger
 MOST_KNOWN = 10_000  # addresses of containers, of which most are long gone
 
 
@@ -124,11 +129,19 @@ class RouterLog:
 
     def _take(self, key: str, pipe: _Pipe) -> None:
         self._unwatch(pipe)
-        pipe.due = self._clock() + PAUSE if self._log.attend(key) else None
+        pause = 0.0 if bytes_in(pipe.descriptor) >= MUCH else PAUSE
+        pipe.due = self._clock() + pause if self._log.attend(key) else None
 
     def _unwatch(self, pipe: _Pipe) -> None:
         if pipe.due is None and pipe.descriptor in self._selector.get_map():
             self._selector.unregister(pipe.descriptor)
+
+
+def bytes_in(pipe: int) -> int:
+    """How much waits there."""
+    found = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, found)
+    return found[0]
 
 
 @dataclass(slots=True, kw_only=True)

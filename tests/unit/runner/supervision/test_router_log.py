@@ -12,7 +12,7 @@ import pytest
 
 from runner.engines.base import Address
 from runner.router_log.codes import Code
-from runner.supervision.router_log import MOST_KNOWN, PAUSE, RouterLog, UpkeepStanding
+from runner.supervision.router_log import MOST_KNOWN, MUCH, PAUSE, RouterLog, UpkeepStanding
 from slugc.procfile import ProcessType
 
 
@@ -85,6 +85,19 @@ def test_the_first_line_is_taken_at_once_and_the_next_after_a_pause(bench: Bench
     bench.round()
     bench.round()
     assert bench.log.taken == [b"one\n", b"two\nthree\n"]
+    os.close(bench.writer)
+
+
+def test_after_a_pipe_that_held_much_there_is_no_pause(bench: Bench) -> None:
+    """While it is full all requests wait: clients with long paths would fill it."""
+    os.write(bench.writer, b"x" * MUCH)
+    bench.round()
+    os.write(bench.writer, b"next\n")
+    bench.round()
+    bench.round()
+    assert bench.log.taken == [b"x" * MUCH, b"next\n"]
+    assert bench.now == 0
+    assert bench.router_log.due() == PAUSE
     os.close(bench.writer)
 
 
