@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from buildpack.support.errors import shown_seconds
 from buildpack.support.values import value
 from runner.engine_choice import opened_engine
 from runner.engines.base import Address, EngineRequest
@@ -177,7 +178,8 @@ def carry_one_off(  # noqa: PLR0913  # what is run, where its bytes go, who stop
         )
         code = _run_noted(request, one_off, spec)
         if one_off.is_too_late:
-            say(f"{spec.name} ran for longer than its limit of {request.time_limit:g} seconds")
+            limit = shown_seconds(request.time_limit or 0.0)
+            say(f"{spec.name} ran for longer than its limit of {limit}")
         return code
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.errors import ExitCode, SlugkitError, shown_seconds
 from runner.engines.base import Address, ContainerEngine, Streams
 from runner.formation import WEB, ContainerSpec
 from runner.policy import STEADY, Front, Outcome, Policy, back_off
@@ -192,7 +192,7 @@ class Supervisor:
         self.log.system(
             slot.name,
             "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within"
-            f" {self.policy.boot_timeout:g} seconds of launch",
+            f" {shown_seconds(self.policy.boot_timeout)} of launch",
         )
         self.log.system(slot.name, f"PORT is {slot.spec.port}; listening here: {found}")
         slot.boot_failure, slot.due = found, None
@@ -255,7 +255,7 @@ class Supervisor:
         slot.due = now + delay
         self._set(slot, ContainerState.CRASHED)
         if delay:
-            self.log.system(slot.name, f"Restarting in {delay:g} seconds")
+            self.log.system(slot.name, f"Restarting in {shown_seconds(delay)}")
 
     def _begin_stop(self, outcome: Outcome) -> None:
         if self._outcome is not None:
@@ -286,7 +286,7 @@ class Supervisor:
         self.log.system(
             slot.name,
             "Error R12 (Exit timeout) -> At least one process failed to exit within"
-            f" {self.policy.stop_timeout:g} seconds of SIGTERM",
+            f" {shown_seconds(self.policy.stop_timeout)} of SIGTERM",
         )
         self._kill(slot, now)
 

@@ -92,6 +92,11 @@ def printable(value: str | bytes, *, limit: int = 80) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def shown_seconds(seconds: float) -> str:
+    """``1 second``, ``2.5 seconds``: as a limit stands in a message."""
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
+
+
 def printable_path(path: object) -> str:
     """A path as it may stand in a message: whole, because its end is what tells."""
     return printable(str(path), limit=4096)

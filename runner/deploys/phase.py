@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from buildpack.support.errors import shown_seconds
 from buildpack.support.values import value
 from runner.deploys.release_output import ReleaseOutput
 from runner.engine_choice import EngineChoice
@@ -58,7 +59,7 @@ class PhaseEnd:
         if self.stopped_by is not None:
             return "the release command was stopped"
         if self.timed_out:
-            return f"the release command ran for longer than {timeout:g} seconds"
+            return f"the release command ran for longer than {shown_seconds(timeout)}"
         more = " (out of memory)" if self.oom_killed else ""
         return f"the release command exited with status {self.code}{more}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from buildpack.support.errors import shown_seconds
 from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.state.state import opened_state
@@ -22,7 +23,7 @@ def exited(code: int) -> str:
 
 
 def too_long(seconds: float) -> str:
-    return f"The time limit of {seconds:g} seconds is over"
+    return f"The time limit of {shown_seconds(seconds)} is over"
 
 
 def note_attached(app_name: str, name: str, env: Mapping[str, str], *texts: str) -> None:

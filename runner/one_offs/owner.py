@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildpack.support.errors import shown_seconds
 from buildpack.support.values import value
 from runner.engine_choice import EngineChoice, opened_engine
 from runner.engines.base import EngineRequest, RunningContainer, Streams
@@ -170,7 +171,7 @@ class Stay:
             self._kill_at = float("inf")
             self._say(
                 "Error R12 (Exit timeout) -> At least one process failed to exit within"
-                f" {self.detached.stop_timeout:g} seconds of SIGTERM"
+                f" {shown_seconds(self.detached.stop_timeout)} of SIGTERM"
             )
             self._say("Stopping remaining processes with SIGKILL")
             self.container.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from buildpack.support.errors import SlugkitError
+from buildpack.support.errors import SlugkitError, shown_seconds
 from buildpack.support.values import changed
 from runner.engines.base import Streams
 from runner.engines.embedded.lasting.container import LastingContainer
@@ -143,7 +143,7 @@ class Booting(Keeping):
 
     def _fail_boot(self, live: Live) -> None:
         assert live.probe is not None
-        probe, limit = live.probe, f"within {self.settings.boot_timeout:g} seconds"
+        probe, limit = live.probe, f"within {shown_seconds(self.settings.boot_timeout)}"
         if not probe.listens:
             found = describe_listeners(probe.found_instead(), live.record.port)
             text = f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT {limit}"

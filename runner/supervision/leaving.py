@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from buildpack.support.errors import shown_seconds
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
 from runner.supervision.keeping import Keeping
@@ -58,7 +59,7 @@ class Leaving(Keeping):
             self.log.system(
                 live.name,
                 f"Drain timeout -> {count} connection{'s' if count != 1 else ''} still open after"
-                f" {self.settings.drain_timeout:g} seconds",
+                f" {shown_seconds(self.settings.drain_timeout)}",
             )
         self._terminate(live)
 
@@ -79,7 +80,7 @@ class Leaving(Keeping):
         self.log.system(
             live.name,
             "Error R12 (Exit timeout) -> At least one process failed to exit within"
-            f" {self.settings.stop_timeout:g} seconds of SIGTERM",
+            f" {shown_seconds(self.settings.stop_timeout)} of SIGTERM",
         )
         self._kill(live, now)
 

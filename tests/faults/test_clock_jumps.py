@@ -79,7 +79,7 @@ def test_containers_are_started_stopped_and_replaced_in_their_time(site: Site) -
     began = time.monotonic()
     site.must("scale", "stubborn=0")
     assert time.monotonic() - began < PATIENCE
-    assert "within 1 seconds of SIGTERM" in site.log("-s", "slug-run")
+    assert "within 1 second of SIGTERM" in site.log("-s", "slug-run")
     assert site.errors() == ""
 
 

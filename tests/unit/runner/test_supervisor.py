@@ -207,7 +207,7 @@ def test_exit_zero_is_a_crash_too_and_repeated_crashes_wait(watched: Watched) ->
     interrupt_after(0.3)
     watched.run(engine, WORKER)
     assert len(engine.started) == 2
-    assert "slug-run[worker.1]: Restarting in 1 seconds" in watched.lines
+    assert "slug-run[worker.1]: Restarting in 1 second" in watched.lines
 
 
 def test_back_off_grows_to_a_minute_and_is_no_busy_loop() -> None:
@@ -268,7 +268,7 @@ def test_a_restart_that_fails_is_tried_again_later(watched: Watched) -> None:
 
     assert watched.run(engine, WORKER, on_up=crash).exit_code == 130
     assert "slug-run[worker.1]: Start failed: The engine hiccuped" in watched.lines
-    assert watched.lines[-1] == "slug-run[worker.1]: Restarting in 1 seconds"
+    assert watched.lines[-1] == "slug-run[worker.1]: Restarting in 1 second"
 
 
 def test_a_memory_kill_is_named(watched: Watched) -> None:

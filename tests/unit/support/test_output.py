@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.errors import SlugkitError, printable, shown_seconds
 from buildpack.support.output import Output, redact, wants_color
 
 
@@ -122,3 +122,12 @@ def test_very_short_values_are_not_redacted_or_every_line_would_break() -> None:
 )
 def test_printable(value: str | bytes, shown: str) -> None:
     assert printable(value) == shown
+
+
+def test_one_second_is_no_plural() -> None:
+    assert [shown_seconds(x) for x in (1, 1.0, 0.5, 30)] == [
+        "1 second",
+        "1 second",
+        "0.5 seconds",
+        "30 seconds",
+    ]

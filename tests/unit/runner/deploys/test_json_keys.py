@@ -17,9 +17,10 @@ ROW = re.compile(r"^\| ((?:`[a-z ]+`(?:, )?)+) \| (.+) \|$", re.MULTILINE)
 
 def documented() -> dict[str, list[str]]:
     """The keys of each command, as the guide has them."""
-    section = GUIDE.read_text("utf-8").partition("\n### For programs\n")[2].partition("\n## ")[0]
+    guide = GUIDE.read_text("utf-8")
+    section = guide.partition("\nListings have these keys")[2].partition("\n#")[0]
     found = {}
-    for commands, keys in ROW.findall(section.partition("Listings have these keys")[2]):
+    for commands, keys in ROW.findall(section):
         outside = re.sub(r"\([^)]*\)", "", keys)
         for command in re.findall(r"`([^`]+)`", commands):
             found[command] = re.findall(r"`([^`]+)`", outside)
