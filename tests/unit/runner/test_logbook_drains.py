@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import json
 import os
 import signal
-import socket
 import ssl
-import stat
 import subprocess
 import sys
 import threading
@@ -25,13 +22,8 @@ from runner.logbook.app_log import AppLog
 from runner.logbook.drain_process import Pump, pump
 from runner.logbook.draining import Draining
 from runner.logbook.drains import (
-    MOST,
     Drain,
     Drains,
-    DrainUrlError,
-    NoSuchDrainError,
-    TooManyDrainsError,
-    require_url,
 )
 from runner.logbook.reader import Filter, Line, LogReader, Position
 from runner.logbook.sending import HttpsSender, RefusedError, SyslogSender, syslog_message
@@ -39,6 +31,7 @@ from runner.logbook.store import Bounds
 from runner.main import main
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
+from tests.unit.runner.log_receiver import Receiver
 
 NOW = 1_763_805_601.123456
 AT = "2025-11-22T10:00:01.123456+00:00"
@@ -54,79 +47,6 @@ def until(done: Callable[[], bool]) -> None:
     pytest.fail("it does not come")
 
 
-# Where a log can be sent
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "syslog+tls://logs.example.com:6514",
-        "syslog://10.0.0.1",
-        "syslog://[::1]:514",
-        "https://user:password@logs.example.com/in?x=1",
-    ],
-)
-def test_urls_a_log_can_be_sent_to(url: str) -> None:
-    assert require_url(url) == url
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("http://logs.example.com", "Without TLS everybody on the way could read it: use https."),
-        ("logs.example.com:514", "It begins with none of the known schemes."),
-        ("", "It begins with none of the known schemes."),
-        ("https://", "It names no host and port that could be reached."),
-        ("https://a b", "It names no host and port that could be reached."),
-        ("syslog://host:0", "It names no host and port that could be reached."),
-        ("syslog://host:99999", "Port out of range 0-65535."),
-        ("https://[", "Invalid IPv6 URL."),
-        ("syslog://host/path", "A syslog drain is a host and a port, nothing more."),
-        ("syslog+tls://me@host", "A syslog drain is a host and a port, nothing more."),
-    ],
-)
-def test_urls_it_cannot_be_sent_to(url: str, found: str) -> None:
-    with pytest.raises(DrainUrlError) as caught:
-        require_url(url)
-    assert caught.value.found == found
-    assert caught.value.exit_code is ExitCode.USAGE
-
-
-def test_the_words_of_a_url_error_hide_a_password() -> None:
-    with pytest.raises(DrainUrlError) as caught:
-        require_url("http://me:secret@host")
-    assert caught.value.text() == (
-        "'http://***@host' is not where a log can be sent\n\n"
-        "Without TLS everybody on the way could read it: use https.\n\n"
-        "One of:\n\n    syslog+tls://HOST:PORT\n    syslog://HOST:PORT          unencrypted\n"
-        "    https://HOST/PATH           or USER:PASSWORD@HOST"
-    )
-
-
-def test_drains_are_added_listed_and_removed(tmp_path: Path) -> None:
-    drains = Drains(tmp_path / "drains")
-    assert drains.all() == ()
-    first = drains.add("syslog://host:1", Position(number=3, at=77))
-    assert drains.add("syslog://host:1", Position()) == first
-    assert drains.all() == (first,)
-    assert drains.position(first) == Position(number=3, at=77)
-    for path in (tmp_path / "drains").rglob("*"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for number in range(2, MOST + 1):
-        drains.add(f"syslog://host:{number}", Position())
-    with pytest.raises(TooManyDrainsError) as too_many:
-        drains.add("syslog://host:99", Position())
-    assert "has 5 drains already" in too_many.value.text()
-    assert drains.remove(first.token) == first
-    assert drains.remove("syslog://host:2").url == "syslog://host:2"
-    assert len(drains.all()) == MOST - 2
-    with pytest.raises(NoSuchDrainError) as caught:
-        drains.remove("https://a:b@c")
-    assert caught.value.text() == (
-        "There is no drain 'https://***@c'\n\nslug-run drains lists those there are."
-    )
-
-
 # What is sent
 
 
@@ -138,62 +58,6 @@ def test_messages_are_rfc_5424_with_their_length_in_front() -> None:
     assert message.endswith(
         f" <158>1 {AT} host slug-run web.1 - State changed from starting to up".encode()
     )
-
-
-class Receiver:
-    """A server on this machine that remembers what it was sent; ``context`` adds TLS."""
-
-    def __init__(self, context: ssl.SSLContext | None = None, port: int = 0) -> None:
-        self.received = b""
-        self._context = context
-        self._server = socket.create_server(("localhost", port))
-        self.port = self._server.getsockname()[1]
-        self._connections: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._server.accept()
-                if self._context is not None:
-                    connection = self._context.wrap_socket(connection, server_side=True)
-            except OSError:
-                return
-            self._connections.append(connection)
-            threading.Thread(target=self._read, args=(connection,), daemon=True).start()
-
-    def _read(self, connection: socket.socket) -> None:
-        while chunk := self._chunk(connection):
-            self.received += chunk
-
-    @staticmethod
-    def _chunk(connection: socket.socket) -> bytes:
-        try:
-            return connection.recv(65536)
-        except OSError:
-            return b""
-
-    def messages(self) -> list[str]:
-        found, rest = [], self.received
-        while rest:
-            length, _, rest = rest.partition(b" ")
-            found.append(rest[: int(length)].decode())
-            rest = rest[int(length) :]
-        return found
-
-    def texts(self) -> list[str]:
-        return [message.partition(" - - ")[2] for message in self.messages()]
-
-    def has(self, text: str) -> bool:
-        return text in self.texts()
-
-    def close(self) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        for each in self._connections:
-            with contextlib.suppress(OSError):  # the other side may have gone first
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 @pytest.fixture(scope="module")
