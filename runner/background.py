@@ -49,7 +49,7 @@ class BackgroundRun(Generic[T]):
         self.ask_to_stop()
         try:
             self._thread.join()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: then it ends at once
             self.abandon()
             raise
         answer = self.wait()

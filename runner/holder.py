@@ -82,7 +82,7 @@ class Holder:
             self._program = start_holder(
                 "bridge", argv, lifeline=self.reader, env=env, failed=NetworkError
             )
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else knows what is open
             os.close(self.reader)
             os.close(self._lifeline)
             raise

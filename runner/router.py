@@ -99,7 +99,7 @@ class Router:
         try:
             hand_over(self._dir)
             self._start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: `with` calls no __exit__ of what was not entered
             self.__exit__(None, None, None)
             raise
         return self

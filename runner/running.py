@@ -121,7 +121,7 @@ class RunningFormation:
         """Raises FormationEndedError, or what kept it from starting; stops if interrupted."""
         try:
             self._settled.wait()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: then it ends at once
             self._run.abandon()
             raise
         if not self._was_up:

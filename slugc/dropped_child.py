@@ -31,7 +31,7 @@ def answer_of_child(function: Callable[[], T]) -> T:
     try:
         with os.fdopen(reader, "rb") as pipe:
             answer = pipe.read()
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the child must not outlive us
         _end(child)
         raise
     _, status = os.waitpid(child, 0)
@@ -67,7 +67,7 @@ def _answer(function: Callable[[], T], writer: int) -> NoReturn:
         os.umask(0o022)
         try:
             answer = pickle.dumps((True, function()))
-        except BaseException as err:
+        except BaseException as err:  # it is raised again in the parent
             answer = _pickled_error(err)
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(answer)

@@ -94,7 +94,7 @@ def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int 
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(path.lstat(), status):
                 return descriptor
-    except BaseException:
+    except BaseException:  # Ctrl-C too: a lock that nobody knows of is held for ever
         os.close(descriptor)
         raise
     os.close(descriptor)

@@ -85,7 +85,7 @@ def start_holder(
     try:
         command = Command(argv=argv, cwd=Path("/"), env=env)
         process = spawn(command, stdin=lifeline, stdout=said[1], stderr=errors)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nobody else knows what is open
         os.close(said[0])
         os.close(errors)
         raise
@@ -108,7 +108,7 @@ def start_slirp(
     try:
         command = Command(argv=argv, cwd=Path("/"), env=env, pass_fds=(lifeline, said[1]))
         process = spawn(command, stdout=errors, stderr=errors)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nobody else knows what is open
         os.close(said[0])
         os.close(errors)
         raise

@@ -83,7 +83,7 @@ def edit_config(
     try:
         _run_editor(editor, path, env)
         done = apply(edited_change(before, read_env_file(path)))
-    except BaseException as err:
+    except BaseException as err:  # Ctrl-C too: what was typed is worth more
         _keep_if_changed(path, original, err)
         raise
     path.unlink(missing_ok=True)

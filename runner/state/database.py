@@ -117,7 +117,7 @@ def open_database(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connecti
         except sqlite3.OperationalError as err:
             database.close()
             return _opened_without_room(path, err)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else knows what is open
             database.close()
             raise
     return database

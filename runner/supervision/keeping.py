@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from slugc.procfile import ProcessType
 
 
 @dataclass(slots=True)
-class Keeping:
+class Keeping(ABC):
     """The containers of one app."""
 
     engine: Engine
@@ -79,8 +80,9 @@ class Keeping:
         if not self.log.attend(live.container.id):
             self._unregister(live.reader)
 
+    @abstractmethod
     def _attend_exit(self, live: Live) -> None:
-        raise NotImplementedError
+        """Its process has ended."""
 
     def _put_away(self, live: Live) -> None:
         """Take what is left of its output, then give everything back."""

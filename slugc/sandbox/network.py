@@ -70,7 +70,7 @@ class BuildNetwork:
                 env=self._env,
                 failed=NetworkSetupError,
             )
-        except BaseException:
+        except BaseException:  # Ctrl-C too: `with` calls no __exit__ of what was not entered
             self._undo.close()
             raise
 

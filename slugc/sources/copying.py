@@ -50,7 +50,7 @@ def copy_file(name: str, source: int, target: int, seen: os.stat_result) -> int:
             after = os.fstat(reader)
             if copied != after.st_size or _stamp(before) != _stamp(after):
                 raise ChangedMeanwhileError(name)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else knows what is open
             os.close(writer)
             raise
         return writer

@@ -126,7 +126,7 @@ class DockerEngine:
             container.fit_terminal()
             self._daemon.start(helper)
             code = self._daemon.wait(helper)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else knows of the helper
             self._daemon.remove(helper)
             raise
         # Removing it takes as long as starting did; nobody waits for that.

@@ -134,7 +134,7 @@ def launch(
     try:
         meanwhile()
         is_ready = _await_ready(descriptors.ready)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: half a container is none
         _end(chain)
         raise
     if not is_ready:

@@ -71,15 +71,8 @@ class Starts:
     def start(
         self, spec: ContainerSpec, *, streams: Streams, publish: int | None = None
     ) -> EmbeddedContainer:
-        self._started += 1
-        key = f"{spec.name}-{self._started}"
         with contextlib.ExitStack() as undo:
-            home = rootfs.make_home(self._ground.run.root / key)
-            undo.callback(remove_tree, home)
-            inside = self._join_network(spec, undo)
-            cgroup = self._make_cgroup(key)
-            if cgroup is not None:
-                undo.callback(cgroup.remove)
+            key, home, inside, cgroup = self._make_place(spec, undo)
             launched = self._launch(spec, streams, home=home, inside=inside, cgroup=cgroup)
             lent = undo.pop_all()
             from runner.engines.embedded.container import EmbeddedContainer
@@ -107,6 +100,20 @@ class Starts:
         with contextlib.ExitStack() as each:
             for container in self._containers:
                 each.callback(container.remove)
+
+    def _make_place(
+        self, spec: ContainerSpec, undo: contextlib.ExitStack
+    ) -> tuple[str, Path, str, cgroups.Cgroup | None]:
+        """Another key, the directory, the address and the control group of one container."""
+        self._started += 1
+        key = f"{spec.name}-{self._started}"
+        home = rootfs.make_home(self._ground.run.root / key)
+        undo.callback(remove_tree, home)
+        inside = self._join_network(spec, undo)
+        cgroup = self._make_cgroup(key)
+        if cgroup is not None:
+            undo.callback(cgroup.remove)
+        return key, home, inside, cgroup
 
     def _join_network(self, spec: ContainerSpec, undo: contextlib.ExitStack) -> str:
         """An address, and a name by which the app's other containers find it."""

@@ -36,7 +36,7 @@ class Door:
         except FileNotFoundError as err:
             self.close()
             raise ProcessLookupError(init.pid) from err
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody else knows what is open
             self.close()
             raise
 

@@ -108,7 +108,7 @@ class Entrance:
                     ours=(said, go, lifeline),
                 )
             )
-        except BaseException:
+        except BaseException:  # Ctrl-C too: half a process is none
             os.close(lifeline)
             raise
         finally:
@@ -118,7 +118,7 @@ class Entrance:
             process = EnteredProcess(spec, watcher, lifeline)
             try:
                 self._let_in(process, answer, word, init_fd=door.init_fd)
-            except BaseException:
+            except BaseException:  # Ctrl-C too: half a process is none
                 process.remove()
                 raise
             return process

@@ -11,7 +11,6 @@ from buildpack.support import cgroups
 from buildpack.support.files import remove_tree
 from buildpack.support.values import changed
 from runner.engines.base import Address, Limits, Streams
-from runner.engines.embedded import rootfs
 from runner.engines.embedded.forward import publish_port
 from runner.engines.embedded.identity import LastingChain, open_process
 from runner.engines.embedded.lasting.container import LastingContainer
@@ -48,15 +47,8 @@ class LastingStarts(Starts):
         self, spec: ContainerSpec, *, streams: Streams, publish: int | None
     ) -> LastingContainer:
         """One container, which waits for ``begin``."""
-        self._started += 1
-        key = f"{spec.name}-{self._started}"
         with contextlib.ExitStack() as undo:
-            home = rootfs.make_home(self._ground.run.root / key)
-            undo.callback(remove_tree, home)
-            inside = self._join_network(spec, undo)
-            cgroup = self._make_cgroup(key)
-            if cgroup is not None:
-                undo.callback(cgroup.remove)
+            key, home, inside, cgroup = self._make_place(spec, undo)
             told, teller = os.pipe2(os.O_CLOEXEC)
             undo.callback(os.close, teller)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
