@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Generator
@@ -16,6 +17,18 @@ from tests import pythons
 TESTS = Path(__file__).parent
 KEPT_BEFORE = pytest.StashKey[frozenset[str]]()
 QUICK_FIRST = ("unit", "test_imports.py", "api", "faults", "integration")
+
+
+def pytest_configure() -> None:
+    """What a test starts can be interrupted.
+
+    A shell without job control starts ``bin/run-tests &`` with these ignored, and what is ignored
+    is inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

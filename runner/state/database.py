@@ -103,6 +103,8 @@ SCHEMA = len(MIGRATIONS)
 # SQLITE_ERROR: a table or column that its schema should have is not there.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+# Of a file that ends before its last page; of the same kind as what a full disk leads to.
+_CUT_OFF = sqlite3.SQLITE_IOERR_SHORT_READ
 _NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 
 
@@ -130,7 +132,9 @@ def _opened_without_room(path: Path, error: sqlite3.OperationalError) -> sqlite3
     when somebody wants to see what runs, and to restart what has filled it.
     """
     log = path.with_name(f"{path.name}-wal")
-    if error.sqlite_errorcode & 0xFF not in _NO_ROOM or (log.exists() and log.stat().st_size):
+    code = error.sqlite_errorcode
+    is_full = code & 0xFF in _NO_ROOM and code != _CUT_OFF
+    if not is_full or (log.exists() and log.stat().st_size):
         raise error
     database = sqlite3.connect(
         f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
@@ -198,7 +202,7 @@ def explained(path: Path, patience: float = PATIENCE) -> Iterator[None]:
         )  # None: text that is no UTF-8
         if kind in _BUSY:
             raise StateBusyError(path, patience) from err
-        if kind in _DAMAGED or isinstance(err, sqlite3.IntegrityError):
+        if kind in _DAMAGED or code == _CUT_OFF or isinstance(err, sqlite3.IntegrityError):
             raise StateDamagedError(path, str(err)) from err
         if kind == sqlite3.SQLITE_READONLY:
             found = "It cannot be written: the disk is full or read-only."

@@ -80,7 +80,8 @@ def test_a_supervisors_successor_takes_over_without_room(site: Site) -> None:
 def test_what_has_filled_the_disk_makes_room_again_when_it_is_restarted(site: Site) -> None:
     """Its writable layer goes with it, so there is a way out that deletes nothing of anybody's."""
     site.start("web=1", "greedy=1")
-    until(lambda: os.statvfs(site.home).f_bavail == 0, timeout=30)
+    # A few pages come free again when the log has taken over what a spool held.
+    until(lambda: os.statvfs(site.home).f_bavail < 32, timeout=30)
     site.must("restart", "greedy.1")
     until(lambda: site.containers()["greedy.1"]["state"] == "up", timeout=30)
     assert site.get() == "web.1 "

