@@ -142,6 +142,23 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         return
 
 
+def _put_to_death(process: subprocess.Popen[bytes]) -> None:
+    """End it with all that it started, and wait for it; nothing to do where it has ended.
+
+    Not with ``process.wait``. CPython takes a lock around waitpid(2), and where Ctrl-C comes just
+    after that the lock stays taken: to wait once more would be to wait for ever.
+    """
+    if process.poll() is not None:
+        return
+    _kill_group(process)
+    try:
+        _, status = os.waitpid(process.pid, 0)
+    except ChildProcessError:  # its end was seen, and Ctrl-C came before it was noted
+        process.returncode = -signal.SIGKILL
+    else:
+        process.returncode = os.waitstatus_to_exitcode(status)
+
+
 def _ignore(_line: str) -> None:
     """The default for ``on_error_line``: nobody listens."""
 
@@ -159,9 +176,7 @@ def start(command: Command) -> Process:
 
 def end(process: Process) -> None:
     """Kill what ``start`` began and nobody went on with."""
-    if process.poll() is None:
-        _kill_group(process)
-        process.wait()
+    _put_to_death(process)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
@@ -261,9 +276,7 @@ def _read_to_end(
     except subprocess.TimeoutExpired as expired:
         raise CommandTimeoutError(command) from expired
     finally:
-        if process.poll() is None:
-            _kill_group(process)
-            process.wait()
+        _put_to_death(process)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()

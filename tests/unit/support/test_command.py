@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,9 @@ from buildpack.support.command import (
     CommandNotFoundError,
     CommandTimeoutError,
     capture,
+    end,
     spawn,
+    start,
     stream,
 )
 from buildpack.support.errors import ExitCode
@@ -102,3 +105,24 @@ def test_a_command_of_another_user_is_theirs_before_its_first_instruction() -> N
         uid=1879050000,
     )
     assert capture(command).split() == ["1879050000"] * 3
+
+
+def test_ctrl_c_while_its_end_is_looked_for_leaves_nobody_waiting() -> None:
+    """CPython's lock around waitpid(2) stays taken then: as it is here."""
+    process = start(Command(argv=("sleep", "4242"), cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}))
+    process._waitpid_lock.acquire()  # type: ignore[attr-defined]  # what no Ctrl-C hits on demand
+
+    end(process)
+
+    assert process.returncode == -signal.SIGKILL
+    assert not Path(f"/proc/{process.pid}").exists()
+
+
+def test_an_end_that_was_seen_and_not_noted_is_one() -> None:
+    process = start(Command(argv=("true",), cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}))
+    os.waitpid(process.pid, 0)
+    process._waitpid_lock.acquire()  # type: ignore[attr-defined]  # as above
+
+    end(process)
+
+    assert process.returncode == -signal.SIGKILL
