@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,8 @@ ENGINE_FAILED = 125
 RESOLVER = "127.0.0.11"
 """Docker's own name server, in every container's network: nothing the app listens on."""
 
+KILLED = 128 + signal.SIGKILL
+OOM_PATIENCE, OOM_LOOK = 1.0, 0.05  # seconds
 JOIN_TIMEOUT = 5.0
 
 
@@ -62,6 +66,7 @@ class DockerContainer:
         self._attachment = attachment
         self._code: int | None = None
         self._oom_killed = False
+        self._is_killed = False
         self._listens = False
         self._window = window_size(streams.stdout) if streams.terminal else None
         self._removed = False
@@ -111,6 +116,7 @@ class DockerContainer:
         threading.Thread(target=self._terminate, daemon=True).start()
 
     def kill(self) -> None:
+        self._is_killed = True
         threading.Thread(target=self._signal, args=("SIGKILL",), daemon=True).start()
 
     def remove(self) -> None:
@@ -175,9 +181,16 @@ class DockerContainer:
     def _result(self) -> tuple[int, bool]:
         try:
             code = self._daemon.wait(self.id)
-            return code, self._daemon.inspect(self.id).oom_killed
+            return code, self._was_oom_killed(code)
         except DockerCallError:  # the engine went away, or the container was removed under us
             return ENGINE_FAILED, False
+
+    def _was_oom_killed(self, code: int) -> bool:
+        """The engine hears of the kernel's kill on a way of its own, perhaps after the end."""
+        until = time.monotonic() + (OOM_PATIENCE if code == KILLED and not self._is_killed else 0.0)
+        while not (was := self._daemon.inspect(self.id).oom_killed) and time.monotonic() < until:
+            time.sleep(OOM_LOOK)
+        return was
 
     def _input_until_end(self, source: int, *, terminal: bool) -> None:
         try:
