@@ -14,6 +14,7 @@ import pytest
 from slugc.sandbox.open_files import nameless_space
 
 SIZE = 1 << 20
+MAPS = 64 * 1024  # at the most: blocks in which a file system notes where a file's blocks lie
 HOLD = f"""\
 import ctypes, os, sys
 kind, place = sys.argv[1:3]
@@ -49,18 +50,18 @@ def holding(kind: str, place: Path, *before: str) -> Iterator[int]:
 @pytest.mark.parametrize(("kind", "size"), [("open", SIZE), ("twice", SIZE), ("named", 0)])
 def test_a_deleted_file_that_is_open_counts_once(tmp_path: Path, kind: str, size: int) -> None:
     with holding(kind, tmp_path) as pid:
-        assert nameless_space([pid], tmp_path) == size
+        assert nameless_space([pid], tmp_path) == pytest.approx(size, abs=MAPS)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may look up what a process has mapped")
 def test_a_deleted_file_that_is_mapped_counts(tmp_path: Path) -> None:
     with holding("mapped", tmp_path) as pid:
-        assert nameless_space([pid], tmp_path) == SIZE
+        assert nameless_space([pid], tmp_path) == pytest.approx(SIZE, abs=MAPS)
 
 
 def test_what_descends_from_a_process_counts_and_nobody_else(tmp_path: Path) -> None:
     with holding("open", tmp_path, "sh", "-c", '"$@"; :', "sh") as shell:
-        assert nameless_space([shell], tmp_path) == SIZE
+        assert nameless_space([shell], tmp_path) == pytest.approx(SIZE, abs=MAPS)
         assert nameless_space([], tmp_path) == 0
 
 
