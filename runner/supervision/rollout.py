@@ -46,8 +46,9 @@ class RolloutWatch:
 
     @property
     def _rollout(self) -> Rollout | None:
-        is_judged = self._wanted is not None and self._upkeep().is_rolling_out
-        return self._wanted.rollout if is_judged and self._wanted is not None else None
+        if self._wanted is None or not self._upkeep().is_rolling_out:
+            return None
+        return self._wanted.rollout
 
     @property
     def is_open(self) -> bool:
