@@ -25,13 +25,14 @@ from runner.logbook.drains import (
     Drain,
     Drains,
 )
-from runner.logbook.reader import Filter, Line, LogReader, Position
+from runner.logbook.reader import Line, Position
 from runner.logbook.sending import HttpsSender, RefusedError, SyslogSender, syslog_message
 from runner.logbook.store import Bounds
 from runner.main import main
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
-from tests.unit.runner.log_receiver import Receiver
+from tests.unit.runner.logbook.containers import texts
+from tests.unit.runner.logbook.receiver import Receiver
 
 NOW = 1_763_805_601.123456
 AT = "2025-11-22T10:00:01.123456+00:00"
@@ -184,22 +185,14 @@ def test_a_receiver_that_is_away_misses_nothing(app_dir: Path) -> None:
     until(lambda: receiver.texts() == first)
     receiver.close()
     second = notes(app_dir, 20, 40)
-    until(lambda: any("Error sending to" in text for text in log_texts(app_dir)))
+    until(lambda: any("Error sending to" in text for text in texts(app_dir / "log")))
     again = Receiver(port=receiver.port)
     until(lambda: set(second) <= set(again.texts()))
     pumping.stopped.set()
     pumping.join(timeout=10)
     again.close()
     assert [text for text in again.texts() if text in second] == second
-    assert any(text.startswith("Sending to syslog://localhost") for text in log_texts(app_dir))
-
-
-def log_texts(app_dir: Path) -> list[str]:
-    reader = LogReader(app_dir / "log", Filter().wants)
-    reader.start_at_last(1000)
-    found = [line.text for line in reader.lines()]
-    reader.close()
-    return found
+    assert any(text.startswith("Sending to syslog://localhost") for text in texts(app_dir / "log"))
 
 
 def test_a_successor_goes_on_where_the_log_was_sent_to(app_dir: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from runner.logbook.app_log import AppLog
 from runner.logbook.batches import MOST_PAYLOAD, Batch
-from runner.logbook.reader import Filter, LogReader
 from runner.logbook.spool import Spool
 from runner.logbook.store import LogStore
 from runner.logbook.translated import ENOUGH, LONGEST, Translation
+from tests.unit.runner.logbook.containers import lines
 
 KEY = "switch-1-2"
 
@@ -38,10 +38,7 @@ def opened(directory: Path, words: Words) -> AppLog:
 
 
 def logged(directory: Path) -> list[tuple[str, str, str]]:
-    reader = LogReader(directory, Filter().wants)
-    found = [(line.source, line.name, line.text) for line in reader.lines()]
-    reader.close()
-    return found
+    return [(line.source, line.name, line.text) for line in lines(directory)]
 
 
 def test_lines_are_ours_and_silent_ones_are_left_out(tmp_path: Path) -> None:

@@ -25,15 +25,10 @@ from runner.logbook.store import Bounds
 from runner.main import main
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
+from tests.unit.runner.logbook.containers import NOW
 
-NOW = 1_763_805_601.123456
 AT = "2025-11-22T10:00:01.123456+00:00"
 SMALL = Bounds(files=9, file_size=500)
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 @pytest.fixture
