@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from buildpack.support.values import value
 
@@ -14,6 +15,11 @@ LINK_LOCAL_RANGE = "169.254.0.0/16"
 # The first that the host does not use itself. 10.0.2.0/24 is slirp's own default, and also what
 # VirtualBox and QEMU give their guests.
 _CANDIDATES = ("10.0.2.0/24", "10.83.7.0/24", "172.31.83.0/24", "192.168.219.0/24")
+
+_INTERFACES = Path("/sys/class/net")
+_RTF_LOCAL = 0x80000000  # linux/ipv6_route.h
+
+N = TypeVar("N", ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 
 @value
@@ -43,27 +49,32 @@ def host_addresses(fib_trie: str) -> tuple[str, ...]:
     """The machine's own IPv4 addresses, loopback apart, from the text of /proc/net/fib_trie.
 
     slirp4netns connects as a process of the host, so without a wall a container would reach what
-    listens on these.
+    listens on these. Whole networks may be the machine's own (``ip route add local NETWORK``,
+    AnyIP): they come as networks. In tables of policy routing those stand for some packets alone,
+    mostly all there are on their way to a proxy.
     """
-    found: set[ipaddress.IPv4Address] = set()
-    last = ""
+    found: set[ipaddress.IPv4Network] = set()
+    table = last = ""
     for line in fib_trie.splitlines():
         words = line.split()
-        if words[:1] == ["|--"]:
+        if not line.startswith(" "):
+            table = line
+        elif words[0] == "|--":
             last = words[1]
-        elif words[:3] == ["/32", "host", "LOCAL"]:
-            found.add(ipaddress.IPv4Address(last))
-    return tuple(str(address) for address in sorted(found) if not address.is_loopback)
+        elif words[2:3] == ["LOCAL"] and table in {"Main:", "Local:"}:
+            found.add(ipaddress.IPv4Network(last + words[0]))
+    others = (each for each in sorted(found) if not each.is_loopback)
+    return tuple(str(each).removesuffix("/32") for each in others)
 
 
 def read_host_addresses() -> tuple[str, ...]:
-    """The machine's own IPv4 addresses as they are now, loopback apart."""
+    """The machine's own IPv4 addresses and networks as they are now, loopback apart."""
     return host_addresses(Path("/proc/net/fib_trie").read_text())
 
 
 def choose_subnet(addresses: Iterable[str], routes: str) -> Subnet:
     """The first candidate the host neither lives in nor has a route into."""
-    used = [ipaddress.IPv4Network(f"{address}/32") for address in addresses]
+    used = [ipaddress.IPv4Network(address) for address in addresses]
     used += route_networks(routes)
     for cidr in _CANDIDATES:
         network = ipaddress.IPv4Network(cidr)
@@ -72,23 +83,42 @@ def choose_subnet(addresses: Iterable[str], routes: str) -> Subnet:
     return Subnet(cidr=_CANDIDATES[0])
 
 
-def virtual_networks(
-    routes: str, subnet: Subnet, net: Path = Path("/sys/class/net")
-) -> tuple[str, ...]:
-    """Networks that live inside this machine: bridges that no device of its own is part of.
+def virtual_networks(routes: str, subnet: Subnet, net: Path = _INTERFACES) -> tuple[str, ...]:
+    """IPv4 networks that live inside this machine, but for what overlaps ``subnet``."""
+    rows = [line.split() for line in routes.splitlines()[1:]]
+    networks = _on_bridges([(row[0], _route_network(row)) for row in rows], net)
+    return tuple(str(each) for each in networks if not each.overlaps(subnet.network))
+
+
+def virtual_networks6(routes: str, net: Path = _INTERFACES) -> list[ipaddress.IPv6Network]:
+    """IPv6 networks that live inside this machine, from the text of /proc/net/ipv6_route."""
+    rows = (line.split() for line in routes.splitlines())
+    return _on_bridges([(row[9], _route_network6(row)) for row in rows], net)
+
+
+def host_networks6(routes: str) -> list[ipaddress.IPv6Network]:
+    """The machine's own IPv6 addresses and networks, from the same text.
+
+    It holds the tables of policy routing too: there, "everything" leads to a proxy.
+    """
+    rows = (line.split() for line in routes.splitlines())
+    found = (_route_network6(row) for row in rows if int(row[8], 16) & _RTF_LOCAL)
+    return [network for network in found if network.prefixlen > 0]
+
+
+def _on_bridges(rows: Sequence[tuple[str, N]], net: Path) -> list[N]:
+    """Networks on bridges that no device of this machine is part of.
 
     Other apps are on them, those of a Docker Engine for one. A bridge with a real network card, or
     with the default route, is the way out.
     """
-    rows = [line.split() for line in routes.splitlines()[1:]]
-    ways_out = {row[0] for row in rows if _route_network(row).prefixlen == 0}
+    ways_out = {name for name, network in rows if network.prefixlen == 0}
     virtual = {
         name
-        for name in {row[0] for row in rows} - ways_out
+        for name in {name for name, _ in rows} - ways_out
         if (net / name / "bridge").is_dir() and not _has_device(net / name)
     }
-    networks = [_route_network(row) for row in rows if row[0] in virtual]
-    return tuple(str(each) for each in networks if not each.overlaps(subnet.network))
+    return [network for name, network in rows if name in virtual]
 
 
 def _has_device(interface: Path) -> bool:
@@ -111,3 +141,8 @@ def _route_network(words: list[str]) -> ipaddress.IPv4Network:
     """Columns 1 and 7 of /proc/net/route are destination and mask."""
     target, mask = (bytes.fromhex(words[index])[::-1] for index in (1, 7))
     return ipaddress.IPv4Network((target, bin(int.from_bytes(mask)).count("1")))
+
+
+def _route_network6(words: list[str]) -> ipaddress.IPv6Network:
+    """Columns 0 and 1 of /proc/net/ipv6_route are destination and length of the prefix."""
+    return ipaddress.IPv6Network((bytes.fromhex(words[0]), int(words[1], 16)))

@@ -12,12 +12,19 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildpack.support.addresses import choose_subnet, read_host_addresses, virtual_networks
+from buildpack.support.addresses import (
+    choose_subnet,
+    host_networks6,
+    read_host_addresses,
+    virtual_networks,
+    virtual_networks6,
+)
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 from buildpack.support.urls import without_password
 from buildpack.support.values import value
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Place = tuple[str, int | None]
 """A host and a port of it; None is every port."""
 
@@ -32,6 +39,8 @@ _METADATA = frozenset(
 """Where clouds tell a machine its own secrets, beside the link-local addresses."""
 _TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48")))
 """NAT64 (RFC 6052, RFC 8215): an IPv4 address is in the last four bytes."""
+
+_ROUTES6 = Path("/proc/net/ipv6_route")
 
 
 class AddressRefusedError(SlugkitError):
@@ -59,7 +68,7 @@ def why_here(address: Address) -> str:
         return "this machine's loopback"
     if address.is_multicast or str(address) == "255.255.255.255":
         return "the address of no single server"
-    if address in _own_addresses():
+    if any(address in network for network in _own_networks()):
         return "an address of this machine"
     if any(address in network for network in _networks_inside()):
         return "in a network inside this machine"
@@ -75,18 +84,24 @@ def _embedded(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
-def _own_addresses() -> frozenset[Address]:
-    found: set[Address] = {ipaddress.IPv4Address(text) for text in read_host_addresses()}
+def _own_networks() -> Sequence[Network]:
+    """This machine's addresses; and networks, where all of one is its own."""
+    found: list[Network] = [ipaddress.IPv4Network(text) for text in read_host_addresses()]
     with contextlib.suppress(OSError):  # no IPv6 here
         lines = Path("/proc/net/if_inet6").read_text().splitlines()
-        found |= {ipaddress.IPv6Address(bytes.fromhex(line.split()[0])) for line in lines}
-    return frozenset(found)
+        found += [ipaddress.IPv6Network(bytes.fromhex(line.split()[0])) for line in lines]
+        found += host_networks6(_ROUTES6.read_text())
+    return found
 
 
-def _networks_inside() -> Sequence[ipaddress.IPv4Network]:
+def _networks_inside() -> Sequence[Network]:
     routes = Path("/proc/net/route").read_text()
-    found = virtual_networks(routes, choose_subnet((), routes))
-    return [ipaddress.IPv4Network(text) for text in found]
+    found: list[Network] = [
+        ipaddress.IPv4Network(text) for text in virtual_networks(routes, choose_subnet((), routes))
+    ]
+    with contextlib.suppress(OSError):  # no IPv6 here
+        found += virtual_networks6(_ROUTES6.read_text())
+    return found
 
 
 @value

@@ -109,7 +109,7 @@ def service(host: str = "127.0.0.1") -> Iterator[int]:
 def test_this_machine_is_out_of_reach_but_for_what_a_setting_names(
     root: Path, starter: str
 ) -> None:
-    own = read_host_addresses()[0]
+    own = next(each for each in read_host_addresses() if "/" not in each)
     with service("0.0.0.0") as secret, service("0.0.0.0") as index:
         places = [f"{host}:{port}" for port in (secret, index) for host in ("127.0.0.1", own)]
         metadata = "169.254.169.254:80"

@@ -46,18 +46,21 @@ def test_addresses_of_others(text: str) -> None:
 def test_the_machines_own_addresses_and_the_networks_inside_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    own = ipaddress.IPv4Address("192.0.2.7")
-    inside = ipaddress.IPv4Network("172.17.0.0/16")
-    monkeypatch.setattr(room, "_own_addresses", lambda: frozenset({own}))
-    monkeypatch.setattr(room, "_networks_inside", lambda: [inside])
-    assert why_here(own) == "an address of this machine"
-    assert why_here(ipaddress.IPv6Address("::ffff:192.0.2.7")) == "an address of this machine"
-    assert why_here(ipaddress.ip_address("172.17.0.2")) == "in a network inside this machine"
+    own = [ipaddress.ip_network(text) for text in ("192.0.2.7", "10.1.0.0/16", "2001:db8:5::/48")]
+    inside = [ipaddress.ip_network(text) for text in ("172.17.0.0/16", "fd00:dead::/64")]
+    monkeypatch.setattr(room, "_own_networks", lambda: own)
+    monkeypatch.setattr(room, "_networks_inside", lambda: inside)
+    for text in ("192.0.2.7", "::ffff:192.0.2.7", "10.1.2.3", "2001:db8:5::9"):
+        assert why_here(ipaddress.ip_address(text)) == "an address of this machine"
+    for text in ("172.17.0.2", "fd00:dead::7"):
+        assert why_here(ipaddress.ip_address(text)) == "in a network inside this machine"
+    assert why_here(ipaddress.ip_address("fd00:beef::7")) == ""
 
 
 def test_this_machines_addresses_are_read_from_the_kernel() -> None:
-    assert ipaddress.IPv6Address("::1") in room._own_addresses() | {ipaddress.IPv6Address("::1")}
-    assert all(not address.is_unspecified for address in room._own_addresses())
+    own = room._own_networks()
+    assert ipaddress.ip_network("::1") in (*own, ipaddress.ip_network("::1"))
+    assert all(network.prefixlen > 0 for network in own)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
