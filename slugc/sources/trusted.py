@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
-from buildpack.support.values import value
+from buildpack.support.values import changed, value
 from slugc.sources.git.here import host_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ OPTION = "--trust"
 VARIABLE = "SLUGC_TRUST"
 
 _PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418}
+_SEALED = frozenset({"https", "ssh"})
+"""Where the server proves who it is before it is told anything, and nobody on the way listens."""
 
 
 class TrustError(UsageError):
@@ -62,23 +64,32 @@ class Trusted:
     """Hosts and directories that the person who builds has named."""
 
     hosts: frozenset[Place] = frozenset()
+    given: frozenset[tuple[str, Place]] = frozenset()
+    """the same, with the scheme of the URL that named them"""
     directories: tuple[Path, ...] = ()
 
     def naming(self, url: str) -> Trusted:
         """With the host of a URL that the user gave."""
         host = host_of(url)
-        places = frozenset({(host, port_of(url))}) if host else frozenset()
-        return Trusted(hosts=self.hosts | places, directories=self.directories)
+        return self._naming(_scheme_of(url), (host, port_of(url))) if host else self
+
+    def _naming(self, scheme: str, place: Place) -> Trusted:
+        return changed(self, hosts=self.hosts | {place}, given=self.given | {(scheme, place)})
 
     def holding(self, directory: Path) -> Trusted:
         """With a directory that the user gave, and all that lies in it."""
-        real = directory.resolve()
-        return Trusted(hosts=self.hosts, directories=(*self.directories, real))
+        return changed(self, directories=(*self.directories, directory.resolve()))
 
     def names(self, url: str) -> bool:
-        """Whether its host may be asked with the user's keys and passwords."""
-        host = host_of(url)
-        return bool(host) and any(host == named for named, _ in self.hosts)
+        """Whether its host may be asked with the user's keys and passwords.
+
+        Over http, where others on the way read them, only at a URL's place that the user gave so.
+        """
+        scheme, host, port = _scheme_of(url), host_of(url), port_of(url)
+        if (scheme, (host, port)) in self.given:
+            return True
+        is_usual = port == _PORTS.get(scheme) and any(host == named for named, _ in self.hosts)
+        return scheme in _SEALED and (is_usual or self.names_port(url))
 
     def names_port(self, url: str) -> bool:
         """Whether it may be this machine: there, one port is not as good as another."""
@@ -108,9 +119,13 @@ def host_and_port(url: str) -> str:
     """As it is written after --trust."""
     host = host_of(url)
     shown = f"[{host}]" if ":" in host else host
-    usual = _PORTS.get(urlsplit(url).scheme if "://" in url else "ssh")
+    usual = _PORTS.get(_scheme_of(url))
     port = port_of(url)
     return shown if port in {0, usual} else f"{shown}:{port}"
+
+
+def _scheme_of(url: str) -> str:
+    return urlsplit(url).scheme if "://" in url else "ssh"
 
 
 def port_of(url: str) -> int:
@@ -140,6 +155,4 @@ def _with(found: Trusted, word: str, cwd: Path) -> Trusted:
     host = host_of(url)
     if not host or word.startswith("-"):
         raise TrustError(word)
-    return Trusted(
-        hosts=found.hosts | {(host, port_of(url) or None)}, directories=found.directories
-    )
+    return found._naming(_scheme_of(url), (host, port_of(url) or None))

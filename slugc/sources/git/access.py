@@ -72,7 +72,7 @@ def way_to(
         return Way(url=url, env=env)
     scheme = urlsplit(url).scheme if "://" in url else "ssh"
     if scheme not in WEB and scheme != "git":
-        found = "Over ssh it would be read with your keys, and the source is not on that server."
+        found = "Over ssh it would be read with your keys, which are for servers that you name."
         raise NotTrustedError(shown_url(url), found, host_and_port(url))
     stranger = {**{name: env[name] for name in _STRANGERS if name in env}, **_NOBODY}
     if scheme == "git":

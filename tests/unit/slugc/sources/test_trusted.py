@@ -191,6 +191,54 @@ def test_a_stranger_takes_the_users_way_out(served: Path, tmp_path: Path) -> Non
     assert web.asked[0].startswith("http://far.invalid/app/info/refs")
 
 
+@pytest.mark.usefixtures("everywhere")
+def test_passwords_go_over_http_only_where_the_user_wrote_so(served: Path, tmp_path: Path) -> None:
+    """Whoever else is on the way could read them; a trusted host alone says nothing of http."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".netrc").write_text(NETRC)
+    with serving(served, user="me", password="canary") as web:
+        url = f"http://{host_of(web)}/app"
+        for word in ("127.0.0.1", host_of(web), f"https://{host_of(web)}"):
+            trusted = parse_trusted([word], env={}, cwd=tmp_path)
+            with pytest.raises(FetchError):
+                fetch(url, tmp_path / "out", trusted, HOME=str(home))
+        trusted = parse_trusted([f"http://{host_of(web)}"], env={}, cwd=tmp_path)
+        assert fetch(url, tmp_path / "two", trusted, HOME=str(home)) == {"app"}
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "has_keys"),
+    [
+        ("https://a/x", "https://a/y", True),
+        ("https://a/x", "git@a:y", True),  # how private submodules are mostly written
+        ("git@a:x", "https://a/y", True),
+        ("https://a/x", "http://a/y", False),
+        ("https://a/x", "https://a:8443/y", False),
+        ("https://a/x", "ssh://git@a:2222/y", False),
+        ("https://a:8443/x", "https://a:8443/y", True),
+        ("ssh://git@a:2222/x", "ssh://git@a:2222/y", True),
+        ("http://a/x", "http://a/y", True),
+        ("http://a/x", "http://a:81/y", False),
+        ("http://a/x", "https://a/y", True),
+        ("git://a/x", "http://a:9418/y", False),
+        ("https://a/x", "https://b/y", False),
+    ],
+)
+def test_keys_are_for_the_port_that_was_named_or_the_usual_one(
+    named: str, asked: str, *, has_keys: bool
+) -> None:
+    assert NOBODY.naming(named).names(asked) is has_keys
+
+
+def test_a_host_trusted_without_a_port_has_keys_at_every_port_but_not_over_http() -> None:
+    found = parse_trusted(["a"], env={}, cwd=Path("/"))
+    assert found.names("https://a:8443/y")
+    assert found.names("ssh://a:2222/y")
+    assert not found.names("http://a/y")
+    assert found.names_port("http://a/y")  # as a stranger
+
+
 def test_keys_are_for_the_server_the_user_has_named(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     ssh = f'f() {{ echo "$@" >> {marker}; false; }}; f'
@@ -198,7 +246,7 @@ def test_keys_are_for_the_server_the_user_has_named(tmp_path: Path) -> None:
         fetch("git@other.example:me/lib.git", tmp_path / "out", GIT_SSH_COMMAND=ssh)
     assert caught.value.text() == (
         "git@other.example:me/lib.git is not fetched for a source that names it\n\n"
-        "Over ssh it would be read with your keys, and the source is not on that server.\n\n"
+        "Over ssh it would be read with your keys, which are for servers that you name.\n\n"
         "If you want it to be, say so: slugc build --trust other.example"
     )
     assert not marker.exists()
