@@ -18,12 +18,12 @@ from runner.state.state import opened_state
 from runner.supervision.fd_store import LOCK, keeper_argv
 from runner.supervision.start import open_lock, supervisor_env
 from runner.supervision.wanted import Settings
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.embedded]
 
-PATIENCE = 30.0
 # Before anything of ours is imported. Not by libfaketime: sleeping fails when its clock jumps.
 SUPERVISOR = """
 import itertools, sys, time
@@ -69,13 +69,13 @@ def shown(site: Site) -> dict[str, str]:
 def test_containers_are_started_stopped_and_replaced_in_their_time(site: Site) -> None:
     site.must("scale", "web=1", "idle=2", "stubborn=1")
     wanted = dict.fromkeys(("web.1", "idle.1", "idle.2", "stubborn.1"), "up")
-    until(lambda: shown(site) == wanted, PATIENCE, site.errors)
+    until(lambda: shown(site) == wanted, site.errors)
     assert site.get() == "web.1 "
     before = site.pids()
     site.must("restart", "idle.1")
     after = site.pids()
     assert {name for name in before if before[name] != after[name]} == {"idle.1"}
-    until(lambda: "deaf" in site.log("-s", "app"), PATIENCE)
+    until(lambda: "deaf" in site.log("-s", "app"))
     began = time.monotonic()
     site.must("scale", "stubborn=0")
     assert time.monotonic() - began < PATIENCE
@@ -86,14 +86,14 @@ def test_containers_are_started_stopped_and_replaced_in_their_time(site: Site) -
 def test_pauses_after_crashes_are_neither_skipped_nor_endless(site: Site) -> None:
     site.run("scale", "web=0", "crash=1")
     ended = "Process exited with status 3"
-    until(lambda: site.log().count(ended) >= 3, PATIENCE, site.errors)
+    until(lambda: site.log().count(ended) >= 3, site.errors)
     time.sleep(1.5)
     assert site.log().count(ended) < 10
 
 
 def test_lines_are_in_the_order_in_which_they_were_written(site: Site) -> None:
     site.must("scale", "web=0", "worker=1")
-    until(lambda: site.log().count("app[worker.1]") >= 20, PATIENCE, site.errors)
+    until(lambda: site.log().count("app[worker.1]") >= 20, site.errors)
     site.must("scale", "worker=0")
     found = re.findall(r"app\[worker\.1\]: line (\d+)$", site.log(), re.M)
     assert [int(number) for number in found] == list(range(1, len(found) + 1))

@@ -18,8 +18,9 @@ import pytest
 from buildpack.support.errors import ExitCode
 from runner.main import main
 from runner.supervision.client import ask
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import until
 
 ROUNDS = int(os.environ.get("SLUGKIT_ROUNDS", "25"))
 PAGE = 4096
@@ -142,14 +143,14 @@ def test_what_runs_goes_on_though_a_supervisors_successor_cannot_read_the_state(
     whole = state_file.read_bytes()
     state_file.write_bytes(b"no database" * 1000)
     os.kill(before, signal.SIGKILL)
-    until(lambda: successor(site, before) is not None, 30)
+    until(lambda: successor(site, before) is not None)
     ask("polls", site.supervisor_dir, {"do": "reconcile"}, timeout=30)
     assert site.get() == "web.1 "
     os.kill(pids["idle.1"], signal.SIGKILL)  # nobody knows what to start in its place
     assert site.get() == "web.1 "
     state_file.write_bytes(whole)
     ask("polls", site.supervisor_dir, {"do": "reconcile"}, timeout=30)
-    until(lambda: all_up(site), 30, site.errors)
+    until(lambda: all_up(site), site.errors)
     assert set(site.pids()) == set(pids)
     assert site.pids()["web.1"] == pids["web.1"]
     assert site.errors() == ""
@@ -183,7 +184,7 @@ def test_an_app_whose_data_directory_was_deleted_ends(open_dir: Path) -> None:
     site.start("web=1", "idle=1")
     pids = [*site.pids().values(), *site.processes().values()]
     shutil.rmtree(site.home)
-    until(lambda: not [pid for pid in pids if is_running(pid)], 60)
+    until(lambda: not [pid for pid in pids if is_running(pid)])
 
 
 def is_running(pid: int) -> bool:

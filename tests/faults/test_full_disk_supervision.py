@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.embedded,
@@ -52,7 +53,7 @@ def test_a_supervisor_goes_on_without_room(site: Site) -> None:
     pids = site.pids()
     with filled(site):
         os.kill(pids["idle.1"], signal.SIGKILL)
-        until(lambda: site.pids()["idle.1"] not in {None, pids["idle.1"]}, timeout=30)
+        until(lambda: site.pids()["idle.1"] not in {None, pids["idle.1"]})
         site.must("restart", "idle.2")
         assert site.pids()["idle.2"] != pids["idle.2"]
         assert site.get() == "web.1 "
@@ -81,9 +82,9 @@ def test_what_has_filled_the_disk_makes_room_again_when_it_is_restarted(site: Si
     """Its writable layer goes with it, so there is a way out that deletes nothing of anybody's."""
     site.start("web=1", "greedy=1")
     # A few pages come free again when the log has taken over what a spool held.
-    until(lambda: os.statvfs(site.home).f_bavail < 32, timeout=30)
+    until(lambda: os.statvfs(site.home).f_bavail < 32)
     site.must("restart", "greedy.1")
-    until(lambda: site.containers()["greedy.1"]["state"] == "up", timeout=30)
+    until(lambda: site.containers()["greedy.1"]["state"] == "up")
     assert site.get() == "web.1 "
     site.must("exec", "greedy.1", "--", "rm", "-f", "/app/all")
     site.must("scale", "greedy=0")

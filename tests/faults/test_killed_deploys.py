@@ -26,6 +26,7 @@ from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
 from slugc.stack import read_host_stack
 from slugc.store import Store
+from tests.waiting import until
 
 KILLS = int(os.environ.get("SLUGKIT_KILLS", "12"))
 SEED = int(os.environ.get("SLUGKIT_SEED", "1"))
@@ -173,10 +174,7 @@ def test_a_killed_deploy_leaves_a_release_or_none_and_harms_no_later_one(deploys
     deploys.done("releases", "prune")
     needed = {deploys.slugs.path(x.slug) for x in deploys.releases() if x.slug}
     assert {path for path in deploys.home.glob("slugs/*") if path.name != ".lock"} == needed
-    deadline = time.monotonic() + 10
-    while (left := deploys.processes()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert left == []
+    until(lambda: deploys.processes() == [])
 
 
 @pytest.mark.embedded
@@ -207,9 +205,7 @@ def test_deploys_and_config_changes_at_once_all_happen_one_after_the_other(
 @pytest.mark.embedded
 def test_a_release_under_way_is_shown_as_such_and_not_taken_for_dead(deploys: Deploys) -> None:
     first = deploys.start("deploy", "phased.slug")
-    deadline = time.monotonic() + 20
-    while not any(x.status is ReleaseStatus.PENDING for x in deploys.releases()):
-        assert time.monotonic() < deadline
+    until(lambda: any(x.status is ReleaseStatus.PENDING for x in deploys.releases()))
     code, out = deploys.run("releases")
     assert (code, "release command executing" in out) == (0, True), out
     first.communicate(timeout=LIMIT)

@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.rollout_support import Releases, released
-from tests.integration.supervision_support import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 ROUNDS = int(os.environ.get("SLUGKIT_ROUNDS", "1"))
-PATIENCE = 40.0
 SLOW = "web: sleep 0.5; exec /usr/bin/python3 server.py\n"
 
 
@@ -56,13 +55,13 @@ def test_a_rollout_comes_to_its_end_whoever_is_killed(
     for number in range(ROUNDS):
         newest = len(app.statuses()) + 1
         command = app.popen("deploy", slugs[number % 2])
-        until(lambda at=newest: app.rollout(at) is not None, PATIENCE)  # type: ignore[misc]  # bound now
+        until(lambda at=newest: app.rollout(at) is not None)  # type: ignore[misc]  # bound now
         time.sleep(chance.uniform(0, 1.5))
         kill(app, command.pid)
         command.communicate(timeout=PATIENCE)
-        until(lambda at=newest: _is_over(app, at), PATIENCE)  # type: ignore[misc]  # as above
+        until(lambda at=newest: _is_over(app, at))  # type: ignore[misc]  # as above
         assert app.statuses()[f"v{newest}"] == "succeeded"
-        until(lambda at=newest: _all_of(app, at), PATIENCE)  # type: ignore[misc]  # as above
+        until(lambda at=newest: _all_of(app, at))  # type: ignore[misc]  # as above
         assert site.get() in {"two", "three"}
     assert set(site.containers()) == {"web.1", "web.2"}
 
@@ -71,7 +70,7 @@ def test_a_rollout_whose_app_was_killed_whole_goes_on_when_somebody_comes(app: R
     site = app.site
     site.start("web=2", "--strategy", "one-by-one")
     command = app.popen("deploy", app.slug("two", procfile=SLOW))
-    until(lambda: app.rollout(2) is not None, PATIENCE)
+    until(lambda: app.rollout(2) is not None)
     os.killpg(command.pid, signal.SIGKILL)
     command.communicate(timeout=PATIENCE)
     found = site.processes()
@@ -104,7 +103,7 @@ def test_stopped_in_the_middle_a_release_has_failed_and_the_one_before_starts_ne
     site = app.site
     site.start("web=2", "--strategy", "one-by-one")
     command = app.popen("deploy", app.slug("two", procfile=SLOW))
-    until(lambda: app.rollout(2) is not None, PATIENCE)
+    until(lambda: app.rollout(2) is not None)
     site.must("stop")
     _, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 1

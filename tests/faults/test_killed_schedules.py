@@ -22,8 +22,9 @@ from runner.schedule.words import run_name
 from runner.state.schedule import ScheduleState
 from runner.state.schedule_values import Mark, Run, RunState
 from runner.state.state import opened_state
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.embedded]
 
@@ -82,7 +83,7 @@ def test_each_task_runs_once_whoever_is_killed(site: Site) -> None:
             time.sleep(dice.uniform(0.1, 0.7))
         asking.join()
     site.must("scale", "idle=0")
-    until(lambda: are_over(site, names), 60, lambda: f"seed {SEED}: {runs(site)}")
+    until(lambda: are_over(site, names), lambda: f"seed {SEED}: {runs(site)}")
     found = runs(site)
     assert sorted(run.task for run in found) == sorted(names), SEED
     assert {run.state for run in found} == {RunState.SUCCEEDED}, (SEED, found)

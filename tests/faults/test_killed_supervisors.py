@@ -26,8 +26,9 @@ import pytest
 
 from runner.state.state import opened_state
 from runner.state.values import NewRelease, ReleaseRecord, ReleaseStatus
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.embedded]
 
@@ -35,7 +36,6 @@ ROUNDS = int(os.environ.get("SLUGKIT_KILLS", "10"))
 SEED = int(os.environ.get("SLUGKIT_SEED", "0")) or int(time.time())
 VICTIMS = ("supervisor", "keeper", "caddy", "init", "cli")
 PAIRS = (("supervisor", "caddy"), ("keeper", "init"), ("cli", "supervisor"), ("cli", "keeper"))
-PATIENCE = 60.0  # seconds until all is well again, on a machine that has others to serve as well
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_whoever_is_killed_state_and_containers_are_never_lost_and_never_doubled
             if command is not None:
                 command.kill()
             time.sleep(chance.random() * 0.3)
-            until(lambda: is_whole(site), PATIENCE, explain=partial(described, site, victims))
+            until(lambda: is_whole(site), explain=partial(described, site, victims))
             after = site.pids()
             if command is None:
                 kept = set(before) - ({"worker.1"} if "init" in victims else set())
@@ -233,8 +233,8 @@ def test_no_line_is_lost_or_doubled_while_supervisor_and_keeper_are_killed(site:
         kill(site, chance.choice(("supervisor", "keeper")))
         time.sleep(chance.random() * 0.4)
         # Who kills both at once ends the containers as well: that is the next test's.
-        until(lambda: {"keeper", "supervisor"} <= set(site.processes()), PATIENCE)
-    until(lambda: "line 20" in site.log(), PATIENCE)
+        until(lambda: {"keeper", "supervisor"} <= set(site.processes()))
+    until(lambda: "line 20" in site.log())
     site.must("scale", "worker=0")
     numbers = [
         int(found) for found in re.findall(r"app\[worker\.1\]: line (\d+)$", site.log(), re.M)
@@ -251,7 +251,7 @@ def test_both_killed_at_once_ends_the_containers_and_the_next_command_starts_all
     processes = site.processes()
     for victim in ("keeper", "supervisor"):
         os.kill(processes[victim], signal.SIGKILL)
-    until(lambda: not alive(before.values()), timeout=5)
+    until(lambda: not alive(before.values()))
     assert "caddy" not in site.processes()
     site.must("restart")
     assert set(site.pids()) == set(before)
@@ -289,8 +289,8 @@ def test_a_supervisor_that_is_killed_while_it_starts_containers_leaves_none_unkn
         kill(site, "supervisor")
         thread.join()
         names = [f"idle.{n}" for n in range(1, count + 1)]
-        until(lambda names=names: all_up(site, names), timeout=15)  # type: ignore[misc]  # bound now
-        until(lambda names=names: commands_running(site) == Counter(names), timeout=5)  # type: ignore[misc]  # as above
+        until(lambda names=names: all_up(site, names))  # type: ignore[misc]  # bound now
+        until(lambda names=names: commands_running(site) == Counter(names))  # type: ignore[misc]  # as above
         site.must("scale", "idle=0")
 
 
@@ -308,8 +308,8 @@ def test_a_network_that_was_killed_is_made_anew(site: Site) -> None:
         if entry.name.isdigit() and f"{run}/slirp.sock" in cmdline(entry)
     )
     os.kill(slirp, signal.SIGKILL)
-    until(lambda: site.runs() != [run] and bool(site.runs()), timeout=10)
-    until(lambda: all_up(site, ["web.1"]), timeout=15)
+    until(lambda: site.runs() != [run] and bool(site.runs()))
+    until(lambda: all_up(site, ["web.1"]))
     assert site.get() == "web.1 "
 
 

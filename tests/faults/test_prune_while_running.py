@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.tiny_builds import Tiny, make_tiny
+from tests.waiting import PATIENCE
 
 SLUG_RUN = (sys.executable, "-m", "runner.main")
 LINE = "while test -f built; do echo all there; sleep 0.1; done; echo files are $((40 + 2)) gone"
@@ -56,7 +57,7 @@ def test_layers_of_running_containers_stay(tiny: Tiny, engine: str, end: signal.
 
 def await_line(running: subprocess.Popen[bytes], text: str) -> None:
     assert running.stdout is not None
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         line = running.stdout.readline().decode()
         assert line, f"slug-run ended with {running.wait(5)}"

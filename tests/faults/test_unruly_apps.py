@@ -12,8 +12,9 @@ import pytest
 
 from runner.state.state import opened_state
 from runner.state.values import ReleaseStatus
-from tests.integration.supervision_support import FILES, Site, command_lines, deployed, until
+from tests.integration.supervision_support import FILES, Site, command_lines, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.embedded]
 
@@ -26,7 +27,6 @@ leaving: exec /usr/bin/python3 leaving.py
 daemon: (setsid sh -c 'sleep 271828 & exit 0' &) ; sleep 0.2; echo gone; exit 0
 parent: (setsid sh -c 'trap "" TERM; sleep 314159 & wait' &) ; exec sleep 100000
 """
-PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def inside(seconds: int) -> list[int]:
 
 def test_who_ignores_sigterm_is_killed_and_that_is_said(site: Site) -> None:
     site.start("web=0", "stubborn=1", "--stop-timeout", "1")
-    until(lambda: "deaf" in site.log("-s", "app"), PATIENCE)
+    until(lambda: "deaf" in site.log("-s", "app"))
     began = time.monotonic()
     site.must("scale", "stubborn=0")
     assert time.monotonic() - began < PATIENCE
@@ -56,7 +56,7 @@ def test_who_ignores_sigterm_is_killed_and_that_is_said(site: Site) -> None:
 
 def test_who_ends_in_its_time_of_grace_is_not_killed(site: Site) -> None:
     site.start("web=0", "leaving=1")
-    until(lambda: "ready" in site.log("-s", "app"), PATIENCE)
+    until(lambda: "ready" in site.log("-s", "app"))
     site.must("scale", "leaving=0")
     log = site.log()
     assert "app[leaving.1]: bye" in log
@@ -68,7 +68,7 @@ def test_who_ends_in_its_time_of_grace_is_not_killed(site: Site) -> None:
 def test_who_ends_with_0_is_started_again_and_with_pauses(site: Site) -> None:
     """A process of the formation has no end of its own; whoever wants one uses run."""
     site.run("start", "-d", "web=0", "done=1", "--port", str(site.port))
-    until(lambda: site.log().count("Process exited with status 0") >= 3, PATIENCE)
+    until(lambda: site.log().count("Process exited with status 0") >= 3)
     log = site.log("-s", "slug-run")
     assert "State changed from up to crashed" in log
     assert "Restarting in 1 second" in log
@@ -78,17 +78,17 @@ def test_who_ends_with_0_is_started_again_and_with_pauses(site: Site) -> None:
 
 def test_who_forks_twice_and_ends_leaves_nothing_behind(site: Site) -> None:
     site.run("start", "-d", "web=0", "daemon=1", "--port", str(site.port))
-    until(lambda: "app[daemon.1]: gone" in site.log(), PATIENCE)
+    until(lambda: "app[daemon.1]: gone" in site.log())
     site.must("scale", "daemon=0")
-    until(lambda: inside(271828) == [], PATIENCE)
+    until(lambda: inside(271828) == [])
     assert "Process exited with status 0" in site.log()
 
 
 def test_what_was_forked_twice_ends_with_its_container(site: Site) -> None:
     site.start("web=0", "parent=1", "--stop-timeout", "1")
-    until(lambda: len(inside(314159)) == 1, PATIENCE)
+    until(lambda: len(inside(314159)) == 1)
     site.must("scale", "parent=0")
-    until(lambda: inside(314159) == [], PATIENCE)
+    until(lambda: inside(314159) == [])
 
 
 def test_a_port_that_is_taken_is_told_and_starts_nothing(site: Site) -> None:
@@ -112,7 +112,7 @@ def test_scaling_while_a_deploy_is_under_way(site: Site) -> None:
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 0, out.decode()
     names = {"web.1", "web.2", "idle.1", "idle.2", "idle.3", "leaving.1"}
-    until(lambda: all_up(site, names, version=2), PATIENCE)
+    until(lambda: all_up(site, names, version=2))
     assert site.get().startswith("web.")
     site.must("scale", "stubborn=0")
 
@@ -133,7 +133,7 @@ def test_two_deploys_at_once_happen_one_after_the_other(site: Site) -> None:
         assert [each.version for each in found] == list(range(len(found), 0, -1))
         assert len(found) == 1 + codes.count(0)
         assert {each.status for each in found} == {ReleaseStatus.SUCCEEDED}
-    until(lambda: all_up(site, {"web.1", "idle.1"}, version=len(found)), PATIENCE)
+    until(lambda: all_up(site, {"web.1", "idle.1"}, version=len(found)))
 
 
 def all_up(site: Site, names: set[str], *, version: int) -> bool:

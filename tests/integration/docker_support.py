@@ -8,7 +8,6 @@ import os
 import select
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,12 +161,3 @@ def leftovers() -> Sequence[str]:
 def inspect(name: str) -> Mapping[str, object]:
     facts: list[dict[str, object]] = json.loads(docker("inspect", name))
     return facts[0]
-
-
-def eventually(what: str, holds: object, *, timeout: float = 10.0) -> None:
-    """Wait until ``holds()`` is true."""
-    assert callable(holds)
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)

@@ -32,6 +32,7 @@ from runner.formation import ContainerSpec
 from runner.release import Release
 from slugc.privileges import RUN_UID, hand_over
 from slugc.procfile import ProcessType
+from tests.waiting import PATIENCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BASE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/app", "LANG": "C.UTF-8"}
@@ -215,15 +216,6 @@ def started(engine: EmbeddedEngine, command: str, **more: object) -> EmbeddedCon
         return start(engine, Wanted(command=command, **more), output.fileno())  # type: ignore[arg-type]  # names of Wanted's own fields
 
 
-def until(holds: object, timeout: float = 5.0) -> None:
-    """Wait until ``holds()`` is true."""
-    assert callable(holds)
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, holds
-        time.sleep(0.01)
-
-
 def inside_of(container: EmbeddedContainer) -> set[int]:
     """The container's processes, as the host numbers them."""
     assert container.launched.init_pid is not None
@@ -246,7 +238,7 @@ def read(path: Path) -> bytes:
 def read_until(descriptor: int, word: bytes) -> bytes:
     said = b""
     while word not in said:
-        readable, _, _ = select.select([descriptor], [], [], 5)
+        readable, _, _ = select.select([descriptor], [], [], PATIENCE)
         assert readable, said
         said += os.read(descriptor, 1024)
     return said

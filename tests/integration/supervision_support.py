@@ -6,9 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,16 +227,3 @@ def deployed(root: Path, *, port: int, files: Mapping[str, str] | None = None) -
         )
         state.add_release(found, lambda _: new)
     return Site(home=home, port=port, app=found)
-
-
-def until(
-    holds: Callable[[], bool],
-    timeout: float = 10.0,
-    explain: Callable[[], str] = lambda: "",
-) -> None:
-    """Wait until ``holds()`` is true."""
-    deadline = time.monotonic() + timeout
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(explain() or holds)
-        time.sleep(0.02)

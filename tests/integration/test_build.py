@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.build_support import Builder, make_app, make_buildpack, result
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -327,10 +328,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(
     assert rest.endswith("\nStopped. Nothing was written.\n")
     assert not slug.exists()
     assert not (builder.spaces()[0] / "work" / "env").exists()
-    deadline = time.monotonic() + 2
-    while running := subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout:  # noqa: PLW1510
-        assert time.monotonic() < deadline, running
-        time.sleep(0.02)
+    until(lambda: subprocess.run(["pgrep", "-f", marker], check=False).returncode == 1)
     process.stderr.close()
 
 

@@ -16,9 +16,9 @@ from tests.integration.supervision_support import (
     Site,
     command_lines,
     deployed,
-    until,
 )
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 

@@ -7,10 +7,8 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +21,8 @@ from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
 from slugc.stack import read_host_stack
 from slugc.store import Store
+from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -128,10 +128,7 @@ def slug_run(request: pytest.FixtureRequest, open_dir: Path) -> SlugRun:
 
 
 def wait_for(log: Path, pattern: str) -> None:
-    deadline = time.monotonic() + 30
-    while not re.search(pattern, log.read_text()):
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
+    until(lambda: re.search(pattern, log.read_text()), log.read_text)
 
 
 def is_running(marker: str) -> bool:
@@ -158,9 +155,7 @@ def test_from_a_first_deploy_to_a_rollback(slug_run: SlugRun) -> None:
         "release.4 default one no port\nto stderr\n"
     )
     (slug_run.directory / one).unlink()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ("web", "--app", "polls", "--port", str(port), "--env", "GREETING=given")
     with slug_run.started(*words) as (process, log):
         wait_for(log, "polls is up at")
@@ -214,10 +209,7 @@ def test_killed_in_the_release_phase_the_command_ends_too(open_dir: Path) -> Non
         wait_for(log, r"\| begins")
         process.kill()
         process.wait(LIMIT)
-    deadline = time.monotonic() + 5
-    while is_running("16.1803"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not is_running("16.1803"))
     assert slug_run.statuses() == ["failed"]
     assert slug_run.done("releases", "output", "v1") == (
         "begins\n[slug-run: slug-run was killed before the release phase had ended]\n"
@@ -239,9 +231,7 @@ def test_of_a_release_command_that_talks_much_everything_is_shown(slug_run: Slug
 @pytest.mark.embedded
 def test_what_is_kept_running_is_replaced_before_the_command_ends(open_dir: Path) -> None:
     slug_run = SlugRun(engine="embedded", directory=open_dir)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     def answer() -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10) as found:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.integration.supervision_support import Site, command_lines, deployed, until
+from tests.integration.supervision_support import Site, command_lines, deployed
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -208,7 +209,7 @@ def test_killed_with_9_it_takes_the_one_off_along(site: Site) -> None:
         assert process.stdout.readline() == b"go\n"
         process.kill()
         process.wait(timeout=30)
-    until(lambda: not sleeping("5715"), timeout=30)
+    until(lambda: not sleeping("5715"))
 
 
 def test_a_closed_standard_input_is_none(site: Site) -> None:
@@ -238,7 +239,7 @@ def test_a_lost_terminal_ends_it(site: Site) -> None:
     child = pexpect.spawn(first, rest, env=site.env, cwd="/", timeout=30)
     child.expect_exact("here")
     child.close(force=False)  # the kernel sends SIGHUP
-    until(lambda: not sleeping("5717"), timeout=30)
+    until(lambda: not sleeping("5717"))
 
 
 def test_a_shell_takes_a_script_and_a_console_is_the_apps(open_dir: Path) -> None:

@@ -21,9 +21,9 @@ from tests.integration.supervision_support import (
     command_lines,
     deployed,
     environ,
-    until,
 )
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -245,7 +245,7 @@ def test_it_ends_with_slug_run_however_that_ends(site: Site, number: signal.Sign
         process.send_signal(number)
         begin = time.monotonic()
         process.wait(timeout=30)
-        until(lambda: not marked("4714"), timeout=20)
+        until(lambda: not marked("4714"))
         assert time.monotonic() - begin < 20
     assert site.containers()["web.1"]["state"] == "up"
 

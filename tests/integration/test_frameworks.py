@@ -19,6 +19,7 @@ import pytest
 from tests.api.nltk_index import NLTK_SITE, serving_nltk_data
 from tests.integration.support import free_port
 from tests.stories import ROOT, STORIES
+from tests.waiting import PATIENCE
 
 SERVED = {
     name
@@ -175,7 +176,7 @@ def serve(
 
 def ask(url: str) -> tuple[int, str]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with opener.open(url, timeout=5) as answer:

@@ -19,14 +19,14 @@ from buildpack.support.cgroups import find_hierarchies
 from runner.engines.base import Limits
 from runner.memory_budget import read_free
 from tests.integration.embedded_support import STARTERS, Wanted, carry_out_as
-from tests.integration.supervision_support import FILES, Site, deployed, until
+from tests.integration.supervision_support import FILES, Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 Test = Callable[..., None]
 IS_SOFT = find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is None
 
-PATIENCE = 40.0
 R15 = "Error R15 (Memory quota vastly exceeded)"
 LARGER = "a larger size raises it: slug-run scale"
 FORKS = """\
@@ -98,7 +98,7 @@ def await_line(site: Site, name: str, text: str) -> str:
     def found() -> list[str]:
         return [line for line in lines_of(site, name) if text in line]
 
-    until(lambda: bool(found()), PATIENCE, lambda: f"{text!r} not in {site.log()}")
+    until(lambda: bool(found()), lambda: f"{text!r} not in {site.log()}")
     return found()[0]
 
 
@@ -197,7 +197,7 @@ def test_what_is_written_has_a_limit_and_only_the_app_meets_it(site: Site) -> No
         lines[:] = [line.removeprefix(mark) for line in said]
         return "room again" in lines
 
-    until(has_ended, PATIENCE, site.log)
+    until(has_ended, site.log)
     assert f"wrote {32 << 20}" in lines
     assert "refused" in lines
     assert [line for line in lines if "No space left on device" in line]
@@ -279,7 +279,7 @@ def test_an_attached_start_is_refused_as_well(site: Site) -> None:
 
 def test_force_kills_what_hangs_without_waiting(site: Site) -> None:
     site.start("web=0", "stubborn=2")
-    until(lambda: site.log().count("]: deaf") == 2, PATIENCE)
+    until(lambda: site.log().count("]: deaf") == 2)
     before = site.pids()
     site.must("stop", "stubborn.1", "--force")
     after = site.pids()
@@ -295,7 +295,7 @@ def test_force_kills_what_hangs_without_waiting(site: Site) -> None:
 def test_force_kills_a_one_off_that_hangs(site: Site) -> None:
     said = site.must("run", "--detach", "--", "stubborn")
     (name,) = re.findall(r"run\.\d+", said.out.splitlines()[0])
-    until(lambda: "deaf" in site.log("-d", name), PATIENCE)
+    until(lambda: "deaf" in site.log("-d", name))
     site.must("stop", name, "--force")
     assert f"slug-run[{name}]: Process exited with status 137" in site.log("-d", name)
 
@@ -316,7 +316,7 @@ def test_ps_lists_those_that_are_named(site: Site) -> None:
     (row,) = json.loads(site.must("ps", "web", "--json").out)
     assert row["restarts"] == 0
     os.kill(row["pid"], signal.SIGKILL)
-    until(lambda: site.containers()["web.1"]["restarts"] == 1, PATIENCE)
+    until(lambda: site.containers()["web.1"]["restarts"] == 1)
 
 
 @only_where(not IS_SOFT)

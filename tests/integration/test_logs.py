@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -40,7 +41,7 @@ def numbers(text: str) -> list[int]:
 def test_half_a_million_lines_through_a_kill_are_all_there_in_order(site: Site) -> None:
     site.start("fast=1", "slow=1")
     os.kill(site.processes()["supervisor"], signal.SIGKILL)
-    until(lambda: f"line {LINES} of" in site.must("logs", "-p", "fast", "-n", "2").out, 30)
+    until(lambda: f"line {LINES} of" in site.must("logs", "-p", "fast", "-n", "2").out)
     shown = numbers(site.must("logs", "-p", "fast", "-n", "1000000").out)
     assert shown == list(range(1, LINES + 1))
     said = site.must("logs", "-d", "fast.1", "-s", "slug-run").out
@@ -61,7 +62,7 @@ def test_tail_goes_on_through_a_kill(site: Site) -> None:
             if count == 80:
                 break
         tail.send_signal(signal.SIGINT)
-        assert tail.wait(timeout=10) == 130
+        assert tail.wait(timeout=PATIENCE) == 130
     assert found == list(range(1, 81))
 
 
@@ -89,9 +90,9 @@ def test_lines_reach_a_drain(site: Site) -> None:
         receiving.start()
         site.must("drains", "add", f"syslog://127.0.0.1:{server.getsockname()[1]}")
         site.start("slow=1")
-        until(lambda: b" app slow.1 - - tick 5" in received, 20)
+        until(lambda: b" app slow.1 - - tick 5" in received)
         site.must("stop")
-        receiving.join(timeout=10)
+        receiving.join(timeout=PATIENCE)
     heard = messages(bytes(received))
     ticks = [int(each.split()[-1]) for each in heard if b" app slow.1 - - tick " in each]
     assert ticks == list(range(1, len(ticks) + 1))

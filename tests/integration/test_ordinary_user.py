@@ -26,12 +26,12 @@ from tests.integration.embedded_support import (
     ordinary_user,
 )
 from tests.integration.rollout_support import SERVER
-from tests.integration.supervision_support import BUILDPACK, LIMIT, ROOT, Said, command_lines, until
+from tests.integration.supervision_support import BUILDPACK, LIMIT, ROOT, Said, command_lines
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
-PATIENCE = 30.0
 PACKAGES: tuple[str, ...] = ("click", "cronsim", "tzdata", "packaging", "tarsafe", "pathspec")
 if sys.version_info < (3, 14):
     PACKAGES += ("backports.zstd",)
@@ -134,7 +134,7 @@ def test_an_ordinary_user_deploys_rolls_out_schedules_and_stops(user: User) -> N
     assert get() == "two"
     user.must("schedule", "add", "0 0 1 1 *", "--name", "look", "--", "echo looked; exit 4")
     user.must("schedule", "run", "look")
-    until(lambda: "exited with status 4" in user.must("logs", "-n", "1000"), PATIENCE)
+    until(lambda: "exited with status 4" in user.must("logs", "-n", "1000"))
     limited = user.run("run", "--memory", "32M", "--quiet", "greedy")
     assert limited.code != 0
     rows = json.loads(user.must("ps", "--json"))

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.integration.support import ask, free_port
 from tests.pythons import here
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 FLASK_APP = ROOT / "fixtures" / "flask_hello"
@@ -82,10 +82,8 @@ def test_a_web_app_is_built_and_serves_on(series: str, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 30
-        while (answer := ask(port)).status == 0 and time.monotonic() < deadline:
-            assert server.poll() is None, "gunicorn ended before it answered"
-            time.sleep(0.05)
+        until(lambda: ask(port).status != 0 or server.poll() is not None)
+        answer = ask(port)
         assert answer.status == 200
         assert "Hello from Flask" in answer.text
     finally:

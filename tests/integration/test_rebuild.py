@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.build_support import Builder, Outcome, make_app, make_buildpack
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -141,7 +142,7 @@ def test_a_build_that_was_killed_spoils_nothing(
     assert process.stderr is not None
     assert any("waiting" in line for line in process.stderr)
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE)
     process.stderr.close()
 
     (app / "tamper").unlink()

@@ -14,10 +14,9 @@ import pytest
 
 from benchmarks.load import Load
 from tests.integration.rollout_support import WEB, Releases, released
-from tests.integration.supervision_support import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
-PATIENCE = 30.0
 WORKER = "echo begins; trap 'echo ends; exit 0' TERM; while :; do sleep 0.05; done"
 
 
@@ -175,7 +174,7 @@ def test_scaling_while_a_release_is_rolled_out_is_part_of_it(app: Releases) -> N
     slug = app.slug("two", procfile=slow)
     site.start("web=2", "--strategy", "one-by-one")
     command = app.popen("deploy", slug)
-    until(lambda: "2" in {str(x["release"]) for x in site.containers_now()}, PATIENCE)
+    until(lambda: "2" in {str(x["release"]) for x in site.containers_now()})
     site.must("scale", "web=3")
     _, err = command.communicate(timeout=60)
     assert command.returncode == 0, err

@@ -25,12 +25,11 @@ from runner.router_log.codes import Code
 from runner.router_log.rules import RequestRules
 from runner.router_log.translator import Translator
 from tests.integration.router_support import FILES, Answer, ask, fields, leave
-from tests.integration.supervision_support import Site, command_lines, deployed, until
+from tests.integration.supervision_support import Site, command_lines, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
-
-PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def of_path(site: Site, path: str) -> list[dict[str, str]]:
 
 def told(site: Site, path: str) -> dict[str, str]:
     """The one router line about a path, which comes within a moment."""
-    until(lambda: len(of_path(site, path)) > 0, PATIENCE, site.log)
+    until(lambda: len(of_path(site, path)) > 0, site.log)
     (found,) = of_path(site, path)
     return found
 
@@ -101,9 +100,9 @@ def test_an_app_that_crashes_is_h10_and_one_that_is_not_up_yet_h20(open_dir: Pat
             stderr=subprocess.DEVNULL,
         )
         try:
-            until(lambda site=site: is_listening(site.port), PATIENCE)  # type: ignore[misc]
+            until(lambda site=site: is_listening(site.port))  # type: ignore[misc]
             if name == "crash":
-                until(lambda site=site: "Process exited" in site.log(), PATIENCE)  # type: ignore[misc]
+                until(lambda site=site: "Process exited" in site.log())  # type: ignore[misc]
             assert ask(site.port, "/").status == 503
             assert told(site, "/")["code"] == code
         finally:
@@ -131,7 +130,7 @@ def test_what_the_app_is_told_of_a_request(site: Site) -> None:
     assert str(uuid.UUID(found["x-request-id"])) == found["x-request-id"]
     assert found["via"] == "1.0 fred, 1.1 slug-run"
     assert "slugkit-for" not in found
-    until(lambda: len(of_path(site, "/headers")) == 2, PATIENCE)
+    until(lambda: len(of_path(site, "/headers")) == 2)
     first, second = of_path(site, "/headers")
     assert (first["request_id"], second["request_id"]) == (kept, found["x-request-id"])
     assert second["fwd"] == "127.0.0.1"
@@ -149,7 +148,7 @@ def test_no_client_takes_out_what_the_app_is_told_or_hides_from_the_log(site: Si
     for mark in marks.lower().split(", ")[:-1]:
         assert f"\n{mark}: " in found
     assert "slugkit-for" not in found
-    until(lambda: 'path="/headers?' in site.log("-d", "router"), PATIENCE, site.log)
+    until(lambda: 'path="/headers?' in site.log("-d", "router"), site.log)
 
 
 def test_connections_are_handed_on_for_other_protocols(site: Site) -> None:
@@ -210,7 +209,7 @@ def test_lines_are_neither_lost_nor_doubled_when_supervisors_are_killed(site: Si
         before = site.processes()["supervisor"]
         time.sleep(0.25)
         os.kill(before, signal.SIGKILL)
-        until(lambda before=before: site.processes().get("supervisor", before) != before, PATIENCE)  # type: ignore[misc]
+        until(lambda before=before: site.processes().get("supervisor", before) != before)  # type: ignore[misc]
     done.set()
     for thread in clients:
         thread.join()
@@ -220,7 +219,7 @@ def test_lines_are_neither_lost_nor_doubled_when_supervisors_are_killed(site: Si
         paths[:] = re.findall(r' path="(/[ab]-\d+)"', site.log("-d", "router"))
         return set(asked) <= set(paths)
 
-    until(all_told, PATIENCE, lambda: f"missing {sorted(set(asked) - set(paths))[:9]}")
+    until(all_told, lambda: f"missing {sorted(set(asked) - set(paths))[:9]}")
     assert len(asked) > 30
     assert sorted(paths) == sorted(asked)
     names = set(re.findall(r" dyno=(\S*) ", site.log("-d", "router")))
@@ -262,7 +261,7 @@ def test_what_is_lost_between_door_and_switch_is_the_platforms_fault(site: Site)
         target=lambda: answers.append(ask(site.port, "/slow?lost", method="POST"))
     )
     client.start()
-    until(lambda: "asked to be slow" in site.log(), PATIENCE)
+    until(lambda: "asked to be slow" in site.log())
     os.kill(switch_of(site), signal.SIGKILL)
     client.join(timeout=PATIENCE)
     assert answers[0].status == 503
@@ -280,7 +279,7 @@ def next_line(router: Router) -> str:
         lines.extend(router.attend())
         return len(lines) > 0
 
-    until(has_said, PATIENCE)
+    until(has_said)
     return lines[0]
 
 

@@ -22,6 +22,7 @@ import runner
 import slugc
 from runner.front import find_caddy
 from tests.integration.supervision_support import BUILDPACK, FILES, PROCFILE, command_lines
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 MARK = str(2_000_000 + os.getpid())  # other tests run at the same time, with sleeps of their own
@@ -126,7 +127,7 @@ def test_a_formation_runs_inside_a_thread_of_a_program_and_disturbs_nothing(
 @pytest.mark.skipif(find_caddy(os.environ) is None, reason="no Caddy")
 def test_several_web_containers_have_one_url_and_an_address_each(slug: Path) -> None:
     with runner.start(slug, formation={"web": 2}) as app:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         seen: set[str] = set()
         while len(seen) < 2 and time.monotonic() < deadline:
             seen.add(get(app.url))
@@ -141,7 +142,7 @@ def test_what_leaves_the_block_ends_the_containers_and_goes_on(slug: Path) -> No
     def program() -> None:
         with runner.start(slug, formation={"alone": 1}) as app:
             kept.append(app)
-            wait_until(lambda: bool(running(f"sleep\x00{MARK}")))
+            until(lambda: bool(running(f"sleep\x00{MARK}")))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -302,15 +303,8 @@ def test_containers_end_with_the_program_however_it_ends(
         assert program.stdout is not None
         while program.stdout.readline() != f"{moment}\n".encode():
             assert program.poll() is None
-        wait_until(lambda: bool(running(f"sleep\x00{MARK}")))
+        until(lambda: bool(running(f"sleep\x00{MARK}")))
         program.send_signal(number)
         program.wait(60)
-    wait_until(lambda: not running(f"sleep\x00{MARK}"))
+    until(lambda: not running(f"sleep\x00{MARK}"))
     assert program.returncode == -number
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -20,8 +20,9 @@ import pytest
 from runner.state.schedule import ScheduleState
 from runner.state.schedule_values import Mark
 from runner.state.state import opened_state
-from tests.integration.supervision_support import Site, command_lines, deployed, until
+from tests.integration.supervision_support import Site, command_lines, deployed
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -104,7 +105,7 @@ def has_ended(site: Site, name: str) -> bool:
 
 
 def waits_for(site: Site, name: str, *wanted: str) -> None:
-    until(lambda: states(site, name) == list(wanted), 30, lambda: f"{states(site, name)}")
+    until(lambda: states(site, name) == list(wanted), lambda: f"{states(site, name)}")
 
 
 def run_times(site: Site) -> str:
@@ -150,7 +151,7 @@ def test_a_task_of_the_app_json_runs_by_hand_and_stays(site: Site) -> None:
     assert found["next"].endswith("-01-01T00:00:00+01:00")
     done = site.must("schedule", "run", "hello")
     assert done.out.startswith("Running hello... done, scheduler.")
-    until(lambda: has_ended(site, "hello"), 30)
+    until(lambda: has_ended(site, "hello"))
     (run,) = runs(site, "hello")
     assert (run["state"], run["who"], run["due"]) == ("succeeded", "me", None)
     assert f"hello from {run['container']} green" in lines(site, run["container"])
@@ -165,7 +166,7 @@ def test_a_task_of_the_app_json_runs_by_hand_and_stays(site: Site) -> None:
 
 def test_killed_supervisors_leave_a_run_to_its_end_and_never_two(site: Site) -> None:
     add(site, "slow", "--", "sleep 5811; exit 9")
-    until(lambda: len(sleeping("5811")) == 1, 30)
+    until(lambda: len(sleeping("5811")) == 1)
     name = runs(site, "slow")[0]["container"]
     assert f"=== scheduler: one-off processes (1)\n{name}: up " in site.must("ps").out
     for _ in range(2):
@@ -177,14 +178,14 @@ def test_killed_supervisors_leave_a_run_to_its_end_and_never_two(site: Site) -> 
     assert len(sleeping("5811")) == 1
     os.kill(site.processes()["supervisor"], signal.SIGKILL)
     os.kill(sleeping("5811")[0], signal.SIGKILL)
-    until(lambda: runs(site, "slow")[0]["state"] == "failed", 30)
+    until(lambda: runs(site, "slow")[0]["state"] == "failed")
     assert runs(site, "slow")[0]["code"] == 9
     assert f"slow failed: {name} exited with status 9" in said(site, "slow")[-1]
 
 
 def test_a_run_whose_process_is_killed_is_lost_and_told(site: Site) -> None:
     add(site, "orphan", "--", "sleep 5812; exit 9")
-    until(lambda: len(sleeping("5812")) == 1, 30)
+    until(lambda: len(sleeping("5812")) == 1)
     number = runs(site, "orphan")[0]["number"]
     (owner,) = [
         pid for pid, line in command_lines().items()
@@ -192,7 +193,7 @@ def test_a_run_whose_process_is_killed_is_lost_and_told(site: Site) -> None:
         and f"SLUGKIT_HOME={site.home}" in Path(f"/proc/{pid}/environ").read_text()
     ]  # fmt: skip
     os.kill(owner, signal.SIGKILL)
-    until(lambda: not sleeping("5812"), 30)
+    until(lambda: not sleeping("5812"))
     waits_for(site, "orphan", "lost")
     name = runs(site, "orphan")[0]["container"]
     until(lambda: len(said(site, "orphan")) == 2)
@@ -200,7 +201,7 @@ def test_a_run_whose_process_is_killed_is_lost_and_told(site: Site) -> None:
         f"orphan failed: the process that stayed with {name} was killed"
     )
     site.must("schedule", "run", "orphan")
-    until(lambda: len(sleeping("5812")) == 1, 30)
+    until(lambda: len(sleeping("5812")) == 1)
 
 
 def test_what_is_too_late_was_missed(site: Site) -> None:
@@ -214,12 +215,12 @@ def test_what_is_too_late_was_missed(site: Site) -> None:
 def test_overlap_and_replace(site: Site) -> None:
     add(site, "both", "--overlap", "--", "sleep 5813; exit 9")
     add(site, "one", "--replace", "--", "sleep 5814; exit 9")
-    until(lambda: len(sleeping("5813")) == len(sleeping("5814")) == 1, 30)
+    until(lambda: len(sleeping("5813")) == len(sleeping("5814")) == 1)
     before = sleeping("5814")
     site.must("schedule", "run", "both")
     site.must("schedule", "run", "one")
     assert len(sleeping("5813")) == 2
-    until(lambda: len(sleeping("5814")) == 1 and sleeping("5814") != before, 30)
+    until(lambda: len(sleeping("5814")) == 1 and sleeping("5814") != before)
     waits_for(site, "one", "stopped", "running")
     assert states(site, "both") == ["running", "running"]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.files import remove_tree
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 SYSTEMD = Path("/lib/systemd/systemd")
 CGROUPS = Path("/sys/fs/cgroup")
-PATIENCE = 30.0
 
 pytestmark = [
     pytest.mark.embedded,
@@ -77,7 +77,7 @@ class Manager:
             process = subprocess.Popen(
                 (*words, str(SYSTEMD)), env=self.env, cwd="/", stdout=said, stderr=said
             )
-        until((self.root / "run/systemd/private").exists, PATIENCE)
+        until((self.root / "run/systemd/private").exists)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
@@ -131,13 +131,13 @@ def test_an_app_comes_back_with_the_machine_and_ends_with_it(manager: Manager) -
         kept = site.processes()
         for victim in ("keeper", "supervisor"):
             os.kill(kept[victim], 9)
-        until(lambda: is_up(site), PATIENCE, site.errors)
+        until(lambda: is_up(site), site.errors)
         service = site.processes()
         assert service["keeper"] != kept["keeper"]
 
         manager.inside(first, "systemctl", "--user", "kill", "--signal=KILL", UNIT)
-        until(lambda: site.processes().get("keeper") not in {None, service["keeper"]}, PATIENCE)
-        until(lambda: is_up(site), PATIENCE, site.errors)
+        until(lambda: site.processes().get("keeper") not in {None, service["keeper"]})
+        until(lambda: is_up(site), site.errors)
     finally:
         manager.end(first)
     assert site.processes() == {}
@@ -146,7 +146,7 @@ def test_an_app_comes_back_with_the_machine_and_ends_with_it(manager: Manager) -
 
     second = manager.start()
     try:
-        until(lambda: is_up(site), PATIENCE, site.errors)
+        until(lambda: is_up(site), site.errors)
         manager.inside(second, "systemctl", "--user", "stop", UNIT)
         assert manager.state(second) in {"inactive", "failed"}
         assert site.processes() == {}

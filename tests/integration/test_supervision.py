@@ -15,8 +15,9 @@ import pytest
 
 from buildpack.support.cgroups import find_hierarchies
 from runner.state.state import opened_state
-from tests.integration.supervision_support import Site, deployed, until
+from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -223,7 +224,7 @@ def test_what_a_service_runs_keeps_the_app_until_it_is_stopped(site: Site) -> No
         until(lambda: site.processes().get("keeper") == service.pid)
         until(lambda: site.containers().get("web.1", {}).get("state") == "up")
         site.must("stop")
-        assert service.wait(10) == 0
+        assert service.wait(PATIENCE) == 0
 
 
 def test_a_port_that_somebody_has_is_told_before_anything_starts(site: Site) -> None:

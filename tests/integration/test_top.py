@@ -21,12 +21,12 @@ import pytest
 
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
-from tests.integration.supervision_support import ROOT, Site, deployed, until
+from tests.integration.supervision_support import ROOT, Site, deployed
 from tests.integration.support import free_port
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
-PATIENCE = 30.0
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
@@ -146,11 +146,11 @@ def test_ctrl_c_ends_it_and_gives_the_terminal_back(top: Top) -> None:
 def test_ctrl_z_gives_the_terminal_back_for_as_long_as_it_stands_still(top: Top) -> None:
     top.await_text("polls is not running")
     top.type("\x1a")
-    until(lambda: state_of(top.process.pid) == "T", PATIENCE)
+    until(lambda: state_of(top.process.pid) == "T")
     assert top.read(0.05).endswith(LEAVE)
     assert termios.tcgetattr(top.theirs) == top.before
     top.process.send_signal(signal.SIGCONT)
-    until(lambda: top.read(0.05).count(ENTER) == 2, PATIENCE)
+    until(lambda: top.read(0.05).count(ENTER) == 2)
     top.type("q")
     assert top.end() == 0
 

@@ -22,6 +22,7 @@ from tests.integration.conftest import Built
 from tests.integration.support import Kit, free_port
 from tests.unit.slugc.transfer.made import layer_digests, names, rootfs
 from tests.unit.slugc.trees import contents
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.integration
 
@@ -145,7 +146,7 @@ def registry(directory: Path, *, secure: bool = False) -> Iterator[str]:
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     import socket
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         assert process.poll() is None, "the registry has ended"
         with socket.socket() as sock:
@@ -331,9 +332,7 @@ def test_a_stopped_export_leaves_nothing(kit: Kit, open_dir: Path, slug: Path, f
     large = rootfs(open_dir / "large.tar", release=lines, extra={"noise": noise})
     argv = (*kit.slugc, "export", str(slug), f"{form}:{place}/x", "--stack-image", str(large))
     process = subprocess.Popen(argv, env=kit.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not names(place) and process.poll() is None:
-        assert time.monotonic() < deadline
+    until(lambda: names(place) or process.poll() is not None)
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM, told

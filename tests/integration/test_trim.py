@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from buildpack.sizes.trim import Trim
 from tests.api.compiling import ROOT, built, compile_app, run_python, tree
 from tests.integration.support import Answer, ask, free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -53,10 +53,8 @@ def served(app: Path, target: str) -> Iterator[int]:
 
 
 def answer(port: int) -> Answer:
-    deadline = time.monotonic() + 30
-    while (found := ask(port)).status == 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
+    until(lambda: ask(port).status != 0)
+    return ask(port)
 
 
 def suffixes(app: Path) -> set[str]:

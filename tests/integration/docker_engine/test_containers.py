@@ -23,6 +23,7 @@ from runner.errors import EngineUnavailableError, PortInUseError
 from tests.integration import docker_support as support
 from tests.integration.docker_support import Wanted
 from tests.integration.support import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
@@ -134,7 +135,7 @@ def test_container_answers_at_its_own_address(engine: DockerEngine) -> None:
         address = container.address
         assert address is not None
         assert address.port == 5000
-        support.eventually("it listens", lambda: bool(container.listeners()))
+        until(lambda: bool(container.listeners()))
         with socket.create_connection((address.host, address.port), timeout=5) as client:
             assert client.recv(5) == b"hello"
         ports = support.docker("port", container.id)
@@ -146,7 +147,7 @@ def test_published_port_is_on_the_loopback_alone(engine: DockerEngine) -> None:
     wanted = Wanted(command=support.GREETER, port=5000, publish=port)
     with support.running(engine, wanted) as container:
         assert str(container.address) == f"127.0.0.1:{port}"
-        support.eventually("it listens", lambda: bool(container.listeners()))
+        until(lambda: bool(container.listeners()))
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
             assert client.recv(5) == b"hello"
         assert support.docker("port", container.id) == f"5000/tcp -> 127.0.0.1:{port}\n"

@@ -14,6 +14,7 @@ import pytest
 from slugc.stacks.image import DEFAULT_TAG
 from tests.integration.docker_support import docker
 from tests.integration.support import Kit, ask, free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.integration]
 
@@ -68,9 +69,8 @@ def test_the_web_process_answers_on_its_port(loaded: str) -> None:
     published = f"127.0.0.1:{host_port}:8123"
     container = docker("run", "-d", "-e", "PORT=8123", "-p", published, loaded).strip()
     try:
-        deadline = time.monotonic() + 30
-        while (answer := ask(host_port)).status == 0 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: ask(host_port).status != 0)
+        answer = ask(host_port)
         assert answer.status == 200, docker("logs", container)
         assert "Hello from Flask" in answer.text
         inside = docker(

@@ -16,6 +16,7 @@ from runner.engines.docker import DockerEngine
 from tests.integration import docker_support as support
 from tests.integration.conftest import Built
 from tests.integration.docker_support import Wanted
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
@@ -78,7 +79,7 @@ def test_an_app_keeps_its_data_in_postgresql(polls: Path, postgres: str) -> None
         # Another container sees the tables that the first one made.
         web = Wanted(command="gunicorn mysite.wsgi", env=DATABASE, port=5000)
         with support.running(engine, web) as container:
-            support.eventually("gunicorn listens", lambda: bool(container.listeners()))
+            until(lambda: bool(container.listeners()))
             with urllib.request.urlopen(f"http://{container.address}/polls/", timeout=20) as page:
                 assert page.status == 200
     count = "select count(*) from information_schema.tables where table_name like 'polls_%'"

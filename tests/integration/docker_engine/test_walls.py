@@ -17,6 +17,7 @@ from runner.engines.docker import DockerEngine
 from tests.integration import docker_support as support
 from tests.integration.docker_support import Finished, Wanted
 from tests.integration.probes import PROBES
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.docker]
 
@@ -70,7 +71,7 @@ def other_app(slug: Path) -> Iterator[str]:
     ):
         assert container.address is not None
         address = container.address
-        support.eventually("the other app answers the host", lambda: answers(address.host, 5000))
+        until(lambda: answers(address.host, 5000))
         yield str(address)
 
 
@@ -139,9 +140,7 @@ def test_metadata_address_is_refused_before_the_app_runs(engine: DockerEngine) -
 
 def test_the_wall_leaves_no_helper_behind(engine: DockerEngine) -> None:
     with support.running(engine, Wanted(command="exec sleep 60")) as container:
-        support.eventually(
-            "the helper is gone", lambda: len(containers_of(engine)) == 1, timeout=20
-        )
+        until(lambda: len(containers_of(engine)) == 1)
         assert containers_of(engine) == [container.id]
 
 

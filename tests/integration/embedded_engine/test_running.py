@@ -22,9 +22,9 @@ from tests.integration.embedded_support import (
     carry_out_as,
     read_until,
     started,
-    until,
 )
 from tests.integration.probes import answers
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 

@@ -30,8 +30,8 @@ from tests.integration.embedded_support import (
     read_until,
     run_ids,
     started,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -132,8 +132,8 @@ def test_kill_9_of_slug_run_leaves_no_process(home: Path, moment: float) -> None
         processes = descendants(slug_run.pid)
         slug_run.send_signal(signal.SIGKILL)
     assert len(processes) >= 5
-    until(lambda: not any(is_alive(pid) for pid in processes), timeout=2)
-    until(lambda: not find_strays(home), timeout=2)
+    until(lambda: not any(is_alive(pid) for pid in processes))
+    until(lambda: not find_strays(home))
     runs = run_ids(home)
     assert left_behind(home, runs) != []
     with support.make_engine(home):

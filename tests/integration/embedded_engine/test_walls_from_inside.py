@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from slugc.privileges import RUN_UID
 from tests.integration import embedded_support as support
 from tests.integration.embedded_support import GREETER, STARTERS, Happened, Wanted, carry_out_as
 from tests.integration.probes import PROBES, answers
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -110,10 +110,7 @@ def other_app() -> Iterator[int]:
 
 def await_greeting(host: str, port: int) -> None:
     """The target is real: from here, where nothing is in the way, it answers."""
-    deadline = time.monotonic() + 10
-    while not answers(host, port):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: answers(host, port))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

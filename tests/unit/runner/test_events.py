@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from runner.policy import Outcome
 from runner.running import FormationEndedError, NoUrlError
 from runner.running_one_off import StdinError
 from runner.signals import StopRequest
+from tests.waiting import PATIENCE, until
 
 
 def a_line(text: str, source: str = "app") -> Line:
@@ -39,13 +39,11 @@ def test_who_follows_waits_for_the_next_event() -> None:
     reader = threading.Thread(target=lambda: found.extend(log.follow()))
     reader.start()
     log.add(Up(name="web.1", at=1.0, address=None))
-    deadline = time.monotonic() + 10
-    while not found and time.monotonic() < deadline:
-        time.sleep(0.001)
+    until(lambda: found)
     assert found == [Up(name="web.1", at=1.0, address=None)]
     assert reader.is_alive()
     log.end()
-    reader.join(10)
+    reader.join(PATIENCE)
     assert not reader.is_alive()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -20,16 +19,14 @@ from slugc.build_space import (
     temporary_space,
 )
 from slugc.privileges import hand_over, in_dropped_child, run_identity
+from tests.waiting import until
 
 
 def silent(_line: str) -> None: ...
 
 
 def wait_until_reaped(root: Path) -> None:
-    deadline = time.monotonic() + 5
-    while list(root.glob("trash-*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not list(root.glob("trash-*")))
 
 
 def test_directories_are_made_for_the_user_builds_run_as(tmp_path: Path) -> None:
@@ -150,10 +147,7 @@ def test_a_builds_files_are_deleted_at_once_and_its_directories_later(tmp_path: 
 
 
 def wait_for_empties(root: Path, count: int) -> None:
-    deadline = time.monotonic() + 5
-    while len(list(root.glob("empty-*"))) != count:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: len(list(root.glob("empty-*"))) == count)
 
 
 def test_emptied_directories_go_when_they_are_many(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import time
 
 import pytest
 
 from slugc.progress_live import LiveProgress, shown_time
 from slugc.status_line import SPARE, StatusLine, fitted, text_width
+from tests.waiting import until
 
 
 class Terminal(io.StringIO):
@@ -73,9 +73,7 @@ def test_the_row_is_drawn_again_while_nothing_is_said() -> None:
     terminal = Terminal()
     status = terminal.line("busy")
     status.start()
-    until = time.monotonic() + 5
-    while terminal.getvalue().count("busy") < 2 and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: terminal.getvalue().count("busy") >= 2)
     status.stop()
 
     assert terminal.getvalue().startswith("busy\r\x1b[Kbusy")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,19 +33,12 @@ from runner.state.state import opened_state
 from slugc.privileges import data_dir
 from tests.unit.runner.logbook.containers import texts
 from tests.unit.runner.logbook.receiver import Receiver
+from tests.waiting import until
 
 NOW = 1_763_805_601.123456
 AT = "2025-11-22T10:00:01.123456+00:00"
 HELLO = Line(time=AT, source="app", name="web.1", text="héllo")
 STATE = Line(time=AT, source="slug-run", name="web.1", text="State changed from starting to up")
-
-
-def until(done: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if done():
-            return
-        time.sleep(0.02)
-    pytest.fail("it does not come")
 
 
 # What is sent

@@ -14,6 +14,7 @@ import pytest
 
 from runner.supervision.fd_store import keeper_argv
 from runner.supervision.keeper import LONGEST_PAUSE, Keeper, pause_before
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -114,7 +115,7 @@ say(f"{os.getppid()} {os.read(fds.get('pipe'), 9)}")
 
 
 def wait_for(keeper: subprocess.Popen[bytes], said: Path, text: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not (said.exists() and text in said.read_text()):
         if time.monotonic() > deadline:
             os.killpg(keeper.pid, signal.SIGKILL)

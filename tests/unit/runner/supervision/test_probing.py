@@ -14,9 +14,9 @@ import pytest
 from runner.engines.base import Address, RunningContainer
 from runner.health import Check
 from runner.supervision.probing import HealthProbe
+from tests.waiting import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-PATIENCE = 30.0
 ENDLESS = "the headers of its answer have no end"
 
 

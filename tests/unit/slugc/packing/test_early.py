@@ -18,6 +18,7 @@ from slugc.packing.slug_writer import write_slug
 from slugc.slug import SlugFacts, SlugFormat
 from slugc.stack import Stack
 from slugc.store import Store
+from tests.waiting import until
 
 STACK = Stack(id="debian-12", distribution="debian", glibc="2.36", arch="x86_64")
 FACTS = SlugFacts(
@@ -103,9 +104,7 @@ def packed_when_told(
         time.sleep(0.05)
         assert not early.packed
         (told / "runtime").touch()
-        deadline = time.monotonic() + 20
-        while not early.packed and time.monotonic() < deadline:
-            time.sleep(0.001)
+        until(lambda: early.packed)
     return early.packed
 
 
@@ -164,10 +163,7 @@ def test_a_link_in_the_place_of_the_tree_is_not_followed(
 
 def test_a_layer_is_still_when_nothing_in_it_has_changed_for_a_moment(tree: Path) -> None:
     (plan, _) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
-    deadline = time.monotonic() + 20
-    while not is_still(plan) and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert is_still(plan)
+    until(lambda: is_still(plan))
     (tree / ".heroku" / "python" / "bin" / "python").write_bytes(b"now")
     (changed, _) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
     assert changed.entries != plan.entries
