@@ -289,7 +289,7 @@ def test_a_process_deaf_to_sigterm_is_killed(slug_run: SlugRun) -> None:
         run.wait_for(r"app\[deaf\.1\] +\| deaf")
         began = time.monotonic()
         assert run.stop() == 130
-        assert 0.9 < time.monotonic() - began < 10
+        assert 0.9 < time.monotonic() - began < 25
         assert "Error R12 (Exit timeout)" in run.log
         assert "Process exited with status 137" in run.log
 

@@ -39,13 +39,13 @@ def test_lines_are_the_same_however_they_arrive() -> None:
 def test_a_line_that_never_ends_is_handed_over_in_pieces() -> None:
     got: list[str] = []
     cutter = LineCutter(got.append)
-    began = time.monotonic()
+    began = time.thread_time()
     for _ in range(2000):
         cutter.feed(b"x" * 32768)
     cutter.finish()
     assert max(map(len, got)) == MAX_LINE
     assert sum(map(len, got)) == 2000 * 32768
-    assert time.monotonic() - began < 5  # linear in what arrives
+    assert time.thread_time() - began < 5  # linear in what arrives
 
 
 def test_more_than_anybody_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,11 +62,11 @@ def test_more_than_anybody_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 def test_a_child_left_behind_with_our_pipe_does_not_keep_us() -> None:
     began = time.monotonic()
-    assert capture(sh("sleep 9 & echo done")) == "done\n"
+    assert capture(sh("sleep 30 & echo done")) == "done\n"
     got: list[str] = []
     stream(sh("(while sleep 0.01; do echo more; done) & sleep 0.1; echo done"), got.append)
     assert "done" in got
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_input_is_fed_while_output_is_read() -> None:

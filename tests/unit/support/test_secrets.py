@@ -65,6 +65,6 @@ def test_a_secret_inside_another_leaves_nothing_behind() -> None:
 
 
 def test_a_long_value_without_urls_costs_no_time() -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()
     secret_values({"BLOB": "a" * 500_000})
-    assert time.monotonic() - begun < 2
+    assert time.thread_time() - begun < 2

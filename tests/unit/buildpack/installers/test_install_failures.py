@@ -293,7 +293,7 @@ def test_what_is_not_vendored() -> None:
 
 
 def test_a_build_that_prints_megabytes_in_one_word_is_understood_at_once() -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()
     error = classify_failure(["a" * 4_000_000, *("b" * 60_000 for _ in range(20))], "https://x", 1)
     assert isinstance(error, InstallFailedError)
-    assert time.monotonic() - begun < 5  # it was minutes
+    assert time.thread_time() - begun < 5  # it was minutes

@@ -126,7 +126,7 @@ def test_every_problem_is_listed() -> None:
 def test_aliases_that_multiply_cost_nothing() -> None:
     lines = ["a0: &a0 [x, x]"]
     lines += [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
-    started = time.monotonic()
+    started = time.thread_time()
 
     assert parse_release("\n".join(lines), "pack").config_vars == {}
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2

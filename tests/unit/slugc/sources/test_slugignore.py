@@ -104,9 +104,9 @@ def test_a_thousand_patterns_over_a_hundred_thousand_paths_take_less_than_two_se
     rules = parse_rules("\n".join(lines).encode())
     paths = [f"src/pkg{n % 100}/mod{n}.py" for n in range(100_000)]
 
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not any(rules.ignores(path, is_dir=False) for path in paths)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_thousand_patterns_over_a_hundred_thousand_paths_take_less_than_two_se
 def test_no_pattern_backtracks_without_end(pattern: str, path: str) -> None:
     rules = parse_rules(pattern.encode())
 
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not rules.ignores(path, is_dir=False)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 def test_without_a_file_nothing_is_left_out(tmp_path: Path) -> None:
