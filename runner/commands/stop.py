@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from runner.app_option import app_option, opened_app
-from runner.supervision.asking import require_up, restart, stop
+from runner.supervision.asking import require_up, restart
+from runner.supervision.stopping import stop
 from runner.supervision.telling import say
 
 

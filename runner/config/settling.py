@@ -52,6 +52,6 @@ def stop_containers(opened: OpenedApp) -> None:
     directory = app_dir(opened.data_dir, opened.app) / "supervisor"
     if opened.state.supervision(opened.app) is None and not directory.exists():
         return
-    from runner.supervision.asking import stop
+    from runner.supervision.stopping import stop
 
     stop(opened)

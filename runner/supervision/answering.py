@@ -12,8 +12,8 @@ from runner.supervision.upkeep import Upkeep, named
 class Answering:
     """Takes the requests that come over the control socket (``control``).
 
-    ``want_anew`` reads what is wanted and goes by it; ``request_rows`` is what was counted of
-    requests to the app, None where nothing is.
+    ``want_anew`` reads what is wanted and goes by it; ``stop_all`` has everything end, whatever
+    is wanted; ``request_rows`` is what was counted of requests to the app, None where nothing is.
     """
 
     def __init__(
@@ -21,9 +21,11 @@ class Answering:
         upkeep: Upkeep,
         *,
         want_anew: Callable[[], None],
+        stop_all: Callable[[], None],
         request_rows: Callable[[], object],
     ) -> None:
-        self._upkeep, self._want_anew, self._request_rows = upkeep, want_anew, request_rows
+        self._upkeep, self._request_rows = upkeep, request_rows
+        self._want_anew, self._stop_all = want_anew, stop_all
 
     def handle(self, client: Client, request: Mapping[str, object]) -> None:
         """Answer, or leave the client waiting until all is as wanted."""
@@ -41,6 +43,8 @@ class Answering:
                 words = request.get("names")
                 names = [str(each) for each in words] if isinstance(words, list) else []
                 self._replace(client, names, at_once=what == "kill")
+            case "stop":
+                self._stop(at_once=request.get("at_once") is True)
             case _:
                 self._want_anew()
         client.is_waiting = True
@@ -48,6 +52,12 @@ class Answering:
     def _usage(self) -> Mapping[str, object]:
         rows = usage_rows(self._upkeep.snapshot(), tuple(self._upkeep.lives.values()))
         return {"event": "usage", "containers": rows, "requests": self._request_rows()}
+
+    def _stop(self, *, at_once: bool) -> None:
+        self._stop_all()
+        if at_once:
+            self._upkeep.reconcile()
+            self._upkeep.kill_all()
 
     def _replace(self, client: Client, names: Sequence[str], *, at_once: bool) -> None:
         """Those containers by others, all without names. At once and all: by what is wanted now,

@@ -1,10 +1,9 @@
-"""What the commands about a formation do: start -d, scale, restart, stop. Each changes what is
+"""What the commands about a formation do: start -d, scale, restart. Each changes what is
 wanted, then pokes the supervisor and tells what happens until all is as it should be."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from runner.app_lock import PATIENCE, app_dir, app_lock
@@ -14,7 +13,6 @@ from runner.logbook.place import log_dir
 from runner.memory_budget import find_demands, quota_warning, read_free, require_memory
 from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
-from runner.state.rollouts import STOPPED, RolloutState
 from runner.state.values import WantedCount
 from runner.supervision.client import (
     Event,
@@ -33,7 +31,6 @@ from slugc.procfile import ProcessType
 
 USAGE_WAIT = 5.0  # seconds for what is good to know, and not needed
 LAST_LINES = 10  # of a container that did not come up
-LAST_WAIT = 10.0  # seconds for keeper and supervisor to be gone
 
 Formation = Mapping[ProcessType, WantedCount]
 
@@ -203,26 +200,6 @@ def require_named(app: str, words: Sequence[str], names: Sequence[str]) -> None:
     for word in words:
         if word not in names and word not in {name.rpartition(".")[0] for name in names}:
             raise NoSuchContainerError(app, word, names)
-
-
-def stop(opened: OpenedApp, *, at_once: bool = False) -> bool:
-    """End the formation and its supervisor; False when nothing was running."""
-    was_wanted = opened.state.supervision(opened.app) is not None
-    opened.state.set_supervision(opened.app, None)
-    rollouts = RolloutState(opened.state, opened.app)
-    if (rollout := rollouts.current()) is not None:
-        rollouts.fail(rollout.version, STOPPED)
-    if was_wanted:
-        say_in_log(opened, f"Stop by {opened.who}")
-    directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
-    if not is_supervised(directory):
-        return was_wanted
-    do = "kill" if at_once else "reconcile"
-    ask(opened.app.name, directory, {"do": do}, on_event=tell_event)
-    deadline = time.monotonic() + LAST_WAIT
-    while is_supervised(directory) and time.monotonic() < deadline:
-        time.sleep(0.01)  # the keeper ends a moment after its supervisor
-    return True
 
 
 def describe(counts: Formation) -> str:

@@ -16,7 +16,8 @@ from runner.supervision.control import connected
 
 Event = Mapping[str, object]
 LAST = {"settled", "containers", "usage"}
-_QUESTIONS = {"containers", "usage"}
+_REPEATED = {"containers", "usage", "stop"}
+"""what a successor is asked as well; it finds the rest in state.db"""
 PATIENCE = 30.0  # seconds for a supervisor to answer, or for its successor to be there
 
 
@@ -99,7 +100,7 @@ def ask(
 
 def _after(request: Event) -> Event:
     """What to ask a successor for: a restart that was begun is not begun again."""
-    if request.get("do") in _QUESTIONS:
+    if request.get("do") in _REPEATED:
         return request
     return {"do": "reconcile"}
 

@@ -140,7 +140,10 @@ class Daemon:
             mended=self._start_all,
         )
         answering = Answering(
-            self._upkeep, want_anew=self._want_anew, request_rows=self._request_rows
+            self._upkeep,
+            want_anew=self._want_anew,
+            stop_all=self._stop_all,
+            request_rows=self._request_rows,
         )
         self._control = Control(self._dir, selector=self._selector, handle=answering.handle)
         self._read_wanted()
@@ -203,8 +206,7 @@ class Daemon:
             if self._selector.get_map().get(key.fileobj) is key:
                 key.data()
         if self._signals.first is not None and not self._is_stopping:
-            self._is_stopping = True
-            self._upkeep.want(None)
+            self._stop_all()
         now = time.monotonic()
         self._duties.attend(now)  # first: a release that has failed is not tried once more
         due = self._upkeep.due()
@@ -322,6 +324,11 @@ class Daemon:
         self._fds.is_kept = False
         self._log.close()
         self._fds.become_keeper(supervisor_argv(self._number), self._env)
+
+    def _stop_all(self) -> None:
+        """End everything, whatever state.db says: a signal, or somebody who cannot write there."""
+        self._is_stopping = True
+        self._upkeep.want(None)
 
     def _end_all(self) -> None:
         self._log.system("supervisor", "The app's network has ended; its containers start again")

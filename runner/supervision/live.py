@@ -113,6 +113,11 @@ def _shown_place(place: Place, crashes: CrashMemory) -> Event:
         "since": None if known is None else known.since,
         "release": place.version,
         "size": place.size,
+        # As of a container, so that who reads this need not know which of the two it is.
+        "command": None,
+        "address": None,
+        "pid": None,
+        "soft_limits": None,
     }
 
 

@@ -27,7 +27,7 @@ def containers_text(
     for name in dict.fromkeys(str(each["type"]) for each in found):
         here = [each for each in found if each["type"] == name]
         sizes = ", ".join(dict.fromkeys(str(each["size"]) for each in here))
-        command = commands.get(name) or str(here[0].get("command", ""))
+        command = commands.get(name) or str(here[0].get("command") or "")
         lines += ["", f"=== {name} ({sizes}): {command} ({len(here)})"]
         lines += [line(each, now, zone) for each in here]
     return "\n".join(lines[1:])

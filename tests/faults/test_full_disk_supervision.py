@@ -89,3 +89,38 @@ def test_what_has_filled_the_disk_makes_room_again_when_it_is_restarted(site: Si
     site.must("exec", "greedy.1", "--", "rm", "-f", "/app/all")
     site.must("scale", "greedy=0")
     assert set(site.pids()) == {"web.1"}
+
+
+def test_an_app_that_has_filled_the_disk_can_be_stopped_for_good(site: Site) -> None:
+    site.start("web=1", "greedy=1")
+    until(lambda: os.statvfs(site.home).f_bavail < 32)
+    before = site.processes()
+    said = site.must("stop")
+    assert said.out == "Stopped polls\n"
+    assert set(site.processes().values()) & set(before.values()) == set()
+    site.must("scale", "web=2")
+    assert site.processes() == {}, "what is stopped is remembered: nobody starts it again"
+
+
+def test_stop_works_without_room_and_is_remembered_in_what_it_has_given_back(site: Site) -> None:
+    site.start("web=1", "stubborn=1")
+    with filled(site):
+        refused = site.run("scale", "web=2")  # what it leaves is in nobody's way
+        assert refused.code == 73
+        assert site.must("stop", "--force").out == "Stopped polls\n"
+        assert site.processes() == {}
+        assert site.run("restart").code == 1, "it is not running, and nobody wants it to"
+    assert "exited with status 137" in site.log("-d", "stubborn.1")
+
+
+def test_a_killed_supervisors_successor_is_stopped_without_room_as_well(site: Site) -> None:
+    site.start("stubborn=2")
+    with filled(site):
+        stopping = site.begin("stop")
+        until(lambda: "SIGTERM" in site.log("-s", "slug-run"))
+        os.kill(site.processes()["supervisor"], signal.SIGKILL)
+        until(lambda: "supervisor" in site.processes())
+        site.must("stop", "--force")
+        stopping.communicate(timeout=30)
+        assert stopping.returncode == 0
+        assert site.processes() == {}
