@@ -144,12 +144,13 @@ def make_request(
 
 def _limits(options: Mapping[str, object]) -> BuildLimits:
     memory, disk = _text(options, "memory"), _text(options, "disk")
-    cpus, processes = options["cpus"], options["processes"]
+    cpus, processes, files = options["cpus"], options["processes"], options["files"]
     return BuildLimits(
         memory=parse_size(memory, "--memory") if memory else None,
         cpus=cpus if isinstance(cpus, float) else None,
         processes=processes if isinstance(processes, int) else None,
         disk=parse_size(disk, "--disk", smallest=1) if disk else None,
+        files=files if isinstance(files, int) else None,
     )
 
 

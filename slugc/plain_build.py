@@ -44,6 +44,7 @@ DEFAULTS: Mapping[str, object] = {
     "cpus": None,
     "processes": None,
     "disk": None,
+    "files": None,
     "allow_no_processes": False,
     "as_json": False,
     "quiet": False,

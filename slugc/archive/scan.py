@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +93,22 @@ class TreeTooLargeError(SlugkitError):
         )
 
 
+class TreeCrowdedError(SlugkitError):
+    """More entries than a slug may hold; nobody looked further."""
+
+    exit_code = ExitCode.DATA
+    id = "tree-crowded"
+
+    def __init__(self, limit: int, fullest: Sequence[tuple[bytes, int]]) -> None:
+        self.limit, self.fullest = limit, tuple(fullest)
+        lines = [f"{count:10,}  {printable(name)}" for name, count in fullest]
+        super().__init__(
+            f"The app is too large for a slug: it has more than {limit:,} files and directories",
+            details="Most of those seen so far are in:\n" + "\n".join(lines),
+            resolution="Name what the app does not need at run time in .slugignore.",
+        )
+
+
 def _next_size(found: int) -> str:
     """A size that is enough, as --max-size takes it."""
     return f"{-(-found * 5 // 4 // 1_000_000)}M"
@@ -134,19 +152,24 @@ def check_links(entries: Iterable[Entry]) -> None:
 def check_size(entries: tuple[Entry, ...], limits: Limits) -> None:
     """Raise TreeTooLargeError when unpacking would."""
     total = sum(entry.size for entry in entries)
-    if len(entries) > limits.entries:
-        raise TreeTooLargeError("entries", limits.entries, len(entries), biggest(entries))
     if total > limits.unpacked:
         raise TreeTooLargeError("bytes", limits.unpacked, total, biggest(entries))
 
 
 def biggest(entries: Iterable[Entry], count: int = 10) -> tuple[tuple[bytes, int], ...]:
     """The ``count`` largest directories of at most three levels, with their sizes."""
-    sizes: dict[bytes, int] = {}
+    sizes = Counter[bytes]()
     for entry in entries:
         if entry.size:
-            where = b"/".join(entry.path[:3][: len(entry.path) - 1]) or b"."
-            sizes[where] = sizes.get(where, 0) + entry.size
+            sizes[_top(entry.path[:-1])] += entry.size
+    return _most(sizes, count)
+
+
+def _top(directory: TreePath) -> bytes:
+    return b"/".join(directory[:3]) or b"."
+
+
+def _most(sizes: Counter[bytes], count: int = 10) -> tuple[tuple[bytes, int], ...]:
     return tuple(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:count])
 
 
@@ -160,10 +183,16 @@ class _Scanner:
         self.refusals: list[Refusal] = []
         self.unreadable: list[bytes] = []
         self._device = 0
+        self._left = limits.entries
 
     def walk(self, directory: int, at: TreePath) -> None:
         with os.scandir(directory) as scanned:
-            found = sorted((os.fsencode(entry.name), entry) for entry in scanned)
+            # No more than are allowed are ever held: a build may leave millions.
+            few = islice(scanned, self._left + 1)
+            found = sorted((os.fsencode(entry.name), entry) for entry in few)
+        if len(found) > self._left:
+            raise TreeCrowdedError(self._limits.entries, self._fullest(at, len(found)))
+        self._left -= len(found)
         for name, entry in found:
             path = (*at, name)
             if reason := path_refusal(path, self._limits):
@@ -175,6 +204,11 @@ class _Scanner:
                 self._link(path, entry.stat(follow_symlinks=False), directory)
             else:
                 self._file(path, entry.stat(follow_symlinks=False))
+
+    def _fullest(self, at: TreePath, here: int) -> tuple[tuple[bytes, int], ...]:
+        counts = Counter(_top(entry.path[:-1]) for entry in self.entries)
+        counts[_top(at)] += here
+        return _most(counts)
 
     def _below(self, directory: int, path: TreePath) -> None:
         try:

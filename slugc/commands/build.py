@@ -104,6 +104,12 @@ from slugc.plain_build import (
     help="Processes and threads at a time [default: 4096]",
 )
 @click.option("--disk", metavar="SIZE", help="What it may write [default: 90 % of what is free]")
+@click.option(
+    "--files",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Files and directories it may leave [default: 2000000]",
+)
 @click.option("--allow-no-processes", is_flag=True, help="Build an app that names no process types")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, the result last")
 @click.option(

@@ -1,8 +1,9 @@
 """Ends a phase that fills the disk, before it is full for everybody else too.
 
-The kernel counts no directory's bytes. So while a phase runs the free space of the file system is
-looked at, which costs nothing; only when it has shrunk by the limit are the build's own
-files counted, since others write too.
+The kernel counts no directory's bytes and files. So while a phase runs the free space and the free
+inodes of the file system are looked at, which costs nothing; only when they have shrunk by a limit
+is what the build itself has made counted, since others write too. A file system without a fixed
+number of inodes tells of bytes alone.
 """
 
 from __future__ import annotations
@@ -11,30 +12,49 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from slugc.sandbox.limits import (
+    DEFAULT_FILES,
+    BuildLimits,
+    LimitReachedError,
+    disk_reached,
+    files_reached,
+)
 
 _EVERY = 0.25  # seconds
 FREE_SHARE = 0.9
 
 
+class Room(NamedTuple):
+    """What is taken on a file system, or free: bytes, and files of any kind."""
+
+    size: int = 0
+    files: int = 0
+
+    def with_more(self, size: int, files: int) -> Room:
+        return Room(self.size + max(0, size), self.files + max(0, files))
+
+
 class DiskWatch:
     """Watches ``places``, all a build may write to, in a thread of its own until ``stop``.
 
-    They lie on one file system. ``nameless`` tells how many bytes it holds there beside them.
+    They lie on one file system. ``nameless`` tells what it holds there beside them.
     """
 
     def __init__(
         self,
         places: Sequence[Path],
-        limit: int,
+        limits: BuildLimits,
         end: Callable[[], None],
-        nameless: Callable[[], int] = int,
+        nameless: Callable[[], Room] = Room,
     ) -> None:
-        self._places, self._limit, self._end = tuple(places), limit, end
-        self._nameless = nameless
+        self._places, self._end, self._nameless = tuple(places), end, nameless
         self._stopped = threading.Event()
+        self._free = free_room(self._places[0])
+        self._limit = _limit(limits, self._free)
+        self._taken = Room()
         self.is_reached = False
-        self._free = free_space(self._places[0])
-        self._written = 0
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -44,33 +64,52 @@ class DiskWatch:
         self._thread.join()
         return self.is_reached
 
+    def reached(self, phase: str) -> LimitReachedError | None:
+        """Why it ended ``phase``, if it did."""
+        if not self.is_reached:
+            return None
+        if self._taken.size > self._limit.size:
+            return disk_reached(phase, self._limit.size)
+        return files_reached(phase, self._limit.files)
+
     def _watch(self) -> None:
         while not self._stopped.wait(_EVERY):
-            free = free_space(self._places[0])
-            self._written += max(0, self._free - free)
-            self._free = free
-            if self._written >= self._limit:
-                self._written = sum(map(used_space, self._places)) + self._nameless()
-                if self._written > self._limit:
+            before, self._free = self._free, free_room(self._places[0])
+            self._taken = self._taken.with_more(
+                before.size - self._free.size, before.files - self._free.files
+            )
+            if self._is_passed():
+                self._taken = self._counted()
+                if self._is_passed():
                     self.is_reached = True
                     self._end()
                     return
 
+    def _is_passed(self) -> bool:
+        return self._taken.size > self._limit.size or self._taken.files > self._limit.files
 
-def default_limit(path: Path) -> int:
-    """What a build may write where nobody said: most of what is free, so that it never is full."""
-    return int(free_space(path) * FREE_SHARE)
+    def _counted(self) -> Room:
+        found = self._nameless()
+        for place in self._places:
+            found = found.with_more(*used_room(place))
+        return found
 
 
-def free_space(path: Path) -> int:
-    """Bytes nobody uses on the file system of ``path``."""
+def _limit(limits: BuildLimits, free: Room) -> Room:
+    """What was asked for, else most of what is free, so that the disk never is full."""
+    files = min(DEFAULT_FILES, int(free.files * FREE_SHARE) or DEFAULT_FILES)
+    return Room(limits.disk or int(free.size * FREE_SHARE), limits.files or files)
+
+
+def free_room(path: Path) -> Room:
+    """What nobody uses on the file system of ``path``."""
     found = os.statvfs(path)
-    return found.f_bfree * found.f_frsize
+    return Room(found.f_bfree * found.f_frsize, found.f_ffree)
 
 
-def used_space(path: Path) -> int:
-    """Bytes that ``path`` takes on the disk; a file with several names counts once."""
-    total, seen, todo = 0, set(), [os.fspath(path)]
+def used_room(path: Path) -> Room:
+    """What ``path`` takes on the disk; a file with several names counts once."""
+    size, files, seen, todo = 0, 0, set(), [os.fspath(path)]
     while todo:
         try:
             with os.scandir(todo.pop()) as entries:
@@ -82,7 +121,8 @@ def used_space(path: Path) -> int:
                         if (status.st_dev, status.st_ino) in seen:
                             continue
                         seen.add((status.st_dev, status.st_ino))
-                    total += status.st_blocks * 512
+                    size += status.st_blocks * 512
+                    files += 1
         except OSError:  # it goes on changing while we look
             continue
-    return total
+    return Room(size, files)

@@ -36,7 +36,7 @@ from slugc.sandbox.base import (
     SandboxUnavailableError,
 )
 from slugc.sandbox.build_group import Counts, reached
-from slugc.sandbox.disk_watch import DiskWatch, default_limit
+from slugc.sandbox.disk_watch import DiskWatch
 from slugc.sandbox.docker_limits import END_LEFTOVERS, nameless_in, parse_counts
 from slugc.sandbox.docker_options import (
     build_limits,
@@ -46,7 +46,6 @@ from slugc.sandbox.docker_options import (
     network_mode,
     wanted_stack,
 )
-from slugc.sandbox.limits import disk_reached
 from slugc.sandbox.lines import hand_over_lines
 from slugc.sandbox.policy import WORK_DIR, require_visible
 from slugc.stack import Stack
@@ -200,8 +199,8 @@ class DockerSandbox:
         shown = _shown(phase)
         before, limits = self._counts, build_limits(self._request)
         code, timed_out = self._execute(phase, _noting(on_out, last), _noting(on_error, last))
-        if self._disk.is_reached:
-            raise disk_reached(shown.shown, self._disk_limit)
+        if full := self._disk.reached(shown.shown):
+            raise full
         if timed_out:
             raise CommandTimeoutError(shown)
         said = "\n".join(last)
@@ -275,9 +274,8 @@ class DockerSandbox:
         """All a build may write lies on this machine, in the directories that are bound."""
         places = (self._request.work_dir, self._request.home_dir)
         first = int(self._client.api.inspect_container(self._container)["State"]["Pid"])
-        self._disk_limit = self._request.limits.disk or default_limit(places[0])
         self._disk = DiskWatch(
-            places, self._disk_limit, self._kill, partial(nameless_in, first, places[0])
+            places, self._request.limits, self._kill, partial(nameless_in, first, places[0])
         )
         undo.callback(self._disk.stop)
 

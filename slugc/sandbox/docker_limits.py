@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from slugc.sandbox.build_group import Counts
-from slugc.sandbox.open_files import nameless_space, parent_of
+from slugc.sandbox.disk_watch import Room
+from slugc.sandbox.open_files import nameless_room, parent_of
 
 END_LEFTOVERS = """\
 kill -KILL -1 2>/dev/null
@@ -28,10 +29,12 @@ def parse_counts(said: str) -> Counts:
     )
 
 
-def nameless_in(first: int, place: Path) -> int:
-    """Bytes of deleted files that a container holds open; ``first`` is its first process here.
+def nameless_in(first: int, place: Path) -> Room:
+    """Deleted files that a container holds open; ``first`` is its first process here.
 
     What the Engine starts in a running container has the same parent as that one.
     """
     parent = parent_of(first)
-    return nameless_space((parent,), place) if parent > 1 else 0  # else it is not of this machine
+    return (
+        nameless_room((parent,), place) if parent > 1 else Room()
+    )  # else it is not of this machine

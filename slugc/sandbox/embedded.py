@@ -30,9 +30,9 @@ from slugc.sandbox.base import (
     StackUnavailableError,
 )
 from slugc.sandbox.build_group import BuildGroup, make_group
-from slugc.sandbox.disk_watch import DiskWatch, default_limit
+from slugc.sandbox.disk_watch import DiskWatch, Room
 from slugc.sandbox.in_memory import in_memory, off_command_line, reopened
-from slugc.sandbox.limits import disk_reached, soft_limits, soft_prefix
+from slugc.sandbox.limits import soft_limits, soft_prefix
 from slugc.sandbox.network_choice import NetworkChoice
 from slugc.sandbox.policy import (
     AREA,
@@ -173,14 +173,13 @@ class EmbeddedSandbox:
 
     def _watch_disk(self) -> None:
         places = (self._request.work_dir, self._request.home_dir)
-        self._disk_limit = self._request.limits.disk or default_limit(places[0])
-        self._disk = DiskWatch(places, self._disk_limit, self._kill_running, self._nameless)
+        self._disk = DiskWatch(places, self._request.limits, self._kill_running, self._nameless)
 
-    def _nameless(self) -> int:
-        from slugc.sandbox.open_files import nameless_space  # few builds come near their limit
+    def _nameless(self) -> Room:
+        from slugc.sandbox.open_files import nameless_room  # few builds come near their limit
 
         running = [each.pid for each in tuple(self._running)]
-        return nameless_space(running, self._request.work_dir)
+        return nameless_room(running, self._request.work_dir)
 
     def _kill_running(self) -> None:
         for each in tuple(self._running):
@@ -205,8 +204,8 @@ class EmbeddedSandbox:
             yield
         except CommandFailedError as err:
             title = phase.title or err.command.shown
-            if self._disk is not None and self._disk.is_reached:
-                raise disk_reached(title, self._disk_limit) from err
+            if self._disk is not None and (full := self._disk.reached(title)):
+                raise full from err
             said = "" if shown else "\n".join(err.last_lines)
             if self._group and before and (why := self._group.reached(before, title, said)):
                 raise why from err

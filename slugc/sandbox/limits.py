@@ -13,6 +13,7 @@ from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printab
 from buildpack.support.values import value
 
 DEFAULT_PROCESSES = 4096  # more than any compiler starts; a fork bomb ends there
+DEFAULT_FILES = 2_000_000  # ten times what a slug may hold; a bomb of empty files ends there
 MEMORY_SHARE = 0.9  # of this machine's memory: its own OOM killer need not look for a victim
 SMALLEST_MEMORY = 16 << 20  # less, and not even the shell of a phase starts
 
@@ -29,6 +30,8 @@ class BuildLimits:
     """processes and threads"""
     disk: int | None = None
     """bytes that a build may write and leave in its work directory"""
+    files: int | None = None
+    """files of any kind, directories too, that may lie there"""
 
     @property
     def pids(self) -> int | None:
@@ -47,6 +50,7 @@ class BuildLimits:
             cpus=self.cpus,
             processes=DEFAULT_PROCESSES if self.processes is None else self.processes,
             disk=self.disk,
+            files=self.files,
         )
 
 
@@ -109,6 +113,17 @@ def disk_reached(phase: str, limit: int) -> LimitReachedError:
         flag="--disk",
         found="left more than that in the build dir, the cache, HOME and /tmp;\n"
         "files that are deleted and still open count, too.",
+    )
+
+
+def files_reached(phase: str, limit: int) -> LimitReachedError:
+    """The build made more files than it may leave."""
+    return LimitReachedError(
+        phase,
+        f"limit of {limit:,} files",
+        flag="--files",
+        found="left more files and directories than that in the build dir, the cache,\n"
+        "HOME and /tmp.",
     )
 
 

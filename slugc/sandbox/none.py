@@ -29,7 +29,8 @@ from slugc.sandbox.leftovers import adopting
 from slugc.stack import Stack, read_host_stack
 
 NO_LIMITS = (
-    "Without a sandbox nothing limits memory, processors, processes or disk; --timeout alone holds"
+    "Without a sandbox nothing limits memory, processors, processes, disk or files; "
+    "--timeout alone holds"
 )
 
 
@@ -55,7 +56,7 @@ class NoSandbox:
     @property
     def notices(self) -> tuple[str, ...]:
         limits = self._request.limits
-        if limits.is_asked or limits.disk is not None:
+        if limits.is_asked or limits.disk is not None or limits.files is not None:
             return (NO_LIMITS,)
         return ()
 

@@ -8,11 +8,13 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from slugc.sandbox.disk_watch import Room
+
 _MAPPED = re.compile(r"([0-9a-f]+-[0-9a-f]+) .*\(deleted\)$")
 
 
-def nameless_space(roots: Iterable[int], place: Path, proc: Path = Path("/proc")) -> int:
-    """Bytes of such files on the file system of ``place``, held by ``roots`` and all they started.
+def nameless_room(roots: Iterable[int], place: Path, proc: Path = Path("/proc")) -> Room:
+    """Such files on the file system of ``place``, held by ``roots`` and all they started.
 
     A sandbox's processes all descend from its first: whoever loses a parent gets that one.
     """
@@ -26,7 +28,7 @@ def nameless_space(roots: Iterable[int], place: Path, proc: Path = Path("/proc")
                 continue
             if stat.S_ISREG(status.st_mode) and not status.st_nlink and status.st_dev == device:
                 sizes[status.st_ino] = status.st_blocks * 512
-    return sum(sizes.values())
+    return Room(sum(sizes.values()), len(sizes))
 
 
 def _descendants(roots: frozenset[int], proc: Path) -> Iterator[int]:

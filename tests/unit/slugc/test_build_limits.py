@@ -11,11 +11,12 @@ import pytest
 from buildpack.support.cgroups import Hierarchies
 from slugc.sandbox import disk_watch
 from slugc.sandbox.build_group import BuildGroup, Counts, reached, sweep
-from slugc.sandbox.disk_watch import DiskWatch, used_space
+from slugc.sandbox.disk_watch import DiskWatch, Room, used_room
 from slugc.sandbox.limits import (
     BuildLimits,
     SizeError,
     disk_reached,
+    files_reached,
     parse_size,
     shown_size,
     soft_limits,
@@ -133,6 +134,15 @@ def test_what_happened_in_an_earlier_phase_explains_nothing() -> None:
     assert reached(before, before, BuildLimits(memory=1, processes=1), phase="p", said="") is None
 
 
+def test_the_words_for_too_many_files() -> None:
+    assert files_reached("bin/compile", 2_000_000).text() == (
+        "The build was stopped at its limit of 2,000,000 files (--files)\n\n"
+        "bin/compile left more files and directories than that in the build dir, the cache,\n"
+        "HOME and /tmp.\n\n"
+        "Allow it more with --files, or find out what uses so much."
+    )
+
+
 def test_the_words_for_a_full_disk() -> None:
     assert disk_reached("bin/compile", 50 << 20).text() == (
         "The build was stopped at its disk limit of 50M (--disk)\n\n"
@@ -178,28 +188,67 @@ def test_soft_limits_stand_in_for_each_process() -> None:
 
 def test_a_file_with_two_names_takes_its_room_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(100_000))
-    once = used_space(tmp_path)
+    once = used_room(tmp_path)
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "b").hardlink_to(tmp_path / "a")
 
-    assert 100_000 <= once < 120_000
-    assert used_space(tmp_path) < once + 20_000
+    assert 100_000 <= once.size < 120_000
+    assert once.files == 1
+    assert used_room(tmp_path).size < once.size + 20_000
+    assert used_room(tmp_path).files == 2
 
 
+@pytest.mark.parametrize(
+    ("limits", "at", "what"),
+    [
+        (BuildLimits(disk=500, files=500), 0, "disk limit of 500 (--disk)"),
+        (BuildLimits(disk=500, files=500), 1, "limit of 500 files (--files)"),
+        (BuildLimits(), 1, "limit of 900 files (--files)"),  # nine tenths of what is free
+        (BuildLimits(disk=9999), 1, "limit of 900 files (--files)"),
+    ],
+)
 def test_the_watch_counts_before_it_ends_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: BuildLimits, at: int, what: str
 ) -> None:
     """Others write on the same file system too."""
-    free, ended = [1000, 400, 100, 50], threading.Event()
+    free = [_of(at, left, 1000) for left in (1000, 400, 100, 50, 0, 1000, 0)]
+    ended = threading.Event()
     monkeypatch.setattr(disk_watch, "_EVERY", 0.001)
     monkeypatch.setattr(
-        disk_watch, "free_space", lambda _path: free.pop(0) if len(free) > 1 else free[0]
+        disk_watch, "free_room", lambda _path: free.pop(0) if len(free) > 1 else free[0]
     )
-    used = [200, 900]
-    monkeypatch.setattr(disk_watch, "used_space", lambda _path: used.pop(0))
+    used = [_of(at, 200, 0), _of(at, 901, 0)]
+    monkeypatch.setattr(disk_watch, "used_room", lambda _path: used.pop(0))
 
-    watch = DiskWatch((tmp_path,), 500, ended.set)
+    watch = DiskWatch((tmp_path,), limits, ended.set)
 
-    assert ended.wait(5)
+    assert ended.wait(30)
     assert used == []
     assert watch.stop()
+    why = watch.reached("bin/compile")
+    assert why is not None
+    assert why.brief == f"The build was stopped at its {what}"
+
+
+def _of(at: int, count: int, other: int) -> Room:
+    """So many bytes or, at 1, files."""
+    return Room(count, other) if at == 0 else Room(other, count)
+
+
+def test_files_of_a_file_system_that_does_not_count_them_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = threading.Semaphore(0)
+
+    def look(_path: Path) -> Room:
+        looks.release()
+        return Room(1000, 0)
+
+    monkeypatch.setattr(disk_watch, "_EVERY", 0.001)
+    monkeypatch.setattr(disk_watch, "free_room", look)
+    watch = DiskWatch((tmp_path,), BuildLimits(), lambda: None)
+
+    for _ in range(3):
+        assert looks.acquire(timeout=30)
+    assert not watch.stop()
+    assert watch.reached("bin/compile") is None

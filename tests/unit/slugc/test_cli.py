@@ -157,6 +157,7 @@ def request(tmp_path: Path, **given: object) -> BuildRequest:
         "cpus": None,
         "processes": None,
         "disk": None,
+        "files": None,
         "allow_no_processes": False,
     }
     env = {"SLUGKIT_HOME": os.fspath(tmp_path / "data")}

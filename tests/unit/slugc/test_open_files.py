@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slugc.sandbox.open_files import nameless_space
+from slugc.sandbox.open_files import nameless_room
 
 SIZE = 1 << 20
 MAPS = 64 * 1024  # at the most: blocks in which a file system notes where a file's blocks lie
@@ -39,7 +39,7 @@ sys.stdin.read()
 def holding(kind: str, place: Path, *before: str) -> Iterator[int]:
     argv = (*before, sys.executable, "-c", HOLD, kind, os.fspath(place))
     pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as process:
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdin
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
@@ -50,27 +50,27 @@ def holding(kind: str, place: Path, *before: str) -> Iterator[int]:
 @pytest.mark.parametrize(("kind", "size"), [("open", SIZE), ("twice", SIZE), ("named", 0)])
 def test_a_deleted_file_that_is_open_counts_once(tmp_path: Path, kind: str, size: int) -> None:
     with holding(kind, tmp_path) as pid:
-        assert nameless_space([pid], tmp_path) == pytest.approx(size, abs=MAPS)
+        assert tuple(nameless_room([pid], tmp_path)) == (pytest.approx(size, abs=MAPS), size > 0)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may look up what a process has mapped")
 def test_a_deleted_file_that_is_mapped_counts(tmp_path: Path) -> None:
     with holding("mapped", tmp_path) as pid:
-        assert nameless_space([pid], tmp_path) == pytest.approx(SIZE, abs=MAPS)
+        assert tuple(nameless_room([pid], tmp_path)) == (pytest.approx(SIZE, abs=MAPS), 1)
 
 
 def test_what_descends_from_a_process_counts_and_nobody_else(tmp_path: Path) -> None:
     with holding("open", tmp_path, "sh", "-c", '"$@"; :', "sh") as shell:
-        assert nameless_space([shell], tmp_path) == pytest.approx(SIZE, abs=MAPS)
-        assert nameless_space([], tmp_path) == 0
+        assert tuple(nameless_room([shell], tmp_path)) == (pytest.approx(SIZE, abs=MAPS), 1)
+        assert tuple(nameless_room([], tmp_path)) == (0, 0)
 
 
 def test_another_file_system_does_not_count(tmp_path: Path) -> None:
     with holding("open", tmp_path) as pid:
-        assert nameless_space([pid], Path("/proc")) == 0
+        assert tuple(nameless_room([pid], Path("/proc"))) == (0, 0)
 
 
 def test_who_has_ended_holds_nothing(tmp_path: Path) -> None:
     with holding("open", tmp_path) as pid:
         pass
-    assert nameless_space([pid], tmp_path) == 0
+    assert tuple(nameless_room([pid], tmp_path)) == (0, 0)

@@ -255,7 +255,7 @@ def test_limits_without_effect_are_said(tmp_path: Path) -> None:
     limits = BuildLimits(memory=1 << 30)
 
     assert NoSandbox(SandboxRequest(work_dir=tmp_path, limits=limits)).notices == (
-        "Without a sandbox nothing limits memory, processors, processes or disk; "
+        "Without a sandbox nothing limits memory, processors, processes, disk or files; "
         "--timeout alone holds",
     )
     assert NoSandbox(SandboxRequest(work_dir=tmp_path)).notices == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slugc.archive.limits import Limits
-from slugc.archive.scan import TreeTooLargeError
+from slugc.archive.scan import TreeCrowdedError
 from slugc.packing.frames import file_identity
 from slugc.packing.layer_memory import LayerMemory
 from slugc.packing.preparation import Preparation, prepare_packing
@@ -255,5 +255,5 @@ def test_known_layers_count_towards_the_limits(app: App) -> None:
     (app.tree / "more").mkdir()
     for number in range(20):
         (app.tree / "more" / str(number)).touch()
-    with pytest.raises(TreeTooLargeError, match="entries, 25 are allowed"):
+    with pytest.raises(TreeCrowdedError, match="more than 25 files"):
         build()

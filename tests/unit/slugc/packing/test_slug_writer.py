@@ -15,7 +15,7 @@ from backports import zstd
 
 from buildpack.support.errors import ExitCode
 from slugc.archive.limits import Limits
-from slugc.archive.scan import TreeTooLargeError, UnpackableTreeError
+from slugc.archive.scan import TreeCrowdedError, TreeTooLargeError, UnpackableTreeError
 from slugc.packing.slug_writer import SlugNotWrittenError, write_slug
 from slugc.slug import SlugFormat, read_slug, read_tar, verify_slug
 from slugc.store import Store
@@ -254,6 +254,24 @@ def test_too_large_app_names_its_biggest_directories(tmp_path: Path, store: Stor
         "The biggest directories:\n"
         "       3.0 MB  media\n"
         "       0.0 MB  .\n\n"
+        "Name what the app does not need at run time in .slugignore."
+    )
+
+
+def test_of_more_files_than_allowed_the_rest_is_not_listed(tmp_path: Path, store: Store) -> None:
+    """A build may leave millions, in one directory or below many."""
+    tree = make_tree(tmp_path / "tree", {f"cache/{number}": "" for number in range(20)})
+    make_tree(tree / "a/b/c/d", {str(number): "" for number in range(9)})
+    with pytest.raises(TreeCrowdedError) as caught:
+        write_slug(tree, tmp_path / "x.slug", facts=FACTS, store=store, limits=Limits(entries=18))
+    assert caught.value.text() == (
+        "The app is too large for a slug: it has more than 18 files and directories\n\n"
+        "Most of those seen so far are in:\n"
+        "        10  a/b/c\n"
+        "         5  cache\n"
+        "         2  .\n"
+        "         1  a\n"
+        "         1  a/b\n\n"
         "Name what the app does not need at run time in .slugignore."
     )
 
