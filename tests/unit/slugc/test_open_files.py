@@ -50,27 +50,33 @@ def holding(kind: str, place: Path, *before: str) -> Iterator[int]:
 @pytest.mark.parametrize(("kind", "size"), [("open", SIZE), ("twice", SIZE), ("named", 0)])
 def test_a_deleted_file_that_is_open_counts_once(tmp_path: Path, kind: str, size: int) -> None:
     with holding(kind, tmp_path) as pid:
-        assert tuple(nameless_room([pid], tmp_path)) == (pytest.approx(size, abs=MAPS), size > 0)
+        found = nameless_room([pid], tmp_path)
+        assert found.size == pytest.approx(size, abs=MAPS)
+        assert found.files == int(size > 0)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may look up what a process has mapped")
 def test_a_deleted_file_that_is_mapped_counts(tmp_path: Path) -> None:
     with holding("mapped", tmp_path) as pid:
-        assert tuple(nameless_room([pid], tmp_path)) == (pytest.approx(SIZE, abs=MAPS), 1)
+        found = nameless_room([pid], tmp_path)
+        assert found.size == pytest.approx(SIZE, abs=MAPS)
+        assert found.files == 1
 
 
 def test_what_descends_from_a_process_counts_and_nobody_else(tmp_path: Path) -> None:
     with holding("open", tmp_path, "sh", "-c", '"$@"; :', "sh") as shell:
-        assert tuple(nameless_room([shell], tmp_path)) == (pytest.approx(SIZE, abs=MAPS), 1)
-        assert tuple(nameless_room([], tmp_path)) == (0, 0)
+        found = nameless_room([shell], tmp_path)
+        assert found.size == pytest.approx(SIZE, abs=MAPS)
+        assert found.files == 1
+        assert nameless_room([], tmp_path) == (0, 0)
 
 
 def test_another_file_system_does_not_count(tmp_path: Path) -> None:
     with holding("open", tmp_path) as pid:
-        assert tuple(nameless_room([pid], Path("/proc"))) == (0, 0)
+        assert nameless_room([pid], Path("/proc")) == (0, 0)
 
 
 def test_who_has_ended_holds_nothing(tmp_path: Path) -> None:
     with holding("open", tmp_path) as pid:
         pass
-    assert tuple(nameless_room([pid], tmp_path)) == (0, 0)
+    assert nameless_room([pid], tmp_path) == (0, 0)
