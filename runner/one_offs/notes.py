@@ -12,11 +12,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.support.files import open_locked
 from buildpack.support.values import value
 from runner.engines.embedded.identity import ProcessId, open_process
 from runner.engines.embedded.lasting.files import write_now
 
 DIRECTORY = "one-offs"
+_PATIENCE = 1.0  # seconds; who only asks whether it is held holds it for microseconds
 
 
 @value
@@ -61,13 +63,14 @@ class Notes:
         self.directory = app_dir / DIRECTORY
 
     def hold(self, name: str) -> int:
-        """The lock that says that we live; it ends with us, or when it is closed."""
+        """The lock that says that we live; it ends with us, or when it is closed.
+
+        One whose owner was killed before its note is taken over. Raises LockTimeoutError where a
+        one-off of that name lives.
+        """
         with contextlib.suppress(FileExistsError):
             self.directory.mkdir(mode=0o700)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        lock = os.open(self._lock(name), flags, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return lock
+        return open_locked(self._lock(name), timeout=_PATIENCE)
 
     def write(self, note: Note) -> None:
         fields = {name: getattr(note, name) for name in note._value_fields}  # type: ignore[attr-defined]  # of every value (support/values.py)
@@ -92,6 +95,7 @@ class Notes:
         return tuple(living), tuple(dead)
 
     def _is_held(self, name: str) -> bool:
+        # Not ``is_locked``: where there is none it has ended, and not been killed.
         lock = os.open(self._lock(name), os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # two who look see the same

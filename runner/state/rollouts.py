@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from buildpack.support.values import NOTHING, value
-from runner.state.database import changing
+from runner.state.database import changing, parsing
 from runner.state.state import State
 from runner.state.values import App, ReleaseStatus
 
@@ -133,10 +133,11 @@ class RolloutState:
 
 def _rollout(row: tuple[int, str, str | None]) -> Rollout:
     version, settings, verdict = row
-    said = {} if verdict is None else json.loads(verdict)
-    return Rollout(
-        version=version,
-        settings=MappingProxyType(json.loads(settings)),
-        is_open=verdict is None,
-        failure=Failure(**{**said, "last": tuple(said["last"])}) if said else None,
-    )
+    with parsing():
+        said = {} if verdict is None else json.loads(verdict)
+        return Rollout(
+            version=version,
+            settings=MappingProxyType(dict(json.loads(settings))),
+            is_open=verdict is None,
+            failure=Failure(**{**said, "last": tuple(said["last"])}) if said else None,
+        )

@@ -14,6 +14,7 @@ from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.release import Release, create_release
 from runner.router_log.rules import RequestRules
 from runner.sizes import DEFAULT_SIZE
+from runner.state.database import parsing
 from runner.state.rollouts import Failure, Rollout, RolloutState
 from runner.state.state import State, opened_state
 from runner.state.values import App, ReleaseRecord, WantedCount
@@ -68,7 +69,9 @@ class Settings:
 
 def parse_settings(found: Mapping[str, object]) -> Settings:
     """The settings that ``as_json`` was called on; what is missing has its default."""
-    return Settings(**{**found, "strategy": StrategyName(str(found.get("strategy", "rolling")))})  # type: ignore[arg-type]  # as ``as_json`` gave them
+    with parsing():
+        strategy = StrategyName(str(found.get("strategy", "rolling")))
+        return Settings(**{**found, "strategy": strategy})  # type: ignore[arg-type]  # as ``as_json`` gave them
 
 
 @value
@@ -107,14 +110,13 @@ def read_wanted(data_dir: Path, number: int) -> Wanted | None:
         else:
             settings = {**settings, **rollout.settings}
         counts = state.formation(app)
-    places = () if release is None else wanted_places(release, counts)
-    return Wanted(
-        app=app,
-        release=release,
-        places=places,
-        settings=parse_settings(settings),
-        rollout=rollout,
-    )
+        return Wanted(
+            app=app,
+            release=release,
+            places=() if release is None else wanted_places(release, counts),
+            settings=parse_settings(settings),
+            rollout=rollout,
+        )
 
 
 def _read_rollout(

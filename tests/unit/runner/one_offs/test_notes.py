@@ -6,6 +6,10 @@ import os
 from datetime import UTC
 from pathlib import Path
 
+import pytest
+
+from buildpack.support.errors import ExitCode
+from buildpack.support.files import LockTimeoutError
 from runner.engines.embedded.identity import ProcessId, process_id
 from runner.one_offs.listing import one_offs_text
 from runner.one_offs.notes import Note, Notes, owner_fd
@@ -41,6 +45,18 @@ def test_a_note_is_read_as_it_was_written_while_its_lock_is_held(tmp_path: Path)
     notes.remove("run.1234")
     assert notes.read() == ((), ())
     assert list(notes.directory.iterdir()) == []
+
+
+def test_the_name_of_an_owner_that_was_killed_before_its_note_can_be_had_again(
+    tmp_path: Path,
+) -> None:
+    notes = Notes(tmp_path)
+    os.close(notes.hold("run.1"))  # the kernel does the same when it is killed
+    lock = notes.hold("run.1")
+    with pytest.raises(LockTimeoutError) as caught:  # that of one that lives cannot
+        notes.hold("run.1")
+    assert caught.value.exit_code == ExitCode.TRY_AGAIN
+    os.close(lock)
 
 
 def test_notes_are_nobody_elses(tmp_path: Path) -> None:
