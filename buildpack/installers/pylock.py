@@ -41,6 +41,7 @@ from buildpack.installers.locks.project_file import (
     tables,
     text_of,
 )
+from buildpack.installers.locks.pylock_checks import read_packages
 from buildpack.installers.requirements import install_command
 from buildpack.installers.uv_run import lock_is_old, locked_env, run_uv
 from buildpack.package_manager import PackageManager
@@ -65,7 +66,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     version = text_of(lock.get("lock-version"))
     if version.partition(".")[0] != "1":
         raise LockVersionError(name, version or "missing", "1", command)
-    packages = tables(lock.get("packages"))
+    packages = read_packages(name, app.read_text(name), lock, command)
     paths = check_local_paths(app, settings, name, _local_paths(packages))
     inputs = {name: app.read_bytes(name)}
     limits = [(text_of(lock.get("requires-python")), f"{name} (requires-python)")]
@@ -73,7 +74,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         project = read_project(app)
         inputs[PYPROJECT] = app.read_bytes(PYPROJECT)
         limits.append((project.requires_python, f"{PYPROJECT} (requires-python)"))
-        found = tuple(differences(packages, project)) if name == LOCK else ()
+        found = tuple(differences(lock, packages, project)) if name == LOCK else ()
         if found:
             raise LockOutOfSyncError(name, PYPROJECT, found, command)
     groups, extras = _choices(lock, name, settings)
@@ -138,10 +139,11 @@ def _local_paths(packages: Sequence[Table]) -> Iterator[str]:
                 yield text_of(holder.get("path"))
 
 
-def differences(packages: Sequence[Table], project: Project) -> Iterator[Difference]:
+def differences(lock: Table, packages: Sequence[Table], project: Project) -> Iterator[Difference]:
     """Dependencies of pyproject.toml that the lock lacks, or has in a version they do not allow.
 
-    The format has no copy of what it was made from, so what was removed since is not seen.
+    Groups and extras count where the lock says that it has them. The format has no copy of what it
+    was made from, so what was removed since is not seen.
     """
     if "dependencies" in project.dynamic:
         return
@@ -149,9 +151,11 @@ def differences(packages: Sequence[Table], project: Project) -> Iterator[Differe
     for package in packages:
         versions = locked.setdefault(normalized(text_of(package.get("name"))), [])
         versions.append(text_of(package.get("version")))
-    for text in project.dependencies:
+    for text in _wanted(lock, project):
         with naming_mistakes(project.file):
             wanted = parse_dependency(text)
+        if wanted.name == normalized(project.name):
+            continue  # Its own extras, which are looked at by themselves.
         if wanted.name not in locked:
             if not wanted.marker:
                 yield Difference(name=wanted.name, locked="", wanted=text)
@@ -161,6 +165,14 @@ def differences(packages: Sequence[Table], project: Project) -> Iterator[Differe
         if versions and not is_exact and not any(wanted.accepts(x) for x in versions):
             shown = ", ".join(f"{wanted.name}=={version}" for version in versions)
             yield Difference(name=wanted.name, locked=shown, wanted=text)
+
+
+def _wanted(lock: Table, project: Project) -> Iterator[str]:
+    """What the parts of pyproject.toml ask for that the lock was made of; each text once."""
+    parts = [project.dependencies]
+    parts += [project.groups.get(normalized(x), ()) for x in strings(lock.get("dependency-groups"))]
+    parts += [project.extras.get(normalized(x), ()) for x in strings(lock.get("extras"))]
+    yield from dict.fromkeys(text for part in parts for text in part)
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from buildpack.installers.locks.project_errors import Difference
@@ -48,6 +48,27 @@ class Dependency:
         return any(specifiers.contains(version, prereleases=True) for specifiers in wanted)
 
 
+def kind_of(source: str) -> str:
+    """Which kind of place ``source`` is: "" is an index, "git" or "direct" (a URL or a path)."""
+    if not source:
+        return ""
+    return "git" if source.startswith(("git ", "git+")) else "direct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """What a lock says of one package; ``has_extra`` where it says which extras came along."""
+
+    version: str
+    source: str = ""
+    has_extra: Callable[[str], bool] = lambda _extra: True
+
+    @property
+    def shown(self) -> str:
+        place = {"": "", "git": "from Git", "direct": "from a URL or path"}[kind_of(self.source)]
+        return f"{self.version} {place}".strip()
+
+
 def parse_dependency(text: str) -> Dependency:
     """A requirement as PEP 508 writes it."""
     match = REQUIREMENT.fullmatch(text.strip())
@@ -70,9 +91,9 @@ def split_extras(text: str) -> tuple[str, ...]:
 
 
 def find_changes(
-    wanted: Iterable[Dependency], locked: Mapping[str, Sequence[str]], asked_for: Collection[str]
+    wanted: Iterable[Dependency], locked: Mapping[str, Sequence[Locked]], asked_for: Collection[str]
 ) -> tuple[Difference, ...]:
-    """What differs between ``wanted`` and ``locked`` (names with their versions).
+    """What differs between ``wanted`` and ``locked``, by name.
 
     ``asked_for`` are the locked names that somebody asked for when the lock was written: those
     that nobody asks for now were removed.
@@ -83,13 +104,14 @@ def find_changes(
     changes: list[Difference] = []
     unsure: list[Difference] = []
     for name, group in sorted(by_name.items()):
-        versions = locked.get(name, ())
-        unmet = [one.shown for one in group if not any(one.accepts(x) for x in versions)]
+        found = locked.get(name, ())
+        unmet = dict(_unmet(group, found))
         if unmet:
-            shown = ", ".join(dict.fromkeys(unmet))
-            difference = Difference(name=name, wanted=shown, locked=_shown(name, versions))
+            missing = ",".join(dict.fromkeys(filter(None, unmet.values())))
+            shown = _shown(name, found) + (f", without [{missing}]" if missing else "")
+            difference = Difference(name=name, wanted=", ".join(unmet), locked=shown)
             # One whose marker no environment of the app fulfils is rightly not in the lock.
-            is_sure = versions or not all(one.marker for one in group)
+            is_sure = found or not all(one.marker for one in group)
             (changes if is_sure else unsure).append(difference)
     for name in sorted(set(asked_for) - set(by_name)):
         shown = _shown(name, locked.get(name, ())) or name
@@ -97,5 +119,17 @@ def find_changes(
     return tuple(changes or unsure)
 
 
-def _shown(name: str, versions: Sequence[str]) -> str:
-    return " and ".join(f"{name} {version}".strip() for version in versions)
+def _unmet(group: Sequence[Dependency], found: Sequence[Locked]) -> Iterator[tuple[str, str]]:
+    """Those of ``group``, as written, that nothing locked fulfils, and the extras that it lacks."""
+    # One of several entries may say where the package comes from, for all of them.
+    kinds = {kind_of(one.source) for one in group}
+    usable = [locked for locked in found if kind_of(locked.source) in kinds]
+    for one in group:
+        fitting = [locked for locked in usable if one.accepts(locked.version)]
+        missing = [x for x in one.extras if not any(locked.has_extra(x) for locked in fitting)]
+        if not fitting or missing:
+            yield one.shown, ",".join(missing if fitting else ())
+
+
+def _shown(name: str, found: Sequence[Locked]) -> str:
+    return " and ".join(f"{name} {locked.shown}".strip() for locked in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from buildpack.installers.locks.lock_changes import Dependency, find_changes
+from buildpack.installers.locks.lock_changes import Dependency, Locked, find_changes
 from buildpack.installers.locks.lock_errors import InexactLockError, UnexplainedLockError
 from buildpack.installers.locks.lock_graph import GraphPackage, GraphProblemsError, reachable
 from buildpack.installers.locks.lock_markers import Marker, MarkerSyntaxError, parse_marker
@@ -58,17 +58,28 @@ def check_fresh(project: PdmProject, lock: Table) -> None:
 def find_differences(project: PdmProject, lock: Table) -> Sequence[Difference]:
     """Every dependency whose locked version does not fit, or that only one side has."""
     packages = tables(lock.get("package"))
-    versions: dict[str, list[str]] = {}
+    locked: dict[str, list[Locked]] = {}
     needed = set()
+    keys = {(_name(package), extras_key(strings(package.get("extras")))) for package in packages}
     for package in packages:
-        found = versions.setdefault(_name(package), [])
-        if (version := text_of(package.get("version"))) not in found:
-            found.append(version)
+        found = locked.setdefault(_name(package), [])
+        if text_of(package.get("version")) not in {x.version for x in found}:
+            found.append(_locked(package, keys))
         needed |= {x.name for x in _needs(package)}
     groups = locked_groups(project, lock)
     wanted = [dependency for group in groups for dependency in project.dependencies(group)]
-    changes = find_changes(wanted, versions, set(versions) - needed)
+    changes = find_changes(wanted, locked, set(locked) - needed)
     return [*_python_change(project, lock), *changes]
+
+
+def _locked(package: Table, keys: Collection[tuple[str, str]]) -> Locked:
+    """A package with extras is an entry of its own, beside the one without."""
+    places = {"git": "git ", "url": "url ", "path": "path "}
+    return Locked(
+        version=text_of(package.get("version")),
+        source=next((word for key, word in places.items() if key in package), ""),
+        has_extra=lambda extra: (_name(package), extra) in keys,
+    )
 
 
 def _python_change(project: PdmProject, lock: Table) -> Iterator[Difference]:

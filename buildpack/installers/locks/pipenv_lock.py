@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from buildpack.installers.locks.lock_changes import Dependency, find_changes, split_extras
+from buildpack.installers.locks.lock_changes import Dependency, Locked, find_changes, split_extras
 from buildpack.installers.locks.lock_errors import UnexplainedLockError
 from buildpack.installers.locks.project_errors import Difference, LockOutOfSyncError
 from buildpack.installers.locks.project_file import (
@@ -73,30 +73,39 @@ def check_fresh(pipfile: Table, lock: Table) -> None:
 
 def _category_changes(wanted: Table, locked: Table) -> tuple[Difference, ...]:
     entries = {normalized(name): table(entry) for name, entry in locked.items()}
-    versions = {name: (_locked_version(entry),) for name, entry in entries.items()}
+    found = {name: (_locked(entry),) for name, entry in entries.items()}
     # Pipenv notes the index of what the Pipfile asks for, and of nothing else.
     asked_for = [name for name, entry in entries.items() if "index" in entry]
     dependencies = [_dependency(name, value) for name, value in wanted.items()]
-    return find_changes(dependencies, versions, asked_for)
+    return find_changes(dependencies, found, asked_for)
 
 
-def _locked_version(entry: Table) -> str:
-    return text_of(entry.get("version")).removeprefix("==").removeprefix("*")
+def _locked(entry: Table) -> Locked:
+    return Locked(
+        version=text_of(entry.get("version")).removeprefix("==").removeprefix("*"),
+        source=_source(entry),
+        has_extra={normalized(extra) for extra in strings(entry.get("extras"))}.__contains__,
+    )
+
+
+def _source(entry: Table) -> str:
+    return next((f"{kind} {text_of(entry[kind])}" for kind in DIRECT if kind in entry), "")
 
 
 def _dependency(name: str, value: object) -> Dependency:
     entry = table(value) or {"version": text_of(value)}
     version = text_of(entry.get("version")).strip()
-    source = next((f"{kind} {text_of(entry[kind])}" for kind in DIRECT if kind in entry), "")
+    source, extras = _source(entry), split_extras(",".join(strings(entry.get("extras"))))
     if version and version[0].isdigit():
         version = f"=={version}"
     specifier = "" if version == "*" else version
+    label = f"{name}[{','.join(extras)}]" if extras else name
     return Dependency(
         name=normalized(name),
-        shown=f"{name} ({source})" if source else f"{name}{specifier}",
+        shown=f"{label} ({source})" if source else f"{label}{specifier}",
         alternatives=(specifier,),
         source=source,
-        extras=split_extras(",".join(strings(entry.get("extras")))),
+        extras=extras,
     )
 
 

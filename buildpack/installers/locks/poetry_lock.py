@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from buildpack.installers.locks.lock_changes import Dependency, find_changes, parse_dependency
+from buildpack.installers.locks.lock_changes import (
+    Dependency,
+    Locked,
+    find_changes,
+    parse_dependency,
+)
 from buildpack.installers.locks.lock_errors import InexactLockError, UnexplainedLockError
 from buildpack.installers.locks.lock_graph import GraphPackage, GraphProblemsError, reachable
 from buildpack.installers.locks.lock_markers import (
@@ -69,14 +74,34 @@ def check_fresh(project: PoetryProject, lock: Table, first_line: str) -> None:
 def find_differences(project: PoetryProject, lock: Table) -> Sequence[Difference]:
     """Every dependency whose locked version does not fit, or that only one side has."""
     packages = tables(lock.get("package"))
-    versions: dict[str, list[str]] = {}
+    locked: dict[str, list[Locked]] = {}
+    names = {_name(package) for package in packages}
     for package in packages:
-        versions.setdefault(_name(package), []).append(text_of(package.get("version")))
+        locked.setdefault(_name(package), []).append(_locked(package, names))
     needed = {normalized(name) for package in packages for name in table(package, "dependencies")}
     groups = {name: tuple(project.dependencies(name)) for name in project.groups()}
     wanted = [dependency for found in groups.values() for dependency in found]
-    changes = find_changes(wanted, versions, set(versions) - needed)
+    changes = find_changes(wanted, locked, names - needed)
     return [*_python_change(project, lock), *changes, *_group_changes(groups, packages)]
+
+
+def _locked(package: Table, names: Collection[str]) -> Locked:
+    """An extra came along if something that it brings is among the locked ``names``."""
+    source = table(package, "source")
+    kind = text_of(source.get("type"))
+    extras = _extras(package)
+    return Locked(
+        version=text_of(package.get("version")),
+        source="" if kind == "legacy" else f"{kind} {text_of(source.get('url'))}".strip(),
+        has_extra=lambda extra: not extras.get(extra) or not extras[extra].isdisjoint(names),
+    )
+
+
+def _extras(package: Table) -> Mapping[str, set[str]]:
+    return {
+        normalized(extra): {parse_dependency(_bare(text)).name for text in strings(names)}
+        for extra, names in table(package, "extras").items()
+    }
 
 
 def _python_change(project: PoetryProject, lock: Table) -> Iterator[Difference]:
@@ -152,17 +177,13 @@ def _graph_package(package: Table) -> GraphPackage:
         for name, value in table(package, "dependencies").items()
         for dependency in read_dependency(name, value)
     ]
-    extras = {
-        normalized(extra): {parse_dependency(_bare(text)).name for text in strings(names)}
-        for extra, names in table(package, "extras").items()
-    }
     return GraphPackage(
         name=_name(package),
         version=text_of(package.get("version")),
         dependencies=tuple(x for x in found if not x.is_optional),
         extras={
             extra: tuple(x for x in found if x.is_optional and x.name in names)
-            for extra, names in extras.items()
+            for extra, names in _extras(package).items()
         },
     )
 

@@ -156,13 +156,14 @@ def read_dependency(name: str, value: object) -> Iterator[Dependency]:
     for entry in value if isinstance(value, list) else [value]:
         values = table(entry) or {"version": text_of(entry)}
         version = text_of(values.get("version")) or "*"
-        source = _source(values)
+        source, extras = _source(values), split_extras(",".join(strings(values.get("extras"))))
+        label = f"{name}[{','.join(extras)}]" if extras else name
         yield Dependency(
             name=normalized(name),
-            shown=f"{name} ({source})" if source else f"{name} {version}",
+            shown=f"{label} ({source})" if source else f"{label} {version}",
             alternatives=("",) if source else alternatives(version),
             source=source,
-            extras=split_extras(",".join(strings(values.get("extras")))),
+            extras=extras,
             marker=_marker(values),
             is_optional=values.get("optional") is True,
         )

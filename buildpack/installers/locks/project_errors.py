@@ -94,6 +94,21 @@ class InvalidProjectError(SlugkitError):
         )
 
 
+class InvalidLockError(SlugkitError):
+    """Entries of a lock file that make no sense, all of them at once."""
+
+    id = "package-manager::broken-file"
+
+    def __init__(self, lock: str, problems: Sequence[str], command: str) -> None:
+        self.lock, self.problems = lock, tuple(problems)
+        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__(
+            f"{lock} has {count}",
+            details="\n".join(problems),
+            resolution=f"Write it again and commit it:\n\n    {command}\n    git add {lock}",
+        )
+
+
 class UnknownChoiceError(SlugkitError):
     """A setting names dependency groups or extras that the app does not have."""
 

@@ -227,8 +227,11 @@ def test_the_app_itself(setting: str, is_installed: bool, tmp_path: Path) -> Non
         ('["pytest>=8"]', '["pytest>=8", "rich"]', ("rich", "rich", "")),
         ('["speedy"]', "[]", ("speedy", "", "speedy 1.0")),
         (">=3.10", ">=3.12", ("Python", "Python >=3.12", "Python >=3.10")),
+        ("[async]>=3.1", "[dotenv]", ("flask", "flask[dotenv]", "flask 3.1.0, without [dotenv]")),
+        ('"speedy"', '"speedy @ https://x.org/s.zip"',
+         ("speedy", "speedy @ https://x.org/s.zip", "speedy 1.0")),
     ],
-)
+)  # fmt: skip
 def test_what_differs_is_named(
     old: str, new: str, difference: tuple[str, str, str], tmp_path: Path
 ) -> None:

@@ -183,8 +183,12 @@ def test_named_sources_and_config_vars_in_their_urls(tmp_path: Path) -> None:
         ("Flask", "#Flask", ("flask", "", "flask 3.1.0")),
         ('"3.13"', '"3.12"', ("python_version", "python_version = 3.12", "python_version = 3.13")),
         ('name = "pypi"', 'name = "x"', ("source pypi", "", "source pypi")),
+        ('"==3.1.0"', '{version = "*", extras = ["Async"]}',
+         ("flask", "Flask[async]", "flask 3.1.0, without [async]")),
+        ('"==3.1.0"', '{git = "https://example.org/f"}',
+         ("flask", "Flask (git https://example.org/f)", "flask 3.1.0")),
     ],
-)
+)  # fmt: skip
 def test_what_differs_is_named(
     old: str, new: str, difference: tuple[str, str, str], tmp_path: Path
 ) -> None:

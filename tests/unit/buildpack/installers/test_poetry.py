@@ -53,6 +53,8 @@ optional = false
 python-versions = "*"
 groups = ["main"]
 files = [{file = "flask.whl", hash = "sha256:aa"}]
+[package.extras]
+Async = ["asgiref (>=3.2)"]
 [[package]]
 name = "pytest"
 version = "8.3.0"
@@ -239,7 +241,7 @@ def test_an_old_lock_with_two_versions_that_fit_is_refused(tmp_path: Path) -> No
     app = write(tmp_path, OLD + package("werk", "3.1"), version="1.1")
     with pytest.raises(InexactLockError) as caught:
         names(app)
-    assert caught.value.findings == ("werk >=3: 3.0 and 3.1 are both locked, and both fit.",)
+    assert caught.value.findings == ("werk[x] >=3: 3.0 and 3.1 are both locked, and both fit.",)
     assert "poetry lock" in caught.value.resolution
 
 
@@ -263,6 +265,10 @@ def test_hashes_of_older_formats(tmp_path: Path) -> None:
         ('"^3.11"', '"^3.12"', ("Python", "Python ^3.12", "Python ^3.11")),
         ('sphinx = "*"', 'sphinx = "*"\npytest = "*"',
          ("pytest", "pytest in group docs", "pytest in group dev")),
+        ('flask = "^3.1"', 'flask = { version = "^3.1", extras = ["async"] }',
+         ("flask", "flask[async] ^3.1", "flask 3.1.0, without [async]")),
+        ('flask = "^3.1"', 'flask = { git = "https://example.org/f" }',
+         ("flask", "flask (git https://example.org/f)", "flask 3.1.0")),
     ],
 )  # fmt: skip
 def test_what_differs_is_named(

@@ -10,6 +10,7 @@ from buildpack.app import App
 from buildpack.installers.base import PythonRequirement
 from buildpack.installers.locks.project_errors import (
     BrokenFileError,
+    InvalidLockError,
     LocalPathError,
     LockOutOfSyncError,
     LockVersionError,
@@ -18,7 +19,12 @@ from buildpack.installers.locks.project_errors import (
 from buildpack.installers.pylock import lock_file, read
 from buildpack.settings import BuildSettings
 
-LOCK = """\
+ORIGIN = f"""\
+[[packages.wheels]]
+url = "https://example.org/x-1-py3-none-any.whl"
+hashes = {{ sha256 = "{"0" * 64}" }}
+"""
+LOCK = f"""\
 lock-version = "1.0"
 created-by = "uv"
 requires-python = ">=3.10"
@@ -29,10 +35,11 @@ default-groups = ["docs"]
 [[packages]]
 name = "flask"
 version = "3.1.0"
-
+{ORIGIN}
 [[packages]]
 name = "six"
 version = "1.17.0"
+{ORIGIN}
 """
 PYPROJECT = """\
 [project]
@@ -125,7 +132,8 @@ def test_local_packages_count_with_their_content(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     lock = LOCK + '\n[[packages]]\nname = "lib"\ndirectory = { path = "./lib" }\n'
     assert read(app_of(tmp_path, pylock__toml=lock), BuildSettings(), {}).local_paths == ("lib",)
-    lock += '\n[[packages]]\nname = "x"\nwheels = [{ path = "x.whl", hashes = {} }]\n'
+    lock += '\n[[packages]]\nname = "x"\nwheels = [{ path = "x.whl", '
+    lock += f'hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'
     with pytest.raises(LocalPathError) as raised:
         read(app_of(tmp_path, pylock__toml=lock), BuildSettings(), {})
     assert raised.value.problems == (("x.whl", "not in your app"),)
@@ -146,4 +154,74 @@ def test_a_broken_lock_is_told_with_its_line(tmp_path: Path) -> None:
     app = app_of(tmp_path, pylock__toml=LOCK.replace('"six"', '"six'))
     with pytest.raises(BrokenFileError) as raised:
         read(app, BuildSettings(), {})
-    assert raised.value.line == 13
+    assert raised.value.line == 16
+
+
+BROKEN = """\
+lock-version = "1.0"
+created-by = "uv"
+
+[[packages]]
+version = "1"
+directory = { editable = true }
+
+[[packages]]
+name = "si x"
+version = "one"
+marker = "sys_platform = linux"
+wheels = [{ name = "six.whl", hashes = { sha256 = "abc" } }]
+
+[[packages]]
+name = "six"
+sdist = { url = "https://example.org/six.tar.gz", hashes = {} }
+
+[[packages]]
+name = "nowhere"
+version = "2024.1-1"
+
+[[packages]]
+name = "from-git"
+vcs = { type = "git", url = "https://example.org/x.git" }
+"""
+
+
+def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidLockError) as raised:
+        read(app_of(tmp_path, pylock__toml=BROKEN), BuildSettings(), {})
+    assert raised.value.text() == (
+        "pylock.toml has 10 mistakes\n\n"
+        "pylock.toml:4: this package has no name.\n"
+        "pylock.toml:6: this package: its directory has no path.\n"
+        "pylock.toml:9: 'si x' is no name of a package.\n"
+        "pylock.toml:10: si x: 'one' is no version.\n"
+        "pylock.toml:11: si x: its marker 'sys_platform = linux' is none.\n"
+        "pylock.toml:12: si x: six.whl has neither url nor path.\n"
+        "pylock.toml:12: si x: six.whl has a sha256 that is none.\n"
+        "pylock.toml:16: six: six.tar.gz has no hashes.\n"
+        "pylock.toml:18: nowhere: it has no wheels, sdist, archive, directory or vcs to install.\n"
+        "pylock.toml:24: from-git: its vcs needs a commit-id, and a url or a path.\n\n"
+        "Write it again and commit it:\n\n"
+        "    uv export --format pylock.toml -o pylock.toml\n    git add pylock.toml"
+    )
+
+
+@pytest.mark.parametrize("packages", ["packages = 3", "packages = [3]", "[packages]\nname = 'x'"])
+def test_packages_that_are_no_tables_are_refused(packages: str, tmp_path: Path) -> None:
+    lock = f'lock-version = "1.0"\n{packages}\n'
+    with pytest.raises(InvalidLockError) as raised:
+        read(app_of(tmp_path, pylock__toml=lock), BuildSettings(), {})
+    assert raised.value.problems == ("pylock.toml: packages is not an array of tables.",)
+
+
+def test_groups_and_extras_of_the_lock_are_compared_too(tmp_path: Path) -> None:
+    text = PYPROJECT + (
+        '[project.optional-dependencies]\nCLI = ["click>=8"]\nother = ["rich"]\n'
+        '[dependency-groups]\ndev = ["six>=2", "app[cli]"]\ne2e = ["playwright"]\n'
+    )
+    app = app_of(tmp_path, pylock__toml=LOCK, pyproject__toml=text)
+    with pytest.raises(LockOutOfSyncError) as raised:
+        read(app, BuildSettings(), {})
+    assert [(x.name, x.wanted, x.locked) for x in raised.value.differences] == [
+        ("six", "six>=2", "six==1.17.0"),
+        ("click", "click>=8", ""),
+    ]
