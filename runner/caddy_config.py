@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from buildpack.support.values import NOTHING
 from runner.engines.base import Address
 from runner.router_log.pages import error_routes
 from runner.router_log.rules import (
@@ -20,6 +21,14 @@ from runner.router_log.rules import (
 
 GRACE = "25s"  # requests under way may finish while their containers have 30 seconds to stop
 USUAL_RULES = RequestRules()
+# Of a request, with its first line. Apps take less: gunicorn 4 KiB of it, and 8 KiB a header.
+MOST_ASKED = 32 * 1024  # bytes; Go takes 4 KiB more
+# Bytes are passed on almost as they come, so streams and server-sent events work. Not -1, at once:
+# with it Caddy 2.6.2 (Debian 12) hands its transport a context that is done without an error when
+# servers change, and Go ends the process for that.
+FLUSH_INTERVAL = 10_000_000  # nanoseconds
+# Caddy says its name before anything else is done; the app's own comes with the app's answer.
+_NAMELESS = {"handler": "headers", "response": {"delete": ["Server"]}}
 
 
 def caddy_config(
@@ -45,23 +54,24 @@ def whole_config(
     handlers: Sequence[Mapping[str, object]],
     admin_socket: Path,
     rules: RequestRules = USUAL_RULES,
+    others: Mapping[str, object] = NOTHING,
 ) -> dict[str, object]:
-    """One server at ``listen``, which does the same with every request."""
+    """A server at ``listen``, which does the same with every request; ``others`` beside it."""
     server = {
         "listen": [listen],
-        "routes": [{"handle": list(handlers)}],
+        "routes": [{"handle": [_NAMELESS, *handlers]}],
         "errors": {"routes": error_routes(rules)},
         **access_log(rules),
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
         "read_header_timeout": "10s",
-        "max_header_bytes": 65536,
+        "max_header_bytes": MOST_ASKED,
         "idle_timeout": "2m",
     }
     return {
         "admin": {"listen": f"unix/{admin_socket}", "config": {"persist": False}},
         "logging": logging(rules),
-        "apps": {"http": {"grace_period": GRACE, "servers": {"web": server}}},
+        "apps": {"http": {"grace_period": GRACE, "servers": {"web": server, **others}}},
     }
 
 
@@ -84,10 +94,7 @@ def caddy_handler(
             "try_interval": "50ms",
             "retry_match": [{"method": []}],  # no method is
         },
-        # Bytes are passed on almost as they come, so streams and server-sent events work. Not -1,
-        # at once: with it Caddy 2.6.2 (Debian 12) hands its transport a context that is done
-        # without an error when servers change, and Go ends the process for that.
-        "flush_interval": 10_000_000,  # nanoseconds
+        "flush_interval": FLUSH_INTERVAL,
         "transport": transport(rules),
     }
 

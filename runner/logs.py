@@ -31,7 +31,8 @@ class LineSplitter:
     A carriage return ends a line too, so a progress bar shows its progress.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_LINE) -> None:
+        self._longest = longest
         self._rest = b""
         self._after_return = False
 
@@ -44,8 +45,8 @@ class LineSplitter:
         self._rest = lines.pop()
         for line in lines:
             yield from self._pieces(line)
-        while len(self._rest) > MAX_LINE:
-            piece, self._rest = cut(self._rest)
+        while len(self._rest) > self._longest:
+            piece, self._rest = cut(self._rest, self._longest)
             yield _decoded(piece) + CUT_MARK
 
     def finish(self) -> Iterator[str]:
@@ -54,18 +55,17 @@ class LineSplitter:
             yield from self._pieces(self._rest)
         self._rest = b""
 
-    @staticmethod
-    def _pieces(line: bytes) -> Iterator[str]:
-        while len(line) > MAX_LINE:
-            piece, line = cut(line)
+    def _pieces(self, line: bytes) -> Iterator[str]:
+        while len(line) > self._longest:
+            piece, line = cut(line, self._longest)
             yield _decoded(piece) + CUT_MARK
         yield _decoded(line)
 
 
-def cut(line: bytes) -> tuple[bytes, bytes]:
+def cut(line: bytes, longest: int = MAX_LINE) -> tuple[bytes, bytes]:
     """Split at the limit, not inside a UTF-8 character."""
-    at = MAX_LINE
-    while at > MAX_LINE - 4 and line[at] & 0xC0 == 0x80:
+    at = longest
+    while at > longest - 4 and line[at] & 0xC0 == 0x80:
         at -= 1
     return line[:at], line[at:]
 

@@ -24,7 +24,7 @@ from runner.caddy_config import USUAL_RULES, caddy_config, caddy_handler
 from runner.engines.base import Address
 from runner.front import TOOL_PATH
 from runner.logs import LineSplitter
-from runner.router_log.rules import RequestRules
+from runner.router_log.rules import LONGEST_LINE, RequestRules
 from runner.router_log.said import message
 from slugc.privileges import drop_prefix, hand_over, run_identity
 
@@ -91,7 +91,7 @@ class Router:
         self._process: Process | None = None
         self._exit_fd = self._log_fd = -1
         self._is_stopping = False
-        self._splitter = LineSplitter()
+        self._splitter = LineSplitter(LONGEST_LINE)
 
     def __enter__(self) -> Self:
         sweep_dead(Path(tempfile.gettempdir()))

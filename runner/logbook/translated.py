@@ -10,11 +10,10 @@ from collections.abc import Callable
 
 from runner.logbook.batches import MOST_PAYLOAD
 from runner.logbook.spool import Spool
+from runner.router_log.rules import LONGEST_LINE
 
 ENOUGH = MOST_PAYLOAD // 2  # and at most as much again with one more line
-# A line that is longer is cut, and will say nothing. Caddy's about a request with the longest path
-# it takes, 68 KiB, whose every byte it writes as \\ufffd, is shorter.
-LONGEST = 512 * 1024
+LONGEST = LONGEST_LINE  # what is longer is cut, and will say nothing
 
 Translate = Callable[[bytes], bytes]
 """A line without its end to lines with theirs. Called once for each line."""

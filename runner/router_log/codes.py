@@ -60,6 +60,9 @@ def determine_code(handled: Handled, broken: str | None, standing: Standing) -> 
 def _code_of_error(error: str, standing: Standing) -> Code:
     if error in {NO_SERVER, "no upstreams available"}:
         return standing.why_nobody()
+    # Before all others: some quote what the app said, which may be anybody's words.
+    if any(each in error for each in _NOT_HTTP):
+        return Code.H17
     if _is_by_client(error):
         return Code.H27
     if error.startswith("dial "):
@@ -81,10 +84,12 @@ def _is_by_client(error: str) -> bool:
     return "context canceled" in error or error.startswith(("write ", "writing"))
 
 
-# As Go's net/http says it; the first that fits.
+# As Go's net/http says it.
+_NOT_HTTP = (
+    *("malformed HTTP", "malformed MIME", "bad Content-Length", "too many transfer"),
+    *("response headers exceeded", "too many 1xx"),
+)
 _WORDS = (
     (Code.H12, ("timeout awaiting response headers",)),
-    (Code.H17, ("malformed HTTP", "malformed MIME", "bad Content-Length", "too many transfer")),
-    (Code.H17, ("response headers exceeded", "too many 1xx")),
     (Code.H13, ("EOF", "reset by peer", "broken pipe", "closed idle connection", "broken:")),
 )

@@ -80,6 +80,9 @@ def _handled(entry: Mapping[str, object], request: Mapping[str, object]) -> Hand
     client, upstream, latency, duration, proxied, request_id, error = noted + [""] * (
         7 - len(noted)
     )
+    status = _whole(entry.get("status"))
+    if not status and latency and not duration and not error:
+        status = SWITCHING_PROTOCOLS  # Caddy 2.6 takes no note of that one
     return Handled(
         method=str(request.get("method", "")),
         path=str(request.get("uri", "")),
@@ -92,7 +95,7 @@ def _handled(entry: Mapping[str, object], request: Mapping[str, object]) -> Hand
         duration=_number(duration),
         proxied=_number(proxied) or 0.0,
         error=error,
-        status=_whole(entry.get("status")),
+        status=status,
         size=_whole(entry.get("size")),
     )
 

@@ -16,6 +16,9 @@ NO_SERVER = "no web container"
 LONGEST_SEARCH = 5.0  # seconds
 # Of a container's answer; Caddy takes them into memory whole, ten megabytes if nobody says less.
 MOST_HEADERS = 512 * 1024  # bytes
+# Of Caddy's log. One about the longest request that is taken (caddy_config), whose every byte is
+# written as \\ufffd, is shorter.
+LONGEST_LINE = 512 * 1024  # bytes
 REQUEST_ID = "{http.request.header.X-Request-Id}"
 
 # As Heroku: an id that a client brings is kept if it looks like one.
@@ -35,19 +38,6 @@ class RequestRules:
     """Seconds a web container may take to begin its answer; None: for ever."""
     log: bool = False
     """Whether each request is told of."""
-
-    def as_json(self) -> Mapping[str, object]:
-        return {"timeout": self.timeout, "log": self.log}
-
-
-def parse_rules(found: object) -> RequestRules | None:
-    """The rules ``as_json`` was called on; None where there are none that are known."""
-    if not isinstance(found, Mapping):
-        return None
-    timeout, log = found.get("timeout"), found.get("log")
-    if not isinstance(log, bool) or not isinstance(timeout, int | float | None):
-        return None
-    return RequestRules(timeout=timeout, log=log)
 
 
 def marking(port: int) -> list[Mapping[str, object]]:

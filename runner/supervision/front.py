@@ -4,100 +4,23 @@ The door listens where clients come, and its configuration never changes. It han
 over a unix socket, to the switch, which is told again and again which containers answer. Caddy
 ends idle connections and opens its TCP ports anew at every change of its configuration, so a
 client's next request on a kept connection fails about then; a unix socket it keeps, and what the
-door sends is safe from that (``door_handler``). Measured: one Caddy fails 950 of 8,700 requests in
+door sends is safe from that (``front_config``). Measured: one Caddy fails 950 of 8,700 requests in
 a hundred changes under load, these two fail none.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import SlugkitError
-from runner.caddy_config import caddy_handler, dial, whole_config
 from runner.engines.base import Address
 from runner.engines.embedded.lasting.files import FdStore
 from runner.ports import ensure_port_free
-from runner.router import RouterError, ask_socket
-from runner.router_log.rules import RequestRules, marking, noting, skipping
+from runner.router_log.rules import RequestRules
+from runner.supervision.front_config import door_config, switch_config
 from runner.supervision.guarded import LastingCaddy
 from runner.supervision.router_log import RouterLog
-
-IN = "in.sock"  # where the switch takes requests
-# Kept shorter than any server keeps them (gunicorn: 2 s), so that none ends as it is used again;
-# and a container that is being drained has no connection soon after its last answer.
-KEEP_ALIVE = 1_000_000_000  # nanoseconds
-DOOR_KEEP_ALIVE = 60_000_000_000  # nanoseconds; less than the two minutes of the switch
-MOST_KEPT = 256
-# While the switch is started again, requests wait for it.
-SWITCH_PATIENCE = "15s"
-
-# On a unix socket a Caddy does not know who asks, and removes X-Forwarded-*. So the door says it
-# in headers of our own, which it takes from nobody, and the switch makes them what apps know.
-_FOR = "Slugkit-For"
-_CARRIED = {
-    "X-Forwarded-For": (_FOR, "{http.request.remote.host}"),
-    "X-Forwarded-Proto": ("Slugkit-Proto", "{http.request.scheme}"),
-    "X-Forwarded-Host": ("Slugkit-Host", "{http.request.hostport}"),
-}
-
-
-def door_handler(inside: Path) -> dict[str, object]:
-    """What the door does with a request.
-
-    What has no body and may be asked twice goes over connections that are kept: should the switch
-    have closed one in this moment, Go's transport sends it again by itself. Whatever else has a
-    connection of its own, which costs a third of a millisecond.
-    """
-    may_be_repeated = {
-        "method": ["GET", "HEAD", "OPTIONS"],
-        "not": [{"header": {"Content-Length": ["*"]}}],
-    }
-    return {
-        "@id": "web",
-        "handler": "subroute",
-        "routes": [
-            {"match": [may_be_repeated], "handle": [_to_switch(inside, keeps=True)]},
-            {
-                "match": [{"not": [may_be_repeated]}],
-                "handle": [_to_switch(inside, keeps=False)],
-            },
-        ],
-    }
-
-
-def _to_switch(inside: Path, *, keeps: bool) -> dict[str, object]:
-    alive = {"idle_timeout": DOOR_KEEP_ALIVE, "max_idle_conns_per_host": MOST_KEPT}
-    return {
-        "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"unix/{inside}"}],
-        "load_balancing": {"try_duration": SWITCH_PATIENCE, "try_interval": "20ms"},
-        "headers": {"request": {"set": {ours: [value] for ours, value in _CARRIED.values()}}},
-        "flush_interval": 10_000_000,  # as in caddy_handler
-        "transport": {
-            "protocol": "http",
-            "keep_alive": alive if keeps else {"enabled": False},
-        },
-    }
-
-
-def switch_handler(upstreams: Sequence[Address], rules: RequestRules) -> dict[str, object]:
-    """What the switch does with a request while these containers answer."""
-    handler = caddy_handler(upstreams, rules)
-    if not upstreams:
-        return handler
-    carried = {
-        "set": {name: [f"{{http.request.header.{ours}}}"] for name, (ours, _) in _CARRIED.items()},
-        "delete": [ours for ours, _ in _CARRIED.values()],
-    }
-    transport = handler["transport"]
-    assert isinstance(transport, dict)
-    return {
-        **handler,
-        "headers": {"request": carried},
-        "transport": {**transport, "keep_alive": {"idle_timeout": KEEP_ALIVE}},
-    }
 
 
 class Door(LastingCaddy):
@@ -111,45 +34,24 @@ class Door(LastingCaddy):
         return self._listen
 
     def config(self) -> Mapping[str, object]:
-        # What comes to the switch is told there; here, what does not.
-        first = [*noting(self.rules), *skipping(self.rules, skip=True)]
-        return whole_config(
-            listen=dial(self._listen),
-            handlers=[*first, *marking(self._listen.port), door_handler(self._dir / IN)],
-            admin_socket=self._socket,
-            rules=self.rules,
-        )
+        return door_config(self._listen, self._dir, admin_socket=self._socket, rules=self.rules)
 
     def noted(self) -> Mapping[str, object]:
-        return {**super().noted(), "host": self._listen.host, "port": self._listen.port}
+        return {"host": self._listen.host, "port": self._listen.port}
 
 
 class Switch(LastingCaddy):
     """Knows which containers answer."""
 
     def config(self) -> Mapping[str, object]:
-        return whole_config(
-            listen=f"unix/{self._dir / IN}",
-            handlers=[
-                *noting(self.rules, client=f"{{http.request.header.{_FOR}}}"),
-                switch_handler(self._upstreams, self.rules),
-            ],
-            admin_socket=self._socket,
-            rules=self.rules,
+        return switch_config(
+            self._upstreams, self._dir, admin_socket=self._socket, rules=self.rules
         )
 
     def serve(self, addresses: Sequence[Address]) -> None:
         """Send requests to these; in force, for those who connect from now on, on return."""
-        if tuple(addresses) == self._upstreams:
-            return
         self._upstreams = tuple(addresses)
-        if self._process is None:
-            return
-        try:
-            self._ask("PATCH", "/id/web", switch_handler(addresses, self.rules))
-        except RouterError:
-            # It hangs, or is not ours any more: another one is started, with these addresses.
-            self._process.kill()
+        self.follow()
 
     def go_on(self) -> Mapping[str, object] | None:
         found = super().go_on()
@@ -161,14 +63,8 @@ class Switch(LastingCaddy):
         return found
 
     def _read_upstreams(self) -> tuple[Address, ...] | None:
-        from http.client import HTTPException
-
-        try:
-            status, said = ask_socket(self._socket, "GET", "/id/web", None)
-            found: Mapping[str, object] = json.loads(said)
-        except (OSError, ValueError, HTTPException):
-            return None
-        upstreams = found.get("upstreams", []) if status == 200 else None
+        found = self._asked("/id/web")
+        upstreams = found.get("upstreams", []) if isinstance(found, dict) else None
         if not isinstance(upstreams, list):
             return None
         return tuple(_parse_dial(each["dial"]) for each in upstreams)
@@ -195,7 +91,8 @@ class LastingRouter:
             self._door.end()
             self._door.listen_on(listen)
         for each in (self._switch, self._door):
-            each.follow(rules)
+            each.rules = rules
+            each.follow()
         return self._mend()
 
     def serve(self, addresses: Sequence[Address]) -> None:

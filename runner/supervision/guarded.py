@@ -22,8 +22,8 @@ from runner.engines.embedded.identity import ProcessId, has_ended, open_process,
 from runner.engines.embedded.lasting.files import LIFELINE, READER, FdStore, write_now
 from runner.engines.embedded.processes import children
 from runner.front import LOOPBACK, TOOL_PATH
-from runner.router import Router, RouterError, caddy_argv
-from runner.router_log.rules import RequestRules, parse_rules
+from runner.router import Router, RouterError, ask_socket, caddy_argv
+from runner.router_log.rules import RequestRules
 from runner.supervision.router_log import RouterLog
 from slugc.privileges import hand_over
 
@@ -91,8 +91,8 @@ class LastingCaddy(Router):
         super().__init__(caddy, listen=Address(host=LOOPBACK, port=0))
         self._name, self._dir, self._fds, self._log = name, directory, fds, log
         self.rules = RequestRules()
-        self._told: RequestRules | None = None
-        """The rules that the one that runs was told; None: nobody knows"""
+        self._told: object = None
+        """The configuration of the one that runs"""
         self._key = ""
 
     @property
@@ -101,24 +101,23 @@ class LastingCaddy(Router):
 
     @abstractmethod
     def config(self) -> Mapping[str, object]:
-        """What it is started with."""
+        """What it is to go by."""
 
     def noted(self) -> Mapping[str, object]:
-        """What a successor of ours has to know of it."""
-        return {"rules": self.rules.as_json()}
+        """What a successor of ours has to know of it before it can be asked."""
+        return {}
 
-    def follow(self, rules: RequestRules) -> None:
-        """Treat requests like that from now on."""
-        self.rules = rules
-        if self._process is None or rules == self._told:
+    def follow(self) -> None:
+        """Have the one that runs go by ``config``, whoever told it what before."""
+        config = self.config()
+        if self._process is None or config == self._told:
             return
-        self._told = rules
+        self._told = config
         try:
-            self._ask("POST", "/load", self.config())
-            known = json.loads(self._guard_file.read_text())
-            write_now(self._guard_file, json.dumps({**known, **self.noted()}))
-        except (RouterError, OSError, ValueError):
-            self._process.kill()  # another one is started, which knows
+            self._ask("POST", "/load", config)
+        except RouterError:
+            # It hangs, or is not ours any more: another one is started, which knows.
+            self._process.kill()
 
     def go_on(self) -> Mapping[str, object] | None:
         """Take over the one that runs: what was noted of it; None if there is none."""
@@ -134,8 +133,8 @@ class LastingCaddy(Router):
             return None
         self._log_fd = reader
         self._adopt(guard, guard_fd, None)
-        self._told = parse_rules(found.get("rules"))
-        if self.is_running:
+        self._told = self._asked("/config/")
+        if self.is_running and self._told is not None:
             return found
         self.end()
         return None
@@ -146,7 +145,8 @@ class LastingCaddy(Router):
             self._dir.mkdir(mode=0o700)
             hand_over(self._dir)
         config_file = self._dir / f"{self._name}-config.json"
-        write_atomically(config_file, json.dumps(self.config()))
+        self._told = self.config()
+        write_atomically(config_file, json.dumps(self._told))
         self._socket.unlink(missing_ok=True)
         argv = caddy_argv(
             self._caddy, config_file, port=self._listen.port or 65535, is_root=os.getuid() == 0
@@ -167,7 +167,6 @@ class LastingCaddy(Router):
         finally:
             for each in (told, teller, writer):
                 os.close(each)
-        self._told = self.rules
         self._await_child(process)
         self._adopt(guard, os.pidfd_open(process.pid), process)
         self._await_start()
@@ -195,6 +194,16 @@ class LastingCaddy(Router):
     @property
     def _guard_file(self) -> Path:
         return self._dir / f"{self._name}.json"
+
+    def _asked(self, target: str) -> object:
+        """What it says of itself there; None where it does not."""
+        from http.client import HTTPException
+
+        try:
+            status, said = ask_socket(self._socket, "GET", target, None)
+            return json.loads(said) if status == 200 else None
+        except (OSError, ValueError, HTTPException):
+            return None
 
     def _adopt(self, guard: ProcessId, guard_fd: int, process: Process | None) -> None:
         guarded = Guarded(guard, guard_fd, process)

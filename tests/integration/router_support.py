@@ -15,7 +15,7 @@ from buildpack.support.values import NOTHING
 ODD_SERVER = """\
 import os, socket, struct, sys, threading, time
 
-WELL = b"HTTP/1.1 200 OK\\r\\nContent-Length: 13\\r\\n\\r\\nHello, world!"
+WELL = b"HTTP/1.1 200 OK\\r\\nServer: odd\\r\\nContent-Length: 13\\r\\n\\r\\nHello, world!"
 STREAM = b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
 
 def answer(client, path, head):
@@ -40,7 +40,8 @@ def answer(client, path, head):
         client.sendall(b"HTTP/1.1 200 OK\\r\\nX: " + b"x" * 1_000_000 + b"\\r\\n\\r\\n")
         return False
     elif path == "/echo":
-        changed = b"Connection: Upgrade\\r\\nUpgrade: echo"
+        dyno = os.environ["DYNO"].encode()
+        changed = b"Connection: Upgrade\\r\\nUpgrade: echo\\r\\nX-Dyno: " + dyno
         client.sendall(b"HTTP/1.1 101 Go on\\r\\n" + changed + b"\\r\\n\\r\\n")
         while chunk := client.recv(4096):
             client.sendall(chunk)

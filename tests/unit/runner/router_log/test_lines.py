@@ -63,6 +63,12 @@ def test_codes_of_what_caddy_says_of_a_request(error: str, code: str) -> None:
     assert code_of(failed(error)) == code
 
 
+def test_an_app_cannot_pass_its_own_error_off_as_somebody_elses() -> None:
+    broken = "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
+    for words in ("context canceled", "timeout awaiting response headers", "EOF"):
+        assert code_of(failed(f'{broken} "{words}"')) == "H17"
+
+
 @pytest.mark.parametrize("why", [Code.H10, Code.H14, Code.H20])
 @pytest.mark.parametrize("error", ["no web container", "no upstreams available"])
 def test_why_nobody_answers_is_known_from_the_containers(error: str, why: Code) -> None:
@@ -95,7 +101,10 @@ def test_a_client_that_left_before_the_answer_is_499() -> None:
 
 
 def test_an_upgraded_connection_is_not_broken() -> None:
-    assert code_of(access(status=101, duration="")) == ""
+    for status in (101, 0):
+        line = told(access(status=status, duration=""))
+        assert line.startswith("at=info method=")
+        assert " status=101 " in line
 
 
 def test_the_apps_own_errors_are_its_own() -> None:

@@ -16,7 +16,6 @@ from runner.router_log.rules import (
     marking,
     nanoseconds,
     noting,
-    parse_rules,
     skipping,
     transport,
     try_duration,
@@ -100,10 +99,3 @@ def test_error_pages_say_what_happened_and_name_the_limit() -> None:
     assert "It did not begin to answer within 30 seconds." in found
     assert found.count('"status_code": 503') == 2
     assert "{http.request.header.X-Request-Id}" in found
-
-
-def test_rules_survive_being_written_down() -> None:
-    for rules in (LOGGED, RequestRules()):
-        assert parse_rules(json.loads(json.dumps(rules.as_json()))) == rules
-    strange: list[object] = [None, {}, {"log": 1}, {"log": True, "timeout": "30"}, []]
-    assert [parse_rules(found) for found in strange] == [None] * 5
