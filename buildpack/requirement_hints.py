@@ -9,6 +9,8 @@ PYTHON_CODE = re.compile(r"(import|from) [\w.]+")
 COMMAND = re.compile(
     r"(?:python3? -m )?(?:pip3?|uv pip|uv|poetry|pipenv) (?:install|add) (?P<rest>.+)"
 )
+COMPARISON = re.compile(r"[\w.-]+(?:\[[^\]]*\])? ?(?P<sign>[<>=!~]+) ?(?P<version>[^\s;,<>=!~]*)")
+SIGNS = ("==", ">=", "<=", ">", "<", "!=", "~=")
 GIT_ADDRESS = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[\w./~-]+)")
 
 
@@ -17,6 +19,9 @@ def what_was_meant(text: str) -> str:
     match = ONE_EQUALS_SIGN.fullmatch(text)
     if match:
         return f"A version takes two equals signs: {match['name']}=={match['version']}"
+    match = COMPARISON.fullmatch(text)
+    if match:
+        return _wrong_comparison(match["sign"], match["version"])
     if PYTHON_CODE.match(text):
         return "This is Python, not the name of a package."
     match = COMMAND.fullmatch(text)
@@ -28,3 +33,11 @@ def what_was_meant(text: str) -> str:
         address = f"{match['user']}@{match['host']}/{match['path']}"
         return f"An address for git is written as a URL: {name} @ git+ssh://{address}"
     return ""
+
+
+def _wrong_comparison(sign: str, version: str) -> str:
+    if sign not in (*SIGNS, "==="):
+        return f"'{sign}' compares nothing. There are: {' '.join(SIGNS)}"
+    if not version:
+        return f"There is no version after '{sign}'."
+    return "" if version[0].isdigit() else f"'{version}' is no version."
