@@ -88,6 +88,7 @@ class Booting(Keeping):
             self.records.begin(record)
         except SlugkitError:
             container.remove()
+            container.forget()
             raise
         return record
 

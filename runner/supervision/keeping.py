@@ -93,6 +93,7 @@ class Keeping(ABC):
         live.container.remove()
         self.fds.drop(live.record.output)
         self.records.remove(live.record)
+        live.container.forget()
         del self.lives[live.record.key]
         self._is_changed = True
 

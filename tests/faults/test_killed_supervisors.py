@@ -24,6 +24,12 @@ from typing import Any
 
 import pytest
 
+from buildpack.support.files import remove_tree
+from runner.engines.embedded.identity import read_exit_code
+from runner.engines.embedded.lasting.token import parse_token
+from runner.engines.embedded.processes import descendants
+from runner.engines.embedded.slirp import SlirpApi
+from runner.engines.rundir import sockets_root
 from runner.state.state import opened_state
 from runner.state.values import NewRelease, ReleaseRecord, ReleaseStatus
 from tests.integration.supervision_support import Site, deployed
@@ -297,6 +303,32 @@ def test_a_supervisor_that_is_killed_while_it_starts_containers_leaves_none_unkn
 def all_up(site: Site, names: Sequence[str]) -> bool:
     states = {name: each["state"] for name, each in site.containers().items()}
     return states == dict.fromkeys(names, "up")
+
+
+def test_a_supervisor_killed_between_giving_back_and_forgetting_leaves_the_true_status(
+    site: Site,
+) -> None:
+    site.start("web=1")
+    processes, root = site.processes(), site.home / "run" / site.runs()[0]
+    (record,) = (root / "records").glob("web.1-*.json")
+    token = parse_token(json.loads(record.read_text())["token"])
+    os.kill(processes["keeper"], signal.SIGSTOP)
+    os.kill(processes["supervisor"], signal.SIGKILL)
+    assert token.init is not None
+    for pid in descendants(token.init.pid):
+        os.kill(pid, signal.SIGTERM)
+    status = root / "records" / f"{token.key}.status"
+    until(lambda: read_exit_code(status) == 143)
+    # What it would have done next, up to the moment that counts.
+    assert token.forward is not None
+    SlirpApi(sockets_root(site.env) / root.name / "slirp.sock").remove_forward(token.forward)
+    remove_tree(root / token.key)
+    os.kill(processes["keeper"], signal.SIGCONT)
+    until(lambda: all_up(site, ["web.1"]))
+    assert site.get() == "web.1 "
+    assert "Process exited with status 143" in site.log("-d", "web.1")
+    assert site.errors() == ""
+    assert [each.stem for each in (root / "records").glob("*.status")] == ["web.1-2"]
 
 
 def test_a_network_that_was_killed_is_made_anew(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.lasting.token import Token
@@ -14,6 +15,8 @@ class LastingContainer(EmbeddedContainer):
     """A container with the token it can be found again by."""
 
     token: Token
+    status_file: Path
+    """where bubblewrap writes how it ended"""
     told_fd: int = -1
 
     def begin(self) -> None:
@@ -36,3 +39,7 @@ class LastingContainer(EmbeddedContainer):
             os.close(self.told_fd)
             self.told_fd = -1
         super().remove()
+
+    def forget(self) -> None:
+        """Remove the last trace, once nothing is written down of it that a successor goes by."""
+        self.status_file.unlink(missing_ok=True)

@@ -234,6 +234,9 @@ def _read_run(path: Path) -> dict[str, Any] | None:
 
 
 def _highest(root: Path) -> int:
-    """The last number that a container's key was made with."""
-    numbers = (path.name.rpartition("-")[2] for path in root.iterdir())
+    """The last number that a container's key was made with: its directory may be gone before what
+    is written down of it."""
+    names = [path.name for path in root.iterdir()]
+    names += [path.stem for path in (root / RECORDS).iterdir()]
+    numbers = (name.rpartition("-")[2] for name in names)
     return max((int(number) for number in numbers if number.isdigit()), default=0)

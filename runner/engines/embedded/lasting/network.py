@@ -9,6 +9,7 @@ from pathlib import Path
 from buildpack.support.addresses import Subnet
 from runner.engines.embedded import network
 from runner.engines.embedded.identity import has_ended
+from runner.engines.embedded.slirp import SlirpError
 
 
 class LastingNetwork(network.Network):
@@ -51,8 +52,14 @@ class LastingNetwork(network.Network):
         self._free.remove(address)
 
     def remove_forward(self, forward: int) -> None:
-        if not has_ended(self._slirp_fd):
+        if has_ended(self._slirp_fd):
+            return
+        try:
             self.api.remove_forward(forward)
+        except SlirpError:
+            # Removed by a supervisor that was killed before it could write that down.
+            if forward in self.api.forwards():
+                raise
 
     def remove_forwards_except(self, known: frozenset[int]) -> None:
         """Close the ports of containers that never began."""

@@ -129,7 +129,7 @@ class LastingStarts(Starts):
     def _wrap(
         self, spec: ContainerSpec, key: str, launched: Launched, cgroup: cgroups.Cgroup | None
     ) -> LastingContainer:
-        return LastingContainer(
+        container = LastingContainer(
             id=f"{self._ground.run.id}-{key}",
             spec=spec,
             address=None,
@@ -137,6 +137,8 @@ class LastingStarts(Starts):
             cgroup=cgroup,
             release=lambda: None,
         )
+        container.status_file = self._status_file(key)
+        return container
 
     def _forward(
         self, spec: ContainerSpec, inside: str, publish: int | None
@@ -156,7 +158,6 @@ class LastingStarts(Starts):
                 self._write_hosts()
             self._network.give_back(token.inside)
             remove_tree(self._ground.run.root / token.key)
-            self._status_file(token.key).unlink(missing_ok=True)
 
         return give_back
 

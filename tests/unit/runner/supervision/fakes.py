@@ -72,6 +72,9 @@ class FakeContainer:
         os.close(self.exit_fd)
         os.close(self._writer)
 
+    def forget(self) -> None:
+        self.calls.append("forget")
+
 
 @dataclass(slots=True)
 class FakeEngine:

@@ -46,7 +46,7 @@ def test_a_container_that_is_replaced_is_told_to_stop_when_its_requests_are_done
     assert front.served[-1] == 1
     old.open_connections = 0
     stage.go(0.2)
-    assert old.calls == ["begin", "terminate", "remove"]
+    assert old.calls == ["begin", "terminate", "remove", "forget"]
     assert stage.upkeep.is_settled()
 
 
@@ -57,7 +57,7 @@ def test_nobody_is_told_to_stop_before_the_load_balancer_has_settled(stage: Stag
     stage.go(SETTLING - 0.1)
     assert stage.engine.started[0].calls == ["begin"]
     stage.go(0.2)
-    assert stage.engine.started[0].calls == ["begin", "terminate", "remove"]
+    assert stage.engine.started[0].calls == ["begin", "terminate", "remove", "forget"]
 
 
 def test_requests_that_take_too_long_are_cut_off(stage: Stage) -> None:
@@ -68,7 +68,7 @@ def test_requests_that_take_too_long_are_cut_off(stage: Stage) -> None:
     stage.go(9.9)
     assert stage.engine.started[0].calls == ["begin"]
     stage.go(0.2)
-    assert stage.engine.started[0].calls == ["begin", "terminate", "remove"]
+    assert stage.engine.started[0].calls == ["begin", "terminate", "remove", "forget"]
     assert "web.1: Drain timeout -> 2 connections still open after 10 seconds" in stage.log.lines
 
 
@@ -80,7 +80,9 @@ def test_who_has_no_port_or_never_answered_is_not_drained(stage: Stage) -> None:
     stage.go(1)
     stage.upkeep.want(drained())
     stage.go()
-    assert [each.calls for each in stage.engine.started] == [["begin", "terminate", "remove"]] * 2
+    assert [each.calls for each in stage.engine.started] == [
+        ["begin", "terminate", "remove", "forget"]
+    ] * 2
 
 
 def test_a_successor_drains_on(tmp_path: Path, stage: Stage) -> None:
@@ -97,7 +99,7 @@ def test_a_successor_drains_on(tmp_path: Path, stage: Stage) -> None:
     heir.go(6)
     assert heir.engine.started[0].calls == []
     heir.go(1.2)
-    assert heir.engine.started[0].calls == ["terminate", "remove"]
+    assert heir.engine.started[0].calls == ["terminate", "remove", "forget"]
     heir.close()
     stage.upkeep.lives.clear()
     stage.fds.kept.clear()
@@ -111,4 +113,4 @@ def test_who_waits_for_nobody_does_not_drain(stage: Stage) -> None:
     stage.go(1)
     stage.upkeep.kill_all()
     stage.go()
-    assert stage.engine.started[0].calls == ["begin", "kill", "remove"]
+    assert stage.engine.started[0].calls == ["begin", "kill", "remove", "forget"]

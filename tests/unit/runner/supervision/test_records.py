@@ -46,7 +46,7 @@ def test_a_container_that_cannot_be_written_down_is_not_begun_and_tried_again(
     disk.has_room = False
     stage.upkeep.want(wanted("worker.1"))
     stage.go()
-    assert stage.engine.started[0].calls == ["remove"]
+    assert stage.engine.started[0].calls == ["remove", "forget"]
     assert stage.states() == {"worker.1": "crashed"}
     assert stage.fds.names == frozenset()
     said = "worker.1 could not be started or written down: No space left on device"

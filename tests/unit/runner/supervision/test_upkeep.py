@@ -137,7 +137,7 @@ def test_a_web_process_that_does_not_listen_gets_r10(stage: Stage) -> None:
     stage.engine.fresh = {"listens": (Address(host="127.0.0.1", port=5000),)}
     stage.upkeep.want(wanted("web.1"))
     stage.go(5.1)
-    assert stage.engine.started[0].calls == ["begin", "kill", "remove"]
+    assert stage.engine.started[0].calls == ["begin", "kill", "remove", "forget"]
     assert stage.log.lines[1:5] == [
         "web.1: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within"
         " 5 seconds of launch",
