@@ -120,9 +120,10 @@ def _compile(
 
 def run_build(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     """``bin/build LAYERS_DIR PLATFORM_DIR BUILD_PLAN``: the build of a CNB lifecycle."""
-    from buildpack.cnb.dirs import read_dirs
+    from buildpack.cnb.dirs import read_dirs, unlink_cache
 
     dirs = read_dirs(args, env, Path.cwd(), ROOT)
+    unlink_cache(dirs)
     _prepare(dirs.cache_dir)
     from buildpack.cnb.build import build_app
 

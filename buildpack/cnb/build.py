@@ -45,14 +45,9 @@ def build_app(cnb: CnbDirs, env: Mapping[str, str], data: BuildData, out: Output
 
 
 def clear_layers(cnb: CnbDirs) -> None:
-    """Take away what an earlier build left, but its cache.
-
-    A cache that is a link was put there by build code: what it leads to is not ours to write to.
-    """
+    """Take away what an earlier build left, but its cache."""
     for name in ("python", "venv", NLTK_LAYER):
         files.remove_tree(cnb.layers_dir / name)
-    if cnb.cache_dir.is_symlink():
-        cnb.cache_dir.unlink()
 
 
 def write_layers(cnb: CnbDirs, built: BuiltApp) -> None:

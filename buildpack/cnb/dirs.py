@@ -49,3 +49,12 @@ def read_dirs(argv: Sequence[str], env: Mapping[str, str], app_dir: Path, root: 
         platform_dir=Path(platform).absolute(),
         buildpack_dir=root,
     )
+
+
+def unlink_cache(dirs: CnbDirs) -> None:
+    """Before anything is written: a cache that is a link was put there by build code.
+
+    What it leads to is not ours to write to, not even a lock or bytecode.
+    """
+    if dirs.cache_dir.is_symlink():
+        dirs.cache_dir.unlink()

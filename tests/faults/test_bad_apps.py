@@ -208,6 +208,21 @@ def test_nothing_is_written_through_a_link_of_the_app(
     assert not list(outside.iterdir())
 
 
+def test_a_link_in_the_place_of_the_cache_layer_is_not_followed(tmp_path: Path) -> None:
+    app, layers, outside = (tmp_path / name for name in ("app", "layers", "outside"))
+    for directory in (app, layers, outside, tmp_path / "platform"):
+        directory.mkdir()
+    (layers / "cache").symlink_to(outside)
+    argv = (str(ROOT / "bin" / "build"), str(layers), str(tmp_path / "platform"), "plan.toml")
+    done = subprocess.run(
+        argv, cwd=app, env=build_env(), capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 1  # there is nothing to build
+    assert not list(outside.iterdir())
+    assert not (layers / "cache").is_symlink()
+    assert (layers / "cache" / "lock").is_file()
+
+
 def test_a_cache_that_is_a_file_is_the_machines_fault_and_no_bug(tmp_path: Path) -> None:
     app = tmp_path / "app"
     app.mkdir()
