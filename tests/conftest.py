@@ -22,13 +22,14 @@ QUICK_FIRST = ("unit", "test_imports.py", "api", "faults", "integration")
 def pytest_configure() -> None:
     """What a test starts can be interrupted.
 
-    A shell without job control starts ``bin/run-tests &`` with these ignored, and what is ignored
-    is inherited.
+    A shell without job control starts ``bin/run-tests &`` with the first two ignored, nohup with
+    the last, and what is ignored is inherited.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

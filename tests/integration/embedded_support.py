@@ -323,8 +323,8 @@ def open_checkout() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="slugkit-test-") as name:
         copy = Path(name)
         copy.chmod(0o755)
-        for part in ("buildpack", "slugc", "runner", "tests/integration"):
-            left_out = shutil.ignore_patterns("__pycache__")
+        for part in ("buildpack", "slugc", "runner", "tests"):
+            left_out = shutil.ignore_patterns("__pycache__", "snapshots", "unit")
             shutil.copytree(
                 CHECKOUT / part, copy / part, ignore=left_out, copy_function=shutil.copyfile
             )
