@@ -50,7 +50,7 @@ from runner.supervision.strategies import make_strategies
 from runner.supervision.supply import Material, Supply
 from runner.supervision.upkeep import Upkeep
 from runner.supervision.wanted import Wanted, read_wanted, state_stamp
-from slugc.privileges import data_dir
+from slugc.privileges import data_dir, data_path
 
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
 MOST_FILES = 65536
@@ -235,6 +235,7 @@ class Daemon:
         """Whoever changed state.db may have been killed before we were told."""
         self._looked = time.monotonic()
         self._duties.look()
+        self._engine.empty_trash()
         if not self._app_dir.is_dir():
             # Destroyed, or somebody has deleted the whole data directory under it.
             self._wanted, self._is_known = None, True
@@ -367,6 +368,8 @@ def _bound_errors() -> None:
 
 def main(argv: Sequence[str]) -> int:
     number, _, keeper, *words = argv
+    if not (data_path(os.environ) / "apps" / number).is_dir():
+        return 0  # as ``_look`` has it, where that was seen in time
     _bound_errors()
     os.umask(0o022)  # as runner/main.py: a service manager may have started us
     gc.set_threshold(50_000)

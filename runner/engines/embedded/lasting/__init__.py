@@ -7,5 +7,6 @@ running that is not written down: a container's command begins when it is told t
 (``begin``), and one whose starter dies before that ends by itself.
 
 ``engine`` is the run, ``network`` its network, ``starts`` starts containers and takes them over,
-``container`` is one, ``token`` what is written down of it, ``files`` what else is kept.
+``container`` is one, ``token`` what is written down of it, ``files`` what else is kept, ``trash``
+what is left of those that have ended.
 """

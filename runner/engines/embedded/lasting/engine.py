@@ -29,6 +29,7 @@ from runner.engines.embedded.lasting.files import (
 from runner.engines.embedded.lasting.network import LastingNetwork
 from runner.engines.embedded.lasting.starts import LastingStarts
 from runner.engines.embedded.lasting.token import Token
+from runner.engines.embedded.lasting.trash import Trash
 from runner.engines.embedded.starts import Ground
 from runner.engines.rundir import RunDir, create_run_dir, find_run_dir, sweep
 from runner.formation import ContainerSpec
@@ -133,6 +134,7 @@ class LastingEngine(EmbeddedEngine):
         self._fds.drop(LIFELINE)
         self._fds.drop(READER)
         self._network.close()
+        self._trash.close()
         if self._hierarchies is not None:
             cgroups.remove_run_groups(self._hierarchies, self._run.id)
         remove_tree(self._run.sockets)
@@ -169,6 +171,10 @@ class LastingEngine(EmbeddedEngine):
 
     def clear_unknown(self, known: Mapping[str, Token]) -> None:
         self._starts.clear_unknown(known)
+
+    def empty_trash(self) -> None:
+        """To be asked now and then: whoever emptied it may have been killed."""
+        self._trash.empty()
 
     def _begin_lasting_network(self, reader: int, lifeline: int) -> None:
         found = addresses.read_host_addresses()
@@ -213,7 +219,8 @@ class LastingEngine(EmbeddedEngine):
             walls=walls,
             memory_upper=None,
         )
-        return LastingStarts(ground, first=_highest(self._run.root))
+        self._trash = Trash(self._run.root, self._request.env)
+        return LastingStarts(ground, first=_highest(self._run.root), trash=self._trash)
 
     def _sweep(self) -> None:
         hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())

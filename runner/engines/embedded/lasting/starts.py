@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from buildpack.support import cgroups
-from buildpack.support.files import remove_tree
 from buildpack.support.values import changed
 from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded.forward import publish_port
@@ -17,11 +16,13 @@ from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.files import RECORDS
 from runner.engines.embedded.lasting.network import LastingNetwork
 from runner.engines.embedded.lasting.token import Token, make_token
-from runner.engines.embedded.launcher import Launched
+from runner.engines.embedded.lasting.trash import NAME as TRASH
+from runner.engines.embedded.lasting.trash import Trash
+from runner.engines.embedded.launcher import Launched, open_network
 from runner.engines.embedded.starts import Ground, Lasting, Starts
 from runner.formation import ContainerSpec
 
-_NOT_CONTAINERS = {"etc", RECORDS}
+_NOT_CONTAINERS = {"etc", RECORDS, TRASH}
 
 
 class LastingStarts(Starts):
@@ -29,9 +30,10 @@ class LastingStarts(Starts):
 
     _network: LastingNetwork
 
-    def __init__(self, ground: Ground, *, first: int) -> None:
+    def __init__(self, ground: Ground, *, first: int, trash: Trash) -> None:
         super().__init__(ground)
         self._started = first
+        self._trash = trash
         self._cpu_weight = 100
 
     def choose(
@@ -85,11 +87,13 @@ class LastingStarts(Starts):
         chain_fd = open_process(token.chain)
         chain = LastingChain(token.chain.pid, chain_fd, self._status_file(token.key))
         init_fd = None if token.init is None else open_process(token.init)
+        init_pid = None if init_fd is None or token.init is None else token.init.pid
         launched = Launched(
             chain=chain,
             chain_fd=chain_fd if chain_fd is not None else _readable(),
-            init_pid=None if init_fd is None or token.init is None else token.init.pid,
+            init_pid=init_pid,
             init_fd=init_fd,
+            network_fd=open_network(init_pid),
         )
         groups = {name: Path(path) for name, path in token.groups.items()}
         is_v2 = len(set(groups.values())) == 1
@@ -106,7 +110,8 @@ class LastingStarts(Starts):
         run = self._ground.run
         for home in run.root.iterdir():
             if home.is_dir() and home.name not in {*known, *_NOT_CONTAINERS}:
-                remove_tree(home)
+                self._trash.delete(home)
+        self._trash.empty()
         if self._ground.hierarchies is not None:
             cgroups.remove_groups_except(self._ground.hierarchies, run.id, frozenset(known))
         for status in (run.root / RECORDS).glob("*.status"):
@@ -157,7 +162,7 @@ class LastingStarts(Starts):
             with contextlib.suppress(OSError):  # a full disk: one name too many for a while
                 self._write_hosts()
             self._network.give_back(token.inside)
-            remove_tree(self._ground.run.root / token.key)
+            self._trash.delete(self._ground.run.root / token.key)
 
         return give_back
 
