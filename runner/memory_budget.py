@@ -2,7 +2,9 @@
 
 Memory is not reserved: a container takes what it needs, up to its quota and beyond (sizes.py). So
 what is expected of one more is what the largest of its process type uses now. Where none runs, it
-is an eighth of the quota: 64 MiB for standard-1x, about what a small Python web app takes.
+is an eighth of the quota: 64 MiB for standard-1x, about what a small Python web app takes. Files
+that ``--disk`` keeps in memory are part of that, but where limits are soft: there they are in
+nobody's account, and all that may be written is expected.
 """
 
 from __future__ import annotations
@@ -35,15 +37,18 @@ class Demand:
     more: int
     each: int
     is_measured: bool
+    disk: int = 0
+    """what each may write beside that, into memory"""
 
     @property
     def needed(self) -> int:
-        return self.more * self.each
+        return self.more * (self.each + self.disk)
 
     @property
     def text(self) -> str:
         known = "what the largest of them uses" if self.is_measured else "an eighth of its quota"
-        return f"{self.process_type}: {self.more} more of {_shown(self.each)}, {known}"
+        files = f", and {_shown(self.disk)} of --disk" if self.disk else ""
+        return f"{self.process_type}: {self.more} more of {_shown(self.each)}, {known}{files}"
 
 
 class NotEnoughMemoryError(SlugkitError):
@@ -77,8 +82,19 @@ def read_free(meminfo: Path = MEMINFO) -> int | None:
     return None
 
 
-def find_demands(wanted: Iterable[WantedCount], usages: Usages) -> tuple[Demand, ...]:
-    """What has to be started for ``wanted``, next to what runs."""
+def uncounted(disk: int | None) -> int:
+    """Of ``--disk``, what is in no container's account: all of it where limits are soft."""
+    if disk is None:
+        return 0
+    from buildpack.support.cgroups import find_hierarchies  # few ask for --disk
+
+    return 0 if find_hierarchies(own=Path("/proc/self/cgroup").read_text()) else disk
+
+
+def find_demands(
+    wanted: Iterable[WantedCount], usages: Usages, *, disk: int = 0
+) -> tuple[Demand, ...]:
+    """What has to be started for ``wanted``, next to what runs. ``disk`` is ``uncounted``."""
     found = []
     for count in wanted:
         here = [each for each in usages if _type(each) == count.process_type]
@@ -89,7 +105,11 @@ def find_demands(wanted: Iterable[WantedCount], usages: Usages) -> tuple[Demand,
             each = max(used, default=expected)
             found.append(
                 Demand(
-                    process_type=count.process_type, more=more, each=each, is_measured=bool(used)
+                    process_type=count.process_type,
+                    more=more,
+                    each=each,
+                    is_measured=bool(used),
+                    disk=disk,
                 )
             )
     return tuple(found)
@@ -97,9 +117,9 @@ def find_demands(wanted: Iterable[WantedCount], usages: Usages) -> tuple[Demand,
 
 def formation_demands(formation: Formation, limits: Limits) -> tuple[Demand, ...]:
     """The same for an attached run, of which nothing runs yet."""
-    each = (limits.quota or limits.memory or 0) // UNKNOWN
+    each, disk = (limits.quota or limits.memory or 0) // UNKNOWN, uncounted(limits.disk)
     return tuple(
-        Demand(process_type=name, more=quantity, each=each, is_measured=False)
+        Demand(process_type=name, more=quantity, each=each, is_measured=False, disk=disk)
         for name, quantity in formation.quantities.items()
     )
 

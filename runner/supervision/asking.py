@@ -10,7 +10,13 @@ from runner.app_lock import PATIENCE, app_dir, app_lock
 from runner.app_option import OpenedApp
 from runner.deploys.errors import NotDeployedError
 from runner.logbook.place import log_dir
-from runner.memory_budget import find_demands, quota_warning, read_free, require_memory
+from runner.memory_budget import (
+    find_demands,
+    quota_warning,
+    read_free,
+    require_memory,
+    uncounted,
+)
 from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
 from runner.state.values import WantedCount
@@ -49,6 +55,7 @@ def change_formation(
     what the machine cannot hold, unless it is to ``overcommit`` or nothing is kept running.
     """
     usages = _known_usages(opened)
+    disk = uncounted((settings or known_settings(opened)).disk)
     will_run = settings is not None or opened.state.supervision(opened.app) is not None
     with app_lock(
         opened.state,
@@ -67,7 +74,7 @@ def change_formation(
             before = dict(current)
             wanted = scaled(current, make_steps(current), types)
             if will_run and usages is not None:
-                _check_memory(wanted, types, usages, overcommit=overcommit)
+                _check_memory(wanted, types, usages, disk=disk, overcommit=overcommit)
             return wanted
 
         after = opened.state.scale(app, edit)
@@ -97,10 +104,11 @@ def _check_memory(
     types: Mapping[ProcessType, str],
     usages: Sequence[Mapping[str, object]],
     *,
+    disk: int,
     overcommit: bool,
 ) -> None:
     starting = [count for count in wanted if count.process_type in types]
-    demands = find_demands(starting, usages)
+    demands = find_demands(starting, usages, disk=disk)
     if not demands:
         return
     free = read_free()

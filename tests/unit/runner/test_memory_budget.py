@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
+from buildpack.support import cgroups
 from buildpack.support.errors import ExitCode
 from runner.engines.base import Limits
 from runner.formation import Formation
@@ -19,6 +20,7 @@ from runner.memory_budget import (
     quota_warning,
     read_free,
     require_memory,
+    uncounted,
 )
 from runner.state.values import WantedCount
 from slugc.procfile import ProcessType
@@ -98,3 +100,28 @@ def test_what_is_free_is_read_from_the_kernel(tmp_path: Path) -> None:
     assert free > 16 * MIB
     (tmp_path / "old").write_text("MemTotal: 1 kB\n")
     assert read_free(tmp_path / "old") is None
+
+
+def test_files_in_memory_are_expected_whole_where_limits_are_soft(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cgroups, "find_hierarchies", lambda own: None)
+    assert uncounted(None) == 0
+    (demand,) = find_demands([count("web", 3)], [usage("web.1", 100)], disk=uncounted(40 * MIB))
+    assert demand.needed == 2 * 140 * MIB
+    assert demand.text == (
+        "web: 2 more of 100 MiB, what the largest of them uses, and 40 MiB of --disk"
+    )
+    formation = Formation(quantities=MappingProxyType({ProcessType("web"): 2}))
+    (attached,) = formation_demands(formation, Limits(memory=GIB, disk=40 * MIB))
+    assert attached.needed == 2 * (128 + 40) * MIB
+
+
+def test_files_in_memory_are_part_of_the_quota_where_the_kernel_counts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = cgroups.Hierarchies(
+        v2=None, v1=MappingProxyType({"memory": Path("/sys/fs/cgroup/memory")})
+    )
+    monkeypatch.setattr(cgroups, "find_hierarchies", lambda own: there)
+    assert uncounted(40 * MIB) == 0
