@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from buildpack.installers.git_logins import login_settings
 from buildpack.installers.pip_syntax import own_options
 from buildpack.installers.variables import expand, secrets_in, url_secrets, used_variables
 from buildpack.requirements_file import split_lines
@@ -12,9 +13,13 @@ from buildpack.support.values import NOTHING, value
 
 @value
 class Given:
-    """``variables`` by name, with their values; ``secrets`` are in no line that anybody reads."""
+    """``variables`` by name, with their values; ``secrets`` are in no line that anybody reads.
+
+    ``for_git`` brings git the logins of repositories.
+    """
 
     variables: Mapping[str, str] = NOTHING
+    for_git: Mapping[str, str] = NOTHING
     secrets: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
 
@@ -30,6 +35,7 @@ def given_by(texts: Mapping[str, str], env: Mapping[str, str]) -> Given:
     named = {"--index-url", "--extra-index-url"}
     return Given(
         variables=variables,
+        for_git=login_settings(text, env),
         secrets=(*secrets_in(text), *url_secrets(text, variables)),
         indexes=tuple(
             expand(value, variables) for _, name, value in own_options(lines) if name in named

@@ -10,6 +10,7 @@ from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.diagnosis.compiled_notices import behind_notice
 from buildpack.installers.diagnosis.requirement_notices import requirement_notices
 from buildpack.installers.file_limit import limited
+from buildpack.installers.git_logins import without_logins
 from buildpack.installers.given import NOTHING_GIVEN, Given, given_by
 from buildpack.installers.locks.local_limits import python_limits
 from buildpack.installers.locks.local_projects import editable_inputs
@@ -82,7 +83,7 @@ def install_requirements(
     from buildpack.installers.installed import check_records, clean_direct_urls
     from buildpack.installers.yanked import note_yanked
 
-    env = {**given.variables, **uv_env(install)}
+    env = {**given.variables, **uv_env(install), **given.for_git}
     command = install_command(install, arguments, title=title, env=env)
     scratch = f"{install.scratch_dir}/"
     in_app, up = f"{scratch}{install.below_source}", "../" * install.below_source.count("/")
@@ -124,7 +125,7 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     """Install what was read: the app's own files, or the requirements a lock was turned into."""
     if dependencies.requirements:
         path = install.scratch_dir / REQUIREMENTS
-        path.write_text(dependencies.requirements, "utf-8")
+        path.write_text(without_logins(dependencies.requirements), "utf-8")
         sources: tuple[str, ...] = ("-r", str(path))
     else:
         sources = write_translated(dependencies, install)
@@ -154,7 +155,7 @@ def write_translated(dependencies: Dependencies, install: Install) -> tuple[str,
             install.app_dir,
             is_offline="--no-index" in dependencies.options,
         )
-        path.write_text(translated, "utf-8")
+        path.write_text(without_logins(translated), "utf-8")
     names = dependencies.facts[FILES_FACT].split(",")
     return tuple(word for name in names for word in ("-r", str(place / name)))
 

@@ -85,6 +85,22 @@ def make_sdist(directory: Path, name: str, version: str = "1.0", *, build: str) 
     return path
 
 
+COPY_WHEEL = """\
+import shutil
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    return shutil.copy("made.whl", directory + "/{name}") and "{name}"
+build_editable = build_wheel
+"""
+
+
+def make_project(directory: Path, name: str) -> None:
+    """A project that is built without any build tool: its backend hands out a ready wheel."""
+    wheel = make_wheel(directory, name)
+    wheel.rename(directory / "made.whl")
+    (directory / "pyproject.toml").write_text(NO_REQUIREMENTS)
+    (directory / "backend.py").write_text(COPY_WHEEL.format(name=wheel.name))
+
+
 @dataclass(slots=True)
 class Answer:
     """What the index says to one request."""

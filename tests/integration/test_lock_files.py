@@ -227,7 +227,7 @@ def test_a_checkout_that_fails_names_no_password(bench: Bench) -> None:
     (bench.app_dir / "Pipfile.lock").write_text(f'{{"default": {{"x": {entry}}}}}')
     with pytest.raises(GitError) as caught:
         bench.our_venv(NEWEST, PIPENV)
-    assert caught.value.details == "http://***@127.0.0.1:9/x.git: its host cannot be reached"
+    assert caught.value.details == "http://127.0.0.1:9/x.git: its host cannot be reached"
     assert "hush" not in caught.value.text()
 
 

@@ -22,9 +22,9 @@ from buildpack.installers.vendored import NotVendoredError
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from tests.integration.fake_index import (
-    NO_REQUIREMENTS,
     Answer,
     FakeIndex,
+    make_project,
     make_sdist,
     make_wheel,
     serving,
@@ -32,13 +32,6 @@ from tests.integration.fake_index import (
 from tests.integration.installing import Workbench, git, installed, network_env
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
-
-COPY_WHEEL = """\
-import shutil
-def build_wheel(directory, config_settings=None, metadata_directory=None):
-    return shutil.copy("made.whl", directory + "/{name}") and "{name}"
-build_editable = build_wheel
-"""
 
 
 @pytest.fixture(scope="session")
@@ -61,14 +54,6 @@ def bench(tmp_path: Path, toolbox: ToolBox, index: FakeIndex) -> Workbench:
     return Workbench(
         directory=tmp_path, tools=toolbox, env=env, installer=cast("Installer", requirements)
     )
-
-
-def make_project(directory: Path, name: str) -> None:
-    """A project that is built without any build tool: its backend hands out a ready wheel."""
-    wheel = make_wheel(directory, name)
-    wheel.rename(directory / "made.whl")
-    (directory / "pyproject.toml").write_text(NO_REQUIREMENTS)
-    (directory / "backend.py").write_text(COPY_WHEEL.format(name=wheel.name))
 
 
 def test_all_that_pip_reads_is_installed_as_pip_installs_it(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.diagnosis.git_failures import git_failure
+from buildpack.installers.git_logins import login_settings, without_logins
+from buildpack.installers.given import Given
 from buildpack.installers.locks.lock_lines import INDEX_OPTION, fill_in_variables
 from buildpack.installers.requirements import install_requirements
 from buildpack.support import files
@@ -22,12 +24,7 @@ INDEX_SETTINGS = frozenset(
 EXTRA_OPTION = "--extra-index-url "
 EXTRA_SETTING = "UV_EXTRA_INDEX_URL"
 TRUST_OPTION = "--trusted-host "
-FOR_GIT = frozenset(
-    {"PATH", "HOME", "TMPDIR", "NETRC", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTP_PROXY",
-     "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"}
-)  # fmt: skip
 TIME_LIMIT = 600
-USER_INFO = re.compile(r"://[^/\s@]+@")
 GIT_EDITABLE = re.compile(
     r"-e git\+(?P<url>[^#;\s]+?)@(?P<commit>[^@#;\s/]+)#egg=(?P<name>[\w.-]+)"
     r"(?:&subdirectory=(?P<subdirectory>[^\s;]+))?(?P<marker> ;.*)?"
@@ -66,11 +63,12 @@ def install_lock(dependencies: Dependencies, install: Install, on_line: OnLine) 
     """Install every section of the requirements that were read from a lock file."""
     title = f"uv pip install (from {dependencies.source})"
     text = fill_in_variables(dependencies.requirements, install.env)
-    sections = tuple(split_sections(text))
+    logins = login_settings(text, install.env)
+    sections = tuple(split_sections(without_logins(text)))
     if not sections:
         on_line("There are no packages to install.")
     for number, section in enumerate(sections):
-        lines = [_check_out(line, install, on_line) for line in section.lines]
+        lines = [_check_out(line, install, logins, on_line) for line in section.lines]
         path = install.scratch_dir / f"requirements-{number}.txt"
         path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         install_requirements(
@@ -78,6 +76,7 @@ def install_lock(dependencies: Dependencies, install: Install, on_line: OnLine) 
             on_line,
             arguments=(*dependencies.options, "-r", str(path)),
             title=title,
+            given=Given(for_git=logins),
         )
     _finish_checkouts(install)
 
@@ -93,13 +92,13 @@ def section_env(section: Section, env: Mapping[str, str]) -> dict[str, str]:
     return {**found, EXTRA_SETTING: extra} if extra else found
 
 
-def _check_out(line: str, install: Install, on_line: OnLine) -> str:
+def _check_out(line: str, install: Install, logins: Mapping[str, str], on_line: OnLine) -> str:
     """An editable Git checkout lives in the virtualenv, as with pip; uv installs it from there."""
     match = GIT_EDITABLE.fullmatch(line)
     if match is None:
         return line
     directory = install.venv.root / "src" / match["name"]
-    env = {**_git_env(install.env), "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
+    env = {**_git_env(install.env), **logins, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
     on_line(f"Checking out {match['name']} at {match['commit'][:12]}")
     for words in (
         ("clone", "--quiet", "--no-checkout", match["url"], str(directory)),
@@ -110,7 +109,7 @@ def _check_out(line: str, install: Install, on_line: OnLine) -> str:
         try:
             capture(command)
         except CommandFailedError as err:
-            said = USER_INFO.sub("://***@", " ".join(err.last_lines))
+            said = " ".join(err.last_lines)
             raise git_failure(f"Updating {match['url']} () --- stderr {said}") from None
     place = directory / match["subdirectory"] if match["subdirectory"] else directory
     return f"-e {place}{match['marker'] or ''}"
