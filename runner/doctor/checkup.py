@@ -21,6 +21,7 @@ from runner.doctor.machine_findings import (
     port_finding,
 )
 from runner.engines.base import Limits
+from runner.engines.rundir import sockets_path
 from slugc.privileges import data_path
 
 
@@ -33,5 +34,5 @@ def examine(chosen: str, env: Mapping[str, str]) -> tuple[Finding, ...]:
         caddy_finding(env),
         port_finding(),
         clock_finding(now(), installed_at()),
-        *data_findings(data_path(env)),
+        *data_findings(data_path(env), sockets_path(env)),
     )

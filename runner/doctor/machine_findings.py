@@ -12,6 +12,7 @@ from pathlib import Path
 from buildpack.support.errors import SlugkitError
 from runner.doctor.findings import Finding, Verdict, fail, from_error, ok, warn
 from runner.engines import ENGINE_NAMES
+from runner.engines.left_sockets import left_sockets
 from runner.engines.rundir import dead_runs
 from runner.errors import PortInUseError
 from runner.front import DEFAULT_PORT, find_caddy
@@ -58,9 +59,12 @@ def installed_at() -> float:
     return Path(__file__).stat().st_mtime
 
 
-def data_findings(path: Path) -> tuple[Finding, ...]:
-    """The data directory: whether it can be used, its room, what is in it. Nothing is made."""
-    return (_place(path), room_finding(path), DISK_QUOTA, _state(path), _runs(path))
+def data_findings(path: Path, sockets: Path) -> tuple[Finding, ...]:
+    """The data directory: whether it can be used, its room, what is in it and in ``sockets``.
+
+    Nothing is made.
+    """
+    return (_place(path), room_finding(path), DISK_QUOTA, _state(path), _runs(path, sockets))
 
 
 def _place(path: Path) -> Finding:
@@ -98,7 +102,7 @@ def _state(data: Path) -> Finding:
     return ok(FILE, "whole")
 
 
-def _runs(data: Path) -> Finding:
+def _runs(data: Path, sockets: Path) -> Finding:
     try:
         dead = [run for engine in ENGINE_NAMES for run in dead_runs(data, engine=engine)]
     except PermissionError:
@@ -106,6 +110,9 @@ def _runs(data: Path) -> Finding:
     if dead:
         found = f"{len(dead)} that were killed left files: {', '.join(dead[:5])}"
         return warn("stale runs", found, "nothing: the next start removes them")
+    if left := left_sockets(sockets):
+        found = f"{len(left)} killed ones of other data directories left files in {sockets}"
+        return warn("stale runs", found, "nothing: the next run that ends removes them")
     return ok("stale runs", "none")
 
 

@@ -53,6 +53,9 @@ class RunDir:
         remove_tree(self.sockets)
         remove_tree(self.root)
         os.close(self.lock)
+        from runner.engines.left_sockets import sweep_left_sockets  # a start does without
+
+        sweep_left_sockets(self.sockets.parent)
 
 
 def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> RunDir:
@@ -110,10 +113,15 @@ def dead_runs(data_dir: Path, *, engine: str) -> tuple[str, ...]:
 
 
 def sockets_root(env: Mapping[str, str]) -> Path:
-    """Where sockets go: short enough for AF_UNIX, and nobody else's."""
+    """Where sockets go, made if it is not there: nobody else's."""
+    return _private_dir(sockets_path(env))
+
+
+def sockets_path(env: Mapping[str, str]) -> Path:
+    """Where that is: short enough for AF_UNIX."""
     for path in _socket_candidates(env):
         if len(os.fsencode(path)) + len("/embedded-12345678/slirp.sock") < SOCKET_PATH_MAX:
-            return _private_dir(path)
+            return path
     raise RunDirError(Path(env.get("XDG_RUNTIME_DIR", "")), "Its path is too long for a socket.")
 
 

@@ -184,7 +184,9 @@ def test_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def data(path: Path) -> dict[str, tuple[str, str]]:
-    return {each.name: (str(each.verdict), each.found) for each in data_findings(path)}
+    return {
+        each.name: (str(each.verdict), each.found) for each in data_findings(path, path / "sockets")
+    }
 
 
 def test_a_data_directory_that_is_not_there_is_fine_and_not_made(tmp_path: Path) -> None:
@@ -235,6 +237,15 @@ def test_runs_that_were_killed_are_named_and_live_ones_are_not(tmp_path: Path) -
     found = data(tmp_path)["stale runs"]
     os.close(descriptor)
     assert found == ("warn", "2 that were killed left files: embedded-dead, docker-dead")
+
+
+def test_what_runs_of_deleted_data_directories_left_is_counted(tmp_path: Path) -> None:
+    left = tmp_path / "sockets" / "embedded-0123abcd"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    found = f"1 killed ones of other data directories left files in {tmp_path}/sockets"
+    assert data(tmp_path)["stale runs"] == ("warn", found)
+    assert left.exists()
 
 
 def test_the_command_gives_json_and_the_code(

@@ -31,6 +31,7 @@ from runner.engines.embedded.lasting.starts import LastingStarts
 from runner.engines.embedded.lasting.token import Token
 from runner.engines.embedded.lasting.trash import Trash
 from runner.engines.embedded.starts import Ground
+from runner.engines.left_sockets import sweep_left_sockets
 from runner.engines.rundir import RunDir, create_run_dir, find_run_dir, sweep
 from runner.formation import ContainerSpec
 from runner.holder import Holder, NetworkError, tool_env
@@ -140,6 +141,7 @@ class LastingEngine(EmbeddedEngine):
         remove_tree(self._run.sockets)
         remove_tree(self._run.root)
         self._fds.drop(LOCK)
+        sweep_left_sockets(self._run.sockets.parent)
 
     def start_lasting(
         self,
