@@ -9,6 +9,7 @@ from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.leftovers import adopt_orphans, end_descendants
 
 LONGEST_FIRST_LINE = 256
 """As the kernel reads it (BINPRM_BUF_SIZE)."""
@@ -76,11 +77,15 @@ def hook_argv(script: Path, on_line: Callable[[str], None]) -> tuple[str, ...]:
 def run_hook(
     name: str, build_dir: Path, env: Mapping[str, str], on_line: Callable[[str], None]
 ) -> bool:
-    """Run ``bin/NAME`` if the app has one; says whether it had."""
+    """Run ``bin/NAME`` if the app has one; says whether it had.
+
+    What it leaves running is ours from then on, and ends with the build.
+    """
     script = build_dir / "bin" / name
     if not script.is_file():
         return False
     try:
+        adopt_orphans()
         if not os.access(script, os.X_OK):
             script.chmod(script.stat().st_mode | 0o111)
         argv = hook_argv(script, on_line)
@@ -90,6 +95,13 @@ def run_hook(
     except (OSError, CommandNotFoundError) as err:
         raise HookNotRunnableError(name, _why_not(script, err)) from err
     return True
+
+
+def end_what_is_left(facts: Mapping[str, object], on_line: Callable[[str], None]) -> None:
+    """At the end of a build: what hooks left running would outlive it, with nobody to end it."""
+    names = end_descendants()
+    if names and (facts.get("pre_compile_hook") or facts.get("post_compile_hook")):
+        on_line(f"Ended what was left running: {', '.join(map(printable, names))}.")
 
 
 def _why_not(script: Path, err: Exception) -> str:

@@ -114,7 +114,7 @@ def _compile(
     def compile_it(data: BuildData) -> None:
         compile_app(dirs, env, data, out)
 
-    _recorded(cache_dir, compile_it)
+    _recorded(cache_dir, compile_it, out)
     return 0
 
 
@@ -130,7 +130,7 @@ def run_build(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     def build_it(data: BuildData) -> None:
         build_app(dirs, env, data, out)
 
-    _recorded(dirs.cache_dir, build_it)
+    _recorded(dirs.cache_dir, build_it, out)
     return 0
 
 
@@ -144,15 +144,19 @@ def _prepare(cache_dir: Path) -> None:
         sys.dont_write_bytecode = False
 
 
-def _recorded(cache_dir: Path, build: Callable[[BuildData], None]) -> None:
+def _recorded(cache_dir: Path, build: Callable[[BuildData], None], out: Output) -> None:
     """Run ``build`` with the cache to itself; what happened is kept, also after a failure."""
+    from buildpack.hooks import end_what_is_left
     from buildpack.report import BuildData
     from buildpack.support.files import locked
 
     data = BuildData()
     try:
         with locked(cache_dir / "lock"):
-            build(data)
+            try:
+                build(data)
+            finally:
+                end_what_is_left(data.facts, out.info)
     except SlugkitError as err:
         data.set("failure_reason", getattr(err, "reason_id", err.id))
         data.set("failure_detail", err.brief)

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 from buildpack.support import command
 from buildpack.support.command import Command
+from buildpack.support.leftovers import adopting
 from slugc.privileges import drop_prefix, run_identity
 from slugc.sandbox.base import (
     NetworkPolicy,
@@ -25,7 +26,6 @@ from slugc.sandbox.base import (
     StackUnavailableError,
 )
 from slugc.sandbox.embedded import is_reachable
-from slugc.sandbox.leftovers import adopting
 from slugc.stack import Stack, read_host_stack
 
 NO_LIMITS = (

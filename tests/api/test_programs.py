@@ -205,6 +205,19 @@ def test_a_failing_pre_compile_hook_stops_the_build(tmp_path: Path) -> None:
     assert "bin/pre_compile ended with exit code 3" in answer.stderr
 
 
+def test_what_a_hook_leaves_running_ends_with_the_build(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    # A daemon: its parents have ended, and it has a session of its own.
+    script = "#!/bin/sh\n(setsid sh -c 'echo $$ >daemon; exec sleep 600' &)\n"
+    wait = "while [ ! -s daemon ]; do sleep 0.01; done\n"
+    (tmp_path / "bin" / "pre_compile").write_text(script + wait)
+    answer = run("compile", tmp_path, tmp_path / "cache")
+    assert "Error: Nothing says which packages your app needs" in answer.stderr
+    assert answer.stdout.endswith("       Ended what was left running: sleep.\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "daemon").read_text()), 0)
+
+
 def test_what_pre_compile_changes_in_the_source_counts(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "pre_compile").write_text("#!/bin/sh\necho 3.8 > .python-version\n")

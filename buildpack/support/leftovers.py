@@ -1,13 +1,12 @@
-"""What a phase leaves running when nothing around it ends with it."""
+"""What programs leave running when nothing around them ends with them."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -21,30 +20,59 @@ def adopting() -> Iterator[None]:
     When this ends so do they; only those that were ours before stay.
     """
     before = _descendants(os.getpid())
-    _adopt(yes=True)
+    adopt_orphans()
     try:
         yield
     finally:
         _end_all_but(before)
-        _adopt(yes=False)
+        adopt_orphans(yes=False)
 
 
-def _adopt(*, yes: bool) -> None:
+def adopt_orphans(*, yes: bool = True) -> None:
+    """From now on, processes below us whose parents end are our children."""
+    import ctypes  # wanted by the few builds that have hooks
+
     if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
 
 
-def _end_all_but(kept: set[int]) -> None:
+def end_descendants() -> tuple[str, ...]:
+    """End every process below us; the names of their programs."""
+    if not _has_children():
+        return ()
+    return _end_all_but(frozenset())
+
+
+def _has_children() -> bool:
+    """Cheaper than a look at all processes; no, where the kernel does not tell."""
+    try:
+        tasks = list(Path("/proc/self/task").iterdir())
+        return any((task / "children").read_bytes() for task in tasks)
+    except OSError:
+        return False
+
+
+def _end_all_but(kept: Set[int]) -> tuple[str, ...]:
     """SIGKILL, again for those that appear meanwhile, until none is left or the time is up."""
     deadline = time.monotonic() + _PATIENCE
+    names: dict[int, str] = {}
     while (left := _descendants(os.getpid()) - kept) and time.monotonic() < deadline:
         for pid in left:
+            names.setdefault(pid, _name(pid))
             with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or setuid
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):  # its parent is still another
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.002)
+    return tuple(sorted(filter(None, names.values())))
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def _descendants(root: int) -> set[int]:
