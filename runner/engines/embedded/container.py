@@ -101,6 +101,8 @@ class EmbeddedContainer:
                 # A process that the kernel cannot end now (a disk that is gone, a frozen group)
                 # keeps what it uses; the next start sweeps it. Nobody else waits for it.
                 stack.enter_context(contextlib.suppress(OSError))
+            if self.launched.network_fd is not None:
+                stack.callback(os.close, self.launched.network_fd)  # after its port is closed
             stack.callback(self.release)
             if self.cgroup is not None:
                 self.cgroup.remove()

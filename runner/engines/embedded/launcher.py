@@ -68,12 +68,15 @@ class Launched:
     """Both ends of the chain, each with a descriptor that becomes readable when it ends.
 
     The init, the first process inside the container, is None when all was over before we looked.
+    While ``network_fd`` is open the container's network stays, though all its processes be gone:
+    it refuses connections that slirp4netns, which takes them first, would let hang for a minute.
     """
 
     chain: Chain
     chain_fd: int
     init_pid: int | None
     init_fd: int | None
+    network_fd: int | None
 
 
 class Descriptors:
@@ -168,4 +171,18 @@ def _open_processes(chain: Process) -> Launched:
         monitor = only_child(chain.pid)
         init_pid = None if monitor is None else only_child(monitor)
         init_fd = None if init_pid is None else os.pidfd_open(init_pid)
-    return Launched(chain=chain, chain_fd=chain_fd, init_pid=init_pid, init_fd=init_fd)
+    return Launched(
+        chain=chain,
+        chain_fd=chain_fd,
+        init_pid=init_pid,
+        init_fd=init_fd,
+        network_fd=open_network(init_pid),
+    )
+
+
+def open_network(init_pid: int | None) -> int | None:
+    """What keeps the network of a container, given its init; None when that is gone."""
+    try:
+        return None if init_pid is None else os.open(f"/proc/{init_pid}/ns/net", os.O_RDONLY)
+    except (FileNotFoundError, ProcessLookupError):
+        return None

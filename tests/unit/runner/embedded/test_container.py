@@ -23,7 +23,7 @@ def test_terminate_ends_though_new_processes_never_do(monkeypatch: pytest.Monkey
     spec = ContainerSpec(
         process_type=ProcessType("web"), ordinal=1, command="x", argv=("x",), env={}, port=None
     )
-    launched = Launched(chain=chain, chain_fd=-1, init_pid=chain.pid, init_fd=None)
+    launched = Launched(chain=chain, chain_fd=-1, init_pid=chain.pid, init_fd=None, network_fd=None)
     container = EmbeddedContainer(
         id="x", spec=spec, address=None, launched=launched, cgroup=None, release=lambda: None
     )
@@ -71,7 +71,9 @@ def test_what_the_kernel_cannot_end_is_not_waited_for(
         id="x",
         spec=spec,
         address=None,
-        launched=Launched(chain=Deaf(), chain_fd=reader, init_pid=None, init_fd=None),
+        launched=Launched(
+            chain=Deaf(), chain_fd=reader, init_pid=None, init_fd=None, network_fd=None
+        ),
         cgroup=Busy(),  # type: ignore[arg-type]  # all of a group that is used here
         release=lambda: released.append("x"),
     )
