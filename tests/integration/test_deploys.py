@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +19,12 @@ from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
 from slugc.stack import read_host_stack
 from slugc.store import Store
+from tests.integration.slug_run_support import ENGINES, SlugRun
 from tests.integration.support import free_port
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60.0
 SERVER = """\
 import http.server, os, signal, sys
@@ -41,18 +39,11 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
 RELEASE = 'echo "$DYNO $GREETING $(cat content) ${PORT-no port}"; echo to stderr >&2'
-ENGINES = [
-    pytest.param("host", id="host"),
-    pytest.param("embedded", id="embedded", marks=pytest.mark.embedded),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlugRun:
-    """slug-run on one engine, with a data directory of its own."""
-
-    engine: str
-    directory: Path
+class Deploys(SlugRun):
+    """It makes its slugs as they are wanted."""
 
     def slug(self, name: str, release: str | None = None) -> str:
         tree = self.directory / f"tree-{name}"
@@ -70,20 +61,6 @@ class SlugRun:
         path = self.directory / f"{name}.slug"
         write_slug(tree, path, facts=facts, store=Store(self.directory / "packing"))
         return path.name
-
-    @property
-    def env(self) -> Mapping[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.directory),
-            "LOGNAME": "alice",
-            "SLUGKIT_HOME": str(self.directory / "home"),
-            "SLUG_RUN_ENGINE": self.engine,
-            "PYTHONPATH": str(ROOT),
-        }
-
-    def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "runner.main", *words]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -123,8 +100,8 @@ class SlugRun:
 
 
 @pytest.fixture(params=ENGINES)
-def slug_run(request: pytest.FixtureRequest, open_dir: Path) -> SlugRun:
-    return SlugRun(engine=request.param, directory=open_dir)
+def slug_run(request: pytest.FixtureRequest, open_dir: Path) -> Deploys:
+    return Deploys(engine=request.param, directory=open_dir)
 
 
 def wait_for(log: Path, pattern: str) -> None:
@@ -139,7 +116,7 @@ def is_running(marker: str) -> bool:
     return False
 
 
-def test_from_a_first_deploy_to_a_rollback(slug_run: SlugRun) -> None:
+def test_from_a_first_deploy_to_a_rollback(slug_run: Deploys) -> None:
     one, two = slug_run.slug("one", RELEASE), slug_run.slug("two")
     done = slug_run.run("deploy", one, "--create")
     assert done.returncode == 0, done.stderr
@@ -166,7 +143,7 @@ def test_from_a_first_deploy_to_a_rollback(slug_run: SlugRun) -> None:
         assert process.wait(LIMIT) == 130
 
 
-def test_a_release_command_that_fails_changes_nothing(slug_run: SlugRun) -> None:
+def test_a_release_command_that_fails_changes_nothing(slug_run: Deploys) -> None:
     slug_run.done("deploy", slug_run.slug("one"), "--create")
     done = slug_run.run("deploy", slug_run.slug("two", "echo table is missing; exit 3"))
     assert done.returncode == 1
@@ -176,47 +153,47 @@ def test_a_release_command_that_fails_changes_nothing(slug_run: SlugRun) -> None
     assert slug_run.statuses() == ["succeeded", "failed"]
 
 
-def test_a_release_command_that_hangs_is_ended(slug_run: SlugRun) -> None:
-    slug = slug_run.slug("hangs", "echo waiting; exec sleep 31.4159")
+def test_a_release_command_that_hangs_is_ended(slug_run: Deploys) -> None:
+    slug = slug_run.slug("hangs", "echo waiting; exec sleep 3141.59")
     done = slug_run.run("deploy", slug, "--create", "--release-timeout", "0.5")
     assert done.returncode == 124
     assert "the release command ran for longer than 0.5 seconds" in done.stderr
     assert slug_run.statuses() == ["failed"]
-    assert not is_running("31.4159")
+    until(lambda: not is_running("3141.59"))
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
 def test_stopped_in_the_release_phase_the_release_fails(
-    slug_run: SlugRun, number: signal.Signals, code: int
+    slug_run: Deploys, number: signal.Signals, code: int
 ) -> None:
-    slug = slug_run.slug("slow", "echo begins; exec sleep 27.1828")
+    slug = slug_run.slug("slow", "echo begins; exec sleep 2718.28")
     with slug_run.started("deploy", slug, "--create") as (process, log):
         wait_for(log, r"\| begins")
         process.send_signal(number)
         assert process.wait(LIMIT) == code
         assert "was not released: the release command was stopped." in log.read_text()
     assert slug_run.statuses() == ["failed"]
-    assert not is_running("27.1828")
+    until(lambda: not is_running("2718.28"))
 
 
 @pytest.mark.embedded
 def test_killed_in_the_release_phase_the_command_ends_too(open_dir: Path) -> None:
-    slug_run = SlugRun(engine="embedded", directory=open_dir)
-    slug = slug_run.slug("slow", "echo begins; exec sleep 16.1803")
+    slug_run = Deploys(engine="embedded", directory=open_dir)
+    slug = slug_run.slug("slow", "echo begins; exec sleep 1618.03")
     with slug_run.started("deploy", slug, "--create") as (process, log):
         wait_for(log, r"\| begins")
         process.kill()
         process.wait(LIMIT)
-    until(lambda: not is_running("16.1803"))
+    until(lambda: not is_running("1618.03"))
     assert slug_run.statuses() == ["failed"]
     assert slug_run.done("releases", "output", "v1") == (
         "begins\n[slug-run: slug-run was killed before the release phase had ended]\n"
     )
 
 
-def test_of_a_release_command_that_talks_much_everything_is_shown(slug_run: SlugRun) -> None:
+def test_of_a_release_command_that_talks_much_everything_is_shown(slug_run: Deploys) -> None:
     slug = slug_run.slug("talks", "seq 300000; printf 'no line end'")
     done = slug_run.run("deploy", slug, "--create")
     assert done.returncode == 0
@@ -230,7 +207,7 @@ def test_of_a_release_command_that_talks_much_everything_is_shown(slug_run: Slug
 
 @pytest.mark.embedded
 def test_what_is_kept_running_is_replaced_before_the_command_ends(open_dir: Path) -> None:
-    slug_run = SlugRun(engine="embedded", directory=open_dir)
+    slug_run = Deploys(engine="embedded", directory=open_dir)
     port = free_port()
 
     def answer() -> bytes:

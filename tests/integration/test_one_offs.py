@@ -1,0 +1,135 @@
+"""One-offs as a person runs them, on each engine of this machine: exit codes, pipes, terminals."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.integration.slug_run_support import ENGINES, Tiny, make_tiny
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def slug_run(request: pytest.FixtureRequest, session_dir: Path) -> Tiny:
+    return make_tiny(request.param, session_dir)
+
+
+def test_a_one_off_gives_its_own_exit_code_home_and_name(slug_run: Tiny) -> None:
+    done = slug_run.run("--quiet", 'echo "$DYNO ${PORT-none} $PWD = $HOME $GREETING"; exit 7')
+    assert done.returncode == 7
+    found = re.fullmatch(r"run\.\d{4} none (\S+) = (\S+) profile\n", done.stdout.decode())
+    assert found is not None
+    assert found[1] == found[2]
+    if slug_run.engine == "embedded":
+        assert found[1] == "/app"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("no-such-program",), 127), (("kill -9 $$",), 137), (("false",), 1)]
+)
+def test_a_one_off_reports_how_it_ended(slug_run: Tiny, words: tuple[str, ...], code: int) -> None:
+    assert slug_run.run("--", *words).returncode == code
+
+
+def test_a_one_off_takes_a_process_type_and_more_words(slug_run: Tiny) -> None:
+    done = slug_run.run("args", "--", "a b", "$HOME")
+    assert done.stdout == b"<--><a b><$HOME>"
+    assert slug_run.run("args", "1", "2").stdout == b"<1><2>"
+
+
+def test_a_one_off_is_clean_of_our_words_and_keeps_streams_apart(slug_run: Tiny) -> None:
+    done = slug_run.run("echo out; echo err >&2")
+    assert done.stdout == b"out\n"
+    assert done.stderr.endswith(b"err\n")
+    assert b"Running `echo out; echo err >&2` in run." in done.stderr
+
+
+def test_ten_megabytes_go_both_ways_unharmed(slug_run: Tiny) -> None:
+    payload = os.urandom(10_000_000)
+    done = slug_run.run("--quiet", "cat", stdin=payload)
+    assert done.returncode == 0
+    assert done.stdout == payload
+
+
+def test_a_one_off_ends_when_nobody_reads_it(slug_run: Tiny) -> None:
+    with subprocess.Popen(
+        slug_run.argv("run", "--quiet", "yes"),
+        cwd=slug_run.directory,
+        env=slug_run.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"y\n"
+        process.stdout.close()
+        assert process.wait(timeout=30) in {1, 141}
+
+
+def test_a_terminal_is_real_and_put_back(slug_run: Tiny) -> None:
+    program = "stty size; test -t 0 && test -t 1 && echo both; read word; echo got $word"
+    child = pexpect.spawn(
+        slug_run.argv("run", "--quiet", program)[0],
+        slug_run.argv("run", "--quiet", program)[1:],
+        cwd=str(slug_run.directory),
+        env={**slug_run.env, "TERM": "xterm"},
+        dimensions=(33, 77),
+        timeout=30,
+    )
+    child.expect_exact("33 77")
+    child.expect_exact("both")
+    child.sendline("hello")
+    child.expect_exact("got hello")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_a_resized_terminal_is_passed_on(slug_run: Tiny) -> None:
+    argv = slug_run.argv(
+        "run", "-q", "trap 'stty size' WINCH; echo go; while :; do sleep 0.1; done"
+    )
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(slug_run.directory), env=slug_run.env, timeout=30
+    )
+    child.expect_exact("go")
+    child.setwinsize(40, 100)
+    child.expect_exact("40 100")
+    time.sleep(0.3)  # bash survives a Ctrl-C that its trap's own command, stty, has survived
+    child.sendcontrol("c")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+
+
+def test_the_terminal_is_sane_again_after_a_signal(slug_run: Tiny) -> None:
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    with subprocess.Popen(
+        slug_run.argv("run", "-q", "echo ready; sleep 60"),
+        cwd=slug_run.directory,
+        env=slug_run.env,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    ) as process:
+        shown = b""
+        while b"ready" not in shown:
+            shown += os.read(master, 1000)
+        assert termios.tcgetattr(slave)[3] != before[3]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
