@@ -32,6 +32,7 @@ from buildpack.frameworks.nltk import NltkRequest, nltk_step
 from buildpack.frameworks.static_files import StaticFilesRequest, collect_static_step
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook
+from buildpack.installers.yanked import yanked_warning
 from buildpack.packaging_finder import make_packaging_importable
 from buildpack.plan import BuildPlan, plan_build
 from buildpack.release import web_process_step
@@ -205,7 +206,9 @@ def keep_for_the_next(
 
 
 def say_the_end(dirs: BuildDirs, venv: Venv, venv_home: Path, data: BuildData, out: Output) -> None:
-    """What was built, when it is there: the default web process, sizes, times."""
+    """What was built: what of it was withdrawn, the default web process, sizes, times."""
+    if warning := yanked_warning(venv):
+        out.warning(warning)
     if dirs.layers_dir is None:
         web_process_step(dirs.build_dir, data, out)
     summary_step(venv, venv_home.parent, data, time.monotonic() - data.started, out)

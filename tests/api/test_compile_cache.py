@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.compiling import ROOT, build_env, compile_app, make_app, run_python, tree
+from tests.integration.fake_index import make_wheel, serving
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -64,6 +65,18 @@ def test_what_is_installed_before_is_neither_fetched_nor_compiled_again(
     assert "more.txt changed" in log
     assert len(added) == 1, "only the new distribution is compiled"
     assert run_python(app, "-c", INSTALLED).split() == ["blinker", "itsdangerous", "markupsafe"]
+
+
+def test_a_withdrawn_release_is_told_in_every_build(cache: Path, place: Path) -> None:
+    make_wheel(place / "wheels", "gone")
+    with serving(place / "wheels") as index:
+        index.yanked["gone-1.0-py3-none-any.whl"] = "it broke"
+        for name in ("told", "told-again"):
+            app = make_app(place / name, **{"requirements.txt": "gone==1.0\n"})
+            answer = compile_app(app, cache, UV_DEFAULT_INDEX=f"{index.url}/simple")
+            assert answer.returncode == 0, answer.stderr
+            assert " !       gone==1.0: it broke\n" in answer.stderr
+    assert "Nothing has changed" in answer.stdout
 
 
 def test_a_local_directory_that_is_installed_counts_as_an_input(cache: Path, place: Path) -> None:
