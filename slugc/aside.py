@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_MOMENT = 1.0  # seconds
+
 
 class Aside(Generic[T]):
     """Calls ``function`` at once, in a thread; ``result`` waits for what it returns or raises.
@@ -29,8 +31,22 @@ class Aside(Generic[T]):
         except BaseException as err:  # raised again where the result is asked for
             self._failure = err
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait so long; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def result(self) -> T:
         self._thread.join()
         if self._failure is not None:
             raise self._failure
         return self._answer
+
+    def stop(self) -> None:
+        """End it where it is, and wait for that: a moment, as what the kernel holds never ends."""
+        if self._thread.is_alive():
+            import ctypes  # only whoever presses Ctrl-C in these milliseconds needs it
+
+            number, stopped = ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(SystemExit)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(number, stopped)
+            self._thread.join(_MOMENT)

@@ -101,7 +101,8 @@ def make_request(
     source_text: str, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
 ) -> BuildRequest:
     """Every default settled and every path absolute; nothing is built yet."""
-    source = parse_source(source_text, cwd=cwd, home=env.get("HOME"))
+    timeout = _number(options, "timeout")
+    source = parse_source(source_text, cwd=cwd, home=env.get("HOME"), timeout=timeout)
     name = _text(options, "name")
     if name and not APP_NAME.fullmatch(name):
         raise AppNameError(name)
@@ -129,7 +130,7 @@ def make_request(
         sandbox=SandboxKind(sandbox) if sandbox else None,
         stack=_text(options, "stack") or None,
         format=slug_format,
-        timeout=_number(options, "timeout"),
+        timeout=timeout,
         detect_timeout=_number(options, "detect_timeout"),
         fetch_timeout=_number(options, "fetch_timeout"),
         limits=changed(DEFAULT_LIMITS, packed=_size(options, "max_size")),

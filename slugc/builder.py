@@ -220,6 +220,7 @@ def stage(request: BuildRequest, space: BuildSpace, progress: Progress) -> Stage
         env=request.env,
         ours=frozenset({request.data_dir, request.space_root}),
         timeout=request.fetch_timeout,
+        copy_timeout=request.timeout,
         watch=partial(progress.moved, "fetched"),
         trusted=request.trusted,
     )

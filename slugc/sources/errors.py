@@ -158,6 +158,21 @@ class SourceTooLargeError(SlugkitError):
         )
 
 
+class SourceTimeoutError(SlugkitError):
+    """The source's file system did not answer in time, or is very slow."""
+
+    exit_code = ExitCode.TIME_LIMIT
+    id = "source-timeout"
+
+    def __init__(self, path: str, limit: float) -> None:
+        self.path, self.limit = path, limit
+        super().__init__(
+            f"{printable_path(path)} could not be read within {limit:g} seconds",
+            details="Nothing was built. If it lies on a network mount, the server may be gone.",
+            resolution="Give it more time with --timeout SECONDS.",
+        )
+
+
 class SourceChangedError(SlugkitError):
     """Somebody wrote to the source while we read it, twice."""
 

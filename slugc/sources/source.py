@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,9 +32,12 @@ from slugc.sources.git.urls import (
     parse_git_url,
     shown_url,
 )
+from slugc.sources.reach import reached
 from slugc.sources.slugignore import read_rules
 from slugc.sources.staging import Staged, Stager
 from slugc.sources.trusted import NOBODY, Trusted
+
+COPY_TIMEOUT = 1500.0  # seconds for a directory, as for all of a build
 
 
 class SourceKind(StrEnum):
@@ -77,7 +81,9 @@ class StagedSource:
     commit: str | None
 
 
-def parse_source(text: str, *, cwd: Path, home: str | None) -> Source:
+def parse_source(
+    text: str, *, cwd: Path, home: str | None, timeout: float = COPY_TIMEOUT
+) -> Source:
     """The source ``text`` names, as typed on the command line."""
     if text == "-":
         return Source(kind=SourceKind.STDIN, location="-")
@@ -88,7 +94,11 @@ def parse_source(text: str, *, cwd: Path, home: str | None) -> Source:
         return Source(kind=SourceKind.GIT, location=f"{url.url}#{url.ref}" if url.ref else url.url)
     path = Path(os.path.normpath(cwd / text))
     try:
-        return _commit_of(path, text, cwd) or _local_source(path, text, home)
+        return reached(
+            lambda: _commit_of(path, text, cwd) or _local_source(path, text, home),
+            shown=text,
+            timeout=timeout,
+        )
     except PermissionError as err:
         raise SourceUnreadableError((text,)) from err
 
@@ -133,6 +143,7 @@ def stage_source(  # noqa: PLR0913  # all but the first two are named
     env: Mapping[str, str],
     ours: frozenset[Path],
     timeout: float = FETCH_TIMEOUT,
+    copy_timeout: float = COPY_TIMEOUT,
     watch: Callable[[int], None] = unwatched,
     trusted: Trusted = NOBODY,
 ) -> StagedSource:
@@ -140,12 +151,14 @@ def stage_source(  # noqa: PLR0913  # all but the first two are named
 
     ``scratch`` is where a tarball or a repository is unpacked first; ``ours`` are directories of
     Slugkit that may lie in the source and are no part of it; ``timeout`` is for what is fetched,
-    and ``watch`` is told how many bytes of it have come. ``trusted`` is where submodules may come
-    from with the user's rights, beside the source's own server.
+    and ``watch`` is told how many bytes of it have come; ``copy_timeout`` is for a directory.
+    ``trusted`` is where submodules may come from with the user's rights, beside the source's own
+    server.
     """
     match source.kind:
         case SourceKind.DIRECTORY:
-            return _stage_dir(source.path, build_dir, shown=source.location, ours=ours)
+            copy = partial(_stage_dir, source.path, build_dir, shown=source.location, ours=ours)
+            return reached(copy, shown=source.location, timeout=copy_timeout)
         case SourceKind.TARBALL:
             with source.path.open("rb") as stream:
                 top = unpack(stream, scratch, shown=source.location)
