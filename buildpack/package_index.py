@@ -1,7 +1,8 @@
-"""Finds one file on a package index, in either of its formats."""
+"""Reads a package's page on an index, in either of its formats: one file, or which versions."""
 
 from __future__ import annotations
 
+import contextlib
 import html.parser
 import json
 import os
@@ -25,6 +26,27 @@ def find_file(index: str, project: str, filename: str) -> str | None:
         if name == filename:
             return urllib.parse.urljoin(base, url)
     return None
+
+
+def released_versions(page: bytes) -> Sequence[str]:
+    """The versions a page of an index has files of, newest first, without pre-releases."""
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    try:
+        names = [name for name, _ in _parse_simple_page(page)]
+    except (KeyError, TypeError, ValueError):
+        return []  # JSON, and no index: this only adds to an error that is told anyway
+    found = set()
+    for name in names:
+        with contextlib.suppress(InvalidSdistFilename, InvalidWheelFilename):
+            is_wheel = name.endswith(".whl")
+            found.add((parse_wheel_filename(name) if is_wheel else parse_sdist_filename(name))[1])
+    return [str(x) for x in sorted(found, reverse=True) if not x.is_prerelease]
 
 
 def _with_credentials(url: str, index: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from buildpack.installers.git_logins import login_settings
 from buildpack.installers.pip_syntax import own_options
 from buildpack.installers.variables import expand, secrets_in, url_secrets, used_variables
-from buildpack.requirements_file import split_lines
+from buildpack.requirements_file import RequirementLine, split_lines
 from buildpack.support.values import NOTHING, value
 
 
@@ -15,13 +16,20 @@ from buildpack.support.values import NOTHING, value
 class Given:
     """``variables`` by name, with their values; ``secrets`` are in no line that anybody reads.
 
-    ``for_git`` brings git the logins of repositories.
+    ``for_git`` brings git the logins of repositories. ``lines`` are those of the app's own files.
     """
 
     variables: Mapping[str, str] = NOTHING
     for_git: Mapping[str, str] = NOTHING
     secrets: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
+    lines: tuple[RequirementLine, ...] = ()
+
+    def place_of(self, package: str) -> str:
+        """``FILE:LINE`` of the first line that asks for ``package``; "" where none does."""
+        name = re.escape(package).replace(r"\-", "[-_.]+")
+        asks = re.compile(rf"{name}(?![\w.-])", re.IGNORECASE)
+        return next((line.place for line in self.lines if asks.match(line.text)), "")
 
 
 NOTHING_GIVEN = Given()
@@ -40,4 +48,5 @@ def given_by(texts: Mapping[str, str], env: Mapping[str, str]) -> Given:
         indexes=tuple(
             expand(value, variables) for _, name, value in own_options(lines) if name in named
         ),
+        lines=tuple(line for line in lines if line.file),
     )

@@ -112,13 +112,17 @@ def install_requirements(
 
 
 def _why(install: Install, lines: Sequence[str], code: int, given: Given) -> SlugkitError:
+    from buildpack.installers.diagnosis.errors import NoMatchingDistributionError
     from buildpack.installers.diagnosis.failures import classify_failure
     from buildpack.installers.diagnosis.index_probe import indexes_of, probed
 
     index = index_url(install.env)
     version = str(install.venv.version)
     error = classify_failure(lines, index, code, python=version, env=install.env)
-    return probed(error, indexes_of(uv_env(install), given.indexes))
+    error = probed(error, indexes_of(uv_env(install), given.indexes))
+    if isinstance(error, NoMatchingDistributionError) and (at := given.place_of(error.package)):
+        error.name_place(at)
+    return error
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:

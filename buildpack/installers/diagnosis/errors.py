@@ -70,6 +70,10 @@ class NoMatchingDistributionError(SlugkitError):
             "is private, set PIP_EXTRA_INDEX_URL to the index that has it.",
         )
 
+    def name_place(self, place: str) -> None:
+        """Say which line of the app's files asks for it."""
+        self.details = f"{place} asks for it.\n\n{self.details}"
+
 
 class NoSuchVersionError(NoMatchingDistributionError):
     """The package is there, and none of its versions is what was asked for."""
@@ -82,6 +86,12 @@ class NoSuchVersionError(NoMatchingDistributionError):
             f"Ask for one of the versions that there are:\n\n    pip index versions {package}"
         )
         self.args = (self.brief,)
+
+    def name_versions(self, versions: Sequence[str]) -> None:
+        """Say which there are, newest first."""
+        newest = ", ".join(list(dict.fromkeys(versions))[:5])
+        if newest:
+            self.resolution = f"Ask for another version. The newest are {newest}."
 
 
 class VersionConflictError(SlugkitError):

@@ -7,9 +7,9 @@ log-in page in place of one, as an index without that package. Only our own look
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from buildpack.installers.diagnosis.errors import NoMatchingDistributionError
+from buildpack.installers.diagnosis.errors import NoMatchingDistributionError, NoSuchVersionError
 from buildpack.installers.diagnosis.network_errors import IndexAccessError, IndexUnreachableError
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import index_url
@@ -28,28 +28,41 @@ def indexes_of(env: Mapping[str, str], own: Sequence[str] = ()) -> tuple[str, ..
 
 
 def probed(error: SlugkitError, indexes: Sequence[str]) -> SlugkitError:
-    """``error``, or a better one where an index is to blame for a package not found."""
+    """``error``, or a better one where an index is to blame for a package not found.
+
+    Where there are other versions than the one that was asked for, the error names the newest.
+    """
     if not isinstance(error, NoMatchingDistributionError):
         return error
-    return next(_problems(error.package, indexes), error)
+    pages = []
+    for index in indexes:
+        page = _look(error.package, index)
+        if isinstance(page, SlugkitError):
+            return page
+        pages.append(page)
+    if isinstance(error, NoSuchVersionError):
+        from buildpack.package_index import released_versions
+
+        error.name_versions([x for page in pages for x in released_versions(page)])
+    return error
 
 
-def _problems(package: str, indexes: Sequence[str]) -> Iterator[SlugkitError]:
+def _look(package: str, index: str) -> SlugkitError | bytes:
+    """The index's page of the package, empty where it has none; or what is wrong with the index."""
     # Imported here: a build that succeeds needs none of it.
     from buildpack.package_index import ACCEPT
     from buildpack.support.download import fetch
     from buildpack.support.urls import DownloadError
 
     name = re.sub(r"[-_.]+", "-", package).lower()
-    for index in indexes:
-        try:
-            body, _ = fetch(f"{index.rstrip('/')}/{name}/", accept=ACCEPT)
-        except DownloadError as err:
-            status = STATUS.search(err.reason)
-            if status and status["status"] in {"401", "403"}:
-                yield IndexAccessError(index, status["status"])
-            elif status is None:
-                yield IndexUnreachableError(index, err.reason.rstrip(".").lower())
-            continue
-        if not LOOKED_LIKE_AN_INDEX.search(body):
-            yield IndexUnreachableError(index, "what answered is not a package index")
+    try:
+        page, _ = fetch(f"{index.rstrip('/')}/{name}/", accept=ACCEPT)
+    except DownloadError as err:
+        status = STATUS.search(err.reason)
+        if status is None:
+            return IndexUnreachableError(index, err.reason.rstrip(".").lower())
+        is_refused = status["status"] in {"401", "403"}
+        return IndexAccessError(index, status["status"]) if is_refused else b""
+    if not LOOKED_LIKE_AN_INDEX.search(page):
+        return IndexUnreachableError(index, "what answered is not a package index")
+    return page
