@@ -91,7 +91,7 @@ def caddy_handler(
             # request. Only what no server has seen is sent again: by default Caddy also repeats
             # any GET that was not answered, to one container after the other, for all that time.
             "try_duration": try_duration(rules),
-            "try_interval": "50ms",
+            "try_interval": "5ms",
             "retry_match": [{"method": []}],  # no method is
         },
         "flush_interval": FLUSH_INTERVAL,

@@ -14,11 +14,13 @@ _HEALTH = re.compile(r"(?://(?P<host>[A-Za-z0-9.:\[\]-]{1,253}))?(?P<path>/[!-~]
 
 @value
 class Check:
-    """One question to a container that has bound its port; all of them are asked in turn."""
+    """One question to a container that has bound its port, if it has one; all are asked in turn."""
 
     name: str = ""
+    command: str = ""
+    """a shell command line, run inside the container and to end with 0"""
     path: str = ""
-    """asked with GET, to be answered with 2xx or 3xx; without one nothing is asked"""
+    """asked with GET, to be answered with 2xx or 3xx; without both nothing is asked"""
     host: str = "localhost"
     headers: Mapping[str, str] = NOTHING
     content: str = ""
@@ -33,10 +35,6 @@ class Check:
     initial_delay: float = 0.0
     is_warning: bool = False
     """to fail it is told, and no more"""
-
-    @property
-    def shown(self) -> str:
-        return self.name or (f"GET {self.path}" if self.path else f"{self.uptime:g} s of uptime")
 
 
 class HealthPathError(UsageError):

@@ -1,13 +1,14 @@
 """What an app says in its app.json about being replaced: health checks, and what may overlap.
 
-Dokku's ``healthchecks`` (https://dokku.com/docs/appendices/file-formats/app-json/), of which the
-startup checks are asked, and ``overlap`` in Heroku's ``formation``. Whatever else is in the file
-is others' business.
+Dokku's ``healthchecks`` (https://dokku.com/docs/appendices/file-formats/app-json/), of which those
+of startup and liveness are asked, and ``overlap`` in Heroku's ``formation``. Whatever else is in
+the file is others' business.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from runner.health import Check
 
 MOST_CHECKS = 20
 LONGEST = 3600.0  # seconds, of anything
+_KINDS = ("startup", "liveness", "readiness")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _KNOWN = {"type", "name", "description", "path", "port", "listening", "attempts", "timeout", "wait",
           "content", "command", "uptime", "initialDelay", "httpHeaders", "scheme", "warn",
@@ -30,7 +32,9 @@ class Manifest:
     """What app.json says, as far as it is understood."""
 
     checks: Mapping[str, tuple[Check, ...]] = NOTHING
-    """by process type"""
+    """of a start, by process type"""
+    liveness: Mapping[str, tuple[Check, ...]] = NOTHING
+    """of containers that are up, by process type"""
     overlap: Mapping[str, bool] = NOTHING
     """by process type: whether old and new may run at the same time"""
     notes: tuple[Remark, ...] = ()
@@ -59,7 +63,12 @@ def parse_manifest(content: bytes) -> Manifest:
     overlap = reader.overlap(found.get("formation"))
     if reader.problems:
         raise AppJsonChecksError(reader.problems)
-    return Manifest(checks=checks, overlap=overlap, notes=tuple(reader.notes))
+    return Manifest(
+        checks={name: each["startup"] for name, each in checks.items()},
+        liveness={name: each["liveness"] for name, each in checks.items()},
+        overlap=overlap,
+        notes=tuple(reader.notes),
+    )
 
 
 class _Reader:
@@ -69,7 +78,8 @@ class _Reader:
         self.problems: list[Remark] = []
         self.notes: list[Remark] = []
 
-    def checks(self, found: object) -> Mapping[str, tuple[Check, ...]]:
+    def checks(self, found: object) -> Mapping[str, Mapping[str, tuple[Check, ...]]]:
+        """By process type and kind."""
         if found is None:
             return {}
         if not isinstance(found, dict):
@@ -88,32 +98,34 @@ class _Reader:
                 self._wrong(("formation", name, "overlap"), "is neither true nor false.")
         return result
 
-    def _list(self, name: str, found: object) -> tuple[Check, ...]:
+    def _list(self, name: str, found: object) -> Mapping[str, tuple[Check, ...]]:
         place = ("healthchecks", name)
+        made: dict[str, tuple[Check, ...]] = dict.fromkeys(_KINDS, ())
         if not isinstance(found, list) or len(found) > MOST_CHECKS:
             self._wrong(place, f"is not a list of at most {MOST_CHECKS} checks.")
-            return ()
-        made = (
-            self._check((*place, index), each, is_web=name == WEB)
-            for index, each in enumerate(found)
-        )
-        return tuple(check for check in made if check is not None)
+            return made
+        for index, each in enumerate(found):
+            kind, check = self._check((*place, index), each, is_web=name == WEB)
+            if check is not None:
+                made[kind] = (*made[kind], check)
+        return made
 
-    def _check(self, place: Place, found: object, *, is_web: bool) -> Check | None:
+    def _check(self, place: Place, found: object, *, is_web: bool) -> tuple[str, Check | None]:
         if not isinstance(found, dict):
             self._wrong(place, "is not an object.")
-            return None
+            return "", None
         for key in sorted(found.keys() - _KNOWN):
             self._wrong((*place, key), "is not known.")
-        kind = found.get("type", "startup")
-        if kind not in {"startup", "liveness", "readiness"}:
-            self._wrong((*place, "type"), "is none of startup, liveness, readiness.")
-        if (why := _unsupported(found, str(kind), is_web=is_web)) is not None:
+        kind = str(found.get("type", "startup"))
+        if kind not in _KINDS:
+            self._wrong((*place, "type"), f"is none of {', '.join(_KINDS)}.")
+            return kind, None
+        if (why := _unsupported(found, kind, is_web=is_web)) is not None:
             self._left_out(place, why)
-            return None
-        return self._startup(place, found)
+            return kind, None
+        return kind, self._made(place, found)
 
-    def _startup(self, place: Place, found: Mapping[str, object]) -> Check:
+    def _made(self, place: Place, found: Mapping[str, object]) -> Check:
         path = self._text(place, found, "path")
         if path and (not path.startswith("/") or not path.isprintable() or " " in path):
             self._wrong((*place, "path"), "is not a path that begins with /.")
@@ -125,6 +137,7 @@ class _Reader:
             self._left_out((*place, "scheme"), "containers speak HTTP")
         return Check(
             name=printable(self._text(place, found, "name"), limit=60),
+            command=self._command(place, found.get("command")),
             path=path,
             host=headers.pop("host", "localhost"),
             headers=headers,
@@ -153,6 +166,15 @@ class _Reader:
                 self._wrong((*place, "httpHeaders"), "is not a list of name and value.")
         return headers
 
+    def _command(self, place: Place, found: object) -> str:
+        """A shell command line; of a list each word is one argument."""
+        if found is None or isinstance(found, str):
+            return found or ""
+        if isinstance(found, list) and all(isinstance(word, str) for word in found):
+            return shlex.join(found)
+        self._wrong((*place, "command"), "is neither a text nor a list of texts.")
+        return ""
+
     def _text(self, place: Place, found: Mapping[str, object], key: str) -> str:
         text = found.get(key, "")
         if isinstance(text, str):
@@ -177,10 +199,12 @@ class _Reader:
 
 def _unsupported(found: Mapping[str, object], kind: str, *, is_web: bool) -> str | None:
     """Why a check is not asked; None if it is."""
-    if kind != "startup":
-        return f"a {kind} check; only startup checks are asked"
+    if kind == "readiness":
+        return "a readiness check; only those of startup and liveness are asked"
+    if kind == "liveness" and not (found.get("path") or found.get("command")):
+        return "a liveness check without path and command"
     if found.get("command"):
-        return "a check by command"
+        return "a check by command and path at once" if found.get("path") else None
     port = found.get("port")
     if found.get("path") and port not in (None, 5000):  # Dokku's default, whatever PORT is
         return f"a check of port {port}; web has only $PORT"

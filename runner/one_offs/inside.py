@@ -68,6 +68,7 @@ class ExecRequest:
     words: tuple[str, ...]
     env: Mapping[str, str]
     stop_timeout: float
+    time_limit: float | None = None
 
 
 def run_inside(opened: OpenedApp, request: ExecRequest) -> int:
@@ -75,14 +76,21 @@ def run_inside(opened: OpenedApp, request: ExecRequest) -> int:
     engine = determine_engine(None, request.env)
     if engine.name != "embedded":
         raise NotEnterableError(request.name, engine.name)
-    target = find_target(opened, request.name)
-    own = own_streams()
+    return run_in(opened, find_target(opened, request.name), request, own_streams())
+
+
+def run_in(opened: OpenedApp, target: Target, request: ExecRequest, own: OwnStreams) -> int:
+    """The same, in a container that was found. Raises what entering it does."""
     spec = _spec(_release(opened, target.version), target, request, own)
     entrance = Entrance(target.inside, filter_program(sockets_root(request.env)))
     with StopSignals() as signals:
         signals.hold()
         one_off = OneOff(
-            engine=entrance, signals=signals, own=own, stop_timeout=request.stop_timeout
+            engine=entrance,
+            signals=signals,
+            own=own,
+            stop_timeout=request.stop_timeout,
+            time_limit=request.time_limit,
         )
         return one_off.run(spec)
 
@@ -102,19 +110,34 @@ def find_target(opened: OpenedApp, name: str) -> Target:
 
 def _supervised(data_dir: Path, directory: Path) -> Mapping[str, Target]:
     """Those of the formation; of two of one name the one that stays."""
-    found: dict[str, Target] = {}
-    for record in sorted(_read_records(data_dir, directory), key=_staying_last):
-        if record.token.init is None:
-            continue
-        groups = {key: Path(path) for key, path in record.token.groups.items()}
-        inside = Inside(
-            name=record.name,
-            init=record.token.init,
-            groups=groups,
-            limits=find_size(record.size).limits,
-        )
-        found[record.name] = Target(inside=inside, version=record.version, port=record.port)
-    return found
+    records = sorted(_read_records(data_dir, directory), key=_staying_last)
+    return {record.name: target for record in records if (target := _target(record)) is not None}
+
+
+def target_of(opened: OpenedApp, key: str) -> Target:
+    """The container of the formation that the supervisor knows by ``key``.
+
+    Raises NoSuchContainerError.
+    """
+    directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
+    records = _read_records(opened.data_dir, directory)
+    for record in records:
+        if record.key == key and (target := _target(record)) is not None:
+            return target
+    raise NoSuchContainerError(opened.app.name, key, tuple(each.name for each in records))
+
+
+def _target(record: Record) -> Target | None:
+    """None while nobody knows its first process."""
+    if record.token.init is None:
+        return None
+    inside = Inside(
+        name=record.name,
+        init=record.token.init,
+        groups={key: Path(path) for key, path in record.token.groups.items()},
+        limits=find_size(record.size).limits,
+    )
+    return Target(inside=inside, version=record.version, port=record.port)
 
 
 def _staying_last(record: Record) -> tuple[bool, float]:

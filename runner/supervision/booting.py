@@ -14,16 +14,16 @@ from runner.health import Check, parse_health
 from runner.readiness import describe_listeners
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
-from runner.supervision.keeping import Keeping
 from runner.supervision.live import OUTPUT, Live
-from runner.supervision.probing import LONGEST_BODY, HealthProbe
+from runner.supervision.living import Living
+from runner.supervision.questions import LONGEST_BODY
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Record
 from runner.supervisor import LOOK_INTERVAL, PATIENT_AFTER, PATIENT_INTERVAL
 
 
 @dataclass(slots=True)
-class Booting(Keeping):
+class Booting(Living):
     """Starts containers."""
 
     def _start(self, place: Place) -> None:
@@ -103,7 +103,7 @@ class Booting(Keeping):
         if record.port is None and not checks:
             self._mark_up(live)
         else:
-            live.probe = HealthProbe(live.container, record.port, checks, record.began)
+            live.probe = self._probe(live, record.port, checks)
             live.due = now
 
     def _checks(self, live: Live) -> tuple[Check, ...]:
@@ -133,14 +133,13 @@ class Booting(Keeping):
 
     def _mark_up(self, live: Live) -> None:
         live.due = None
-        for warning in () if live.probe is None else live.probe.warnings:
-            self.log.system(live.name, f"Health check (a warning only): {warning}")
-        self._close_probe(live)
+        self._end_probe(live)
         self._update(live, state=ContainerState.UP, since=self.wall())
         self.log.system(live.name, "State changed from starting to up")
         seconds = round(self.clock() - live.record.began, 3)
         self.tell({"event": "up", "name": live.name, "seconds": seconds})
         self.serve()
+        self._begin_liveness(live)
 
     def _fail_boot(self, live: Live) -> None:
         assert live.probe is not None

@@ -41,6 +41,7 @@ from runner.supervision.fd_store import (
 )
 from runner.supervision.live import Event
 from runner.supervision.network import NetworkWatch
+from runner.supervision.questions import asking_inside
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Records
 from runner.supervision.rollout import RolloutWatch
@@ -166,6 +167,8 @@ class Daemon:
             tell=self._tell,
             blame=self._rollout.blame,
             app_checks=lambda name: self._manifest.checks.get(name, ()),
+            liveness=lambda name: self._manifest.liveness.get(name, ()),
+            ask_inside=asking_inside(self._number, self._env),
         )
 
     def _make_duties(self) -> Sequence[Duty]:

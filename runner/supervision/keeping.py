@@ -14,6 +14,7 @@ from runner.policy import Front
 from runner.state.rollouts import Failure
 from runner.supervision.crashes import CrashMemory
 from runner.supervision.live import Engine, Event, Fds, Live, Log, snapshot
+from runner.supervision.questions import AskInside, Unasked
 from runner.supervision.reconcile import Place, Running, Strategy
 from runner.supervision.records import Records
 from runner.supervision.supply import Material
@@ -38,6 +39,9 @@ class Keeping(ABC):
     """hears of each container that failed: the release's version, why, and its key"""
     app_checks: Callable[[ProcessType], tuple[Check, ...]] = field(default=lambda _: ())
     """what the app itself says of when its containers are healthy"""
+    liveness: Callable[[ProcessType], tuple[Check, ...]] = field(default=lambda _: ())
+    """and of when they are no more"""
+    ask_inside: AskInside = field(default=lambda *_: Unasked("nobody can"))
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     places: tuple[Place, ...] = ()

@@ -2,144 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import re
-import select
-import socket
-from io import BytesIO
+from collections.abc import Callable
 
-from buildpack.support.errors import printable
-from buildpack.support.values import value
 from runner.engines.base import Address, RunningContainer
 from runner.health import Check
 from runner.readiness import ReadinessProbe
-
-LONGEST_ANSWER = 64 * 1024
-LONGEST_BODY = 1000  # characters that are shown
-_END_OF_HEADERS = re.compile(rb"\n\r?\n")
-
-
-@value
-class Answer:
-    """What a container answered; no status where it did not answer."""
-
-    status: int | None = None
-    body: str = ""
-    problem: str = ""
-
-    def objection(self, check: Check) -> str:
-        """What of it the check objects to; nothing if it is healthy."""
-        if self.status is None:
-            return f"did not answer at {check.path}: {self.problem}"
-        if not 200 <= self.status < 400:
-            return f"answered {self.status} at {check.path}"
-        if check.content and check.content not in self.body:
-            wanted = printable(check.content, limit=60)
-            return f"answered {self.status} at {check.path} without '{wanted}'"
-        return ""
-
-
-class HttpQuestion:
-    """One GET, looked at again and again until there is an answer."""
-
-    def __init__(self, address: Address, check: Check, now: float) -> None:
-        self._check, self._give_up_at = check, now + check.timeout
-        self._received = b""
-        headers = {
-            "host": check.host,
-            "user-agent": "slug-run",
-            "accept": "*/*",
-            # As a request from outside that came by HTTPS: who redirects the others to it is
-            # asked for the page itself.
-            "x-forwarded-proto": "https",
-            **check.headers,
-            "connection": "close",
-        }
-        lines = (f"GET {check.path} HTTP/1.1", *(f"{key}: {headers[key]}" for key in headers))
-        self._unsent = "".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii", "replace")
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        self._connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        code = self._connection.connect_ex((address.host, address.port))
-        self._refused = "" if code in {0, errno.EINPROGRESS} else "connection refused"
-
-    def answer(self, now: float) -> Answer | None:
-        """None while it is open."""
-        problem, is_over = self._refused, bool(self._refused)
-        try:
-            if not problem:
-                is_over = self._go_on()
-        except OSError as err:
-            problem, is_over = (err.strerror or str(err)).lower(), True
-        if is_over or now >= self._give_up_at:
-            problem = problem or ("closed without an answer" if is_over else self._too_late())
-            return self._parsed(problem)
-        return None
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _go_on(self) -> bool:
-        """Send and receive what can be; whether there will be no more."""
-        while self._unsent and self._is_ready(select.POLLOUT):
-            self._unsent = self._unsent[self._connection.send(self._unsent) :]
-        while not self._unsent and self._is_ready(select.POLLIN):
-            chunk = self._connection.recv(LONGEST_ANSWER)
-            self._received += chunk
-            if not chunk or len(self._received) > LONGEST_ANSWER or self._is_whole():
-                return True
-        return False
-
-    def _is_whole(self) -> bool:
-        """Whether all is there that was announced: some keep the connection all the same."""
-        head, end, body = self._received.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)\r\ncontent-length: *([0-9]{1,9})", head)
-        return bool(end and length and len(body) >= int(length[1]))
-
-    def _is_ready(self, what: int) -> bool:
-        poller = select.poll()
-        poller.register(self._connection, what)
-        return bool(poller.poll(0))
-
-    def _too_late(self) -> str:
-        return f"no answer within {self._check.timeout:g} seconds"
-
-    def _parsed(self, problem: str) -> Answer:
-        from http.client import HTTPException, HTTPResponse
-
-        class Source:
-            def makefile(self, mode: str) -> BytesIO:
-                return received
-
-        received = BytesIO(self._received)
-        if not self._received:
-            return Answer(problem=problem)
-        # All that was received, and no socket: it cannot wait.
-        response = HTTPResponse(Source())  # type: ignore[arg-type]  # what of a socket is used
-        try:
-            response.begin()
-        except (HTTPException, OSError, ValueError):
-            return Answer(problem="what it said is not HTTP")
-        if not _END_OF_HEADERS.search(self._received):
-            return Answer(problem="the headers of its answer have no end")
-        body = b""
-        with contextlib.suppress(HTTPException, OSError, ValueError):
-            while chunk := response.read1(LONGEST_ANSWER):
-                body += chunk
-        return Answer(status=response.status, body=body.decode("utf-8", "replace"))
+from runner.supervision.questions import Answer, HttpQuestion, Question
 
 
 class HealthProbe:
     """Looks at one container each time ``is_healthy`` is called."""
 
-    def __init__(
-        self, container: RunningContainer, port: int | None, checks: tuple[Check, ...], began: float
+    def __init__(  # who is asked what, and how
+        self,
+        container: RunningContainer,
+        port: int | None,
+        checks: tuple[Check, ...],
+        began: float,
+        ask_inside: Callable[[Check, float], Question],
     ) -> None:
-        self._container, self._began = container, began
+        self._container, self._began, self._ask_inside = container, began, ask_inside
         self._port = None if port is None else ReadinessProbe(container, port)
         self._listens = port is None
         self._checks = list(checks)
-        self._question: HttpQuestion | None = None
+        self._question: Question | None = None
         self._tried = 0
         self._not_before = began + (checks[0].initial_delay if checks else 0.0)
         self.answer = Answer()
@@ -174,19 +60,25 @@ class HealthProbe:
         self._close_question()
 
     def _passes(self, check: Check, now: float) -> bool:
-        address = self._container.address
-        if now - self._began < check.uptime or (check.path and address is None):
+        if now - self._began < check.uptime:
             return False
-        if not check.path or address is None:
-            return True
         if self._question is None:
-            self._question = HttpQuestion(address, check, now)
+            self._question = self._asked(check, now)
+        if self._question is None:
+            return not check.path
         answer = self._question.answer(now)
         if answer is None:
             return False
         self._close_question()
         self.answer, self.objection = answer, answer.objection(check)
         return not self.objection or self._is_forgiven(check, now)
+
+    def _asked(self, check: Check, now: float) -> Question | None:
+        """None where there is nothing to ask, or nobody yet."""
+        if check.command:
+            return self._ask_inside(check, now)
+        address = self._container.address
+        return HttpQuestion(address, check, now) if check.path and address is not None else None
 
     def _is_forgiven(self, check: Check, now: float) -> bool:
         """Note one more answer that was not healthy."""

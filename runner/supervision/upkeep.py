@@ -43,6 +43,8 @@ class Upkeep(Booting, Leaving):
                 self._begin_probe(live, now)
             elif record.state is ContainerState.STOPPING:
                 live.due = record.stop_by if record.drain_by is None else now
+            else:
+                self._begin_liveness(live)
         known = {key: live.record.token for key, live in self.lives.items()}
         self.engine.clear_unknown(known)
         outputs = {live.record.output for live in self.lives.values()}
@@ -124,7 +126,7 @@ class Upkeep(Booting, Leaving):
             case ContainerState.STOPPING:
                 self._attend_stopping(live, now)
             case _:
-                live.due = None
+                self._look_at_life(live, now)
 
     def is_settled(self) -> bool:
         """Whether all is as wanted, or waits for a crashed container's next try."""

@@ -22,6 +22,9 @@ def answer(client, path, head):
     if path == "/headers":
         body = head.encode("latin-1")
         client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    elif path.startswith("/told"):
+        print("told", path, flush=True)
+        client.sendall(WELL)
     elif path == "/close":
         return False
     elif path == "/reset":
@@ -71,6 +74,10 @@ def serve(client):
             while len(data) < size:
                 data += client.recv(65536)
             data = data[size:]
+            if "\\r\\ntransfer-encoding: chunked" in head.lower():
+                while b"0\\r\\n\\r\\n" not in data:
+                    data += client.recv(65536)
+                data = data.partition(b"0\\r\\n\\r\\n")[2]
             if not answer(client, head.split()[1].partition("?")[0], head):
                 return
     except OSError:

@@ -119,12 +119,11 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     site.start()
     checks: list[dict[str, object]] = [
         {"type": "startup", "path": "/", "content": "two"},
-        {"type": "liveness", "path": "/"},
+        {"type": "readiness", "path": "/"},
     ]
     manifest = json.dumps({"healthchecks": {"web": checks}})
     said = site.must("deploy", app.slug("two", files={"app.json": manifest}))
-    left_out = "healthchecks.web[1]: is left out: a liveness check; only startup checks are asked"
-    assert f"app.json: {left_out}" in said.err
+    assert "app.json: healthchecks.web[1]: is left out: a readiness check; only " in said.err
     assert site.get() == "two"
     checks = [{"path": "/", "content": "four", "attempts": 2, "wait": 0.1}]
     manifest = json.dumps({"healthchecks": {"web": checks}})
@@ -136,6 +135,32 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     assert said.code == 65
     assert "healthchecks.web[0].path: is not a text." in said.err
     assert app.statuses() == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
+
+
+def test_commands_are_asked_inside_and_what_is_not_alive_is_started_again(app: Releases) -> None:
+    site = app.site
+    procfile = "worker: cd /tmp; sleep 0.3; touch ready; exec sleep 100000\n"
+    startup = {"command": 'test "$DYNO $COLOR" = "worker.1 red" -a -e /tmp/ready', "wait": 0.1}
+    liveness = {"type": "liveness", "command": ["test", "!", "-e", "/tmp/dead"], "wait": 0.1}
+
+    def manifest(**more: object) -> dict[str, str]:
+        checks = [{**startup, **more}, {**liveness, "attempts": 2}]
+        return {"app.json": json.dumps({"healthchecks": {"worker": checks}})}
+
+    site.must("config", "set", "COLOR=red")
+    site.must("deploy", app.slug("two", procfile=procfile, files=manifest(attempts=50)))
+    site.start("worker=1", "--stop-timeout", "1")
+    before = site.pids()["worker.1"]
+    site.must("exec", "worker.1", "--", "touch", "/tmp/dead")
+    until(lambda: site.pids().get("worker.1", before) != before, site.log)
+    assert "Liveness check failed: it ended `test '!' -e /tmp/dead` with status 1" in site.log()
+    assert "worker.1]: State changed from up to crashed" in site.log()
+    broken = manifest(command="echo nothing works; exit 3", attempts=1)
+    said = site.run("deploy", app.slug("three", procfile=procfile, files=broken))
+    assert said.code == 1
+    shown = "ended `echo nothing works; exit 3` with status 3: nothing works"
+    assert f"worker.1 was not healthy: it {shown}" in said.err
+    assert {each["release"] for each in site.containers().values()} == {3}
 
 
 def test_a_long_request_is_finished_before_its_container_stops(app: Releases) -> None:

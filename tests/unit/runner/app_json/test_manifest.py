@@ -65,9 +65,13 @@ def test_everything_a_startup_check_may_say_is_understood() -> None:
 @pytest.mark.parametrize(
     ("check", "process_type", "why"),
     [
-        ({"type": "liveness"}, "web", "a liveness check; only startup checks are asked"),
-        ({"type": "readiness"}, "web", "a readiness check; only startup checks are asked"),
-        ({"command": ["true"]}, "web", "a check by command"),
+        ({"type": "liveness"}, "web", "a liveness check without path and command"),
+        (
+            {"type": "readiness", "path": "/"},
+            "web",
+            "a readiness check; only those of startup and liveness are asked",
+        ),
+        ({"command": "true", "path": "/"}, "web", "a check by command and path at once"),
         ({"path": "/", "port": 9000}, "web", "a check of port 9000; web has only $PORT"),
         ({"path": "/"}, "worker", "a check of a port; only web has one"),
     ],
@@ -86,6 +90,19 @@ def test_workers_may_have_to_run_for_a_while() -> None:
     assert check.uptime == 10.0
 
 
+def test_a_check_may_be_a_command_of_any_process_type() -> None:
+    words = {"type": "startup", "command": ["bin/check", "a b"], "timeout": 2}
+    line = {"type": "liveness", "command": "test -e /tmp/alive", "attempts": 1, "wait": 9}
+    found = checks(words, line, process_type="worker")
+    assert found.notes == ()
+    assert found.checks["worker"] == (
+        Check(command="bin/check 'a b'", attempts=3, timeout=2.0, wait=5.0),
+    )
+    assert found.liveness["worker"] == (
+        Check(command="test -e /tmp/alive", attempts=1, timeout=5.0, wait=9.0),
+    )
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(AppJsonChecksError) as raised:
         parsed(
@@ -95,6 +112,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
                     {"type": "sometimes"},
                     3,
                     {"httpHeaders": [{"name": "A:", "value": "b"}]},
+                    {"command": ["true", 1]},
                 ],
                 "worker": {},
             },
@@ -108,6 +126,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "healthchecks.web[1].type: is none of startup, liveness, readiness.",
         "healthchecks.web[2]: is not an object.",
         "healthchecks.web[3].httpHeaders: is not a list of name and value.",
+        "healthchecks.web[4].command: is neither a text nor a list of texts.",
         "healthchecks.worker: is not a list of at most 20 checks.",
         "formation.worker.overlap: is neither true nor false.",
     )

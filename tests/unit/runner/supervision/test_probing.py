@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +16,7 @@ import pytest
 from runner.engines.base import Address, RunningContainer
 from runner.health import Check
 from runner.supervision.probing import HealthProbe
+from runner.supervision.questions import CommandQuestion, asking_inside
 from tests.waiting import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -73,7 +76,17 @@ class Listening(SimpleNamespace):
 
 def probe(server: Server, *checks: Check) -> HealthProbe:
     container = Listening(address=server.address, listens=(Address(host="0.0.0.0", port=5000),))
-    return HealthProbe(cast("RunningContainer", container), 5000, checks, time.monotonic())
+    return made(cast("RunningContainer", container), 5000, *checks)
+
+
+def made(container: RunningContainer, port: int | None, *checks: Check) -> HealthProbe:
+    """One whose commands run in a shell of this machine."""
+
+    def ask(check: Check, now: float) -> CommandQuestion:
+        argv = ("sh", "-c", 'exec timeout "$1" sh -c "$2"', "inside")
+        return CommandQuestion(argv, os.environ, check, now)
+
+    return HealthProbe(container, port, checks, time.monotonic(), ask)
 
 
 def outcome(found: HealthProbe) -> bool:
@@ -177,3 +190,47 @@ def test_nobody_is_asked_before_the_port_is_bound(serve: Callable[..., Server]) 
     assert server.asked == []
     container.listens = (Address(host="0.0.0.0", port=5000),)
     assert outcome(found)
+
+
+@pytest.mark.parametrize(
+    ("command", "objection"),
+    [
+        ("true", ""),
+        ("echo fine; exit 3", "ended `echo fine; exit 3` with status 3: fine"),
+        ("exit 4", "ended `exit 4` with status 4"),
+        ("sleep 60", "did not end `sleep 60` within 0.2 seconds"),
+    ],
+)
+def test_a_command_that_ends_with_0_is_healthy(command: str, objection: str) -> None:
+    worker = cast("RunningContainer", SimpleNamespace(address=None))
+    found = made(worker, None, Check(command=command, attempts=1, timeout=0.2))
+    assert outcome(found) is (objection == "")
+    assert found.objection == objection
+
+
+def test_of_a_command_that_says_much_the_end_is_kept() -> None:
+    worker = cast("RunningContainer", SimpleNamespace(address=None))
+    command = "seq 1000000; echo the end; exit 1"
+    found = made(worker, None, Check(command=command, attempts=1, timeout=PATIENCE))
+    assert not outcome(found)
+    assert found.objection.endswith("with status 1: the end")
+    assert len(found.answer.body) <= 64 * 1024
+
+
+def test_a_check_that_is_not_asked_any_more_ends(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    argv = ("sh", "-c", 'exec cat "$2"', "inside")
+    found = CommandQuestion(argv, os.environ, Check(command=str(fifo)), 0.0)
+    assert found.answer(0.0) is None
+    found.close()
+    with pytest.raises(OSError, match="No such device"):  # nobody reads there
+        os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+
+
+def test_a_check_that_cannot_be_begun_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python3")
+    answer = asking_inside(1, {})("web.1-1", check := Check(command="true"), 0.0).answer(0.0)
+    assert answer is not None
+    found = answer.objection(check)
+    assert found == "could not be asked `true`: The program 'python3' was not found"

@@ -1,0 +1,45 @@
+"""The process that asks a health check's command, inside a container that is kept running.
+
+python -m runner.one_offs.check_process APP CONTAINER SECONDS COMMAND
+
+It says what the command says, and ends as it does; with 124 if that takes more than SECONDS.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from buildpack.support.errors import SlugkitError
+from runner.app_option import OpenedApp
+from runner.one_off import OwnStreams
+from runner.one_offs.inside import ExecRequest, run_in, target_of
+from runner.state.state import opened_state
+from slugc.privileges import data_dir
+
+
+def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
+    number, key, seconds, command = argv
+    home = data_dir(env)
+    try:
+        with opened_state(home) as state:
+            (app,) = (each for each in state.apps() if each.number == int(number))
+            opened = OpenedApp(app=app, state=state, data_dir=home, who="")
+            target = target_of(opened, key)
+            request = ExecRequest(
+                name=target.inside.name,
+                words=(command,),
+                env=env,
+                stop_timeout=0.0,
+                time_limit=float(seconds),
+            )
+            own = OwnStreams(stdin=None, wants_terminal=False)
+            return run_in(opened, target, request, own)
+    except SlugkitError as err:
+        sys.stderr.write(f"{err.brief}\n")
+        return int(err.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

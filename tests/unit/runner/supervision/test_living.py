@@ -1,0 +1,104 @@
+"""living: a container that was up is asked again and again, and ended when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.health import Check
+from runner.supervision.questions import Answer, Question
+from tests.unit.runner.supervision.fakes import Stage
+from tests.unit.runner.supervision.test_upkeep import wanted
+
+CHECK = Check(command="bin/alive", attempts=3, wait=5.0, initial_delay=20.0)
+
+
+class Asked:
+    """Answers at once."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def answer(self, now: float) -> Answer | None:
+        return Answer(code=self._code)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def codes() -> list[int]:
+    """What comes next; then 0 for ever."""
+    return []
+
+
+@pytest.fixture
+def times() -> list[float]:
+    """When it was asked, after the start."""
+    return []
+
+
+@pytest.fixture
+def stage(tmp_path: Path, codes: list[int], times: list[float]) -> Iterator[Stage]:
+    def ask(key: str, check: Check, now: float) -> Question:
+        assert (key, check.command) == (found.engine.started[-1].token.key, CHECK.command)
+        times.append(now - 1000.0)
+        return Asked(codes.pop(0) if codes else 0)
+
+    found = Stage(tmp_path)
+    found.upkeep.ask_inside = ask
+    found.upkeep.liveness = lambda _: (CHECK,)
+    found.upkeep.want(wanted("worker.1"))
+    yield found
+    found.close()
+
+
+def test_it_is_asked_every_few_seconds_once_its_delay_is_over(
+    stage: Stage, times: list[float]
+) -> None:
+    stage.go(31)
+    assert [round(each) for each in times] == [20, 25, 30]
+    assert stage.states() == {"worker.1": "up"}
+    assert stage.upkeep.is_settled()
+
+
+def test_one_bad_answer_of_three_is_forgiven(stage: Stage, codes: list[int]) -> None:
+    codes += [0, 1, 1, 0, 1, 1]
+    stage.go(120)
+    assert len(stage.engine.started) == 1
+
+
+def test_after_so_many_it_is_told_to_stop_and_another_one_starts(
+    stage: Stage, codes: list[int]
+) -> None:
+    codes += [1, 1, 1]
+    stage.go(32)
+    first, second = stage.engine.started
+    assert first.calls[:3] == ["begin", "terminate", "remove"]
+    assert stage.states() == {"worker.1": "up"}
+    assert "worker.1: Liveness check failed: it ended `bin/alive` with status 1" in stage.log.lines
+    assert "worker.1: State changed from up to crashed" in stage.log.lines
+    assert stage.blamed == [
+        "v1 worker.1 was not alive any more: it ended `bin/alive` with status 1"
+    ]
+    assert second.calls == ["begin"]
+
+
+def test_what_does_not_stop_is_killed(stage: Stage, codes: list[int]) -> None:
+    codes += [1, 1, 1]
+    stage.engine.fresh = {"ignores_sigterm": True}
+    stage.go(40)
+    assert stage.engine.started[0].calls[:4] == ["begin", "terminate", "kill", "remove"]
+
+
+def test_a_successor_asks_on(stage: Stage, tmp_path: Path, times: list[float]) -> None:
+    stage.go(1)
+    successor = Stage(tmp_path, fds=stage.fds, now=1030.0)
+    successor.upkeep.ask_inside = stage.upkeep.ask_inside
+    successor.upkeep.liveness = lambda _: (CHECK,)
+    successor.upkeep.want(wanted("worker.1"))
+    successor.upkeep.adopt()
+    successor.go(1)
+    assert times == [30.0]
+    successor.close()
