@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from buildpack.installers.git_logins import login_settings
 from buildpack.installers.pip_syntax import own_options
 from buildpack.installers.variables import expand, secrets_in, url_secrets, used_variables
-from buildpack.requirements_file import RequirementLine, split_lines
+from buildpack.requirement_lines import RequirementLine, split_lines
 from buildpack.support.values import NOTHING, value
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from buildpack.installers.variables import expand
+from buildpack.requirement_lines import EDITABLE, INCLUDE, RequirementLine
 from buildpack.requirement_paths import is_path
-from buildpack.requirements_file import EDITABLE, INCLUDE, RequirementLine
 
 WITH_VALUE = {
     "-i": "--index-url",

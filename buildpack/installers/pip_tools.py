@@ -49,12 +49,9 @@ from buildpack.installers.uv_environment import installer_env
 from buildpack.installers.variables import fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
+from buildpack.requirement_lines import RequirementLine, split_lines
 from buildpack.requirement_paths import is_of_app
-from buildpack.requirements_file import (
-    RequirementLine,
-    read_requirement_files,
-    split_lines,
-)
+from buildpack.requirements_file import read_requirement_files
 from buildpack.settings import BuildSettings
 from buildpack.support import files
 from buildpack.support.command import CommandFailedError, CommandTimeoutError, stream

@@ -24,16 +24,10 @@ from buildpack.installers.uv_environment import uv_env
 from buildpack.installers.variables import expand, fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
 from buildpack.package_manager import PackageManager
+from buildpack.requirement_checks import check_requirement_files, requirement_problem
+from buildpack.requirement_lines import RequirementFiles, RequirementLine, split_lines
 from buildpack.requirement_paths import is_of_app, is_outside
-from buildpack.requirements_file import (
-    RequirementFiles,
-    RequirementLine,
-    check_requirement_files,
-    included_files,
-    read_requirement_files,
-    requirement_problem,
-    split_lines,
-)
+from buildpack.requirements_file import included_files, read_requirement_files
 from buildpack.settings import BuildSettings
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import SlugkitError

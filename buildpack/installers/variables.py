@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-from buildpack.requirements_file import RequirementLine
+from buildpack.requirement_lines import RequirementLine
 
 VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 """The only form pip expands: ``$NAME`` and lower case stay as they are."""

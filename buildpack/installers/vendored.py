@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from buildpack.app import App
+from buildpack.requirement_lines import RequirementFiles, RequirementLine
 from buildpack.requirement_paths import is_path, is_url
-from buildpack.requirements_file import RequirementFiles, RequirementLine
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.values import value
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from buildpack.installers.diagnosis.compiled_notices import name_of
 from buildpack.installers.pip_syntax import ignored_options, own_options
+from buildpack.requirement_lines import RequirementFiles, RequirementLine
 from buildpack.requirement_paths import is_path, is_url
-from buildpack.requirements_file import RequirementFiles, RequirementLine
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.urls import without_password
 

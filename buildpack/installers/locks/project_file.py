@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from buildpack.app import App
 from buildpack.hostile_text import loads_toml
 from buildpack.installers.locks.project_errors import BrokenFileError, InvalidProjectError
-from buildpack.requirements_file import PLAIN
+from buildpack.requirement_checks import PLAIN
 from buildpack.support.values import NOTHING, value
 from buildpack.versions.python_specifier import SpecifierError, parse_specifier, suggest_specifier
 

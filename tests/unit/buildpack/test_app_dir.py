@@ -17,7 +17,7 @@ from buildpack.package_manager import (
     PackageManager,
     determine_package_manager,
 )
-from buildpack.requirements_file import InvalidRequirementsError
+from buildpack.requirement_checks import InvalidRequirementsError
 from buildpack.runtime.install import Runtime
 from buildpack.settings import BuildSettings, open_app
 from buildpack.tools import ToolBox

@@ -8,18 +8,16 @@ import pytest
 from packaging.requirements import InvalidRequirement, Requirement
 
 from buildpack.app import App
-from buildpack.requirement_paths import is_path
-from buildpack.requirements_file import (
+from buildpack.requirement_checks import (
     PLAIN,
     InvalidRequirementsError,
-    RequirementFiles,
-    RequirementLine,
     UnhashedRequirementsError,
     check_requirement_files,
-    read_requirement_files,
     requirement_problem,
-    split_lines,
 )
+from buildpack.requirement_lines import RequirementFiles, RequirementLine, split_lines
+from buildpack.requirement_paths import is_path
+from buildpack.requirements_file import read_requirement_files
 
 
 def read(root: Path, **contents: str) -> RequirementFiles:

@@ -17,7 +17,7 @@ from buildpack.installers.pip_syntax import (
     uv_arguments,
 )
 from buildpack.installers.variables import expand, secrets_in, used_variables
-from buildpack.requirements_file import split_lines
+from buildpack.requirement_lines import split_lines
 
 
 def translated(text: str, **variables: str) -> str:

@@ -12,7 +12,7 @@ from buildpack.installers.base import Dependencies
 from buildpack.installers.diagnosis.errors import MissingVariablesError, RequirementsFilesError
 from buildpack.installers.diagnosis.requirement_notices import UnpinnedRequirementsError
 from buildpack.installers.vendored import NotVendoredError, VendoredSwitchError
-from buildpack.requirements_file import InvalidRequirementsError, UnhashedRequirementsError
+from buildpack.requirement_checks import InvalidRequirementsError, UnhashedRequirementsError
 from buildpack.settings import BuildSettings
 
 
