@@ -55,6 +55,7 @@ DEFAULTS: Mapping[str, Any] = {
     "boot_timeout": 60,
     "exit_on_crash": False,
     "detach": False,
+    "as_json": False,
     "metrics": None,
     "health": None,
     "strategy": None,

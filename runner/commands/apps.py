@@ -11,6 +11,7 @@ from buildpack.support.errors import UsageError, printable
 from runner.app_choice import require_app_name
 from runner.app_lock import app_lock, forget_app_dir
 from runner.app_option import app_option, opened_app
+from runner.json_option import answer, json_option
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
 
@@ -55,7 +56,8 @@ def command(context: click.Context, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-def create(name: str) -> None:
+@json_option
+def create(name: str, *, as_json: bool) -> None:
     """Create an app: 3 to 30 lowercase letters, digits and '-'.
 
     \b
@@ -64,6 +66,9 @@ def create(name: str) -> None:
     require_app_name(name)
     with opened_state(data_dir(os.environ)) as state:
         state.create_app(name)
+    if as_json:
+        answer(f"Created {name}.", as_json=True, app=name)
+        return
     click.echo(f"Created {name}. Next:\n\n    slug-run deploy FILE.slug --app {name}", err=True)
     click.echo(name)
 
@@ -99,7 +104,8 @@ def info(name: str | None, as_json: bool, app_name: str | None) -> None:
 @command.command()
 @click.argument("new_name")
 @app_option
-def rename(new_name: str, app_name: str | None) -> None:
+@json_option
+def rename(new_name: str, app_name: str | None, *, as_json: bool) -> None:
     """Give an app another name. Its containers run on.
 
     \b
@@ -109,14 +115,15 @@ def rename(new_name: str, app_name: str | None) -> None:
     with opened_app(app_name) as opened:
         if opened.app.name != new_name:
             opened.state.rename_app(opened.app, new_name)
-    click.echo(f"{opened.app.name} is called {new_name} now.", err=True)
+    _tell(f"{opened.app.name} is called {new_name} now.", app=new_name, as_json=as_json)
 
 
 @command.command()
 @_NAME
 @click.option("--confirm", metavar="NAME", help="The app's name; without it you are asked.")
 @app_option
-def destroy(name: str | None, confirm: str | None, app_name: str | None) -> None:
+@json_option
+def destroy(name: str | None, confirm: str | None, app_name: str | None, *, as_json: bool) -> None:
     """Forget an app: its releases, config vars, formation and log.
 
     \b
@@ -127,7 +134,7 @@ def destroy(name: str | None, confirm: str | None, app_name: str | None) -> None
     chosen = name or app_name
     with opened_app(chosen) as opened:
         app = opened.app
-    if confirm is None and sys.stdin.isatty():
+    if confirm is None and sys.stdin.isatty() and not as_json:
         try:
             confirm = click.prompt(f"This cannot be undone. The app's name, {app.name}", err=True)
         except click.Abort:
@@ -149,7 +156,15 @@ def destroy(name: str | None, confirm: str | None, app_name: str | None) -> None
         stop_containers(opened)
         opened.state.destroy_app(held)
         forget_app_dir(opened.data_dir, held)
-    click.echo(f"Destroyed {app.name}.", err=True)
+    _tell(f"Destroyed {app.name}.", app=app.name, as_json=as_json)
+
+
+def _tell(said: str, *, app: str, as_json: bool) -> None:
+    """On standard output for programs only: for people it is no result."""
+    if as_json:
+        answer(said, as_json=True, app=app)
+    else:
+        click.echo(said, err=True)
 
 
 def _list(*, as_json: bool) -> None:

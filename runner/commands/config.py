@@ -14,6 +14,7 @@ from buildpack.support.errors import UsageError
 from buildpack.support.values import NOTHING
 from runner.app_option import OpenedApp, app_option, opened_app
 from runner.config.dialect_names import DIALECTS, OURS
+from runner.json_option import answer, json_option
 
 if TYPE_CHECKING:
     from runner.config.changes import ConfigChange, ConfigOutcome
@@ -72,6 +73,7 @@ def command(context: click.Context, /, **options: bool) -> None:
 )
 @_DIALECT
 @app_option
+@json_option
 @click.pass_context
 def set_(  # click hands over an argument for each option
     context: click.Context,
@@ -130,6 +132,7 @@ def get(context: click.Context, /, name: str, shell: bool, **_: object) -> None:
 @command.command()
 @_NAMES
 @app_option
+@json_option
 @click.pass_context
 def unset(context: click.Context, /, names: tuple[str, ...], **_: object) -> None:
     """Remove config vars, all of them as one release.
@@ -173,6 +176,7 @@ def edit(context: click.Context, /, **_: object) -> None:
 @click.option("--replace", is_flag=True, help="Unset what is not in FILE.")
 @_DIALECT
 @app_option
+@json_option
 @click.pass_context
 def import_(
     context: click.Context, /, file: Path, replace: bool, dialect: str, **_: object
@@ -263,21 +267,23 @@ def _change(context: click.Context, change: ConfigChange) -> None:
     warn_of_loopback(change.assigned, _say)
     with opened_app(_app_name(context)) as opened:
         outcome = change_config(opened, change, tell=_say)
-    _report(outcome)
+    _report(outcome, as_json=context.params.get("as_json", False))
 
 
-def _report(outcome: ConfigOutcome) -> None:
-    from runner.config.listing import result
+def _report(outcome: ConfigOutcome, *, as_json: bool = False) -> None:
+    from runner.config.listing import result, result_document
     from runner.config.settling import log_release, restart_containers
 
     said, lines = result(outcome)
     _say(said)
-    if outcome.release is None:
-        return
-    with opened_app(outcome.app) as opened:
-        log_release(opened, outcome.release, tell=_say)
-        restart_containers(opened, outcome.release, tell=_say)
-    _print(lines)
+    if outcome.release is not None:
+        with opened_app(outcome.app) as opened:
+            log_release(opened, outcome.release, tell=_say)
+            restart_containers(opened, outcome.release, tell=_say)
+    if as_json:
+        answer(said, as_json=True, app=outcome.app, **result_document(outcome))
+    else:
+        _print(lines)
 
 
 def _say(line: str) -> None:

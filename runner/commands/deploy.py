@@ -18,11 +18,11 @@ from runner.deploys.errors import short
 from runner.deploys.options import (
     chosen_app,
     desk_of_command,
-    json_option,
     phase_options,
     read_phase_options,
 )
 from runner.deploys.told import tell_result
+from runner.json_option import json_option
 from runner.rollout_options import (
     NotKeptRunningError,
     given_words,

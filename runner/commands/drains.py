@@ -8,6 +8,7 @@ import click
 
 from buildpack.support.urls import without_password
 from runner.app_option import app_option, opened_app
+from runner.json_option import answer, json_option
 from runner.logbook.drains import Drains
 from runner.logbook.place import drains_dir, log_dir
 from runner.logbook.reader import Filter, LogReader
@@ -57,7 +58,8 @@ def list_drains(*, app_name: str | None, as_json: bool) -> None:
 @command.command()
 @click.argument("url")
 @app_option
-def add(url: str, *, app_name: str | None) -> None:
+@json_option
+def add(url: str, *, app_name: str | None, as_json: bool) -> None:
     """Send the log to URL from now on.
 
     \b
@@ -69,13 +71,17 @@ def add(url: str, *, app_name: str | None) -> None:
         drains = Drains(drains_dir(opened.data_dir, opened.app))
         drain = drains.add(url, reader.position)
         reader.close()
-    click.echo(f"The log goes to {without_password(drain.url)} ({drain.token})")
+        name = opened.app.name
+    url = without_password(drain.url)
+    said = f"The log goes to {url} ({drain.token})"
+    answer(said, as_json=as_json, app=name, url=url, token=drain.token)
 
 
 @command.command()
 @click.argument("url")
 @app_option
-def remove(url: str, *, app_name: str | None) -> None:
+@json_option
+def remove(url: str, *, app_name: str | None, as_json: bool) -> None:
     """Send the log to URL, or to the drain with that token, no more.
 
     \b
@@ -83,4 +89,7 @@ def remove(url: str, *, app_name: str | None) -> None:
     """
     with opened_app(app_name) as opened:
         drain = Drains(drains_dir(opened.data_dir, opened.app)).remove(url)
-    click.echo(f"The log goes to {without_password(drain.url)} no more")
+        name = opened.app.name
+    url = without_password(drain.url)
+    said = f"The log goes to {url} no more"
+    answer(said, as_json=as_json, app=name, url=url, token=drain.token)

@@ -10,11 +10,12 @@ import click
 
 from runner.app_option import app_option
 from runner.deploys.deploy import require_fit
-from runner.deploys.options import chosen_app, desk_of_command, json_option
+from runner.deploys.options import chosen_app, desk_of_command
 from runner.deploys.phase import TIMEOUT
 from runner.deploys.plan import Plan, plan_deploy
 from runner.deploys.plan_text import plan_document, plan_text
 from runner.engine_choice import determine_engine
+from runner.json_option import json_option
 from slugc.slug import read_slug
 
 

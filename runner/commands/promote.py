@@ -13,13 +13,13 @@ from runner.deploys.errors import PromotedToItselfError, short
 from runner.deploys.options import (
     chosen_app,
     desk_of_command,
-    json_option,
     phase_options,
     read_phase_options,
 )
 from runner.deploys.phase import PhaseOptions
 from runner.deploys.promote import promote
 from runner.deploys.told import tell_result
+from runner.json_option import json_option
 from runner.state.values import App
 
 

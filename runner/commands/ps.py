@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import click
@@ -27,7 +28,7 @@ def command(words: tuple[str, ...], *, as_json: bool, app_name: str | None) -> N
     """
     from runner.one_offs.listing import one_offs_text
     from runner.one_offs.standing import running_one_offs
-    from runner.supervision.table import containers_json, containers_text
+    from runner.supervision.table import containers_document, containers_text
 
     with opened_app(app_name) as opened:
         containers = read_containers(opened)
@@ -42,7 +43,8 @@ def command(words: tuple[str, ...], *, as_json: bool, app_name: str | None) -> N
         containers = [each for each in containers or () if is_chosen(str(each["name"]))]
         one_offs = [each for each in one_offs if is_chosen(each.name)]
     if as_json:
-        click.echo(containers_json([*(containers or ()), *(each.row for each in one_offs)]))
+        found = [*(containers or ()), *(each.row for each in one_offs)]
+        click.echo(json.dumps(containers_document(found), indent=2))
         return
     if containers:
         types: dict[str, str] = {}

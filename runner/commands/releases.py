@@ -18,7 +18,6 @@ from runner.deploys.freeing import free_slugs
 from runner.deploys.options import (
     chosen_app,
     desk_of_command,
-    json_option,
     phase_options,
     read_phase_options,
 )
@@ -26,6 +25,7 @@ from runner.deploys.release_output import output_file
 from runner.deploys.rollback import parse_version, retry
 from runner.deploys.tables import shown_size
 from runner.deploys.told import tell_result
+from runner.json_option import json_option
 from runner.logs import clean
 from runner.state.rollouts import Rollout, RolloutState
 from runner.state.values import App, ReleaseRecord

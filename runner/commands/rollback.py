@@ -10,12 +10,12 @@ from runner.app_option import app_option
 from runner.deploys.options import (
     chosen_app,
     desk_of_command,
-    json_option,
     phase_options,
     read_phase_options,
 )
 from runner.deploys.rollback import parse_version, roll_back
 from runner.deploys.told import tell_result
+from runner.json_option import json_option
 
 
 @click.command("rollback")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from runner.app_option import app_option, opened_app
+from runner.json_option import answer, json_option
 from runner.requests import parse_time_limit
 from runner.schedule import book, listing
 from runner.schedule.task import START_WITHIN, Overlap, Task, name_for, require_name
@@ -87,6 +88,7 @@ def _list(options: dict[str, Any]) -> None:
     help="If it could not start at its time: how late it still may. Later, it was missed.",
 )  # fmt: skip
 @app_option
+@json_option
 @click.pass_context
 def add(context: click.Context, /, **options: Any) -> None:
     """Run COMMAND at TIMES: minute, hour, day of month, month, day of week.
@@ -117,7 +119,9 @@ def add(context: click.Context, /, **options: Any) -> None:
     (view,) = [each for each in found.views if each.task.name == added.name]
     zone = added.rhythm.zone
     coming = "never" if view.next is None else shown_moment(view.next, zone)
-    click.echo(f"Added {added.name}: {added.rhythm.times} {zone}, next at {coming}")
+    said = f"Added {added.name}: {added.rhythm.times} {zone}, next at {coming}"
+    (document,) = listing.schedule_document([view])
+    answer(said, as_json=_wants_json(context, options), app=app, task=document)
     if not found.is_started:
         say(_not_started(app))
 
@@ -125,34 +129,40 @@ def add(context: click.Context, /, **options: Any) -> None:
 @command.command()
 @click.argument("name")
 @app_option
+@json_option
 @click.pass_context
 def remove(context: click.Context, /, name: str, **options: Any) -> None:
     """Remove a task. One that runs now runs to its end."""
     with opened_app(_app_name(context, options)) as opened:
         book.remove_task(opened, name)
-    click.echo(f"Removed {name}")
+        app = opened.app.name
+    answer(f"Removed {name}", as_json=_wants_json(context, options), app=app, task=name)
 
 
 @command.command()
 @click.argument("name")
 @app_option
+@json_option
 @click.pass_context
 def pause(context: click.Context, /, name: str, **options: Any) -> None:
     """Start a task no more until it is resumed. Deploys do not change that."""
     with opened_app(_app_name(context, options)) as opened:
         book.pause_task(opened, name, is_paused=True)
-    click.echo(f"Paused {name}")
+        app = opened.app.name
+    answer(f"Paused {name}", as_json=_wants_json(context, options), app=app, task=name)
 
 
 @command.command()
 @click.argument("name")
 @app_option
+@json_option
 @click.pass_context
 def resume(context: click.Context, /, name: str, **options: Any) -> None:
     """Start a task at its times again. What passed meanwhile is not made up for."""
     with opened_app(_app_name(context, options)) as opened:
         task = book.pause_task(opened, name, is_paused=False)
-    click.echo(f"Resumed {name}")
+        app = opened.app.name
+    answer(f"Resumed {name}", as_json=_wants_json(context, options), app=app, task=name)
     if task.is_off:
         say(f"Its app.json says maintenance: {name} is not started before that has changed.")
 
@@ -160,6 +170,7 @@ def resume(context: click.Context, /, name: str, **options: Any) -> None:
 @command.command()
 @click.argument("name")
 @app_option
+@json_option
 @click.pass_context
 def run(context: click.Context, /, name: str, **options: Any) -> None:
     """Run a task now, beside its times; also while the app does not run, or it is paused."""
@@ -169,10 +180,12 @@ def run(context: click.Context, /, name: str, **options: Any) -> None:
     book.start_asked(data_dir, app, asked)
     chosen = f" --app {app.name}" if _app_name(context, options) else ""
     started = run_name(asked)
-    click.echo(
+    said = (
         f"Running {name}... done, {started}\n"
         f"Use `slug-run logs{chosen} --dyno {started} --tail` to follow it."
     )
+    as_json = _wants_json(context, options)
+    answer(said, as_json=as_json, app=app.name, task=name, container=started)
 
 
 @command.command("runs")
@@ -217,8 +230,12 @@ def _app_name(context: click.Context, options: dict[str, Any]) -> str | None:
     return name
 
 
+def _wants_json(context: click.Context, options: dict[str, Any]) -> bool:
+    return bool(options["as_json"] or context.obj["as_json"])
+
+
 def _merged(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "app_name": _app_name(context, options),
-        "as_json": options["as_json"] or context.obj["as_json"],
+        "as_json": _wants_json(context, options),
     }

@@ -7,6 +7,7 @@ import os
 import click
 
 from runner.app_option import OpenedApp, app_option, opened_app
+from runner.json_option import answer, json_option
 from runner.supervision.asking import known_settings
 from runner.supervision.service import Unit, install, plan_unit, remove
 
@@ -25,7 +26,8 @@ def command() -> None:
 @command.command("install")
 @click.option("--print", "prints", is_flag=True, help="Only show the unit.")
 @app_option
-def install_(*, prints: bool, app_name: str | None) -> None:
+@json_option
+def install_(*, prints: bool, app_name: str | None, as_json: bool) -> None:
     """Start the app with the machine."""
     from buildpack.support.command import capture
 
@@ -35,19 +37,23 @@ def install_(*, prints: bool, app_name: str | None) -> None:
             click.echo(unit.text, nl=False)
             return
         install(opened.app.name, unit, os.environ, run=capture)
-        click.echo(f"Installed {unit.path}")
+        said, path = f"Installed {unit.path}", str(unit.path)
+        answer(said, as_json=as_json, app=opened.app.name, unit=path, changed=True)
 
 
 @command.command("remove")
 @app_option
-def remove_(*, app_name: str | None) -> None:
+@json_option
+def remove_(*, app_name: str | None, as_json: bool) -> None:
     """Leave the app out when the machine starts."""
     from buildpack.support.command import capture
 
     with opened_app(app_name) as opened:
         unit = _unit(opened)
         is_removed = remove(opened.app.name, unit, os.environ, run=capture)
-        click.echo(f"Removed {unit.path}" if is_removed else f"There is no {unit.path}")
+        said = f"Removed {unit.path}" if is_removed else f"There is no {unit.path}"
+        path = str(unit.path)
+        answer(said, as_json=as_json, app=opened.app.name, unit=path, changed=is_removed)
 
 
 @command.command("run", hidden=True)

@@ -11,6 +11,7 @@ import click
 from buildpack.support.errors import UsageError
 from runner.command_options import shared_options
 from runner.front import DEFAULT_PORT, LOOPBACK
+from runner.json_option import answer, json_option
 from runner.requests import COMMANDS, DEFAULTS, start_request
 from runner.rollout_options import given_words, rollout_options
 from runner.session import run_formation
@@ -66,6 +67,7 @@ _DEFAULT = click.core.ParameterSource.DEFAULT
 @click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
 @rollout_options
 @shared_options
+@json_option
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
     """Start process types and stay with them until Ctrl-C.
@@ -80,8 +82,15 @@ def command(context: click.Context, /, **options: Any) -> None:
         from runner.supervision.detached import start_detached
 
         typed = [x for x in options if context.get_parameter_source(x) is not _DEFAULT]
-        click.echo(start_detached(options, os.environ, typed=typed))
+        started = start_detached(options, os.environ, typed=typed)
+        answer(started.text, as_json=options["as_json"], app=started.app, **started.facts)
         return
+    if options["as_json"]:
+        raise UsageError(
+            "--json cannot be used without --detach",
+            details="Who is attached gets the log, which is the app's.",
+            resolution="Leave it out, or:\n\n    slug-run start -d --json",
+        )
     if options["metrics"] is not None:
         raise UsageError(
             "--metrics cannot be used without --detach",

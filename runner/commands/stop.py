@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runner.app_option import app_option, opened_app
+from runner.json_option import answer, json_option
 from runner.supervision.asking import require_up, restart
 from runner.supervision.stopping import stop
 from runner.supervision.telling import say
@@ -14,7 +15,8 @@ from runner.supervision.telling import say
 @click.argument("words", nargs=-1, metavar="[TYPE|TYPE.N]...")
 @click.option("--force", is_flag=True, help="Kill at once, without time to end.")
 @app_option
-def command(words: tuple[str, ...], *, force: bool, app_name: str | None) -> None:
+@json_option
+def command(words: tuple[str, ...], *, force: bool, app_name: str | None, as_json: bool) -> None:
     """Stop an app that `slug-run start -d` keeps running, or a one-off.
 
     \b
@@ -27,15 +29,22 @@ def command(words: tuple[str, ...], *, force: bool, app_name: str | None) -> Non
 
     To have fewer containers of a type: slug-run scale worker=0.
     """
-    from runner.one_offs.standing import stop_one_offs
+    from runner.one_offs.standing import chosen_one_offs, stop_one_off
 
     with opened_app(app_name) as opened:
         name = opened.app.name
-        if words and not (words := stop_one_offs(opened, words, at_once=force)):
+        if not words:
+            say(f"Stopping {name}")
+            was_running = stop(opened, at_once=force)
+            said = f"Stopped {name}" if was_running else f"{name} was not running"
+            answer(said, as_json=as_json, app=name, changed=was_running)
             return
-        if words:
-            doing = f"Stopping {', '.join(words)}; the formation asks for as many, so others start"
-            require_up(opened, restart(opened, words, doing=doing, at_once=force))
-            return
-        say(f"Stopping {name}")
-        click.echo(f"Stopped {name}" if stop(opened, at_once=force) else f"{name} was not running")
+        one_offs, others = chosen_one_offs(opened, words)
+        for one_off in one_offs:
+            say(f"Stopping {one_off.name}")
+            stop_one_off(one_off, at_once=force)
+        if others:
+            doing = f"Stopping {', '.join(others)}; the formation asks for as many, so others start"
+            require_up(opened, restart(opened, others, doing=doing, at_once=force))
+        ended = [*(one_off.name for one_off in one_offs), *others]
+        answer(f"Stopped {', '.join(ended)}", as_json=as_json, app=name, changed=True)

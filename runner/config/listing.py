@@ -27,6 +27,17 @@ def listed(app: str, config_vars: Mapping[str, str], *, form: str, reveal: bool)
     return "".join(f"{line}".rstrip() + "\n" for line in (f"=== {app} Config Vars", "", *lines))
 
 
+def result_document(outcome: ConfigOutcome) -> Mapping[str, object]:
+    """What came of a change, for programs: names, no values."""
+    before, after, release = outcome.before, outcome.after, outcome.release
+    return {
+        "version": None if release is None else release.version,
+        "changed": release is not None,
+        "set": sorted(name for name in after if before.get(name) != after[name]),
+        "unset": sorted(before.keys() - after.keys()),
+    }
+
+
 def result(outcome: ConfigOutcome) -> tuple[str, str]:
     """What to say of a change, and the values that were set."""
     if outcome.release is None:

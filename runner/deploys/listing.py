@@ -134,7 +134,7 @@ def _document(view: ReleaseView) -> Mapping[str, object]:
         "status": str(release.status),
         "current": view.is_current,
         "description": release.description,
-        "user": release.who,
+        "who": release.who,
         "created_at": release.created_at,
         "slug": release.slug,
         "slug_gone": release.slug is not None and not view.has_slug,

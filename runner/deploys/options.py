@@ -23,11 +23,6 @@ from runner.state.values import App
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
-def json_option(command: Decorated) -> Decorated:
-    """For programs."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(command)
-
-
 def phase_options(command: Decorated) -> Decorated:
     """How the release command is run."""
     options = (

@@ -8,8 +8,6 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from buildpack.support.files import locked
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
@@ -17,7 +15,6 @@ from runner.engines.embedded.identity import ProcessId, has_ended, open_process
 from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.one_offs.notes import DIRECTORY, Note, Notes, owner_fd
-from runner.supervision.telling import say
 
 _LAST_WAIT = 2 * 86400.0  # seconds: the one-off's own --stop-timeout, a day at most, comes first
 
@@ -53,18 +50,17 @@ def _log_rest(log: AppLog, note: Note) -> None:
     log.system(note.name, "State changed from up to crashed")
 
 
-def stop_one_offs(
-    opened: OpenedApp, words: Sequence[str], *, at_once: bool = False
-) -> tuple[str, ...]:
-    """End the one-offs that ``words`` name, ``run`` for all; the words that name none."""
-    one_offs = running_one_offs(opened)
-    for note in one_offs:
-        if note.name in words or note.name.partition(".")[0] in words:
-            say(f"Stopping {note.name}")
-            stop_one_off(note, at_once=at_once)
-            click.echo(f"Stopped {note.name}")
-    names = {name for note in one_offs for name in (note.name, note.name.partition(".")[0])}
-    return tuple(word for word in words if word not in names)
+def chosen_one_offs(
+    opened: OpenedApp, words: Sequence[str]
+) -> tuple[Sequence[Note], tuple[str, ...]]:
+    """The one-offs that ``words`` name, ``run`` for all; the words that name none."""
+    chosen, known = [], set()
+    for note in running_one_offs(opened) if words else ():
+        names = {note.name, note.name.partition(".")[0]}
+        known |= names
+        if not names.isdisjoint(words):
+            chosen.append(note)
+    return chosen, tuple(word for word in words if word not in known)
 
 
 def _kill(process: ProcessId) -> None:

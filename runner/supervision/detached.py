@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError
+from buildpack.support.values import value
 from runner.app_option import OpenedApp, opened_app
 from runner.engine_choice import check_engine, determine_engine
 from runner.formation import WEB, determine_formation, parse_formation
@@ -25,7 +26,7 @@ from runner.supervision.asking import (
     require_release,
     require_up,
 )
-from runner.supervision.poke import Settled
+from runner.supervision.table import Containers, containers_document
 from runner.supervision.telling import say
 from runner.supervision.wanted import Settings, parse_settings
 from slugc.procfile import ProcessType
@@ -73,10 +74,21 @@ class EngineNotYetError(SlugkitError):
         )
 
 
+@value
+class Started:
+    """What runs now."""
+
+    app: str
+    text: str
+    """for people"""
+    facts: Mapping[str, object]
+    """for programs"""
+
+
 def start_detached(
     options: Mapping[str, Any], env: Mapping[str, str], *, typed: Sequence[str] = ()
-) -> str:
-    """Start the app's formation, or bring it to what ``options`` say; what to print in the end.
+) -> Started:
+    """Start the app's formation, or bring it to what ``options`` say.
 
     ``typed`` names the options that were given, a default's value among them: such a one is meant.
     """
@@ -104,7 +116,12 @@ def start_detached(
         )
         settled = poke_and_tell(opened)
         require_up(opened, settled)
-        return f"Now running {describe(after)}{_where(settled, settings, env)}"
+        containers = settled.containers if settled is not None else ()
+        return Started(
+            app=opened.app.name,
+            text=f"Now running {describe(after)}{_where(containers, settings, env)}",
+            facts={"containers": containers_document(containers)},
+        )
 
 
 def _settings(
@@ -157,9 +174,8 @@ def _count(current: Mapping[ProcessType, WantedCount], word: str) -> int:
     return found.quantity if found is not None else 0
 
 
-def _where(settled: Settled | None, settings: Settings, env: Mapping[str, str]) -> str:
+def _where(containers: Containers, settings: Settings, env: Mapping[str, str]) -> str:
     """Where web answers."""
-    containers = settled.containers if settled is not None else ()
     web = [each for each in containers if each["type"] == WEB]
     if not web:
         return ""

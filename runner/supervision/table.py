@@ -1,8 +1,7 @@
-"""``slug-run ps`` as text and as JSON. Values in, text out."""
+"""``slug-run ps`` as text, and as what JSON is made of."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -11,11 +10,9 @@ from runner.formation import WEB
 Containers = Sequence[Mapping[str, object]]
 
 
-def containers_json(containers: Containers) -> str:
-    """One array, a container an object, times as ISO 8601 in UTC."""
-    return json.dumps(
-        [{**each, "since": _utc(each["since"])} for each in ordered(containers)], indent=2
-    )
+def containers_document(containers: Containers) -> Containers:
+    """For programs: a container an object, times as ISO 8601 in UTC."""
+    return [{**each, "since": _utc(each["since"])} for each in ordered(containers)]
 
 
 def containers_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,23 @@ def test_an_app_is_started_scaled_listed_and_stopped_without_leaving_anything(si
     assert site.must("scale").out == "web=2:standard-1x idle=1:standard-1x\n"
     site.start()
     assert set(site.pids()) == {"web.1", "web.2", "idle.1"}
+
+
+def test_programs_are_told_of_a_start_a_restart_and_a_stop_in_a_line(site: Site) -> None:
+    def told(*words: str) -> dict[str, Any]:
+        (line,) = site.must(*words, "--json").out.splitlines()
+        found = json.loads(line)
+        assert isinstance(found, dict)
+        assert (found["event"], found["app"], found["ok"]) == ("result", "polls", True)
+        return found
+
+    started = told("start", "-d", "web=1", "--port", str(site.port))
+    assert [(each["name"], each["state"]) for each in started["containers"]] == [("web.1", "up")]
+    (before,), (after,) = started["containers"], told("restart")["containers"]
+    assert before["pid"] != after["pid"]
+    assert after.keys() == before.keys() == site.containers()["web.1"].keys()
+    assert told("stop", "web.1")["message"] == "Stopped web.1"
+    assert told("stop")["changed"] is True
 
 
 def test_scaling_to_what_it_is_restarts_nothing(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC
 
-from runner.supervision.table import containers_json, containers_text
+from runner.supervision.table import containers_document, containers_text
 
 NOW = 1_795_000_000.0
 ROWS: list[dict[str, object]] = [
@@ -34,11 +34,11 @@ def test_containers_stand_below_their_type_web_first_in_the_order_of_their_numbe
 
 
 def test_programs_get_one_array_with_times_in_utc() -> None:
-    found = json.loads(containers_json(ROWS))
+    found = containers_document(ROWS)
     assert [each["name"] for each in found] == ["web.2", "web.10", "worker.1", "worker.2"]
     assert found[0]["since"] == "2026-11-18T11:03:40.000+00:00"
     assert found[3]["since"] is None
 
 
 def test_no_containers_are_an_empty_array() -> None:
-    assert json.loads(containers_json(())) == []
+    assert containers_document(()) == []
