@@ -6,7 +6,6 @@ nothing else could be done, so the copy is made in case there is none; if there 
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,37 +25,36 @@ class PassedOver:
 
 
 class EarlyCopy(threading.Thread):
-    """The first of ``offers`` whose copy works, in ``place``; ``build`` makes and proves it."""
+    """The first of ``offers`` whose copy works, in ``place``; ``build`` makes and proves it.
+
+    ``on_first`` is told the first of them before it is copied.
+    """
 
     def __init__(
         self,
         offers: Iterator[Interpreter],
         place: Path,
         build: Callable[[Interpreter, Path], None],
+        on_first: Callable[[Interpreter], None],
     ) -> None:
         super().__init__(daemon=True)
         self._offers, self._place, self._build = offers, place, build
+        self._on_first = on_first
         self.passed_over: list[PassedOver] = []
-        self._first: queue.SimpleQueue[Interpreter | None] = queue.SimpleQueue()
         self._failure: Exception | None = None
 
     def run(self) -> None:
         try:
             files.remove_tree(self._place)  # of a build that was killed
-            for interpreter in self._offers:
+            for number, interpreter in enumerate(self._offers):
+                if number == 0:
+                    self._on_first(interpreter)
                 if self._copied(interpreter):
                     return
         except Exception as err:
             self._failure = err
-        finally:
-            self._first.put(None)
-
-    def first(self) -> Interpreter | None:
-        """The interpreter that is copied first, as soon as it is known. To be called once."""
-        return self._first.get()
 
     def _copied(self, interpreter: Interpreter) -> bool:
-        self._first.put(interpreter)
         try:
             with files.publishing_dir(self._place) as temporary:
                 self._build(interpreter, temporary)

@@ -123,7 +123,8 @@ def install_runtime(
 ) -> tuple[Runtime, bool]:
     """The runtime, and whether it came from the cache.
 
-    ``meanwhile`` is told which Python of the build machine is being copied, while it is.
+    ``meanwhile`` is told which Python of the build machine is copied, before it is known whether
+    the copy is needed; in another thread.
     """
     home = request.cache_dir / "runtimes" / request.key
     cached = read_cached_runtime(home)

@@ -27,10 +27,10 @@ def make_runtime(
     """Publish it at ``home``. Raises PythonUnavailableError with what every provider said."""
     tools.prefetch()
     failures: list[ProviderFailure] = []
-    early = _start_copying(request, tools) if "host" in request.providers else None
+    early = _start_copying(request, tools, meanwhile) if "host" in request.providers else None
     try:
         made = any(
-            _from_host(early, home, failures, out, meanwhile)
+            _from_host(early, home, failures, out)
             if provider == "host" and early
             else _from_managed(request, home, tools, failures, out)
             for provider in request.providers
@@ -49,7 +49,9 @@ def make_runtime(
         )
 
 
-def _start_copying(request: RuntimeRequest, tools: ToolBox) -> EarlyCopy:
+def _start_copying(
+    request: RuntimeRequest, tools: ToolBox, meanwhile: Callable[[Interpreter], None]
+) -> EarlyCopy:
     offers = (
         interpreter
         for series in request.series
@@ -61,7 +63,7 @@ def _start_copying(request: RuntimeRequest, tools: ToolBox) -> EarlyCopy:
         reason = f"a copy of {interpreter.label} on the build machine"
         build_runtime(interpreter, temporary, "host", reason, tools, request.cache_dir)
 
-    early = EarlyCopy(offers, request.cache_dir / "runtimes" / "copied", build)
+    early = EarlyCopy(offers, request.cache_dir / "runtimes" / "copied", build, meanwhile)
     early.start()
     return early
 
@@ -71,10 +73,7 @@ def _from_host(
     home: Path,
     failures: list[ProviderFailure],
     out: Output,
-    meanwhile: Callable[[Interpreter], None],
 ) -> bool:
-    if interpreter := early.first():
-        meanwhile(interpreter)
     taken = early.take(home)
     for each in early.passed_over:
         failures.append(ProviderFailure("host", f"{each.label}: {each.reason}"))

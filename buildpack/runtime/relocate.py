@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,14 @@ SYSTEM_PREFIXES = frozenset({Path("/usr"), Path("/usr/local"), Path("/opt")})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocator:
-    """Copies ``interpreter`` to ``target``; ``patchelf`` and ``strip`` are programs."""
+    """Copies ``interpreter`` to ``target``; ``patchelf`` and ``strip`` are programs.
+
+    ``patchelf`` is asked for when all is copied: it may still be on its way.
+    """
 
     interpreter: Interpreter
     target: Path
-    patchelf: Path
+    patchelf: Callable[[], Path]
     strip: Path | None
 
     def run(self) -> None:
@@ -158,13 +161,14 @@ class Relocator:
                 file.write_bytes(content.replace(old, new))
 
     def _set_runpath(self, runpath: str, files: Sequence[Path]) -> None:
-        _run_on((str(self.patchelf), "--set-rpath", runpath), files)
+        _run_on((str(self.patchelf()), "--set-rpath", runpath), files)
 
     def _clear_absolute_runpaths(self) -> None:
+        patchelf = str(self.patchelf())
         for file in self._elf_files():
-            command = _command((str(self.patchelf), "--print-rpath", str(file)))
+            command = _command((patchelf, "--print-rpath", str(file)))
             if capture(command).strip().startswith("/"):
-                _run_on((str(self.patchelf), "--remove-rpath"), [file])
+                _run_on((patchelf, "--remove-rpath"), [file])
 
 
 def same_length(path: bytes) -> bytes:
