@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.build_support import Builder, make_app
 from tests.integration.support import FIXTURES, Fixture, Kit
 
 
@@ -74,3 +75,15 @@ def built(kit: Kit) -> Callable[[str], Built]:
         return done[name]
 
     return build
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Builder:
+    """`slugc build` with a data directory of its own."""
+    return Builder(home=tmp_path / "data")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A source of one file, for buildpacks that take anything."""
+    return make_app(tmp_path / "app")

@@ -18,16 +18,6 @@ from tests.integration.build_support import (
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(home=tmp_path / "data")
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Path:
-    return make_app(tmp_path / "app")
-
-
 def error_of(outcome: Outcome) -> str:
     """The last block on standard error, without its marks; and nothing half-written beside it."""
     assert not outcome.slug.exists()

@@ -11,23 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.git_server import git, host_of, make_certificate, serving
-from tests.integration.build_support import Builder, make_app, make_buildpack
+from tests.integration.build_support import Builder, make_buildpack
 from tests.integration.pack_support import PACKS, serving_files, slugc, write_app
 from tests.integration.test_build_errors import error_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
 WHO = "slugc buildpacks lock --update"
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(home=tmp_path / "data")
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Path:
-    return make_app(tmp_path / "app")
 
 
 def says(word: str) -> str:

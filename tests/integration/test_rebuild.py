@@ -29,11 +29,6 @@ def builder(tmp_path: Path) -> Builder:
     return Builder(home=tmp_path / "home")
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Path:
-    return make_app(tmp_path / "app")
-
-
 def test_any_buildpack_may_take_parts_of_the_last_tree(
     builder: Builder, app: Path, tmp_path: Path
 ) -> None:

@@ -17,11 +17,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 SITE = {"index.html": "<h1>{{title}}</h1>\n", "about/us.html": "{{title}}: about\n"}
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(home=tmp_path / "data")
-
-
 def in_order(log: str, *parts: str) -> bool:
     for part in parts:
         _, found, log = log.partition(part)

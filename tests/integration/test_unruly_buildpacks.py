@@ -17,11 +17,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 FAILING, UNRULY = PACKS / "failing", PACKS / "unruly"
 
 
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(home=tmp_path / "data")
-
-
 REASON = "The reason stands above, in the buildpack's own words."
 SILENT = "It gave no reason."
 
