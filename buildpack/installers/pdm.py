@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
-from buildpack.installers.locks.local_projects import editable_inputs
 from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
 from buildpack.installers.locks.lock_errors import (
     MissingProjectFileError,
@@ -21,12 +20,12 @@ from buildpack.installers.locks.lock_lines import (
     check_variables,
     git_target,
     is_public_index,
-    lock_options,
     normal_target,
     requirements_text,
 )
 from buildpack.installers.locks.lock_markers import Marker, either
 from buildpack.installers.locks.lock_reading import remedy
+from buildpack.installers.locks.locked_dependencies import locked_dependencies
 from buildpack.installers.locks.pdm_lock import (
     COMMAND,
     LOCK,
@@ -47,6 +46,7 @@ from buildpack.installers.locks.project_file import (
 )
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
+from buildpack.support.values import changed
 
 PROJECT_ROOT = "file:///${PROJECT_ROOT}/"
 SOURCES = "sources"
@@ -75,20 +75,8 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     if not sources.url:
         text = "".join(f"{line}\n" for line in sources.lines()) + text
     check_variables(LOCK, text, env)
-    editable = editable_inputs(app, [p.target for p in packages if p.is_local and p.is_editable])
-    return Dependencies(
-        manager=PackageManager.PDM,
-        source=LOCK,
-        inputs={
-            **{name: app.read_bytes(name) for name in (LOCK, PYPROJECT)},
-            **editable.files,
-        },
-        local_paths=(
-            *(p.target for p in packages if p.is_local and not p.is_editable),
-            *editable.directories,
-        ),
-        requirements=text,
-        options=lock_options(packages),
+    return changed(
+        locked_dependencies(app, PackageManager.PDM, (LOCK, PYPROJECT), packages, text),
         requires_python=_requires_python(lock),
         facts={"groups": ",".join(groups)},
     )

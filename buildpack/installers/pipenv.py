@@ -9,7 +9,6 @@ from typing import TypedDict
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.installers.locks.local_projects import editable_inputs
 from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
 from buildpack.installers.locks.lock_errors import (
     InexactLockError,
@@ -22,12 +21,12 @@ from buildpack.installers.locks.lock_lines import (
     check_variables,
     git_target,
     is_public_index,
-    lock_options,
     normal_target,
     requirements_text,
 )
 from buildpack.installers.locks.lock_markers import ALWAYS, both, either, parse_marker
 from buildpack.installers.locks.lock_reading import read_json, remedy
+from buildpack.installers.locks.locked_dependencies import locked_dependencies
 from buildpack.installers.locks.pipenv_lock import (
     CATEGORIES,
     COMMAND,
@@ -49,6 +48,7 @@ from buildpack.installers.locks.project_file import (
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
 from buildpack.support.errors import printable
+from buildpack.support.values import changed
 
 PYTHON_VERSION = {
     "python_full_version": re.compile(r"\d+\.\d+\.\d+"),
@@ -61,10 +61,10 @@ PYTHON_VERSION = {
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """What Pipfile.lock lists, after checking that it was written for this Pipfile."""
     lock = read_json(app, LOCK, remedy=remedy(LOCK, COMMAND))
-    inputs = {LOCK: app.read_bytes(LOCK)}
+    files = [LOCK]
     warnings: tuple[str, ...] = ()
     if app.has(PIPFILE):
-        inputs[PIPFILE] = app.read_bytes(PIPFILE)
+        files.append(PIPFILE)
         check_fresh(read_toml(app, PIPFILE, remedy="Correct the file, then build again."), lock)
     else:
         warnings = ("There is no Pipfile, so nobody can tell whether Pipfile.lock is up to date.",)
@@ -73,17 +73,8 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     check_local_paths(app, settings, LOCK, [p.target for p in packages if p.is_local])
     text = requirements_text(packages, indexes)
     check_variables(LOCK, text, env)
-    editable = editable_inputs(app, [p.target for p in packages if p.is_local and p.is_editable])
-    return Dependencies(
-        manager=PackageManager.PIPENV,
-        source=LOCK,
-        inputs={**inputs, **editable.files},
-        local_paths=(
-            *(p.target for p in packages if p.is_local and not p.is_editable),
-            *editable.directories,
-        ),
-        requirements=text,
-        options=lock_options(packages),
+    return changed(
+        locked_dependencies(app, PackageManager.PIPENV, files, packages, text),
         python_version=locked_python_version(lock),
         warnings=warnings,
         facts={"categories": ",".join(chosen)},

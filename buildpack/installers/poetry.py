@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine, PythonRequirement
-from buildpack.installers.locks.local_projects import editable_inputs
 from buildpack.installers.locks.local_sources import EXTRAS, GROUPS, check_local_paths, choose
 from buildpack.installers.locks.lock_errors import (
     MissingProjectFileError,
@@ -22,12 +21,12 @@ from buildpack.installers.locks.lock_lines import (
     check_variables,
     git_target,
     is_public_index,
-    lock_options,
     normal_target,
     requirements_text,
 )
 from buildpack.installers.locks.lock_markers import Marker
 from buildpack.installers.locks.lock_reading import remedy
+from buildpack.installers.locks.locked_dependencies import locked_dependencies
 from buildpack.installers.locks.poetry_constraint import python_specifier
 from buildpack.installers.locks.poetry_lock import (
     COMMAND,
@@ -48,6 +47,7 @@ from buildpack.installers.locks.project_file import (
 )
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
+from buildpack.support.values import changed
 
 
 @naming_mistakes(PYPROJECT)
@@ -68,22 +68,11 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     check_local_paths(app, settings, LOCK, [p.target for p in packages if p.is_local])
     text = requirements_text([*packages, *root], read_indexes(found, env))
     check_variables(LOCK, text, env)
-    links = [p.target for p in (*packages, *root) if p.is_local and p.is_editable]
     has_foreign_root = project.is_package and not root
-    editable = editable_inputs(app, [*links, *(["."] if has_foreign_root else [])])
-    return Dependencies(
-        manager=PackageManager.POETRY,
-        source=LOCK,
-        inputs={
-            **{name: app.read_bytes(name) for name in (LOCK, PYPROJECT)},
-            **editable.files,
-        },
-        local_paths=(
-            *(p.target for p in packages if p.is_local and not p.is_editable),
-            *editable.directories,
-        ),
-        requirements=text,
-        options=lock_options([*packages, *root]),
+    links = ["."] if has_foreign_root else []
+    files, everything = (LOCK, PYPROJECT), [*packages, *root]
+    return changed(
+        locked_dependencies(app, PackageManager.POETRY, files, everything, text, links=links),
         requires_python=_requires_python(lock),
         facts={
             "groups": ",".join(groups),

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from buildpack.installers.locks.dependency_groups import expanded
 from buildpack.installers.locks.lock_changes import (
     Dependency,
-    RequirementSyntaxError,
     parse_dependency,
 )
 from buildpack.installers.locks.project_file import Table, normalized, strings, table, text_of
@@ -80,35 +80,20 @@ class PdmProject:
 
     def dependencies(self, group: str) -> Iterator[Dependency]:
         """What a group asks for, with the groups it includes and the app's own extras in it."""
-        return self._dependencies(group, (), set())
+        return expanded(group, self._entries)
 
-    def _dependencies(
-        self, group: str, inside: tuple[str, ...], seen: set[str]
-    ) -> Iterator[Dependency]:
-        if group in inside:
-            raise RequirementSyntaxError(f"include-group = {group}")
-        if group in seen:
-            return  # groups that each include the next one twice would double at each step
-        seen.add(group)
-        path = (*inside, group)
+    def _entries(self, group: str) -> Iterator[Dependency | str]:
         if group == DEFAULT:
             entries: Sequence[object] = strings(self.project.get("dependencies"))
         else:
             entries = self.extras().get(group) or self.development().get(group, ())
         for entry in entries:
             if isinstance(entry, str):
-                yield from self._expanded(read_requirement(entry), path, seen)
+                dependency = read_requirement(entry)
+                is_own = dependency.name == normalized(self.name)
+                yield from ",".join(dependency.extras).split(",") if is_own else (dependency,)
             elif included := text_of(table(entry).get("include-group")):
-                yield from self._dependencies(normalized(included), path, seen)
-
-    def _expanded(
-        self, dependency: Dependency, path: tuple[str, ...], seen: set[str]
-    ) -> Iterator[Dependency]:
-        if dependency.name != normalized(self.name):
-            yield dependency
-            return
-        for extra in ",".join(dependency.extras).split(","):
-            yield from self._dependencies(extra, path, seen)
+                yield normalized(included)
 
 
 def read_requirement(text: str) -> Dependency:

@@ -7,15 +7,22 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from buildpack.installers.locks.dependency_groups import expanded
 from buildpack.installers.locks.lock_changes import (
     Dependency,
-    RequirementSyntaxError,
     parse_dependency,
     split_extras,
 )
 from buildpack.installers.locks.lock_markers import ALWAYS, Marker, both, marker_text, parse_marker
 from buildpack.installers.locks.poetry_constraint import alternatives
-from buildpack.installers.locks.project_file import Table, normalized, strings, table, text_of
+from buildpack.installers.locks.project_file import (
+    Table,
+    normalized,
+    strings,
+    table,
+    tables,
+    text_of,
+)
 
 MAIN = "main"
 LEGACY_KEYS = ("dependencies", "source", "extras", "dev-dependencies")
@@ -93,26 +100,17 @@ class PoetryProject:
 
     def dependencies(self, group: str) -> Iterator[Dependency]:
         """What a group asks for; optional ones of the main group belong to extras."""
-        return self._dependencies(group, (), set())
+        return expanded(group, self._entries)
 
-    def _dependencies(
-        self, group: str, inside: tuple[str, ...], seen: set[str]
-    ) -> Iterator[Dependency]:
-        if group in inside:
-            raise RequirementSyntaxError(f"include-group = {group}")
-        if group in seen:
-            return  # groups that each include the next one twice would double at each step
-        seen.add(group)
-        path = (*inside, group)
+    def _entries(self, group: str) -> Iterator[Dependency | str]:
         if group == MAIN:
             yield from self._main()
             return
-        standard = table(self.content, "dependency-groups")
-        for name in standard:
+        for name, entries in table(self.content, "dependency-groups").items():
             if normalized(name) == group:
-                entries = standard[name]
                 yield from (parse_dependency(text) for text in strings(entries))
-                yield from self._included(entries, path, seen)
+                included = (text_of(x.get("include-group")) for x in tables(entries))
+                yield from (normalized(name) for name in included if name)
         groups = table(self.poetry, "group")
         tables_of = [groups[name] for name in groups if normalized(name) == group]
         if group == "dev":
@@ -120,16 +118,7 @@ class PoetryProject:
         for found in map(table, tables_of):
             for name, value in table(found, "dependencies").items():
                 yield from read_dependency(name, value)
-            for included in strings(found.get("include-groups")):
-                yield from self._dependencies(normalized(included), path, seen)
-
-    def _included(
-        self, entries: object, path: tuple[str, ...], seen: set[str]
-    ) -> Iterator[Dependency]:
-        for entry in entries if isinstance(entries, list) else []:
-            included = text_of(table(entry).get("include-group"))
-            if included:
-                yield from self._dependencies(normalized(included), path, seen)
+            yield from (normalized(name) for name in strings(found.get("include-groups")))
 
     def _main(self) -> Iterator[Dependency]:
         own = table(self.poetry, "dependencies")
