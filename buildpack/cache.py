@@ -33,17 +33,10 @@ def mark_used(entry: Path) -> None:
     os.utime(entry)
 
 
-def set_aside(entry: Path, *, other_than: Path) -> Path | None:
+def set_aside(entry: Path) -> Path:
     """Take an entry out of the cache for what it can be made into; it is reaped like what a killed
-    build left. None if there is none, or it is the one that is needed."""
-    aside = entry.with_name(f".{entry.name}.aside")
-    if entry == other_than:
-        return None
-    try:
-        entry.rename(aside)
-    except OSError:
-        return None  # it is not there, or an earlier one is not reaped yet
-    return aside
+    build left. OSError if an earlier one is not reaped yet."""
+    return entry.rename(entry.with_name(f".{entry.name}.aside"))
 
 
 def discard_if_written(cache_dir: Path, trees: Iterable[Path], since_ns: int, out: Output) -> None:

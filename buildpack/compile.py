@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from buildpack.ahead import TreesAhead
 from buildpack.app import App
 from buildpack.app_dir import write_app_dir
 from buildpack.cache import discard_if_written, reap
@@ -15,7 +16,6 @@ from buildpack.cache_key import VenvFacts, read_last_facts, write_last_facts
 from buildpack.dependencies import (
     DependencyRequest,
     install_dependencies,
-    outdated_home,
     restore,
     restore_runtime,
 )
@@ -78,7 +78,9 @@ class BuiltApp:
     venv: Venv
 
 
-def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output) -> BuiltApp:
+def compile_app(
+    dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output, ahead: TreesAhead
+) -> BuiltApp:
     """Turn the app in ``build_dir`` into a runnable tree, in place."""
     config_vars = read_env_dir(dirs.env_dir)
     choices = read_settings(env, config_vars)
@@ -134,6 +136,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
         runtime=runtime,
         cache_dir=dirs.cache_dir,
         env=settings,
+        ahead=ahead,
         trim=plan.trim,
     )
     facts = request.facts()
@@ -148,8 +151,7 @@ def compile_app(dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: O
     if is_cached:
         out.info("Nothing has changed: using the packages of an earlier build.")
     with data.timed("cache_restore_duration"):
-        akin = None if is_cached else outdated_home(request, venv_home)
-        venv = restore(request, venv_home, has_runtime=has_runtime, akin=akin)
+        venv = restore(request, venv_home, has_runtime=has_runtime)
 
     static_files = StaticFilesRequest(
         build_dir=app.root,

@@ -1,25 +1,31 @@
 """Makes a virtualenv from the last one: only what differs is installed, removed and compiled.
 
+uv looks at the .dist-info directories alone. So it is given a stand-in that holds no more than
+those; what it adds and removes there is then done to trees that are linked meanwhile.
+
 What comes out must be, byte for byte, what a fresh installation gives. So it is done only where
 nothing but the requirements has changed, and given up wherever equality is in doubt: files that
 two distributions share, packages of the app itself, sources from version control, leftovers. Then
-everything is installed anew. The last virtualenv stays as it was: its files are linked.
+everything is installed anew.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from buildpack.bytecode import is_in_test_suite
 from buildpack.cache_key import VenvFacts
 from buildpack.installers.base import Dependencies
 from buildpack.installers.requirements import requirement_texts
+from buildpack.installers.yanked import FILE as YANKED
 from buildpack.package_manager import PackageManager
-from buildpack.support.values import value
-from buildpack.venv import Venv
+from buildpack.support import files
+from buildpack.support.linking import Listing, link_listed, list_tree
+from buildpack.support.values import NOTHING, value
+from buildpack.venv import Venv, create_venv
 
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*[^\s*,;]+(?:\s+--hash=\S+)*")
 LOCKED = "the locked requirements"
@@ -65,8 +71,11 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def read_installed(venv: Venv) -> dict[str, frozenset[str]] | None:
-    """Every distribution with the paths in its RECORD; None where one is not from an index."""
+def read_installed(
+    venv: Venv, known: Mapping[str, frozenset[str]] = NOTHING
+) -> dict[str, frozenset[str]] | None:
+    """Every distribution with the paths in its RECORD, if that is not ``known``; None where one is
+    not from an index."""
     found = {}
     for name in os.listdir(venv.site_packages):  # noqa: PTH208 - names alone
         if not name.endswith(".dist-info"):
@@ -77,7 +86,7 @@ def read_installed(venv: Venv) -> dict[str, frozenset[str]] | None:
         record = home / "RECORD"
         if not record.is_file() or (home / "direct_url.json").exists():
             return None
-        found[name] = _recorded(record)
+        found[name] = known.get(name) or _recorded(record)
     return found
 
 
@@ -117,41 +126,74 @@ def compare(
     return Delta(added=added, removed=removed)
 
 
-def clear_away(venv: Venv, gone: frozenset[str], here: frozenset[str]) -> bool:
-    """Remove what is left of distributions that went; False if any of their files is still there.
+def make_stand_in(last: Venv, root: Path, names: Iterable[str], *, home: Path) -> Venv:
+    """A virtualenv with nothing of the last one but the .dist-info directories ``names``."""
+    venv = create_venv(root, last.version, home=home)
+    if (last.root / YANKED).exists():
+        os.link(last.root / YANKED, venv.root / YANKED)
+    for name in names:
+        files.link_tree(last.site_packages / name, venv.site_packages / name)
+    return venv
 
-    ``here`` are the paths of all distributions that are installed now.
+
+def list_added(stand_in: Venv, kept: Iterable[str]) -> Listing:
+    """All that lies in it, but for what it was made with."""
+    site_packages = os.fsencode(stand_in.site_packages.relative_to(stand_in.root))
+    tops = {site_packages + b"/" + os.fsencode(name) for name in kept}
+    deep = site_packages.count(b"/") + 2
+    own = {b"": {b"pyvenv.cfg"}, b"bin": {os.fsencode(name) for name in stand_in.python_links}}
+    return tuple(
+        (directory, tuple(name for name in names if name not in own.get(directory, ())))
+        for directory, names in list_tree(str(stand_in.root))
+        if b"/".join(directory.split(b"/")[:deep]) not in tops
+    )
+
+
+def make_new(tree: Venv, gone: Iterable[str], stand_in: Venv, added: Listing) -> frozenset[bytes]:
+    """Turn a tree of the last virtualenv into one of the new; the names that it lost."""
+    lost = clear_away(tree, [f"{os.path.relpath(tree.root, tree.site_packages)}/{YANKED}", *gone])
+    # A name that is there already is an error: then it is not what we take it for.
+    link_listed(str(stand_in.root), str(tree.root), added)
+    return lost
+
+
+def clear_away(venv: Venv, gone: Iterable[str]) -> frozenset[bytes]:
+    """Remove the files ``gone``, their bytecode, and the directories that are empty then.
+
+    ``gone`` are names from site-packages; those of all that was there come back, from the top.
     """
-    root = str(venv.site_packages)
-    directories = set()
-    for name in gone - here:
-        path = os.path.join(root, name)  # noqa: PTH118 - thousands of them
-        if os.path.lexists(path):
-            return False
+    root, top = str(venv.site_packages), str(venv.root)
+    directories, removed = set(), set()
+    for name in gone:
+        path = os.path.normpath(f"{root}/{name}")
+        if not path.startswith(f"{top}/"):
+            continue  # nothing outside was ever installed
         parent, base = os.path.split(path)
-        directories.add(parent)
-        if base.endswith(".py"):
-            _unlink(_bytecode(path, venv))
-            directories.add(f"{parent}/__pycache__")
-    top = str(venv.root)
+        paths = {path, _bytecode(path, venv)} if base.endswith(".py") else {path}
+        removed |= {each for each in paths if _is_unlinked(each)}
+        directories |= {parent, f"{parent}/__pycache__"}
     while directories:
         emptied = {path for path in directories if path != root and _is_removed(path)}
+        removed |= emptied
         directories = {up for path in emptied if (up := os.path.dirname(path)) > top}  # noqa: PTH120
-    return True
+    return frozenset(os.fsencode(path[len(top) + 1 :]) for path in removed)
 
 
-def bring_back_bytecode(
-    source: Venv, venv: Venv, gone: frozenset[str], kept: frozenset[str]
-) -> None:
-    """uv empties __pycache__ beside every module it removes: link again what is others' there."""
-    shared = {os.path.dirname(path) for path in gone if path.endswith(".py")}  # noqa: PTH120
-    for name in kept:
-        if name.endswith(".py") and os.path.dirname(name) in shared:  # noqa: PTH120
-            old = _bytecode(f"{source.site_packages}/{name}", venv)
-            new = _bytecode(f"{venv.site_packages}/{name}", venv)
-            if os.path.lexists(old) and not os.path.lexists(new):
-                Path(new).parent.mkdir(exist_ok=True)
-                os.link(old, new)
+def listed_anew(last: Listing, lost: Collection[bytes], added: Listing) -> Listing:
+    """The listing of the new tree: to list it takes as long as all the rest."""
+    found = {
+        directory: {name for name in names if _joined(directory, name) not in lost}
+        for directory, names in last
+        if directory not in lost
+    }
+    for directory, names in added:
+        found.setdefault(directory, set()).update(names)
+    in_order = sorted(found, key=lambda directory: directory.split(b"/"))
+    return tuple((directory, tuple(sorted(found[directory]))) for directory in in_order)
+
+
+def _joined(directory: bytes, name: bytes) -> bytes:
+    return directory + b"/" + name if directory else name
 
 
 def _bytecode(path: str, venv: Venv) -> str:
@@ -159,11 +201,12 @@ def _bytecode(path: str, venv: Venv) -> str:
     return f"{parent}/__pycache__/{base[:-3]}.cpython-{venv.version.series.replace('.', '')}.pyc"
 
 
-def _unlink(path: str) -> None:
+def _is_unlinked(path: str) -> bool:
     try:
-        os.unlink(path)  # noqa: PTH108 - as above
+        os.unlink(path)  # noqa: PTH108 - thousands of them
     except (FileNotFoundError, NotADirectoryError):
-        return  # a test suite's, or a file that did not compile
+        return False  # a test suite's bytecode, or a file that did not compile
+    return True
 
 
 def _is_removed(path: str) -> bool:

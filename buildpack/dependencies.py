@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.ahead import TreesAhead, previous_build_dir
 from buildpack.app import App
-from buildpack.cache import mark_used, set_aside
+from buildpack.cache import mark_used
 from buildpack.cache_key import VenvFacts, read_last_facts, venv_facts
 from buildpack.installers.built_in_place import restore_built_in_place
 from buildpack.plan import BuildPlan
-from buildpack.restoring import previous_build_dir, restore_tree, tell_finished
+from buildpack.restoring import restore_tree, tell_finished
 from buildpack.runtime.install import Runtime
 from buildpack.sizes.trim import OF_THE_RUNTIME, TRIM, Trim
 from buildpack.support.output import Output
@@ -35,6 +36,7 @@ class DependencyRequest:
     runtime: Runtime
     cache_dir: Path
     env: Mapping[str, str]
+    ahead: TreesAhead
     trim: tuple[Trim, ...] = ()
 
     def facts(self) -> VenvFacts:
@@ -81,30 +83,25 @@ def restore_runtime(request: DependencyRequest) -> bool:
     return False
 
 
-def restore(
-    request: DependencyRequest, venv_home: Path, *, has_runtime: bool, akin: Path | None = None
-) -> Venv:
-    """Put the virtualenv where the app has it, and the runtime if that was not done before.
-
-    It may be made out of the one in ``akin``, which nobody needs any more.
-    """
+def restore(request: DependencyRequest, venv_home: Path, *, has_runtime: bool) -> Venv:
+    """Put the virtualenv where the app has it, and the runtime if that was not done before."""
     if not has_runtime:
         _restore(request, request.runtime.home, RUNTIME)
     if OF_THE_RUNTIME.intersection(request.trim):
         from buildpack.sizes.trimming import trim_runtime
 
         trim_runtime(request.prefix / "python", request.trim)
-    root = _restore(request, venv_home, VENV, akin=akin / "venv" if akin else None)
+    root = _restore(request, venv_home, VENV)
+    request.ahead.end()
     restore_built_in_place(venv_home.parent, request.app.root)
     return Venv(root=root, version=request.runtime.version)
 
 
-def _restore(
-    request: DependencyRequest, source: Path, name: str, *, akin: Path | None = None
-) -> Path:
+def _restore(request: DependencyRequest, source: Path, name: str) -> Path:
     """Give the app the files of a tree in the cache; they stay the cache's own."""
     target = request.prefix / name
-    is_made = restore_tree(source, target, previous=place_before(request, name), akin=akin)
+    previous = place_before(request, name)
+    is_made = restore_tree(source, target, previous=previous, ahead=request.ahead)
     # One that was taken over is packed already, and one of which files go is not as it will stay.
     if is_made and not (name == RUNTIME and OF_THE_RUNTIME.intersection(request.trim)):
         tell_finished(request.env, LAYERS[name])
@@ -115,17 +112,6 @@ def last_home(request: DependencyRequest) -> Path:
     """The directory of the virtualenv that the last build had, if it is still there."""
     last = read_last_facts(request.cache_dir)
     return request.cache_dir / "venvs" / VenvFacts(facts=last).key
-
-
-def outdated_home(request: DependencyRequest, venv_home: Path) -> Path | None:
-    """The last build's virtualenv, out of the cache, where this app will not come back to it.
-
-    Who keeps the last build's tree for us keeps the cache for one app alone. In another cache it
-    may be what a neighbour's next build, or this app's with another choice, will look for.
-    """
-    if place_before(request, "venv") is None:
-        return None
-    return set_aside(last_home(request), other_than=venv_home)
 
 
 def place_before(request: DependencyRequest, name: str) -> Path | None:

@@ -21,10 +21,13 @@ from buildpack.support import files
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from buildpack.venv import create_venv
+from buildpack.versions.python_version import PythonVersion
 
 if TYPE_CHECKING:
     from buildpack.runtime.interpreter import Interpreter
 
+PLACE = "head-start"
+"""In the cache. uv remembers what it has found out about a Python by its path."""
 PROGRESS = ("Downloading", "Downloaded")
 
 
@@ -51,7 +54,7 @@ class HeadStart:
 
     @property
     def _place(self) -> Path:
-        return self.cache_dir / "head-start"
+        return self.cache_dir / PLACE
 
     @property
     def _uv_cache(self) -> Path:
@@ -91,7 +94,6 @@ class HeadStart:
 
     def _run(self, interpreter: Interpreter) -> None:
         try:
-            files.remove_tree(self._place)  # of a build that was killed
             self._install(interpreter)
         except (SlugkitError, OSError):
             return  # What is wrong is told by installing in earnest.
@@ -101,10 +103,8 @@ class HeadStart:
         from buildpack.installers.requirements import install
 
         version, scratch = interpreter.version, self._place / "scratch"
-        scratch.mkdir(parents=True)
-        program = self._place / "python" / "bin" / f"python{version.series}"
-        program.parent.mkdir(parents=True)
-        program.symlink_to(interpreter.executable)
+        link_python(self._place, version, interpreter.executable)
+        scratch.mkdir()
         early = Install(
             uv=self.tools.program("uv"),
             venv=create_venv(self._place / "venv", version, home=interpreter.executable.parent),
@@ -126,6 +126,14 @@ class HeadStart:
             self._lines.append(line)
             if self._show and is_progress(line):
                 self._show(line)
+
+
+def link_python(place: Path, version: PythonVersion, executable: Path) -> None:
+    """Make ``place`` anew, with a Python for the virtualenv that will be made in it."""
+    files.remove_tree(place)  # of a build that was killed
+    program = place / "python" / "bin" / f"python{version.series}"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(executable)
 
 
 def is_progress(line: str) -> bool:

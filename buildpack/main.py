@@ -107,12 +107,22 @@ def _compile(
     build_dir: Path, cache_dir: Path, env_dir: Path | None, env: Mapping[str, str], out: Output
 ) -> int:
     _prepare(cache_dir)
-    from buildpack.compile import BuildDirs, compile_app
+    from buildpack.ahead import TreesAhead
 
-    dirs = BuildDirs(build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT)
+    ahead = TreesAhead(cache_dir)
 
     def compile_it(data: BuildData) -> None:
-        compile_app(dirs, env, data, out)
+        ahead.begin(build_dir, env)
+        # Only now: to import it takes a while, and the trees are being linked meanwhile.
+        from buildpack.compile import BuildDirs, compile_app
+
+        dirs = BuildDirs(
+            build_dir=build_dir, cache_dir=cache_dir, env_dir=env_dir, buildpack_dir=ROOT
+        )
+        try:
+            compile_app(dirs, env, data, out, ahead)
+        finally:
+            ahead.end()
 
     _recorded(cache_dir, compile_it, out)
     return 0

@@ -17,28 +17,23 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.ahead import TreesAhead
 from buildpack.support import files
 from buildpack.support.linking import (
-    WORTH_A_PROCESS,
     Linking,
+    LinkingAside,
     Listing,
-    decode_listing,
     encode_listing,
-    halves,
+    is_alone,
     link_listed,
     list_tree,
+    read_listing,
 )
 from buildpack.support.seals import decode_seal, is_unbroken, seal_entries
 
-NOTHING: Listing = ()
-PREVIOUS = "PREVIOUS_BUILD_DIR"
+WORTH_A_PROCESS = 500
+"""directories"""
 FINISHED = "FINISHED_LAYERS_DIR"
-
-
-def previous_build_dir(env: Mapping[str, str]) -> Path | None:
-    """Where the last build's tree would be, if the slug compiler keeps one for us."""
-    named = env.get(PREVIOUS, "")
-    return Path(named) if named.startswith("/") else None
 
 
 def tell_finished(env: Mapping[str, str], layer: str) -> None:
@@ -49,35 +44,22 @@ def tell_finished(env: Mapping[str, str], layer: str) -> None:
             Path(named, layer).touch()
 
 
-def restore_tree(
-    source: Path, target: Path, *, previous: Path | None, akin: Path | None = None
-) -> bool:
+def restore_tree(source: Path, target: Path, *, previous: Path | None, ahead: TreesAhead) -> bool:
     """Give ``target`` the files of the cached tree ``source``; whether it had to be made.
 
     ``previous`` is where a build before may have left them; None where nobody keeps that.
-    ``akin`` is a tree that is much the same, and that nobody needs any more.
     """
-    note = _note_of(source)
     if taken_over(source, target, previous=previous):
         return False
     is_new = not os.path.lexists(target)
-    listing = _made_from(akin, source, target) if akin and is_new else None
-    if listing is None:
-        listing = tree_listing(source)
-        if not (is_new and link_quickly(source, target, listing)):
-            files.link_tree(source, target)
+    if not is_new:
+        files.link_tree(source, target)
+    elif not ahead.take(source, target):
+        link_anew(source, target)
     if previous is not None and is_new:
-        _seal(target, [directory for directory, _ in listing if directory], note)
+        directories = [directory for directory, _ in tree_listing(source) if directory]
+        _seal(target, directories, _note_of(source))
     return True
-
-
-def _made_from(akin: Path, source: Path, target: Path) -> Listing | None:
-    from buildpack.likeness import made_alike
-
-    listing = made_alike(source, target, akin)
-    if listing is not None:
-        files.write_atomically(_names_of(source), encode_listing(listing))
-    return listing
 
 
 def taken_over(source: Path, target: Path, *, previous: Path | None) -> bool:
@@ -95,38 +77,34 @@ def _names_of(source: Path) -> Path:
 
 def tree_listing(source: Path) -> Listing:
     """The names in a cached tree, which is complete and never changes: written down beside it."""
-    note = _names_of(source)
-    try:
-        found = decode_listing(note.read_bytes())
-    except OSError:
-        found = None
+    found = read_listing(_names_of(source))
     if found is None:
         found = list_tree(str(source))
-        files.write_atomically(note, encode_listing(found))
+        write_listing(source, found)
     return found
 
 
-def link_quickly(source: Path, target: Path, listing: Listing) -> bool:
-    """Link it into a new directory, with two processes where that helps; False if it fails."""
-    target.mkdir(parents=True)
-    first, second = listing, NOTHING
-    if len(os.sched_getaffinity(0)) > 1 and len(listing) > WORTH_A_PROCESS and is_single_threaded():
-        first, second = halves(listing)
-    other = Linking(str(source), str(target), [second])
+def write_listing(source: Path, listing: Listing) -> None:
+    """Note what lies in a tree that is in the cache, or soon will be."""
+    files.write_atomically(_names_of(source), encode_listing(listing))
+
+
+def link_anew(source: Path, target: Path) -> None:
+    """Link it into a new directory, with two processes where that helps."""
+    listing = tree_listing(source)
     try:
-        link_listed(str(source), str(target), first)
-        is_done = other.finish()
+        if len(listing) > WORTH_A_PROCESS and is_alone():
+            tree = Linking(source=str(source), target=str(target), listing=listing)
+            is_done = LinkingAside([tree]).finish()
+        else:
+            target.mkdir(parents=True)
+            link_listed(str(source), str(target), listing)
+            is_done = True
     except OSError:
-        other.finish()
         is_done = False
     if not is_done:
         files.remove_tree(target)
-    return is_done
-
-
-def is_single_threaded() -> bool:
-    """Only then may a process fork and go on in the child."""
-    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - names alone
+        files.link_tree(source, target)
 
 
 def _take_over(note: Path, previous: Path, target: Path) -> bool:

@@ -30,6 +30,11 @@ class Venv:
         return self.bin_dir / "python"
 
     @property
+    def python_links(self) -> tuple[str, ...]:
+        """Names of the interpreter in ``bin_dir``."""
+        return ("python", "python3", f"python{self.version.series}")
+
+    @property
     def site_packages(self) -> Path:
         return self.root / "lib" / f"python{self.version.series}" / "site-packages"
 
@@ -44,16 +49,10 @@ def create_venv(root: Path, version: PythonVersion, *, home: Path) -> Venv:
     venv.bin_dir.mkdir(parents=True)
     venv.site_packages.mkdir(parents=True)
     venv.python.symlink_to(f"../../python/bin/python{version.series}")
-    for name in ("python3", f"python{version.series}"):
+    for name in venv.python_links[1:]:
         (venv.bin_dir / name).symlink_to("python")
     _write_config(venv, f"home = {home}\n")
     return venv
-
-
-def name_home(venv: Venv, home: Path) -> None:
-    """As ``create_venv`` does, for a virtualenv whose files are shared with another."""
-    (venv.root / "pyvenv.cfg").unlink()
-    _write_config(venv, f"home = {home}\n")
 
 
 def _write_config(venv: Venv, home_line: str) -> None:

@@ -9,22 +9,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
+from buildpack.cache import set_aside
 from buildpack.cache_key import read_last_facts
 from buildpack.delta import (
-    bring_back_bytecode,
-    clear_away,
     compare,
     exactly,
     groups_of,
     have_shared_files,
     is_comparable,
+    list_added,
+    listed_anew,
+    make_new,
+    make_stand_in,
     read_installed,
 )
 from buildpack.dependencies import DependencyRequest, last_home, place_before
 from buildpack.editable import make_editables_movable
+from buildpack.head_start import PLACE as HEAD_START
+from buildpack.head_start import has_built, link_python
 from buildpack.installers import load_installer, requirements
-from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.restoring import restore_tree, taken_over
+from buildpack.installers.base import Install, OnLine
+from buildpack.restoring import taken_over, tree_listing, write_listing
 from buildpack.runtime.install import Runtime
 from buildpack.sizes.trim import Trim
 from buildpack.sizes.trimming import trim_venv
@@ -33,7 +38,7 @@ from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output
 from buildpack.support.values import changed
 from buildpack.tools import ToolBox
-from buildpack.venv import Venv, create_venv, name_home, neutralize
+from buildpack.venv import Venv, create_venv, neutralize
 
 
 def install_venv(
@@ -69,7 +74,7 @@ def fill_home(
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
         venv = Venv(root=temporary / "venv", version=version)
-        if not ready and not request.trim and update_last(request, venv, tools, out):
+        if not ready and not request.trim and update_last(request, home, venv, tools, out):
             return
         if ready:
             ready.rename(venv.root)
@@ -95,28 +100,29 @@ def _fill_in_order(request: DependencyRequest, venv: Venv, tools: ToolBox) -> No
     _fill(in_order, venv, tools, lambda _: None)
 
 
-def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Output) -> bool:
-    """Make it from the last build's virtualenv (delta.py); False, and nothing there, if not."""
+def update_last(
+    request: DependencyRequest, home: Path, venv: Venv, tools: ToolBox, out: Output
+) -> bool:
+    """Make it from the last build's virtualenv (delta.py), which is not kept; False, and nothing
+    there, if that cannot be. It will be published at ``home``."""
     last, dependencies = read_last_facts(request.cache_dir), request.plan.dependencies
     source = last_home(request) / "venv"
     if not is_comparable(last, request.facts(), dependencies) or not source.is_dir():
         return False
-    lines: list[str] = []
-    last_venv = Venv(root=source, version=venv.version)
-    before = read_installed(last_venv)
+    before = read_installed(Venv(root=source, version=venv.version))
     if before is None:
         return False
-    # The last build's own is moved and made the new one: linking it takes longer than all of uv.
-    if not taken_over(source, venv.root, previous=place_before(request, "venv")):
-        restore_tree(source, venv.root, previous=None)
+    lines: list[str] = []
     try:
-        is_done = _update(request, venv, last_venv, before, tools, lines.append)
+        trees = _update(request, source, venv, before, tools, lines.append)
     except (SlugkitError, OSError):
-        is_done = False  # What is wrong is told by installing in earnest.
-    if not is_done:
+        trees = ()  # What is wrong is told by installing in earnest.
+    files.remove_tree(request.cache_dir / HEAD_START)
+    if not trees:
         files.remove_tree(venv.root)
-        files.remove_tree(venv.root.parent / "scratch")
         return False
+    for copy in trees[1:]:
+        request.ahead.holds(home / "venv", copy)
     for line in lines:
         out.info(line)
     return True
@@ -124,44 +130,72 @@ def update_last(request: DependencyRequest, venv: Venv, tools: ToolBox, out: Out
 
 def _update(
     request: DependencyRequest,
+    source: Path,
     venv: Venv,
-    last_venv: Venv,
     before: Mapping[str, frozenset[str]],
     tools: ToolBox,
     on_line: OnLine,
-) -> bool:
-    name_home(venv, request.runtime.python.parent)
-    exact = exactly(request.plan.dependencies, before)
-    _fill(request, venv, tools, on_line, exact, checked=frozenset(before))
-    after = read_installed(venv)
-    delta = compare(before, after) if after else None
+) -> tuple[Path, ...]:
+    """The new virtualenv's tree, and a copy of it where there was one of the last; () if not."""
+    last, place = Venv(root=source, version=venv.version), request.cache_dir / HEAD_START
+    python, may_build = _python_of_stand_in(request)
+    link_python(place, venv.version, python)
+    stand_in = make_stand_in(last, place / "venv", before, home=python.parent)
+    install = _installation(request, stand_in, tools)
+    install = changed(install, checked=frozenset(before), may_build=may_build)
+    requirements.install(exactly(request.plan.dependencies, before), install, on_line)
+    after = read_installed(stand_in, before)
+    delta = None if after is None else compare(before, after)
     if after is None or delta is None:
-        return False
+        return ()
+    neutralize(stand_in, delta.added)
+    compiler(request).compile(stand_in.site_packages, groups_of(stand_in, delta, after))
+    added = list_added(stand_in, after.keys() & before.keys())
     gone = frozenset().union(*(before[name] for name in delta.removed))
-    if not clear_away(venv, gone, frozenset().union(*after.values())):
-        return False
-    kept = frozenset().union(*(after[name] for name in after.keys() & before.keys()))
-    bring_back_bytecode(last_venv, venv, gone, kept)
-    neutralize(venv, delta.added)
-    compiler(request).compile(venv.site_packages, groups_of(venv, delta, after))
-    return True
+    listing = tree_listing(source)
+    trees = _trees_of_last(request, source, venv.root)
+    for tree in trees:
+        lost = make_new(Venv(root=tree, version=venv.version), gone, stand_in, added)
+    write_listing(venv.root, listed_anew(listing, lost, added))
+    return trees
 
 
-def _fill(
-    request: DependencyRequest,
-    venv: Venv,
-    tools: ToolBox,
-    on_line: OnLine,
-    exact: Dependencies | None = None,
-    checked: frozenset[str] = frozenset(),
-) -> None:
-    """Have the package manager install into it; uv, if it is to hold exactly what is required.
+def _python_of_stand_in(request: DependencyRequest) -> tuple[Path, bool]:
+    """The Python that uv is to see, and whether it may build with it.
 
-    What is in it already, and was ``checked`` when it came, is not looked at again.
+    The build machine's own one, if ours is a copy of that: a head start has used it at that place,
+    and to look at one that it has not seen takes uv longer than all else.
     """
+    host = request.runtime.interpreter
+    if host is None or has_built(request.cache_dir / "uv"):
+        return request.runtime.python, True
+    return host, False
+
+
+def _trees_of_last(request: DependencyRequest, source: Path, target: Path) -> tuple[Path, ...]:
+    """The last virtualenv's own tree, moved to ``target``; its copy too, where it has one.
+
+    Its entry leaves the cache first, so that none is ever half there.
+    """
+    copy = request.ahead.place / "venv"
+    previous = place_before(request, "venv")
+    has_copy = taken_over(source, copy, previous=previous) or request.ahead.copy_of(source)
+    (set_aside(source.parent) / "venv").rename(target)
+    return (target, copy) if has_copy else (target,)
+
+
+def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, on_line: OnLine) -> None:
+    """Have the package manager install into it."""
+    install = _installation(request, venv, tools)
+    dependencies = request.plan.dependencies
+    load_installer(dependencies.manager).install(dependencies, install, on_line)
+    shutil.rmtree(install.scratch_dir)
+
+
+def _installation(request: DependencyRequest, venv: Venv, tools: ToolBox) -> Install:
     scratch = venv.root.parent / "scratch"
     scratch.mkdir()
-    install = Install(
+    return Install(
         uv=tools.program("uv"),
         venv=venv,
         app_dir=request.app.root,
@@ -171,14 +205,7 @@ def _fill(
         env=request.env,
         runtime=request.runtime,
         tools=tools,
-        checked=checked,
     )
-    dependencies = request.plan.dependencies
-    if exact:
-        requirements.install(exact, install, on_line)
-    else:
-        load_installer(dependencies.manager).install(dependencies, install, on_line)
-    shutil.rmtree(scratch)
 
 
 class _StandardLibrary(threading.Thread):

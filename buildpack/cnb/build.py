@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from buildpack.ahead import TreesAhead
 from buildpack.app_dir import process_types_of
 from buildpack.cnb.dirs import CACHE_LAYER, CnbDirs
 from buildpack.cnb.launch import (
@@ -37,7 +38,7 @@ def build_app(cnb: CnbDirs, env: Mapping[str, str], data: BuildData, out: Output
         layers_dir=cnb.layers_dir,
     )
     clear_layers(cnb)
-    built = compile_app(dirs, env, data, out)
+    built = compile_app(dirs, env, data, out, TreesAhead(cnb.cache_dir))
     write_layers(cnb, built)
     processes = process_types(cnb, built, env)
     files.write_atomically(cnb.layers_dir / "launch.toml", launch_toml(processes))

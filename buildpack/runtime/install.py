@@ -46,6 +46,8 @@ class Runtime:
     reason: str
     copied_from: Path | None = None
     """The standard library of the build machine's Python this is a copy of."""
+    interpreter: Path | None = None
+    """That Python itself."""
 
     @property
     def python(self) -> Path:
@@ -160,4 +162,5 @@ def read_cached_runtime(home: Path) -> Runtime | None:
         build_id=facts["build_id"],
         reason=facts["reason"],
         copied_from=Path(facts["stdlib"]) if facts["stdlib"] else None,
+        interpreter=Path(facts["executable"]) if facts["executable"] else None,
     )

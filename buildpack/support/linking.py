@@ -2,19 +2,24 @@
 
 Making a directory takes the kernel 20 microseconds, a link 8, and finding out what to link half as
 much again: so a tree that never changes has its names written down once. Two processes do it in
-less time than one. What goes wrong here is not told: whoever asked links the slow way, and that
-tells.
+less time than one, and the other one may begin before it is known what is needed. What goes wrong
+here is not told: whoever asked links the slow way, and that tells.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from buildpack.support.values import value
 
 Listing = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 """Directories, parents first, each with the files and links in it; b"" is the top."""
 
-WORTH_A_PROCESS = 2000
+PIECE = 1000
+"""The work of a piece: 2 to 4 ms."""
 
 
 def list_tree(top: str) -> Listing:
@@ -51,6 +56,14 @@ def decode_listing(data: bytes) -> Listing | None:
     return tuple((directory, tuple(names)) for directory, names in found)
 
 
+def read_listing(note: Path) -> Listing | None:
+    """The listing that was written there, if there is one."""
+    try:
+        return decode_listing(note.read_bytes())
+    except OSError:
+        return None
+
+
 def link_listed(source: str, target: str, listing: Listing) -> None:
     """Make the directories and links of ``listing`` in ``target``, which must be there."""
     old, new = os.fsencode(source), os.fsencode(target)
@@ -81,42 +94,83 @@ def _make(place: bytes) -> None:
         _make(place)
 
 
-def halves(listing: Listing) -> tuple[Listing, Listing]:
+def in_pieces(listing: Listing) -> list[Listing]:
     """About as much work in each; a directory counts as three files."""
-    total = sum(3 + len(names) for _, names in listing)
-    done = 0
-    for number, (_, names) in enumerate(listing):
-        if done >= total / 2:
-            return listing[:number], listing[number:]
-        done += 3 + len(names)
-    return listing, ()
+    pieces: list[Listing] = []
+    begun, weight = 0, 0
+    for number, (_, names) in enumerate(listing, 1):
+        weight += 3 + len(names)
+        if weight >= PIECE or number == len(listing):
+            pieces.append(listing[begun:number])
+            begun, weight = number, 0
+    return pieces
 
 
+@value
 class Linking:
-    """Links ``listing`` in processes of their own, begun at once; ``finish`` says how it went."""
+    """One tree to be linked: ``target`` is new, or not there yet."""
 
-    def __init__(self, source: str, target: str, parts: Sequence[Listing]) -> None:
-        self._children = [_fork(source, target, part) for part in parts if part]
+    source: str
+    target: str
+    listing: Listing
+
+
+def is_alone() -> bool:
+    """Whether another process is of use, and we are one that may fork and go on in the child."""
+    return len(os.sched_getaffinity(0)) > 1 and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - names alone
+
+
+class LinkingAside:
+    """Links trees in another process, begun at once; who waits for it does half of the work.
+
+    Both take the next piece from a pipe that holds a byte for each.
+    """
+
+    def __init__(self, trees: Sequence[Linking]) -> None:
+        pieces = [(tree, piece) for tree in trees for piece in in_pieces(tree.listing)]
+        self._pieces = pieces
+        self._waiting, numbers = os.pipe()
+        os.write(numbers, b"".join(number.to_bytes(2) for number in range(len(pieces))))
+        os.close(numbers)
+        for tree in trees:
+            os.makedirs(tree.target, 0o755, exist_ok=True)  # noqa: PTH103 - strings here
+        self.child = os.fork()
+        if not self.child:
+            self._link_and_end()
 
     def finish(self) -> bool:
-        """Wait; True if everything is linked."""
-        codes = [os.waitpid(child, 0)[1] for child in self._children]
-        self._children = []
-        return not any(codes)
+        """Help, and wait; True if everything is linked."""
+        try:
+            self._link()
+            is_done = True
+        except OSError:
+            is_done = False
+        return self._end() == 0 and is_done
 
+    def give_up(self) -> None:
+        """Wait until nothing more is linked."""
+        while os.read(self._waiting, 1024):
+            pass
+        self._end()
 
-def _fork(source: str, target: str, part: Listing) -> int:
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        import signal
+    def _link(self) -> None:
+        while number := os.read(self._waiting, 2):
+            tree, piece = self._pieces[int.from_bytes(number)]
+            link_listed(tree.source, tree.target, piece)
 
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of ours on Ctrl-C
-        link_listed(source, target, part)
-        code = 0
-    except OSError:
+    def _link_and_end(self) -> NoReturn:
         code = 1
-    finally:
-        os._exit(code)
+        try:
+            import signal
+
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of ours on Ctrl-C
+            self._link()
+            code = 0
+        except OSError:
+            code = 1
+        finally:
+            os._exit(code)
+
+    def _end(self) -> int:
+        os.close(self._waiting)
+        return os.waitpid(self.child, 0)[1]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.restoring import previous_build_dir, restore_tree, tell_finished
+from buildpack.ahead import TreesAhead, previous_build_dir
+from buildpack.restoring import restore_tree, tell_finished
 
 
 @pytest.fixture
@@ -21,6 +22,11 @@ def cached(tmp_path: Path) -> Path:
     return tree
 
 
+def nothing(cache_dir: Path) -> TreesAhead:
+    """No tree has been linked ahead."""
+    return TreesAhead(cache_dir)
+
+
 class Builds:
     """Build directories one after the other, each becoming the next one's previous one."""
 
@@ -31,7 +37,7 @@ class Builds:
     def build(self) -> Path:
         self.count += 1
         target = self.root / f"build-{self.count}" / ".heroku" / "venv"
-        restore_tree(self.cached, target, previous=self.previous)
+        restore_tree(self.cached, target, previous=self.previous, ahead=nothing(self.root))
         return target
 
     def keep(self, target: Path) -> None:
@@ -143,7 +149,8 @@ def test_a_damaged_seal_means_linking(builds: Builds, cached: Path, damage: byte
 
 
 def test_without_an_offer_nothing_is_noted(cached: Path, tmp_path: Path) -> None:
-    restore_tree(cached, tmp_path / "build" / "venv", previous=None)
+    target = tmp_path / "build" / "venv"
+    restore_tree(cached, target, previous=None, ahead=nothing(tmp_path))
     assert not (cached.parent / "venv.seal").exists()
 
 
@@ -171,6 +178,7 @@ def test_who_does_not_ask_is_not(
 
 def test_a_tree_that_was_taken_over_was_not_made(builds: Builds, cached: Path) -> None:
     first, again = builds.root / "first", builds.root / "again"
-    assert restore_tree(cached, first, previous=builds.previous)
+    ahead = nothing(builds.root)
+    assert restore_tree(cached, first, previous=builds.previous, ahead=ahead)
     first.rename(builds.previous)
-    assert not restore_tree(cached, again, previous=builds.previous)
+    assert not restore_tree(cached, again, previous=builds.previous, ahead=ahead)

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support import linking
 from buildpack.support.linking import (
     Linking,
+    LinkingAside,
     decode_listing,
     encode_listing,
-    halves,
+    in_pieces,
     link_listed,
     list_tree,
 )
+from buildpack.support.values import changed
 
 
 @pytest.fixture
@@ -55,19 +58,38 @@ def test_every_entry_is_linked(source: Path, tmp_path: Path) -> None:
     assert inodes(target) == inodes(source)
 
 
-def test_two_processes_link_the_same(source: Path, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    first, second = halves(list_tree(str(source)))
-    assert first
-    assert second
-    assert Linking(str(source), str(target), [second, first]).finish()
-    assert inodes(target) == inodes(source)
+@pytest.fixture
+def tree(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Linking:
+    monkeypatch.setattr(linking, "PIECE", 5)
+    target = tmp_path / "new" / "target"
+    return Linking(source=str(source), target=str(target), listing=list_tree(str(source)))
 
 
-def test_a_file_that_is_gone_is_noticed(source: Path, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    listing = list_tree(str(source))
-    (source / "link").unlink()
-    assert not Linking(str(source), str(target), [listing]).finish()
+def test_two_processes_link_the_same(tree: Linking) -> None:
+    assert len(in_pieces(tree.listing)) > 2
+    assert LinkingAside([tree]).finish()
+    assert inodes(Path(tree.target)) == inodes(Path(tree.source))
+
+
+def test_several_trees_are_linked_at_once(tree: Linking, tmp_path: Path) -> None:
+    more = changed(tree, target=str(tmp_path / "more"))
+    assert LinkingAside([tree, more]).finish()
+    assert inodes(Path(tree.target)) == inodes(Path(more.target)) == inodes(Path(tree.source))
+
+
+def test_every_directory_is_in_one_piece(tree: Linking) -> None:
+    assert [each for piece in in_pieces(tree.listing) for each in piece] == list(tree.listing)
+
+
+def test_a_file_that_is_gone_is_noticed(tree: Linking) -> None:
+    Path(tree.source, "link").unlink()
+    assert not LinkingAside([tree]).finish()
+
+
+def test_nothing_is_linked_any_more_once_it_is_given_up(tree: Linking) -> None:
+    aside = LinkingAside([tree])
+    aside.give_up()
+    before = inodes(Path(tree.target))
+    assert before.items() <= inodes(Path(tree.source)).items()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(aside.child, os.WNOHANG)
