@@ -102,7 +102,11 @@ wheels = [{ name = "f-3.1.3-py3-none-any.whl", url = "https://x/f.whl", hashes =
 [[packages]]
 name = "prices"
 directory = { path = "libs/prices", editable = true }
-"""
+""" + "".join(
+    f'[[packages]]\nname = "{name}"\n[packages.sdist]\nurl = "https://x/{name}.zip"\n'
+    'hashes = {a = "0"}\n'
+    for name in ("pytest", "ruff", "redis")
+)
 PIPFILE = """
 [[source]]
 name = "pypi"
