@@ -17,20 +17,9 @@ from slugc.privileges import RUN_UID, in_dropped_child, run_identity
 from slugc.sources.errors import SourceUnreadableError
 from slugc.sources.slugignore import IgnoreRules
 from slugc.sources.staging import Stager
-from tests.faults.bad_sources import nothing_building, said
-from tests.integration.build_support import Builder, Outcome, make_app, make_buildpack
+from tests.faults.bad_sources import said
+from tests.integration.build_support import Builder, Outcome, make_buildpack
 from tests.waiting import PATIENCE
-
-
-@pytest.fixture
-def app(open_dir: Path) -> Path:
-    return make_app(open_dir / "app")
-
-
-@pytest.fixture
-def build(open_dir: Path) -> Callable[..., Outcome]:
-    return nothing_building(open_dir)
-
 
 # Links
 

@@ -13,18 +13,8 @@ from slugc.privileges import run_identity
 from slugc.sources.errors import SourceChangedError
 from slugc.sources.slugignore import IgnoreRules
 from slugc.sources.staging import Stager
-from tests.faults.bad_sources import MIB, nothing_building, said, staged
-from tests.integration.build_support import Outcome, make_app
-
-
-@pytest.fixture
-def app(open_dir: Path) -> Path:
-    return make_app(open_dir / "app")
-
-
-@pytest.fixture
-def build(open_dir: Path) -> Callable[..., Outcome]:
-    return nothing_building(open_dir)
+from tests.faults.bad_sources import MIB, said, staged
+from tests.integration.build_support import Outcome
 
 
 class Meddler:

@@ -26,6 +26,7 @@ from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
 from slugc.stack import read_host_stack
 from slugc.store import Store
+from tests.integration.supervision_support import command_lines
 from tests.waiting import until
 
 KILLS = int(os.environ.get("SLUGKIT_KILLS", "12"))
@@ -105,16 +106,8 @@ class Deploys:
 
     def processes(self) -> list[str]:
         """Processes that work in our directory."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                try:
-                    line = (entry / "cmdline").read_bytes()
-                except OSError:
-                    continue
-                if os.fsencode(self.root) in line:
-                    found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-        return found
+        lines = command_lines().items()
+        return [line for pid, line in lines if str(self.root) in line and pid != os.getpid()]
 
 
 @pytest.fixture

@@ -16,19 +16,9 @@ from slugc.privileges import run_identity
 from slugc.sources.errors import SourceTooLargeError
 from slugc.sources.slugignore import IgnoreRules
 from slugc.sources.staging import Stager
-from tests.faults.bad_sources import MIB, nothing_building
-from tests.integration.build_support import Outcome, make_app
+from tests.faults.bad_sources import MIB
+from tests.integration.build_support import Outcome
 from tests.waiting import PATIENCE
-
-
-@pytest.fixture
-def app(open_dir: Path) -> Path:
-    return make_app(open_dir / "app")
-
-
-@pytest.fixture
-def build(open_dir: Path) -> Callable[..., Outcome]:
-    return nothing_building(open_dir)
 
 
 @pytest.fixture

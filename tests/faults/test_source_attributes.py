@@ -13,18 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bad_sources import MIB, nothing_building
+from tests.faults.bad_sources import MIB
 from tests.integration.build_support import Builder, Outcome, make_app, make_buildpack
-
-
-@pytest.fixture
-def app(open_dir: Path) -> Path:
-    return make_app(open_dir / "app")
-
-
-@pytest.fixture
-def build(open_dir: Path) -> Callable[..., Outcome]:
-    return nothing_building(open_dir)
 
 
 def test_modes_attributes_and_hard_links_are_normalised(

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from slugc.store import Store
 from slugc.store_check import verify_store
+from tests.integration.supervision_support import command_lines
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGC = (sys.executable, "-m", "slugc.main")
@@ -119,19 +121,11 @@ class Tiny:
 
     def processes(self) -> list[str]:
         """The command lines of processes that work in our directories."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                try:
-                    line = (entry / "cmdline").read_bytes()
-                except OSError:
-                    continue
-                if os.fsencode(self.root) in line:
-                    found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-        return found
+        lines = command_lines().items()
+        return [line for pid, line in lines if str(self.root) in line and pid != os.getpid()]
 
-    def await_no_processes(self, seconds: float = 10.0) -> list[str]:
-        deadline = time.monotonic() + seconds
+    def await_no_processes(self) -> list[str]:
+        deadline = time.monotonic() + PATIENCE
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.05)
         return left

@@ -20,6 +20,7 @@ from slugc.slug import SlugFacts
 from slugc.stack import read_host_stack
 from slugc.store import Store
 from tests.integration.slug_run_support import ENGINES, SlugRun
+from tests.integration.supervision_support import command_lines
 from tests.integration.support import free_port
 from tests.waiting import until
 
@@ -109,11 +110,7 @@ def wait_for(log: Path, pattern: str) -> None:
 
 
 def is_running(marker: str) -> bool:
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and marker.encode() in (entry / "cmdline").read_bytes():
-                return True
-    return False
+    return any(marker in line for line in command_lines().values())
 
 
 def test_from_a_first_deploy_to_a_rollback(slug_run: Deploys) -> None:
