@@ -78,14 +78,17 @@ def _answer(function: Callable[[], T], writer: int) -> NoReturn:
 
 def _pickled_error(err: BaseException) -> bytes:
     """Errors with constructors of their own do not pickle by themselves; their parts do."""
+    from buildpack.support.machine import refused_by_machine  # rare
+
     trace = "".join(traceback.format_exception(err))
     if isinstance(err, SlugkitError):
         try:
             return pickle.dumps((False, (type(err), err.args, vars(err))))
         except (TypeError, AttributeError, pickle.PicklingError):
             return pickle.dumps((False, (ChildLostError, (trace,), None)))
-    if isinstance(err, OSError):
-        facts = (err.errno, err.strerror, err.filename)
+    cause = refused_by_machine(err) or err
+    if isinstance(cause, OSError):
+        facts = (cause.errno, cause.strerror, cause.filename)
         return pickle.dumps((False, (OSError, facts, None)))
     return pickle.dumps((False, (ChildLostError, (trace,), None)))
 

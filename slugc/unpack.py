@@ -14,6 +14,7 @@ from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 from buildpack.support.files import locked, publishing_dir, remove_tree, write_atomically
+from buildpack.support.machine import LIMITS
 from slugc.archive.extract import extract
 from slugc.archive.headers import MemberKind
 from slugc.archive.judge import TreePath
@@ -51,6 +52,8 @@ def unpack_layers(store: Store, slug: Slug, missing: tuple[Layer, ...]) -> None:
                 locks.enter_context(locked(store.lock_file(diff_id)))
             in_dropped_child(partial(_unpack_all, store, slug, missing, descriptor))
     except OSError as err:
+        if err.errno in LIMITS:
+            raise
         raise StoreNotWritableError(store.root, str(err)) from err
     finally:
         os.close(descriptor)

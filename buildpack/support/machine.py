@@ -28,6 +28,18 @@ _LIMITS = {
 }
 
 
+# Not of a place where something is written: told as what they are, whatever was being done.
+LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+
+
+def refused_process(said: str) -> OSError | None:
+    """The machine's refusal of one more process that a program (LC_ALL=C) tells of, if it does."""
+    text = os.strerror(errno.EAGAIN)
+    if text in said or "Cannot fork" in said:  # the latter is dash's
+        return BlockingIOError(errno.EAGAIN, text)
+    return None
+
+
 def refused_by_machine(err: BaseException) -> OSError | None:
     """The refusal of the machine's that ``err`` tells of, if it does.
 

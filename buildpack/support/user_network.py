@@ -49,7 +49,8 @@ class Starting:
         self._failed = failed
 
     def wait(self) -> None:
-        """Return when it is ready. Raises what ``failed`` makes of what the program said."""
+        """Return when it is ready. Raises what ``failed`` makes of what the program said, and
+        OSError where it was refused a process."""
         if not self.is_open:
             return
         is_ready = self.has_spoken()
@@ -57,7 +58,9 @@ class Starting:
         self._close()
         if not is_ready:
             self.end()
-            raise self._failed(self.step, said)
+            from buildpack.support.machine import refused_process  # rare
+
+            raise refused_process(said) or self._failed(self.step, said)
 
     def has_spoken(self) -> bool:
         """Wait for its next byte; False when it ends without, or takes too long."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from buildpack.support.cgroups import create_cgroup, find_hierarchies
 from slugc.history import read_builds
 from slugc.slug import read_slug, verify_slug
+from tests.faults.limited import Allowed, inside
 from tests.faults.tiny_builds import SLUGC, Ended, Tiny, digest, make_tiny
 
 SHELL = ("/bin/sh", "-c")
@@ -120,28 +118,6 @@ def test_too_few_open_files_are_told_as_such(tiny: Tiny) -> None:
     assert "Too many open files" in ended.stderr
     assert "This process may have 16 open. Allow more: ulimit -n 1024" in ended.stderr
     assert not (tiny.root / "app.slug").exists()
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """What one control group may have."""
-
-    memory: int | None = None
-    cpus: float | None = None
-    pids: int | None = None
-
-
-@contextlib.contextmanager
-def inside(allowed: Allowed) -> Iterator[str]:
-    """A line of shell that enters such a group; slugc itself is then in it, no build is."""
-    hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
-    if hierarchies is None:
-        pytest.skip("no control groups may be made here")
-    group = create_cgroup(hierarchies, "tests", f"{os.getpid()}-{os.urandom(4).hex()}", allowed)
-    try:
-        yield "".join(f"echo 0 > {path};" for path in group.entrances)
-    finally:
-        group.remove(timeout=20)
 
 
 @AS_ROOT

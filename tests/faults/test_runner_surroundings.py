@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.limited import Allowed, inside
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
 
@@ -30,14 +31,15 @@ def slug_run(
     home: Path,
     *words: str,
     env: Mapping[str, str] | None = None,
+    before: str = "",
     shell: str = "",
     prepare: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """``shell`` is what a shell does to its streams before it becomes slug-run."""
+    """What a shell does before it becomes slug-run, and to its streams (``shell``)."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     argv: Sequence[str] = (sys.executable, "-m", "runner.main", *words)
-    if shell:
-        argv = ("sh", "-c", f'exec "$@" {shell}', "sh", *argv)
+    if before or shell:
+        argv = ("sh", "-c", f'{before} exec "$@" {shell}', "sh", *argv)
     return subprocess.run(
         argv,
         env={**kept, "SLUGKIT_HOME": str(home), "PYTHONPATH": str(ROOT), **(env or {})},
@@ -246,6 +248,25 @@ def test_little_memory_is_enough_or_told_as_such(home: Path) -> None:
         )
         assert done.returncode in ({0} if megabytes == 256 else {0, 1, 75, 127}), done.stderr
     assert slug_run(home, "config", "get", "M").stdout.strip() in {b"256", b"32"}
+
+
+@pytest.mark.embedded
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root's rights")
+def test_too_few_processes_are_told_as_such(site: Site) -> None:
+    """Or they are enough; never a traceback, and nothing is left behind."""
+    told = 0
+    for count in (1, 2, 3, 5):
+        with inside(Allowed(pids=count)) as enter:
+            done = slug_run(site.home, "run", "-a", "polls", "--", "true", before=enter)
+        assert b"Traceback" not in done.stderr, (count, done)
+        if done.returncode == 0:
+            continue
+        assert done.returncode == 75, (count, done)
+        assert b"may have no more processes and threads. Allow more" in done.stderr
+        told += 1
+    assert told
+    assert slug_run(site.home, "run", "-a", "polls", "--", "true").returncode == 0
+    assert site.runs() == []
 
 
 def test_a_directory_that_was_deleted_is_no_reason_to_fail(home: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runner.app_lock import app_lock
 from runner.main import main
 from runner.signals import InterruptedEarlyError
 from runner.state.rollouts import Failure, RolloutState
@@ -64,6 +65,19 @@ def test_deploy_tells_on_standard_error_and_answers_on_standard_output(
         f"Deployed {short} to polls: v2\n",
         "",
     )
+
+
+def test_scaling_without_waiting_is_refused_while_the_app_is_changed(
+    counter: Counter, call: Call
+) -> None:
+    counter.deploy(counter.slug("one"))
+    desk = counter.desk
+    with app_lock(desk.state, desk.data_dir, counter.app, doing="a deploy", who="bob"):
+        code, out, err = call("scale", "web=2", "--no-wait")
+    assert (code, out) == (75, "")
+    assert "A deploy by bob has held it for 0 seconds" in err
+    assert "nothing was changed" in err
+    assert call("scale")[:2] == (0, "web=1:standard-1x\n")
 
 
 def test_deploy_as_json_is_a_line_for_each_event(counter: Counter, call: Call) -> None:
