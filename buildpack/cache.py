@@ -28,6 +28,16 @@ KEPT = {
 """Entries of each kind that outlive a build, the most recently used ones."""
 
 
+OTHERS = ("tools", "uv", "pip", "pip-compile", "head-start", "last-venv.json", "last-python.json")
+"""What we leave beside them. Whatever else is in the directory is another buildpack's."""
+
+
+def clear_cache(cache_dir: Path) -> None:
+    """Forget all that our earlier builds left, but for the reports on them."""
+    for name in (*KEPT, *OTHERS):
+        files.remove_tree(cache_dir / name)
+
+
 def mark_used(entry: Path) -> None:
     """So that reaping leaves it alone."""
     os.utime(entry)

@@ -11,7 +11,7 @@ from pathlib import Path
 from buildpack.ahead import TreesAhead
 from buildpack.app import App
 from buildpack.app_dir import write_app_dir
-from buildpack.cache import discard_if_written, reap
+from buildpack.cache import clear_cache, discard_if_written, reap
 from buildpack.cache_key import VenvFacts, read_last_facts, write_last_facts
 from buildpack.dependencies import (
     DependencyRequest,
@@ -38,7 +38,7 @@ from buildpack.plan import BuildPlan, plan_build
 from buildpack.release import web_process_step
 from buildpack.report import BuildData
 from buildpack.runtime.install import Runtime, RuntimeRequest, install_runtime
-from buildpack.settings import open_app, read_settings
+from buildpack.settings import CLEAR_CACHE, open_app, read_settings
 from buildpack.sizes.summary import summary_step
 from buildpack.sizes.trim import TRIM
 from buildpack.support.output import Output
@@ -89,6 +89,9 @@ def compile_app(
     settings = install_settings(env, config_vars)
     program_env = app_env(env, config_vars, dirs.prefix)
     tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
+    if choices.clears_cache:
+        out.info(f"Clearing the cache, as {CLEAR_CACHE} says.")
+        clear_cache(dirs.cache_dir)
     make_packaging_importable(tools)
 
     run_hook_step("pre_compile", app, dirs, program_env, data, out)
@@ -123,11 +126,7 @@ def compile_app(
     describe_runtime(plan, runtime, policy, data, out)
     say_version_messages(plan, runtime, policy, last, out)
 
-    out.step(f"Installing the packages in {in_app_dir(choices.app_dir, plan)}")
-    for warning in plan.dependencies.warnings:
-        out.warning(warning)
-    if plan.trim:
-        out.info(f"Left out, as {TRIM} says: {', '.join(plan.trim)}.")
+    say_what_is_installed(plan, choices.app_dir, out)
     request = DependencyRequest(
         app=app,
         build_dir=dirs.build_dir,
@@ -179,6 +178,15 @@ def in_app_dir(app_dir: str, plan: BuildPlan) -> str:
     """The deciding file as it is called from the root of the source."""
     source = plan.dependencies.source
     return posixpath.normpath(f"{app_dir}/{source}") if app_dir else source
+
+
+def say_what_is_installed(plan: BuildPlan, app_dir: str, out: Output) -> None:
+    """From which file, what is doubtful about it, and what is left out."""
+    out.step(f"Installing the packages in {in_app_dir(app_dir, plan)}")
+    for warning in plan.dependencies.warnings:
+        out.warning(warning)
+    if plan.trim:
+        out.info(f"Left out, as {TRIM} says: {', '.join(plan.trim)}.")
 
 
 def run_framework_steps(

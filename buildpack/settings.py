@@ -16,6 +16,7 @@ PREFIX = "SLUGKIT_"
 APP_DIR = "SLUGKIT_APP_DIR"
 PACKAGE_MANAGER = "SLUGKIT_PACKAGE_MANAGER"
 REQUIREMENTS = "SLUGKIT_REQUIREMENTS"
+CLEAR_CACHE = "SLUGKIT_CLEAR_CACHE"
 
 
 class AppDirError(SlugkitError):
@@ -48,6 +49,7 @@ class BuildSettings:
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     is_test: bool = False
+    clears_cache: bool = False
     trim: tuple[Trim, ...] = ()
 
 
@@ -55,7 +57,7 @@ def read_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> Bui
     """The choices in ``env``; a config var of the app wins over the machine's variable."""
     both = {**env, **config_vars}
     files = _words(both.get(REQUIREMENTS, ""))
-    is_test = both.get("INSTALL_TEST", "") not in {"", "0"}
+    is_test = _is_on(both.get("INSTALL_TEST", ""))
     trim = parse_trim(_words(both.get(TRIM, "")))
     return BuildSettings(
         package_manager=both.get(PACKAGE_MANAGER, "").strip().lower(),
@@ -64,6 +66,7 @@ def read_settings(env: Mapping[str, str], config_vars: Mapping[str, str]) -> Bui
         groups=_words(both.get("SLUGKIT_GROUPS", "")),
         extras=_words(both.get("SLUGKIT_EXTRAS", "")),
         is_test=is_test,
+        clears_cache=_is_on(both.get(CLEAR_CACHE, "")),
         # Tests may use what packages bring for tests, and nobody ships what they run in.
         trim=() if is_test else trim,
     )
@@ -88,6 +91,10 @@ def parse_app_dir(value: str) -> str:
     if path == ".." or path.startswith("../"):
         raise AppDirError(value, "it leads out of the source")
     return "" if path == "." else path
+
+
+def _is_on(text: str) -> bool:
+    return text not in {"", "0"}
 
 
 def _words(text: str) -> tuple[str, ...]:

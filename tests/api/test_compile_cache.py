@@ -67,6 +67,22 @@ def test_what_is_installed_before_is_neither_fetched_nor_compiled_again(
     assert run_python(app, "-c", INSTALLED).split() == ["blinker", "itsdangerous", "markupsafe"]
 
 
+def test_a_cache_can_be_cleared_by_a_config_var(place: Path) -> None:
+    cache, env_dir = place / "cleared", place / "env"
+    env_dir.mkdir()
+    first = compile_app(make_app(place / "filled"), cache)
+    assert first.returncode == 0, first.stderr
+    (cache / "venvs" / "of-long-ago").mkdir()
+    (cache / "node_modules").mkdir()
+    (env_dir / "SLUGKIT_CLEAR_CACHE").write_text("1")
+    again = compile_app(make_app(place / "emptied"), cache, str(env_dir))
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("       Clearing the cache, as SLUGKIT_CLEAR_CACHE says.\n")
+    assert "Nothing has changed" not in again.stdout
+    assert not (cache / "venvs" / "of-long-ago").exists()
+    assert (cache / "node_modules").is_dir(), "another buildpack's"
+
+
 def test_a_withdrawn_release_is_told_in_every_build(cache: Path, place: Path) -> None:
     make_wheel(place / "wheels", "gone")
     with serving(place / "wheels") as index:
