@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from slugc.archive.errors import ArchiveDamagedError, ArchiveLimitError, UnsafeMemberError
 from slugc.archive.headers import (
     Extension,
@@ -24,6 +27,8 @@ MAX_EXTENSIONS_IN_A_ROW = 8
 MAX_PADDING = 1024 * 1024  # a hundred records of tar's usual size
 HOLDS_NOTHING = "it holds nothing"
 _ZEROS = bytes(BLOCK)
+
+T = TypeVar("T")
 
 
 class MemberReader:
@@ -108,10 +113,10 @@ class MemberReader:
         return content
 
     def _skip_content(self) -> None:
-        while self._content_left:
-            self.content(1024 * 1024)
-        self._read(self._padding)
-        self._padding = 0
+        count = self._content_left + self._padding
+        if count and self._skipped(count) != count:
+            raise self.damaged("it is cut short")
+        self._content_left = self._padding = 0
 
     def _read(self, count: int) -> bytes:
         data = self._some(count)
@@ -120,8 +125,14 @@ class MemberReader:
         return data
 
     def _some(self, count: int) -> bytes:
+        return self._asked(self._stream.read, count)
+
+    def _skipped(self, count: int) -> int:
+        return self._asked(self._stream.skip, count)
+
+    def _asked(self, ask: Callable[[int], T], count: int) -> T:
         try:
-            return self._stream.read(count)
+            return ask(count)
         except StreamLimitError as err:
             raise ArchiveLimitError(err.what, err.limit, err.found) from err
         except DamagedStreamError as err:

@@ -143,6 +143,21 @@ class PlainStream:
         self._position += len(data)
         return data
 
+    def skip(self, count: int) -> int:
+        """Pass over ``count`` bytes; returns how many there were."""
+        left = count
+        while (here := len(self._chunk) - self._start) < left:
+            left -= here
+            self._chunk, self._start = self._next_chunk(), 0
+            if not self._chunk:
+                break
+            if self._watch is not None:
+                self._watch(self._chunk)
+        else:
+            self._start, left = self._start + left, 0
+        self._position += count - left
+        return count - left
+
     def _more_input(self) -> bytes:
         data = self._raw.read(_CHUNK)
         self._taken += len(data)
