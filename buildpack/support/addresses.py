@@ -42,7 +42,9 @@ class Subnet:
 
     @property
     def container_addresses(self) -> tuple[str, ...]:
-        return tuple(str(self.network[index]) for index in range(4, 255))
+        # Each is a /24. As text, because objects of ipaddress take more than a millisecond.
+        prefix = self.cidr.rpartition(".")[0]
+        return tuple(f"{prefix}.{last}" for last in range(4, 255))
 
 
 def host_addresses(fib_trie: str) -> tuple[str, ...]:

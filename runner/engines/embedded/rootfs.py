@@ -124,18 +124,20 @@ def system_dirs(root: Path = Path("/")) -> tuple[SystemDir, ...]:
 
 
 def write_etc(target: Path, *, nameserver: str, host_etc: Path = Path("/etc")) -> tuple[str, ...]:
-    """Make the small /etc in ``target``; returns the host directories to show in it."""
-    target.mkdir(mode=0o755)
+    """Make the small /etc in ``target``, but for the names of containers (``write_hosts``).
+
+    Returns the host directories to show in it.
+    """
+    _make_dir(target)
     written = {
         "passwd": _PASSWD,
         "group": _GROUP,
         "nsswitch.conf": _NSSWITCH,
         "host.conf": "multi on\n",
         "resolv.conf": resolv_conf(_read_text(host_etc / "resolv.conf"), nameserver),
-        "hosts": hosts_text(()),
     }
     for name, text in written.items():
-        (target / name).write_text(text)
+        _write(target / name, text.encode())
     for name in _ETC_FILES:
         _copy(host_etc / name, target / name)
     for name in _ETC_LINKS:
@@ -145,11 +147,23 @@ def write_etc(target: Path, *, nameserver: str, host_etc: Path = Path("/etc")) -
             _copy(host_etc / name, target / name)
     shown = tuple(name for name in _ETC_DIRS if (host_etc / name).is_dir())
     for name in shown:
-        (target / name).mkdir(parents=True, exist_ok=True)
-    for path in (target, *target.rglob("*")):  # containers read it, whatever our umask
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() else 0o644)
+        _make_dir(target / name)
     return shown
+
+
+# Containers read both, whatever our umask.
+
+
+def _make_dir(path: Path) -> None:
+    if not path.is_dir():
+        _make_dir(path.parent)
+        path.mkdir()
+        path.chmod(0o755)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o644)
 
 
 def _read_text(path: Path) -> str:
@@ -158,9 +172,8 @@ def _read_text(path: Path) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_file() and os.access(source, os.R_OK):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
-        target.chmod(0o644)
+        _make_dir(target.parent)
+        _write(target, source.read_bytes())
 
 
 def resolv_conf(host_text: str, nameserver: str) -> str:
@@ -185,8 +198,7 @@ def hosts_text(containers: Iterable[tuple[str, str]]) -> str:
 def write_hosts(etc: Path, containers: Iterable[tuple[str, str]]) -> None:
     """Replace /etc/hosts under running containers: they see the directory, so a rename shows."""
     temporary = etc / ".hosts.new"
-    temporary.write_text(hosts_text(containers))
-    temporary.chmod(0o644)
+    _write(temporary, hosts_text(containers).encode())
     temporary.replace(etc / "hosts")
 
 

@@ -44,8 +44,9 @@ STUBBORN = "trap 'echo $0 got it' TERM; sleep 60 & wait; sleep 60 & wait"
 
 def test_terminate_reaches_every_process(engine: EmbeddedEngine) -> None:
     command = (
+        "trap 'wait; echo parent; exit 3' TERM; "
         "bash -c 'trap \"echo child; exit\" TERM; echo ready; while :; do sleep 0.05; done' & "
-        "trap 'wait; echo parent; exit 3' TERM; while :; do sleep 0.05; done"
+        "while :; do sleep 0.05; done"
     )
     reader, writer = os.pipe()
     container = support.start(engine, Wanted(command=command), writer)

@@ -20,13 +20,13 @@ from slugc.procfile import ProcessType
 
 def test_the_stored_help_is_clicks_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["--help"]) == 0
-    assert capsys.readouterr().out == HELP_FILE.read_text()
+    assert capsys.readouterr().out == Path(HELP_FILE).read_text()
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
 def test_help_is_shown_from_the_file(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
-    assert capsys.readouterr().out == HELP_FILE.read_text()
+    assert capsys.readouterr().out == Path(HELP_FILE).read_text()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_slug_run_alone_where_there_is_nothing_shows_the_help(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([]) == 0
-    assert capsys.readouterr().out == HELP_FILE.read_text()
+    assert capsys.readouterr().out == Path(HELP_FILE).read_text()
 
 
 def test_slug_overview_offers_what_the_slug_has() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from runner.engines.embedded.rootfs import (
@@ -31,12 +32,26 @@ def test_etc_is_made_new_and_holds_no_secret(tmp_path: Path) -> None:
     shown = write_etc(target, nameserver="10.0.2.3", host_etc=host(tmp_path))
     assert shown == ("alternatives", "ssl/certs")
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == [
-        "alternatives", "group", "host.conf", "hosts", "localtime", "nsswitch.conf", "os-release",
+        "alternatives", "group", "host.conf", "localtime", "nsswitch.conf", "os-release",
         "passwd", "resolv.conf", "services", "ssl", "ssl/certs",
     ]  # fmt: skip
     assert "admin" not in (target / "passwd").read_text()
     assert "app:x:1000:1000::/app:/bin/bash\n" in (target / "passwd").read_text()
     assert (target / "localtime").readlink() == Path("/usr/share/zoneinfo/Europe/Vienna")
+
+
+def test_etc_can_be_read_by_containers_whatever_our_umask(tmp_path: Path) -> None:
+    target, theirs = tmp_path / "etc", host(tmp_path)
+    (theirs / "ssl/openssl.cnf").write_text("[default]")
+    before = os.umask(0o077)
+    try:
+        write_etc(target, nameserver="10.0.2.3", host_etc=theirs)
+        write_hosts(target, [])
+    finally:
+        os.umask(before)
+    made = [path for path in (target, *target.rglob("*")) if not path.is_symlink()]
+    assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o755}
+    assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o644}
 
 
 def test_resolv_conf_names_the_apps_own_server() -> None:
