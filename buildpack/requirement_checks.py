@@ -62,6 +62,9 @@ class UnhashedRequirementsError(SlugkitError):
         )
 
 
+LONGEST_NAME = 255
+"""Characters: its files could not be named after it."""
+
 Check = Callable[[RequirementLine], str]
 """What is wrong with a line, as a sentence; '' for nothing."""
 
@@ -88,11 +91,13 @@ def requirement_problem(text: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        Requirement(text)
+        name = Requirement(text).name
     except InvalidRequirement as err:
         return _meant(text) or str(err).partition("\n")[0] + "."
     except RecursionError:
         return "Its marker is nested too deeply."
+    if len(name) > LONGEST_NAME:
+        return f"No package has a name of {len(name):,} characters."
     return ""
 
 

@@ -16,6 +16,21 @@ GIT_ADDRESS = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[\w./~-]
 
 def what_was_meant(text: str) -> str:
     """One sentence about a common slip; "" for what we do not recognise."""
+    return _strange_sign(text) or _slip(text)
+
+
+def _strange_sign(text: str) -> str:
+    """Letters of other alphabets look like ours, and some signs like nothing at all."""
+    sign = next((sign for sign in text.partition(";")[0] if not sign.isascii()), "")
+    if not sign:
+        return ""
+    import unicodedata  # wanted for such mistakes alone
+
+    name = unicodedata.name(sign, "a character without a name")
+    return f"It has U+{ord(sign):04X} in it ({name})."
+
+
+def _slip(text: str) -> str:
     match = ONE_EQUALS_SIGN.fullmatch(text)
     if match:
         return f"A version takes two equals signs: {match['name']}=={match['version']}"

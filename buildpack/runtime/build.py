@@ -88,6 +88,8 @@ def prove(home: Path, version: PythonVersion) -> None:
         raise RuntimeBrokenError(err.last_lines[-1] if err.last_lines else str(err)) from err
     except CommandTimeoutError as err:
         raise RuntimeBrokenError("it did not answer within 30 seconds") from err
+    except (OSError, ValueError) as err:  # for another processor; or it says something else
+        raise RuntimeBrokenError(str(err)) from err
     if found != str(version) or Path(prefix) != home:
         raise RuntimeBrokenError(f"the copy says it is Python {found} in {prefix}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -218,6 +219,26 @@ def test_entry_points_that_would_replace_programs_are_refused(
         bench.install()
 
     assert caught.value.package.startswith("bad")
+
+
+def test_a_wheel_whose_files_overlap_is_refused(bench: Workbench, index: FakeIndex) -> None:
+    with zipfile.ZipFile(make_wheel(index.directory, "bad"), "a") as archive:
+        other = copy.copy(archive.getinfo("bad.py"))  # one more name for the same bytes
+        other.filename = "evil.py"
+        archive.filelist.append(other)
+        archive.writestr("more.py", "")  # so that the list is written anew
+
+    error = fails(bench, "bad==1.0\n")
+
+    assert error.exit_code == 65
+    assert not list(bench.directory.glob("venv-*/**/evil.py"))
+
+
+def test_an_extra_that_a_package_does_not_have_is_told(bench: Workbench, index: FakeIndex) -> None:
+    make_wheel(index.directory, "plain")
+    bench.write(requirements_txt="plain[fancy]==1.0\n")
+    assert installed(bench.install()) == {"plain==1.0"}
+    assert any("does not have an extra named `fancy`" in line for line in bench.log)
 
 
 def test_a_removed_requirement_and_a_new_one_are_both_seen(

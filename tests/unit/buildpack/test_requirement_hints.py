@@ -16,6 +16,8 @@ from buildpack.requirement_hints import what_was_meant
         ("flask => 3", "'=>' compares nothing. There are: == >= <= > < != ~="),
         ("flask >", "There is no version after '>'."),
         ("django == four", "'four' is no version."),
+        ("fl\u0430sk==3", "It has U+0430 in it (CYRILLIC SMALL LETTER A)."),
+        ("flask\u200b==3", "It has U+200B in it (ZERO WIDTH SPACE)."),
         ("import flask", "This is Python, not the name of a package."),
         ("from flask import Flask", "This is Python, not the name of a package."),
         ("pip install six idna", "This is a command. Write what it installs alone: six idna"),

@@ -176,3 +176,10 @@ def test_paths_of_the_app_are_known(line: str, path: str, tmp_path: Path) -> Non
 
 def test_a_requirement_is_no_path(tmp_path: Path) -> None:
     assert read(tmp_path, requirements="flask[async]>=3; python_version>'3'").local_paths() == ()
+
+
+def test_a_name_that_no_package_can_have_is_refused(tmp_path: Path) -> None:
+    found = read(tmp_path, requirements=f"{'a' * 10_000}==1\n")
+    with pytest.raises(InvalidRequirementsError) as caught:
+        check_requirement_files(App(root=tmp_path), found, lambda x: requirement_problem(x.text))
+    assert caught.value.problems[0].message == "No package has a name of 10,000 characters."
