@@ -16,6 +16,7 @@ import pytest
 from runner.logbook.app_log import AppLog
 from runner.logbook.reader import Filter, LogReader
 from runner.logbook.store import Bounds
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounts small file systems")
 
@@ -83,7 +84,7 @@ def test_a_container_is_never_held_up_and_every_line_is_logged_or_counted(
     container = threading.Thread(target=write_lines, args=(writer,))
     container.start()
     assert not follow(log, reader), "it writes to its end though nothing can be kept"
-    container.join(timeout=10)
+    container.join(timeout=PATIENCE)
     log.system("web.1", "State changed from up to crashed")
     filler.unlink()
     assert log.settle()
@@ -114,7 +115,7 @@ def test_another_apps_log_is_unhurt(small: Path, tmp_path: Path) -> None:
     assert texts(tmp_path / "other") == [f"note {number}" for number in range(50)]
     while going:
         going = follow(full, reader, rounds=100)
-    container.join(timeout=10)
+    container.join(timeout=PATIENCE)
     full.close()
     other.close()
     os.close(reader)

@@ -60,7 +60,7 @@ def await_line(running: subprocess.Popen[bytes], text: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         line = running.stdout.readline().decode()
-        assert line, f"slug-run ended with {running.wait(5)}"
+        assert line, f"slug-run ended with {running.wait(PATIENCE)}"
         assert "42 gone" not in line
         if text in line:
             return

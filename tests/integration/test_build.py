@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.build_support import Builder, make_app, make_buildpack, result
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -324,7 +324,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
 
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=PATIENCE) == 130
     assert rest.endswith("\nStopped. Nothing was written.\n")
     assert not slug.exists()
     assert not (builder.spaces()[0] / "work" / "env").exists()

@@ -171,7 +171,7 @@ def serve(
         return [ask(f"http://127.0.0.1:{port}{reply['path']}") for reply in story["http"]]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def ask(url: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.support import ask, free_port
 from tests.pythons import here
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]
 FLASK_APP = ROOT / "fixtures" / "flask_hello"
@@ -88,7 +88,7 @@ def test_a_web_app_is_built_and_serves_on(series: str, tmp_path: Path) -> None:
         assert "Hello from Flask" in answer.text
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=PATIENCE)
 
 
 def test_the_version_of_the_last_build_stays_when_nothing_asks_for_another(tmp_path: Path) -> None:

@@ -267,7 +267,8 @@ def test_a_streamed_one_off_talks_both_ways(slug: Path) -> None:
             assert command.stdout.readline() == b"got " + word + b"\n"
         assert command.wait(0.01) is None
         command.stdin.close()
-        assert (command.wait(20), command.stdout.read(), command.stderr.read()) == (4, b"", b"")
+        assert command.wait(PATIENCE) == 4
+        assert (command.stdout.read(), command.stderr.read()) == (b"", b"")
         assert command.stop() == 4
     assert descriptors() == before
 

@@ -140,7 +140,7 @@ def registry(directory: Path, *, secure: bool = False) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE)
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

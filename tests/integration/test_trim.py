@@ -14,7 +14,7 @@ import pytest
 from buildpack.sizes.trim import Trim
 from tests.api.compiling import ROOT, built, compile_app, run_python, tree
 from tests.integration.support import Answer, ask, free_port
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -49,7 +49,7 @@ def served(app: Path, target: str) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def answer(port: int) -> Answer:

@@ -19,7 +19,7 @@ from slugc.privileges import RUN_UID
 from tests.integration import embedded_support as support
 from tests.integration.embedded_support import GREETER, STARTERS, Happened, Wanted, carry_out_as
 from tests.integration.probes import PROBES, answers
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -49,7 +49,7 @@ def host_server() -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(PATIENCE)
 
 
 def greet(server: socket.socket) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from runner.engines.docker.streams import HEADER, pump_input, pump_pieces, read_pieces, write_all
+from tests.waiting import PATIENCE
 
 
 def receiver(data: bytes, size: int) -> Callable[[int], bytes]:
@@ -64,7 +65,7 @@ def test_writing_waits_for_a_slow_reader() -> None:
         got = b""
         while len(got) < len(data):
             got += os.read(reader, 4096)
-        thread.join(5)
+        thread.join(PATIENCE)
     assert got == data
 
 
@@ -74,7 +75,7 @@ def test_writing_ends_when_nobody_needs_the_rest() -> None:
         thread = threading.Thread(target=write_all, args=(writer, data), kwargs={"stop": stop})
         thread.start()
         os.close(stop_writer)
-        thread.join(5)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

@@ -22,6 +22,7 @@ from buildpack.support.command import (
     stream,
 )
 from buildpack.support.errors import ExitCode
+from tests.waiting import PATIENCE
 
 
 def sh(script: str, **env: str) -> Command:
@@ -93,7 +94,7 @@ def test_a_time_limit_kills_the_program_and_what_it_started(run: object, tmp_pat
 
 def test_spawn_leaves_the_program_running() -> None:
     process = spawn(Command(argv=(sys.executable, "-c", "input()"), cwd=Path("/"), env={}))
-    assert process.wait(timeout=20) == 1  # /dev/null for stdin: EOFError
+    assert process.wait(timeout=PATIENCE) == 1  # /dev/null for stdin: EOFError
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may become somebody else")

@@ -13,6 +13,7 @@ import pytest
 
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
+from tests.waiting import PATIENCE
 
 SECRET = "kx7-never-to-be-seen"
 SLUG_RUN = (sys.executable, "-m", "runner.main")
@@ -90,7 +91,7 @@ def test_a_set_that_is_killed_changes_all_or_nothing(env: dict[str, str]) -> Non
         process = start(env, "config", "set", f"A={number}", f"B={number}")
         time.sleep(0.03 * (number + 1))
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
         with opened_state(Path(env["SLUGKIT_HOME"])) as state:
             current = state.current(state.app("polls"))
         if current:

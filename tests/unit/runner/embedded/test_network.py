@@ -25,6 +25,7 @@ from runner.engines.embedded import forward
 from runner.engines.embedded.network import AddressesUsedUpError, container_commands
 from runner.engines.embedded.slirp import SlirpApi, SlirpError
 from runner.holder import NetworkError
+from tests.waiting import PATIENCE
 
 FIB_TRIE = """\
 Main:
@@ -166,7 +167,7 @@ class FakeSlirp:
                 client.sendall(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
     def close(self) -> None:
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         self._server.close()
 
 

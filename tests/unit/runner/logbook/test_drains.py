@@ -33,7 +33,7 @@ from runner.state.state import opened_state
 from slugc.privileges import data_dir
 from tests.unit.runner.logbook.containers import texts
 from tests.unit.runner.logbook.receiver import Receiver
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 NOW = 1_763_805_601.123456
 AT = "2025-11-22T10:00:01.123456+00:00"
@@ -182,7 +182,7 @@ def test_a_receiver_that_is_away_misses_nothing(app_dir: Path) -> None:
     again = Receiver(port=receiver.port)
     until(lambda: set(second) <= set(again.texts()))
     pumping.stopped.set()
-    pumping.join(timeout=10)
+    pumping.join(timeout=PATIENCE)
     again.close()
     assert [text for text in again.texts() if text in second] == second
     assert any(text.startswith("Sending to syslog://localhost") for text in texts(app_dir / "log"))
@@ -198,7 +198,7 @@ def test_a_successor_goes_on_where_the_log_was_sent_to(app_dir: Path) -> None:
         pumping.start()
         until(partial(receiver.has, expected[-1]))
         pumping.stopped.set()
-        pumping.join(timeout=10)
+        pumping.join(timeout=PATIENCE)
     assert receiver.texts() == expected
     receiver.close()
 
@@ -213,7 +213,7 @@ def test_what_was_gone_before_it_was_sent_is_said(app_dir: Path) -> None:
     pumping.start()
     until(lambda: any("Error L10" in text for text in receiver.texts()))
     pumping.stopped.set()
-    pumping.join(timeout=10)
+    pumping.join(timeout=PATIENCE)
     assert "note 499" in receiver.texts()
     receiver.close()
 
@@ -227,7 +227,7 @@ def test_the_process_notices_drains_and_ends_with_who_started_it(app_dir: Path) 
         until(lambda: receiver.texts() == expected)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     receiver.close()
 
 
@@ -246,7 +246,7 @@ def test_nothing_is_sent_after_a_drain_was_removed(app_dir: Path) -> None:
     notes(app_dir, 3, 6)
     time.sleep(0.7)
     os.close(end)
-    sending.join(timeout=10)
+    sending.join(timeout=PATIENCE)
     assert receiver.texts() == first
     assert list((app_dir / "drains").glob("d.*")) == []
     os.close(lifeline)

@@ -26,6 +26,7 @@ from runner.main import main
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
 from tests.unit.runner.logbook.containers import NOW
+from tests.waiting import PATIENCE
 
 AT = "2025-11-22T10:00:01.123456+00:00"
 SMALL = Bounds(files=9, file_size=500)
@@ -230,7 +231,7 @@ def test_tail_follows_until_ctrl_c(polls: AppLog) -> None:
         polls.system("api", "new")
         assert next_line(process) == f"{AT} slug-run[api]: new"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, err.strip()) == (130, b"")
 
 
@@ -240,7 +241,7 @@ def test_tail_ends_when_nobody_reads(polls: AppLog) -> None:
         next_line(process)
         assert process.stdout is not None
         process.stdout.close()
-        assert process.wait(timeout=10) == 141
+        assert process.wait(timeout=PATIENCE) == 141
         assert process.stderr is not None
         assert process.stderr.read() == b""
 
@@ -250,7 +251,7 @@ def test_tail_ends_when_the_app_is_destroyed(polls: AppLog, home: Path) -> None:
     with tailing() as process:
         next_line(process)
         shutil.rmtree(home / "apps")
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_tail_costs_next_to_nothing_while_nothing_happens(polls: AppLog) -> None:

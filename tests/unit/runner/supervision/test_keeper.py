@@ -41,7 +41,7 @@ def run_keeper(tmp_path: Path, body: str) -> tuple[subprocess.Popen[bytes], Path
 
 def ended(keeper: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     try:
-        _, errors = keeper.communicate(timeout=20)
+        _, errors = keeper.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         os.killpg(keeper.pid, signal.SIGKILL)
         raise

@@ -26,6 +26,7 @@ from slugc.transfer.registry_errors import (
     RegistryUnreachableError,
 )
 from tests.unit.slugc.transfer.fake_registry import PLACE, answer, encoded, image, logged_in
+from tests.waiting import PATIENCE
 
 
 def test_a_password_goes_to_no_other_server_and_not_without_tls(tmp_path: Path) -> None:
@@ -224,4 +225,4 @@ def listening(greeting: bytes) -> Iterator[str]:
         thread.start()
         yield f"127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(PATIENCE)
