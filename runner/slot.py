@@ -56,9 +56,8 @@ class Slot:
     @property
     def serves(self) -> Address | None:
         """Where it takes requests now; None while it does not."""
-        if self.state is not ContainerState.UP or self.container is None:
-            return None
-        return self.container.address
+        is_up = self.state is ContainerState.UP and self.exit_code is None
+        return self.container.address if is_up and self.container is not None else None
 
     def open_output(self) -> tuple[int, int]:
         """A fresh pipe for the container's output: our end and the one to hand over."""

@@ -206,6 +206,7 @@ class Supervisor:
         if code is None:
             return
         slot.exit_code = code
+        self._serve()  # first: until the load balancer knows, it takes requests there
         was_oom_killed = slot.container.was_oom_killed()
         self._put_away(slot)
         if was_oom_killed:
@@ -234,7 +235,6 @@ class Supervisor:
     def _attend_crash(self, slot: Slot, code: int) -> None:
         now = self.clock()
         self._change(slot, ContainerState.CRASHED)
-        self._serve()
         if slot.boot_failure and not self._was_up:
             found = f"it listens on {slot.boot_failure}"
             reason = f"{slot.name} did not listen on its PORT in time; {found}."

@@ -101,6 +101,7 @@ class Leaving(Keeping):
         code = live.container.poll()
         if code is None:
             return
+        self.serve()  # first: until the load balancer knows, it takes requests there
         # One that the log tells of already did not end it, unless SIGKILL did.
         is_news = code == 137 or not live.told_kills
         was_oom_killed = is_news and live.container.was_oom_killed()
@@ -116,7 +117,6 @@ class Leaving(Keeping):
             self.tell({"event": "stopped", "name": live.name, "code": code})
         else:
             self._attend_crash(live, code, was_oom_killed=was_oom_killed)
-        self.serve()
 
     def _attend_crash(self, live: Live, code: int, *, was_oom_killed: bool) -> None:
         self.log.system(live.name, f"State changed from {live.record.state} to crashed")

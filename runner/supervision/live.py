@@ -87,7 +87,8 @@ class Live:
     @property
     def serves(self) -> Address | None:
         """Where it takes requests now."""
-        return self.container.address if self.record.state is ContainerState.UP else None
+        is_up = self.record.state is ContainerState.UP and self.container.poll() is None
+        return self.container.address if is_up else None
 
 
 def snapshot(

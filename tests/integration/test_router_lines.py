@@ -338,9 +338,10 @@ def test_an_attached_run_tells_of_requests_when_it_is_asked_to(site: Site) -> No
         assert until_said is not None
         for number in range(4):
             assert ask(port, f"/{number}").status == 200
+        assert ask(port, f"/4?{'x' * 20_000}").status == 200
     finally:
         running.send_signal(signal.SIGINT)
         out, _ = running.communicate(timeout=PATIENCE)
     lines = [fields(line) for line in out.splitlines() if "slug-run[router]" in line]
-    assert sorted(line["path"] for line in lines) == ["/0", "/1", "/2", "/3"]
+    assert sorted(line["path"][:2] for line in lines) == ["/0", "/1", "/2", "/3", "/4"]
     assert {line["dyno"] for line in lines} <= {"web.1", "web.2"}

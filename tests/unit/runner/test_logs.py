@@ -93,6 +93,12 @@ def written(tmp_path: Path, *, color: bool = False, prefix: bool = True) -> str:
     return (tmp_path / "log").read_text()
 
 
+def test_a_reader_of_longer_lines_gets_them_whole() -> None:
+    line = "x" * (2 * MAX_LINE)
+    assert list(LineSplitter(2 * MAX_LINE).feed(f"{line}\n".encode())) == [line]
+    assert list(LineSplitter(2 * MAX_LINE).feed(f"{line}x\n".encode())) == [line + CUT_MARK, "x"]
+
+
 def test_names_stand_in_one_column(tmp_path: Path) -> None:
     assert written(tmp_path) == (
         "12:00:01 app[web.1]          | hello\n"

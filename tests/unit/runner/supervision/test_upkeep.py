@@ -237,6 +237,23 @@ def test_the_load_balancer_is_told_before_a_container_is_stopped(stage: Stage) -
     assert stage.engine.published == [None] * 4
 
 
+def test_who_has_ended_gets_no_requests_before_it_is_put_away(stage: Stage) -> None:
+    told: list[tuple[int, bool]] = []
+
+    class Front(RecordingFront):
+        def serve(self, addresses: object) -> None:
+            super().serve(addresses)
+            told.append((self.served[-1], "remove" in stage.engine.started[0].calls))
+
+    stage.upkeep.front = Front()
+    stage.upkeep.want(wanted("web.1", "web.2"))
+    stage.go()
+    told.clear()
+    stage.engine.started[0].end(1)
+    stage.go()
+    assert told[0] == (1, False)
+
+
 def test_without_a_load_balancer_the_first_web_container_gets_the_port(stage: Stage) -> None:
     stage.upkeep.want(wanted("web.1", "web.2", "worker.1"))
     stage.go()
