@@ -42,5 +42,12 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["detect"]:
         from buildpack.detect import main
     else:
+        import atexit
+        import gc
+
+        # Imports make much that is kept and nothing to collect; looking for it takes milliseconds,
+        # and more when Python ends.
+        gc.set_threshold(50000)
+        atexit.register(gc.freeze)
         from buildpack.main import main
     sys.exit(main(sys.argv[1:]))

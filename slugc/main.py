@@ -48,10 +48,13 @@ def main(argv: list[str] | None = None) -> int:
 
         sys.stdout.write(f"slugc {__version__}\n")
         return 0
+    import atexit
     import gc
 
-    # Imports make much that is kept and nothing to collect; looking for it takes milliseconds.
+    # Imports make much that is kept and nothing to collect; looking for it takes milliseconds,
+    # and fifteen when Python ends.
     gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     from slugc.command_line import run
 
     return run(arguments)
