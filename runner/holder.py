@@ -20,7 +20,9 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # reads it to its end. With SIGCHLD ignored the kernel clears away the processes that a first
 # process inherits (dash's own trap does not survive exec).
 _HOLDER = """\
-printf %s "$1" | ip -batch - && echo ready && exec env --ignore-signal=CHLD cat >/dev/null
+ip -batch - <<END && echo ready && exec env --ignore-signal=CHLD cat >/dev/null
+$1
+END
 """
 
 

@@ -10,6 +10,9 @@ from runner.engines.base import Address
 
 BACK_OFF_LIMIT = 60.0
 STEADY = 300.0  # seconds up after which earlier crashes are forgotten
+LOOK_INTERVAL = 0.02
+PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too often
+PATIENT_INTERVAL = 0.25
 
 
 class Front(Protocol):
@@ -50,3 +53,14 @@ class Outcome:
 def back_off(crashes: int) -> float:
     """Seconds to wait before the next start: 0, 1, 2, 4 ... 60."""
     return 0.0 if crashes == 0 else min(BACK_OFF_LIMIT, 2.0 ** (crashes - 1))
+
+
+def pause_between_looks(waited: float, *, cost: float, booting: int) -> float:
+    """Seconds until a container that has booted for ``waited`` is looked at again.
+
+    A look takes the kernel ``cost``, up to milliseconds, which the ``booting`` containers need more
+    than we do: looking at all of them is to take a tenth of a processor.
+    """
+    if waited >= PATIENT_AFTER:
+        return PATIENT_INTERVAL
+    return min(PATIENT_INTERVAL, max(LOOK_INTERVAL, 10 * cost * booting))

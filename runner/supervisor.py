@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING
 from buildpack.support.errors import ExitCode, SlugkitError, shown_seconds
 from runner.engines.base import Address, ContainerEngine, Streams
 from runner.formation import WEB, ContainerSpec
-from runner.policy import STEADY, Front, Outcome, Policy, back_off
+from runner.policy import STEADY, Front, Outcome, Policy, back_off, pause_between_looks
 from runner.signals import Stopping
 from runner.slot import ContainerState, Slot
 
 if TYPE_CHECKING:
     from runner.logs import Log
 
-LOOK_INTERVAL = 0.02
-PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too often
-PATIENT_INTERVAL = 0.25
 LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs milliseconds
 BROKEN_PIPE = 128 + 13
 
@@ -167,10 +164,8 @@ class Supervisor:
         elif waited >= self.policy.boot_timeout:
             self._fail_boot(slot)
         else:
-            # Reading the kernel's table of listeners costs it milliseconds, which the app that is
-            # booting needs more than we do: looking takes a fifth of a processor at most.
-            interval = LOOK_INTERVAL if waited < PATIENT_AFTER else PATIENT_INTERVAL
-            slot.due = now + max(interval, 4 * cost)
+            booting = sum(each.state is ContainerState.STARTING for each in self._slots)
+            slot.due = now + pause_between_looks(waited, cost=cost, booting=booting)
 
     def _mark_up(self, slot: Slot) -> None:
         self._change(slot, ContainerState.UP)

@@ -11,6 +11,7 @@ from runner.engines.base import Streams
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.formation import WEB
 from runner.health import Check, parse_health
+from runner.policy import pause_between_looks
 from runner.readiness import describe_listeners
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
@@ -19,7 +20,6 @@ from runner.supervision.living import Living
 from runner.supervision.questions import LONGEST_BODY
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Record
-from runner.supervisor import LOOK_INTERVAL, PATIENT_AFTER, PATIENT_INTERVAL
 
 
 @dataclass(slots=True)
@@ -128,8 +128,10 @@ class Booting(Living):
         elif waited >= self.settings.boot_timeout or probe.is_given_up:
             self._fail_boot(live)
         else:
-            interval = LOOK_INTERVAL if waited < PATIENT_AFTER else PATIENT_INTERVAL
-            live.due = now + max(interval, 4 * cost)
+            booting = sum(
+                each.record.state is ContainerState.STARTING for each in self.lives.values()
+            )
+            live.due = now + pause_between_looks(waited, cost=cost, booting=booting)
 
     def _mark_up(self, live: Live) -> None:
         live.due = None

@@ -30,7 +30,11 @@ while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"
 
 # Process 1 is the app network's holder.
 _BUILD = """\
-{ printf %s "$1" | ip -batch - && nsenter --target 1 --net ip link set "$2" master br0 up; } &
+{
+  ip -batch - <<END && nsenter --target 1 --net ip link set "$2" master br0 up
+$1
+END
+} &
 plug=$!
 if [ -n "$3" ]; then
   mount -t tmpfs -o "size=$3,mode=0755" tmpfs "$4" &&

@@ -16,7 +16,7 @@ from runner.engines.base import Address
 from runner.errors import PortInUseError
 from runner.formation import ContainerSpec
 from runner.logs import LogWriter
-from runner.policy import Outcome, Policy, back_off
+from runner.policy import Outcome, Policy, back_off, pause_between_looks
 from runner.signals import StopSignals
 from runner.slot import Slot
 from runner.supervisor import Supervisor
@@ -208,6 +208,17 @@ def test_exit_zero_is_a_crash_too_and_repeated_crashes_wait(watched: Watched) ->
     watched.run(engine, WORKER)
     assert len(engine.started) == 2
     assert "slug-run[worker.1]: Restarting in 1 second" in watched.lines
+
+
+@pytest.mark.parametrize(
+    ("waited", "cost", "booting", "pause"),
+    [(0.1, 0.0003, 1, 0.02), (0.1, 0.005, 1, 0.05), (0.1, 0.0003, 50, 0.15), (0.1, 0.01, 50, 0.25),
+     (5.0, 0.0003, 1, 0.25)],
+)  # fmt: skip
+def test_the_more_containers_boot_the_rarer_each_is_looked_at(
+    waited: float, cost: float, booting: int, pause: float
+) -> None:
+    assert pause_between_looks(waited, cost=cost, booting=booting) == pytest.approx(pause)
 
 
 def test_back_off_grows_to_a_minute_and_is_no_busy_loop() -> None:
