@@ -13,6 +13,7 @@ from runner.supervision.live import Live
 from runner.supervision.probing import HealthProbe
 
 OPEN_INTERVAL = 0.1  # seconds between looks at a question that is open
+LEAST_PAUSE = 1.0  # seconds between questions, whatever app.json says
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Living(Keeping):
             self._end_probe(live)
             checks = self.liveness(live.record.process_type)
             again = tuple(changed(each, initial_delay=0.0) for each in checks)
-            self._ask_in(max((each.wait for each in checks), default=0.0), live, again)
+            self._ask_in(max([LEAST_PAUSE, *(each.wait for each in checks)]), live, again)
         elif probe.is_given_up:
             self._end_what_is_not_alive(live, probe.objection, now)
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.values import changed
 from runner.health import Check
 from runner.supervision.questions import Answer, Question
 from tests.unit.runner.supervision.fakes import Stage
@@ -61,6 +62,12 @@ def test_it_is_asked_every_few_seconds_once_its_delay_is_over(
     assert [round(each) for each in times] == [20, 25, 30]
     assert stage.states() == {"worker.1": "up"}
     assert stage.upkeep.is_settled()
+
+
+def test_no_app_is_asked_without_a_pause(stage: Stage, times: list[float]) -> None:
+    stage.upkeep.liveness = lambda _: (changed(CHECK, wait=0.0),)
+    stage.go(22.5)
+    assert [round(each) for each in times] == [20, 21, 22]
 
 
 def test_one_bad_answer_of_three_is_forgiven(stage: Stage, codes: list[int]) -> None:
