@@ -48,8 +48,14 @@ def without_password(url: str) -> str:
     return urllib.parse.urlunsplit(parts._replace(netloc=f"***@{host}"))
 
 
-USER_INFO = re.compile(r"(?<=://)(?:[^\s/?#'\"<>:]*:[^\s/?#'\"<>]*|[^\s/?#'\"<>:]{8,})@")
-"""A password, or a token that stands alone; a shorter word is somebody's name, such as git."""
+USER_INFO = re.compile(
+    r"(?<=://)(?!(?:USER:PASSWORD|(?:\$\{[A-Z0-9_]+\}:?){1,2})@)"
+    r"(?:[^\s/?#'\"<>:]*:[^\s/?#'\"<>]*|[^\s/?#'\"<>:]{8,})@"
+)
+"""A password, or a token that stands alone; a shorter word is somebody's name, such as git.
+
+Not the places for them that a message shows, or that name config vars.
+"""
 
 
 def without_passwords(text: str) -> str:

@@ -132,6 +132,7 @@ SIZE = r"[\d.]+ [kMG]B"
 REPLACED = (
     (r"\b(in|took) [\d.]+ ?[mµ]?s\b", r"\1 TIME"),
     (r"Done in TIME \(.*\)\.", "Done in TIME."),
+    (r"failed to fetch into: CACHE", "failed to clone into: CACHE"),  # where it was tried before
     (rf" +{SIZE}$", "  SIZE"),
     (SIZE, "SIZE"),
     (r"(Using Python \d+\.\d+)\.\d+ \((.*)\): a copy of .* on the build machine\.",

@@ -75,6 +75,10 @@ def test_a_secret_cut_in_two_by_a_colour_does_not_pass() -> None:
         ("https://u:p@ss@host/x", "https://***@host/x"),
         ("git+https://ghp_abcdefgh@host/x", "git+https://***@host/x"),
         ("ssh://git@host/x", "ssh://git@host/x"),
+        ("git+https://${GIT_TOKEN}@host/x", "git+https://${GIT_TOKEN}@host/x"),
+        ("https://${A_USER}:${A_WORD}@host", "https://${A_USER}:${A_WORD}@host"),
+        ("https://USER:PASSWORD@host/x", "https://USER:PASSWORD@host/x"),
+        ("https://${A_USER}:hunter22@host", "https://***@host"),
         ("a@b.com wrote to https://host/x", "a@b.com wrote to https://host/x"),
     ],
 )
