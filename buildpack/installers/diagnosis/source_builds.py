@@ -185,7 +185,7 @@ class SystemLibraryError(SourceBuildError):
 
     def __init__(self, package: str, output: Sequence[str], missing: Missing) -> None:
         super().__init__(package, output, missing)
-        self.brief = f"{package or A_DIRECTORY} could not be built: {missing.what} is missing"
+        self.brief = f"{package or A_DIRECTORY} could not be built: it lacks {missing.what}"
         self.args = (self.brief,)
 
 
