@@ -19,9 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from runner.app_json.manifest import Manifest, read_manifest
 from runner.engines.embedded.lasting.engine import LastingEngine
-from runner.formation import WEB
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
 from runner.metrics.gauges import Gauges
@@ -39,33 +37,21 @@ from runner.supervision.fd_store import (
     ready_for_signals,
     supervisor_argv,
 )
+from runner.supervision.known import Known
 from runner.supervision.live import Event
 from runner.supervision.network import NetworkWatch
 from runner.supervision.questions import asking_inside
-from runner.supervision.reconcile import Place
 from runner.supervision.records import Records
 from runner.supervision.rollout import RolloutWatch
 from runner.supervision.router_log import ROUTER, RouterLog
 from runner.supervision.start import MOST_ERRORS
-from runner.supervision.strategies import make_strategies
-from runner.supervision.supply import Material, Supply
+from runner.supervision.supply import Supply
 from runner.supervision.upkeep import Upkeep
-from runner.supervision.wanted import Wanted, read_wanted, state_stamp
 from slugc.privileges import data_dir, data_path
 
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
 MOST_FILES = 65536
 LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused, to log or records
-
-
-class NotKnownError(SlugkitError):
-    """state.db cannot be read, so nobody knows what a container is made from."""
-
-    exit_code = ExitCode.TRY_AGAIN
-    id = "not-known"
-
-    def __init__(self) -> None:
-        super().__init__("It cannot be read what is wanted", resolution="See the lines above.")
 
 
 class Daemon:
@@ -85,10 +71,12 @@ class Daemon:
         self._router_log.write_to(self._log)
         self._draining = Draining(self._app_dir, env)
         self._supply = Supply(self._home, self._fds)
-        self._wanted: Wanted | None = None
-        self._is_known = False
-        """whether it could ever be read what is wanted"""
-        self._manifest = Manifest()
+        self._known = Known(
+            self._home,
+            number,
+            supply=self._supply,
+            say=lambda text: self._log.system("supervisor", text),
+        )
         self._rollout = RolloutWatch(
             self._home,
             upkeep=lambda: self._upkeep,
@@ -98,7 +86,6 @@ class Daemon:
             reread=self._want_anew,
         )
         self._is_stopping = False
-        self._stamp: object = None
         self._looked = 0.0
 
     def run(self) -> None:
@@ -163,11 +150,11 @@ class Daemon:
             fds=self._fds,
             records=Records(self._engine.records_dir),
             selector=self._selector,
-            material=self._material,
+            material=self._known.material,
             tell=self._tell,
             blame=self._rollout.blame,
-            app_checks=lambda name: self._manifest.checks.get(name, ()),
-            liveness=lambda name: self._manifest.liveness.get(name, ()),
+            app_checks=lambda name: self._known.manifest.checks.get(name, ()),
+            liveness=lambda name: self._known.manifest.liveness.get(name, ()),
             ask_inside=asking_inside(self._number, self._env),
         )
 
@@ -194,14 +181,8 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         self._control.tell(event)
 
-    def _material(self, place: Place) -> Material:
-        if self._wanted is None or self._wanted.release is None:
-            raise NotKnownError
-        return self._supply.material(self._wanted.release, place)
-
     def _is_over(self) -> bool:
-        is_unwanted = (self._is_known and self._wanted is None) or self._is_stopping
-        return is_unwanted and not self._upkeep.lives
+        return (self._known.is_unwanted or self._is_stopping) and not self._upkeep.lives
 
     def _attend_one_round(self) -> None:
         for key, _ in self._selector.select(self._patience()):
@@ -241,9 +222,9 @@ class Daemon:
         self._engine.empty_trash()
         if not self._app_dir.is_dir():
             # Destroyed, or somebody has deleted the whole data directory under it.
-            self._wanted, self._is_known = None, True
+            self._known.app_is_gone()
             self._want()
-        elif state_stamp(self._home) != self._stamp:
+        elif self._known.has_changed():
             self._want_anew()
 
     def _want_anew(self) -> None:
@@ -251,60 +232,40 @@ class Daemon:
         self._want()
 
     def _read_wanted(self) -> None:
-        self._looked, self._stamp = time.monotonic(), state_stamp(self._home)
+        self._looked = time.monotonic()
         self._duties.look()
         try:
-            self._wanted = read_wanted(self._home, self._number)
-            self._is_known = True
-            self._rollout.follow(self._wanted)
-            self._read_manifest()
+            self._known.read()
+            self._rollout.follow(self._known.wanted)
             self._set_up_front()
-            self._set_strategies()
         except SlugkitError as err:
             # What runs goes on; ``look`` tries again when something has changed.
-            self._stamp = None
+            self._known.doubt()
             self._log.system("supervisor", f"{err.brief}. Nothing was changed.")
-            if self._is_known and isinstance(err, StateTooNewError):
+            if self._known.is_certain and isinstance(err, StateTooNewError):
                 # Slugkit was upgraded under us: the keeper starts what is installed now.
                 raise SystemExit(int(ExitCode.TRY_AGAIN)) from err
 
     def _want(self) -> None:
         """Have the upkeep go by what was read last."""
-        if self._is_known or self._is_stopping:
-            self._upkeep.want(None if self._is_stopping else self._wanted)
+        if self._known.is_certain or self._is_stopping:
+            self._upkeep.want(None if self._is_stopping else self._known.wanted)
         else:
             self._upkeep.keep_as_it_is()
 
-    def _read_manifest(self) -> None:
-        """What the app says of itself; what cannot be read is told, and says nothing."""
-        self._manifest = Manifest()
-        release = None if self._wanted is None else self._wanted.release
-        try:
-            if release is not None:
-                self._manifest = read_manifest(self._supply.layers(release))
-        except SlugkitError as err:
-            self._log.system("supervisor", f"{err.brief}. {err.details}".strip())
-
-    def _set_strategies(self) -> None:
-        if self._wanted is None:
-            return
-        settings = self._wanted.settings
-        overlap = {**self._manifest.overlap, **settings.overlap}
-        if self._front.router is None:
-            overlap[WEB] = False  # the port that answers can be one container's only
-        types = {place.process_type for place in self._wanted.places}
-        self._upkeep.strategies = make_strategies(settings.strategy, types, overlap)
-
     def _set_up_front(self) -> None:
-        if self._wanted is None:
+        wanted = self._known.wanted
+        if wanted is None:
             return
         try:
-            self._front.listen(self._wanted.settings)
+            self._front.listen(wanted.settings)
         finally:
             self._upkeep.front = self._front.router
+        self._upkeep.strategies = self._known.strategies(has_front=self._front.router is not None)
 
     def _request_rows(self) -> object:
-        is_counted = self._wanted is not None and self._wanted.settings.router_log
+        wanted = self._known.wanted
+        is_counted = wanted is not None and wanted.settings.router_log
         return self._router_log.rows() if is_counted else None
 
     def _settle(self) -> None:
@@ -315,7 +276,7 @@ class Daemon:
                 "containers": self._upkeep.snapshot(),
             }
         )
-        wanted, lives = self._wanted, self._upkeep.lives.values()
+        wanted, lives = self._known.wanted, self._upkeep.lives.values()
         if wanted is not None and wanted.release is not None:
             version = wanted.release.version
             if all(live.record.version == version for live in lives):
