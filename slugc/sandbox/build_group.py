@@ -43,7 +43,7 @@ class BuildGroup:
     def __init__(self, hierarchies: Hierarchies, limits: BuildLimits) -> None:
         sweep(hierarchies)
         self.limits = limits
-        name = f"{os.getpid()}-{os.urandom(4).hex()}"
+        name = f"{os.getpid()}-{_numbers_of(Path('/proc'))}-{os.urandom(4).hex()}"
         self._cgroup = create_cgroup(hierarchies, BUILDS, name, limits)
 
     @property
@@ -89,12 +89,21 @@ def make_group(limits: BuildLimits) -> BuildGroup | None:
 
 
 def sweep(hierarchies: Hierarchies, proc: Path = Path("/proc")) -> None:
-    """Delete the groups of builds that were killed. Kills nothing."""
+    """Delete the groups of builds that were killed. Kills nothing.
+
+    Containers may share the groups of a machine: who is of another one is not to be seen in /proc.
+    """
+    ours = _numbers_of(proc)
     for top in hierarchies.parents:
         builds = top / PARENT / BUILDS
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(builds):  # noqa: PTH208 - names alone, and it is on every start
-                pid = name.partition("-")[0]
-                if pid.isdigit() and not (proc / pid).exists():
+                pid, _, rest = name.partition("-")
+                if rest.startswith(f"{ours}-") and not (proc / pid).exists():
                     with contextlib.suppress(OSError):  # not empty yet, or another was quicker
                         remove_group(builds / name, time.monotonic())
+
+
+def _numbers_of(proc: Path) -> str:
+    """The namespace in which processes have the numbers that ``proc`` knows."""
+    return (proc / "self/ns/pid").readlink().name.strip("pid:[]")

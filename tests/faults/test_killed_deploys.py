@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ TYPES = {
     "one": {"web": "true"},
     "two": {"web": "true", "worker": "true"},
     "phased": {"web": "true", "release": f"echo begins; sleep {PHASE}; echo ends"},
+    "slow": {"web": "true", "release": "sleep 2"},
     "failing": {"web": "true", "release": "echo fails; exit 9"},
 }
 
@@ -197,9 +199,11 @@ def test_deploys_and_config_changes_at_once_all_happen_one_after_the_other(
 
 @pytest.mark.embedded
 def test_a_release_under_way_is_shown_as_such_and_not_taken_for_dead(deploys: Deploys) -> None:
-    first = deploys.start("deploy", "phased.slug")
+    first = deploys.start("deploy", "slow.slug")
     until(lambda: any(x.status is ReleaseStatus.PENDING for x in deploys.releases()))
+    first.send_signal(signal.SIGSTOP)  # however slowly it is looked at
     code, out = deploys.run("releases")
+    first.send_signal(signal.SIGCONT)
     assert (code, "release command executing" in out) == (0, True), out
     first.communicate(timeout=LIMIT)
     assert first.returncode == 0

@@ -273,14 +273,12 @@ def test_a_build_that_needs_the_network_is_told_that_it_is_off(tmp_path: Path) -
 def test_a_build_gets_as_much_of_the_processors_as_it_may(root: Path) -> None:
     spin = "import time\nwhile time.process_time() < 0.4: pass\nprint(time.monotonic() - begun)"
     script = f"python3 -c 'import time; begun = time.monotonic()\n{spin}'"
-    free = probe(root, "root", script)
     held = probe(root, "root", script, limits={"cpus": 0.2})
-    took = [float(str(found["lines"])[2:-2]) for found in (free, held)]
-    assert took[1] > max(1.0, took[0])  # 0.4 s of work at a fifth, less a first period
+    assert float(str(held["lines"])[2:-2]) > 1.0  # 0.4 s of work at a fifth, less a first period
 
 
 def test_home_counts_among_what_a_build_may_write(root: Path) -> None:
-    script = "head -c 80000000 /dev/zero >/app/big; sleep 9"
+    script = "head -c 80000000 /dev/zero >/app/big; sleep 25"
     found = probe(root, "root", script, limits={"disk": 20 << 20})
     assert found["error"] == "The build was stopped at its disk limit of 20M (--disk)"
 

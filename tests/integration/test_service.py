@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,8 +130,9 @@ def test_an_app_comes_back_with_the_machine_and_ends_with_it(manager: Manager) -
         assert manager.state(first) == "active"
         assert site.get() == "web.1 ", "who keeps the app goes on; the service waits for its turn"
         kept = site.processes()
-        for victim in ("keeper", "supervisor"):
-            os.kill(kept[victim], 9)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # neither is to see the other go
+            for victim in ("keeper", "supervisor"):
+                os.kill(kept[victim], number)
         until(lambda: is_up(site), site.errors)
         service = site.processes()
         assert service["keeper"] != kept["keeper"]

@@ -91,13 +91,16 @@ def test_a_build_enters_its_groups_before_anything_else(tmp_path: Path) -> None:
 
 def test_groups_of_builds_that_are_gone_are_swept(tmp_path: Path) -> None:
     builds = tmp_path / "memory/slugkit/builds"
-    for name in ("11-dead", "22-alive", "33-full/child", "other"):
+    for name in ("11-7-dead", "22-7-alive", "33-7-full/child", "44-8-elsewhere", "other"):
         (builds / name).mkdir(parents=True)
     (tmp_path / "proc/22").mkdir(parents=True)
+    (tmp_path / "proc/self/ns").mkdir(parents=True)
+    (tmp_path / "proc/self/ns/pid").symlink_to("pid:[7]")
 
     sweep(Hierarchies(v2=None, v1={"memory": tmp_path / "memory"}), tmp_path / "proc")
 
-    assert sorted(path.name for path in builds.iterdir()) == ["22-alive", "33-full", "other"]
+    left = ["22-7-alive", "33-7-full", "44-8-elsewhere", "other"]
+    assert sorted(path.name for path in builds.iterdir()) == left
 
 
 @pytest.mark.parametrize(
