@@ -63,7 +63,10 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt as err:
         return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except Exception as err:
-        if isinstance(err, OSError) and (code := _code_of(err)):
+        from buildpack.support.machine import refused_by_machine
+
+        refused = err if isinstance(err, OSError) else refused_by_machine(err)
+        if refused is not None and (code := _code_of(refused)):
             return code
         import traceback
 

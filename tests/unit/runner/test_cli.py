@@ -231,3 +231,26 @@ def test_a_value_on_the_command_line_never_shows_in_an_error(
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--env", "A=s3cret", "--env", "1B=s3cret", "true"]) == 66
     assert "s3cret" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("refusal", "limit"),
+    [
+        (MemoryError(), "may have no more memory"),
+        (RuntimeError("can't start new thread"), "may have no more processes and threads"),
+    ],
+)
+def test_a_limit_of_the_machine_is_no_bug_of_ours(
+    refusal: Exception,
+    limit: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr("runner.plain_start.run_plainly", refuse)
+    assert main(["web"]) == ExitCode.TRY_AGAIN
+    said = capsys.readouterr().err
+    assert limit in said
+    assert "Internal error" not in said

@@ -6,7 +6,12 @@ import errno
 
 import pytest
 
-from buildpack.support.machine import MACHINE_ERRORS, MachineError, refused_by_machine
+from buildpack.support.machine import (
+    MACHINE_ERRORS,
+    MachineError,
+    refused_by_machine,
+    refused_process,
+)
 
 THREADS = "may have no more processes and threads. Allow more\n(ulimit -u, pids.max)"
 MEMORY = "may have no more memory. Allow more (ulimit -v, memory.max)"
@@ -37,3 +42,14 @@ def test_what_is_refused_is_told_with_the_limit(err: Exception, code: int, words
 )
 def test_a_mistake_of_ours_stays_one(err: Exception) -> None:
     assert refused_by_machine(err) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["unshare: fork failed: Resource temporarily unavailable\n", "slugkit-net: 0: Cannot fork\n"],
+)
+def test_a_program_that_was_refused_a_process_tells_so(said: str) -> None:
+    found = refused_process(said)
+    assert found is not None
+    assert MACHINE_ERRORS[found.errno or 0] == 75
+    assert refused_process("unshare: Operation not permitted") is None
