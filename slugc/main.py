@@ -55,8 +55,11 @@ def main(argv: list[str] | None = None) -> int:
     # and fifteen when Python ends.
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
-    from slugc.command_line import run
-
+    try:
+        from slugc.command_line import run
+    except KeyboardInterrupt:  # nothing has begun
+        sys.stderr.write("\nStopped. Nothing was written.\n")
+        return 130
     return run(arguments)
 
 

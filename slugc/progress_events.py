@@ -104,7 +104,13 @@ def write_event(stream: TextIO, event: Event) -> None:
 
 def error_event(error: SlugkitError, code: int, *, id: str) -> Event:  # noqa: A002  # its name
     """The last event of what came to nothing."""
-    facts = {"code": code, "id": id, "message": error.text(), "hint": error.resolution}
+    facts = {
+        "code": code,
+        "id": id,
+        "message": error.brief,
+        "details": error.details,
+        "hint": error.resolution,
+    }
     if isinstance(error, PhaseFailedError | PhaseTimeoutError):
         facts |= {"phase": error.phase, "buildpack": error.name}
     return {"event": "result", "ts": timestamp(), "ok": False, "error": facts}

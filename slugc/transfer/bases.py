@@ -25,6 +25,11 @@ from slugc.transfer.targets import Target, Transport, split_transport
 MARKS = ("manifest.json", "oci-layout")
 """What lies at the top of an archive of an image, and of no root file system."""
 
+_FORMS = (
+    "An image is a tar of it, oci:DIR[:TAG] or docker://HOST/NAME:TAG;\n"
+    "`slugc stack build -o FILE` makes a stack image."
+)
+
 
 class Surroundings(Protocol):
     """What a request says of where it comes from."""
@@ -105,4 +110,4 @@ def _archive_image(files: TarFiles, *, arch: str, tag: str | None) -> StoredImag
 def _require_file(path: Path) -> None:
     if not path.is_file():
         found = "It is no file." if path.exists() else "There is no such file."
-        raise SourceUnreadableError(path, found)
+        raise SourceUnreadableError(path, found, _FORMS)

@@ -30,9 +30,11 @@ class SourceUnreadableError(SlugkitError):
     exit_code = ExitCode.NO_INPUT
     id = "transfer-source"
 
-    def __init__(self, path: Path, found: str) -> None:
+    def __init__(self, path: Path, found: str, resolution: str = "") -> None:
         self.path, self.found = path, found
-        super().__init__(f"{printable_path(path)} cannot be read", details=found)
+        super().__init__(
+            f"{printable_path(path)} cannot be read", details=found, resolution=resolution
+        )
 
 
 class TarFiles:

@@ -262,7 +262,8 @@ def test_an_error_as_json(builder: Builder, tmp_path: Path) -> None:
     assert result(outcome)["error"] == {
         "code": 66,
         "id": "source-missing",
-        "message": f"There is no source at {tmp_path}/nowhere\n\n{hint}",
+        "message": f"There is no source at {tmp_path}/nowhere",
+        "details": "",
         "hint": hint,
     }
 

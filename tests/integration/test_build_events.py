@@ -63,7 +63,7 @@ RESULT: dict[str, Any] = {
     "process_types": TYPES,
     "duration": SECONDS,
 }
-ERROR: dict[str, Any] = {"code": WHOLE, "id": TEXT, "message": TEXT, "hint": TEXT}
+ERROR: dict[str, Any] = {"code": WHOLE, "id": TEXT, "message": TEXT, "details": TEXT, "hint": TEXT}
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_an_error_is_the_last_event_and_in_words_on_standard_error(
     assert " !     Error: bin/compile of the buildpack pack" in outcome.stderr
     assert "----->" not in outcome.stderr
     if "why" in compile_:
-        assert "why" in error["message"]
+        assert "why" in error["details"]
         assert "why" in outcome.stderr  # nobody has seen it otherwise
 
 

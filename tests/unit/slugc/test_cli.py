@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import importlib.abc
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from slugc import build_command
 from slugc.archive.limits import Limits
 from slugc.build_request import BuildRequest
 from slugc.command_line import TerminatedError, run
+from slugc.main import main
 from slugc.sandbox.base import NetworkPolicy, SandboxKind
 from slugc.sandbox.limits import BuildLimits
 from slugc.slug import SlugFormat
@@ -208,3 +211,16 @@ def test_the_largest_slug_is_given_in_units_or_refused(tmp_path: Path) -> None:
     for nothing in ("0", "12", "many"):
         with pytest.raises(UsageError):
             request(tmp_path, max_size=nothing)
+
+
+def test_ctrl_c_while_slugc_starts_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupts(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "slugc.command_line")
+    monkeypatch.setattr(sys, "meta_path", [Interrupts()])
+    assert main(["build"]) == 130
+    assert capsys.readouterr().err == "\nStopped. Nothing was written.\n"

@@ -86,7 +86,8 @@ def test_an_error_as_an_event(told: list[Event]) -> None:
         "error": {
             "code": 65,
             "id": "phase-failed",
-            "message": error.text(),
+            "message": error.brief,
+            "details": error.details,
             "hint": error.resolution,
             "phase": "compile",
             "buildpack": "mine",

@@ -150,7 +150,11 @@ def test_what_is_not_there_is_told(tmp_path: Path, text: str, found: str) -> Non
         opened(tmp_path, text)
     assert caught.value.exit_code == ExitCode.NO_INPUT
     where = tmp_path / "none.tar" if text == "none.tar" else tmp_path
-    assert caught.value.text() == f"{where} cannot be read\n\n{found}"
+    assert caught.value.text() == (
+        f"{where} cannot be read\n\n{found}\n\n"
+        "An image is a tar of it, oci:DIR[:TAG] or docker://HOST/NAME:TAG;\n"
+        "`slugc stack build -o FILE` makes a stack image."
+    )
 
 
 def test_an_archive_cut_short_is_refused(tmp_path: Path) -> None:
