@@ -30,6 +30,9 @@ MAX_DEPTH_WILDCARDS = 4  # each multiplies the work by the depth of the path
 _ANY_DEPTH = "^(?:.+/)?"
 _ENDS = (("(?:(?P<ps_d>/)|$)", "/?"), ("(?P<ps_d>/)", "/"))
 _STAR = "[^/]*"
+_PLAIN = re.compile(r"(!?)(/?[\w.*-]+(?:/[\w.*-]+)*)(/?)", re.ASCII)
+_STARS = re.compile(r"(?:.*/)?\*(?:/.*)?|.*\*\*.*")
+"""A name that is a star and nothing else, or holds two in a row."""
 _EVERYTHING = {".": "/?", "(?P<ps_d>/)": "/"}  # ``*`` and ``*/``, which it writes shorter
 
 
@@ -167,17 +170,32 @@ def _compile_line(line: str) -> tuple[_Group, ...]:
 
 
 def _compile(lines: Sequence[str]) -> tuple[_Group, ...]:
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
     runs: list[tuple[bool, list[str]]] = []
     for line in reversed(lines):  # the last line that matches decides, so it is asked first
-        pattern = GitIgnoreSpecPattern(_exact(line))
-        if pattern.include is None or pattern.regex is None:
+        ignores, regex = _plain(line) or _by_pathspec(line)
+        if ignores is None:
             continue
-        if not runs or runs[-1][0] is not pattern.include:
-            runs.append((pattern.include, []))
-        runs[-1][1].append(pattern.regex.pattern)
+        if not runs or runs[-1][0] is not ignores:
+            runs.append((ignores, []))
+        runs[-1][1].append(regex)
     return tuple(_group(ignores, regexes) for ignores, regexes in runs)
+
+
+def _plain(line: str) -> tuple[bool, str] | None:
+    """What pathspec makes of most lines; to import it takes half as long as to stage an app."""
+    plain = _PLAIN.fullmatch(line)
+    if plain is None or _STARS.fullmatch(plain[2]):
+        return None
+    start = "^" if "/" in plain[2] else _ANY_DEPTH
+    body = re.escape(plain[2].removeprefix("/")).replace(r"\*", _STAR)
+    return not plain[1], start + body + _ENDS[bool(plain[3])][0]
+
+
+def _by_pathspec(line: str) -> tuple[bool | None, str]:
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    pattern = GitIgnoreSpecPattern(_exact(line))
+    return (None, "") if pattern.regex is None else (pattern.include, pattern.regex.pattern)
 
 
 def _exact(line: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
 
+from slugc.sources import slugignore
 from slugc.sources.slugignore import SlugignoreError, parse_rules, read_rules
 
 
@@ -140,3 +142,18 @@ def test_a_slugignore_that_is_no_regular_file_is_refused(tmp_path: Path, kind: s
 
     with pytest.raises(SlugignoreError, match="cannot be used"):
         read_rules(tmp_path)
+
+
+def test_plain_lines_are_read_as_pathspec_reads_them() -> None:
+    lines = {"".join(chars) for length in range(1, 6) for chars in product("a.*/!", repeat=length)}
+    read = {line: plain for line in lines if (plain := slugignore._plain(line))}
+    assert {"a", "!a.a", "*.a", "/a/", "a*/a"} <= read.keys()
+    for line in (*read, "a-b_c/D9.txt", "*.sqlite3", "!node_modules/"):
+        assert slugignore._plain(line) == slugignore._by_pathspec(line)
+
+
+def test_plain_lines_need_no_pathspec(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(slugignore, "_by_pathspec")
+    rules = parse_rules(b"# Tests and data\npolls/tests.py\n*.sqlite3\n!seed.sqlite3\nbuild/\n")
+    assert rules.ignores("data/db.sqlite3", is_dir=False)
+    assert not rules.ignores("data/seed.sqlite3", is_dir=False)
