@@ -45,11 +45,10 @@ class ToolBox:
         """spent on getting tools; of those fetched side by side, each counts"""
         self.coming: dict[str, Future[Path]] = {}
 
-    def prefetch(self) -> None:
-        """Start fetching every tool at once; ``ensure`` waits for the one it needs."""
+    def prefetch(self, *names: str) -> None:
+        """Start fetching these tools at once; ``ensure`` waits for the one it needs."""
         from concurrent.futures import ThreadPoolExecutor
 
-        names = tuple(tool_versions())
         pool = ThreadPoolExecutor(len(names))
         for name in names:
             self.coming[name] = pool.submit(self._fetch, name)

@@ -25,7 +25,7 @@ def make_runtime(
     meanwhile: Callable[[Interpreter], None],
 ) -> None:
     """Publish it at ``home``. Raises PythonUnavailableError with what every provider said."""
-    tools.prefetch()
+    tools.prefetch("uv", "patchelf")
     failures: list[ProviderFailure] = []
     early = _start_copying(request, tools, meanwhile) if "host" in request.providers else None
     try:

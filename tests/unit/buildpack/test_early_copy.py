@@ -91,7 +91,7 @@ def test_what_is_copied_is_announced_before_uv_has_said_whether_it_is_needed(
     monkeypatch.setattr(providers, "first_managed", no_managed_build)
     monkeypatch.setattr(providers, "find_interpreters", lambda *_, **__: [interpreter("first")])
     monkeypatch.setattr(providers, "build_runtime", no_copy)
-    monkeypatch.setattr(ToolBox, "prefetch", lambda _: None)
+    monkeypatch.setattr(ToolBox, "prefetch", lambda *_: None)
     monkeypatch.setattr(ToolBox, "program", lambda _, name: tmp_path / name)
     tools = ToolBox(directory=tmp_path, env={})
     wanted = RuntimeRequest(requested=None, known=read_known_versions(), env={}, cache_dir=tmp_path)
