@@ -21,7 +21,6 @@ from buildpack.cache_key import VenvFacts
 from buildpack.installers.base import Dependencies
 from buildpack.installers.requirements import requirement_texts
 from buildpack.installers.yanked import FILE as YANKED
-from buildpack.package_manager import PackageManager
 from buildpack.support import files
 from buildpack.support.linking import Listing, link_listed, list_tree
 from buildpack.support.values import NOTHING, value
@@ -41,8 +40,7 @@ class Delta:
 
 def is_comparable(last: Mapping[str, str], facts: VenvFacts, dependencies: Dependencies) -> bool:
     """Whether nothing but what is required has changed, and uv alone installs it."""
-    is_uv = dependencies.requirements or dependencies.manager is PackageManager.PIP
-    if not last or not is_uv or dependencies.local_paths:
+    if not last or not dependencies.is_one_run or dependencies.local_paths:
         return False
     names = {*last, *facts.facts}
     differing = {name for name in names if last.get(name) != facts.facts.get(name)}

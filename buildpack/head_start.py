@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
-from buildpack.package_manager import PackageManager
 from buildpack.runtime.install import Runtime
 from buildpack.support import files
 from buildpack.support.errors import SlugkitError
@@ -61,9 +60,8 @@ class HeadStart:
         return self.cache_dir / "uv"
 
     def begin(self, interpreter: Interpreter) -> None:
-        """Start in a thread, if uv is what installs and has not built anything before."""
-        is_uv = self.dependencies.requirements or self.dependencies.manager is PackageManager.PIP
-        if is_uv and not has_built(self._uv_cache):
+        """Start in a thread, if one run of uv installs it all and none has built before."""
+        if self.dependencies.is_one_run and not has_built(self._uv_cache):
             self._thread = threading.Thread(target=self._run, args=(interpreter,), daemon=True)
             self._thread.start()
 

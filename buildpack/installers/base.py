@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 OnLine = Callable[[str], None]
 
 
+OF_SEVERAL_RUNS = (
+    "--index-url", "--extra-index-url", "--trusted-host", "--find-links", "-e git+",
+)  # fmt: skip
+"""How lines of a lock's requirements begin that do not hold for all packages, or are not uv's."""
+
+
 @value
 class PythonRequirement:
     """One place that limits the Python version.
@@ -54,6 +60,18 @@ class Dependencies:
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, str] = NOTHING
     """Choices that decide the result, such as ``{"groups": "main,prod"}``."""
+
+    @property
+    def is_one_run(self) -> bool:
+        """Whether one run of uv installs it all, so that it may be begun early or done in part.
+
+        Not where a lock has packages from several indexes, checkouts of its own, or an app that
+        another program than uv installs.
+        """
+        if not self.requirements:
+            return self.manager == "pip"
+        lines = self.requirements.splitlines()
+        return "root" not in self.facts and not any(x.startswith(OF_SEVERAL_RUNS) for x in lines)
 
 
 @value

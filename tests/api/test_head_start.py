@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from buildpack.installers.locks.poetry_project import PoetryProject
 from tests.api.compiling import build_env, compile_app, make_app, tree
 from tests.integration.fake_index import make_wheel
 
@@ -66,3 +68,35 @@ def test_a_build_with_a_head_start_equals_one_without(
         seen.write_text("")
     assert starts == [[True], [False]]
     assert trees[0] == trees[1]
+
+
+PROJECT = """\
+[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.10"
+dependencies = ["six==1.17.0"]
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+"""
+
+
+def test_an_app_that_uv_does_not_install_is_installed_nevertheless(tmp_path: Path) -> None:
+    digest = PoetryProject(content=tomllib.loads(PROJECT)).content_hash(with_groups=True)
+    wheel = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"
+    lock = (
+        '[[package]]\nname = "six"\nversion = "1.17.0"\ngroups = ["main"]\noptional = false\n'
+        f'python-versions = "*"\nfiles = [{{file = "six.whl", hash = "sha256:{wheel}"}}]\n'
+        '[metadata]\nlock-version = "2.1"\npython-versions = ">=3.10"\n'
+        f'content-hash = "{digest}"\n'
+    )
+    app = tmp_path / "app"
+    (app / "shop").mkdir(parents=True)
+    (app / "shop" / "__init__.py").touch()
+    (app / "pyproject.toml").write_text(PROJECT)
+    (app / "poetry.lock").write_text(lock)
+    answer = compile_app(app, tmp_path / "cache")
+    assert answer.returncode == 0, answer.stderr
+    names = {path.name for path in (app / ".heroku" / "venv").rglob("*.dist-info")}
+    assert names == {"shop-1.dist-info", "six-1.17.0.dist-info"}

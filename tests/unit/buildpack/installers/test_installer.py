@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from buildpack.installers.base import Install
+import pytest
+
+from buildpack.installers.base import Dependencies, Install
 from buildpack.installers.requirements import install_command
 from buildpack.installers.uv_environment import installer_env
+from buildpack.package_manager import PackageManager
 from buildpack.runtime.install import Runtime
 from buildpack.support.command import Command
 from buildpack.tools import ToolBox
@@ -97,3 +100,21 @@ def test_build_scripts_see_where_libraries_are_and_no_secret() -> None:
     }
     seen = {"MYSQLCLIENT_CFLAGS", "GDAL_CONFIG", "CMAKE_ARGS"}
     assert set(installer_env(given)) == {*seen, "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MINE"}
+
+
+@pytest.mark.parametrize(
+    ("manager", "text", "facts", "is_one_run"),
+    [
+        (PackageManager.PIP, "", {}, True),
+        (PackageManager.UV, "", {}, False),
+        (PackageManager.POETRY, "six==1.17.0\n-e ./lib\n", {"groups": "main"}, True),
+        (PackageManager.POETRY, "six==1.17.0\n", {"root": "poetry-core"}, False),
+        (PackageManager.PIPENV, "six==1\n--index-url https://x.example\na==1\n", {}, False),
+        (PackageManager.PIPENV, "-e git+https://x.example/a@c0ffee#egg=a\n", {}, False),
+    ],
+)
+def test_only_what_one_run_of_uv_installs_may_be_begun_early(
+    manager: PackageManager, text: str, facts: dict[str, str], *, is_one_run: bool
+) -> None:
+    found = Dependencies(manager=manager, source="x", inputs={}, requirements=text, facts=facts)
+    assert found.is_one_run is is_one_run
