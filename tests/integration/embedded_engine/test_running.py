@@ -25,6 +25,7 @@ from tests.integration.embedded_support import (
     started,
 )
 from tests.integration.probes import answers
+from tests.integration.support import free_port
 from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
@@ -133,8 +134,8 @@ def test_listeners_are_shown_as_soon_as_there_are_any(engine: EmbeddedEngine) ->
 
 
 def test_published_port_is_the_one_asked_for_and_taken_only_once(engine: EmbeddedEngine) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(PortInUseError) as caught:
             publish(engine, port)
         assert f"(process {os.getpid()})" in str(caught.value.holder)
