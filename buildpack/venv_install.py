@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -31,6 +32,7 @@ from buildpack.installers import load_installer, requirements
 from buildpack.installers.base import Install, OnLine
 from buildpack.restoring import taken_over, tree_listing, write_listing
 from buildpack.runtime.install import Runtime
+from buildpack.sizes.summary import LAST_SIZES_FILE, SIZES_FILE
 from buildpack.sizes.trim import Trim
 from buildpack.sizes.trimming import trim_venv
 from buildpack.support import files
@@ -180,7 +182,10 @@ def _trees_of_last(request: DependencyRequest, source: Path, target: Path) -> tu
     copy = request.ahead.place / "venv"
     previous = place_before(request, "venv")
     has_copy = taken_over(source, copy, previous=previous) or request.ahead.copy_of(source)
-    (set_aside(source.parent) / "venv").rename(target)
+    aside = set_aside(source.parent)
+    (aside / "venv").rename(target)
+    with contextlib.suppress(FileNotFoundError):
+        (aside / SIZES_FILE).rename(target.with_name(LAST_SIZES_FILE))
     return (target, copy) if has_copy else (target,)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ WARN_ABOVE = 1024 * MIB
 """Unpacked; about what a slug of 500 MB, the limit of most platforms, can hold beside an app."""
 
 SIZES_FILE = "sizes.json"
+LAST_SIZES_FILE = "last-sizes.json"
+"""Of the virtualenv that this one was made from."""
 FORMAT = 2
 
 
@@ -56,7 +58,8 @@ def environment_size(venv: Venv, beside: Path) -> EnvironmentSize:
     kept = beside / SIZES_FILE
     found = _read(kept)
     if found is None:
-        found = measure(venv.site_packages)
+        last = _read(beside / LAST_SIZES_FILE)
+        found = measure(venv.site_packages, last.packages if last else ())
         rows = [[package.name, package.version, package.size] for package in found.packages]
         table = {"format": FORMAT, "packages": rows, "warnings": list(found.warnings)}
         files.write_atomically(kept, json.dumps(table) + "\n")
@@ -77,14 +80,17 @@ def _read(kept: Path) -> EnvironmentSize | None:
     return EnvironmentSize(packages=tuple(packages), warnings=warnings)
 
 
-def measure(site_packages: Path) -> EnvironmentSize:
-    """Add up what every RECORD lists, and the bytecode made of it."""
+def measure(site_packages: Path, known: Sequence[PackageSize] = ()) -> EnvironmentSize:
+    """Add up what every RECORD lists, and the bytecode made of it, where it is not ``known``."""
     # Imported where something is measured: a build in which nothing has changed does not.
     from buildpack.records import read_distributions
     from buildpack.sizes.size_warnings import size_warnings
 
     found = read_distributions(site_packages)
-    packages = [_measure_one(site_packages, each) for each in found]
+    sizes = {(package.name, package.version): package for package in known}
+    packages = [
+        sizes.get((each.name, each.version)) or _measure_one(site_packages, each) for each in found
+    ]
     packages.sort(key=lambda package: (-package.size, package.name))
     return EnvironmentSize(packages=tuple(packages), warnings=size_warnings(site_packages, found))
 

@@ -81,6 +81,20 @@ def test_the_second_build_reads_what_the_first_has_measured(tmp_path: Path) -> N
     assert len(environment_size(venv, tmp_path).packages) == 2
 
 
+def test_of_a_changed_virtualenv_only_what_came_is_measured(tmp_path: Path) -> None:
+    venv = make_venv(tmp_path)
+    install(venv, "kept", "1.0", 1000)
+    install(venv, "went", "1.0", 1000)
+    environment_size(venv, tmp_path)
+    (tmp_path / "sizes.json").rename(tmp_path / "last-sizes.json")
+    for name in ("kept", "went"):
+        shutil.rmtree(venv.site_packages / f"{name}-1.0.dist-info")
+    install(venv, "kept", "1.0", 7000)  # not so in earnest: to see that nobody looks
+    install(venv, "came", "1.0", 3000)
+    found = {package.name: package.size for package in environment_size(venv, tmp_path).packages}
+    assert found == {"kept": 1100, "came": 3100}
+
+
 def test_what_was_found_once_is_said_in_every_build(tmp_path: Path) -> None:
     venv = make_venv(tmp_path)
     install(venv, "torch", "2.9.0", 300 * MIB)
