@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.values import value
 from slugc.archive.headers import MemberKind
 from slugc.archive.judge import TreePath
 from slugc.archive.judging import judge_archive
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
-from slugc.inspection.contents import MOST_TAR, Chunks
+from slugc.inspection.contents import MOST_TAR, Chunks, read_contents
 from slugc.inspection.wording import counted, pairs, size_text
+from slugc.packing.layers import APP
+from slugc.procfile import PROCFILE, parse_procfile
 from slugc.slug import Slug, SlugDamagedError
 from slugc.slug_verify import PlainDigests, layer_chunks, verify
 from slugc.unpack import LayersConflictError
@@ -22,6 +26,21 @@ class Check:
 
     name: str
     found: str
+
+
+class ProcfileDiffersError(SlugkitError):
+    """Who reads the Procfile in a slug would not know what the slug runs."""
+
+    exit_code = ExitCode.DATA
+    id = "procfile-differs"
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self.path, self.names = path, tuple(names)
+        super().__init__(
+            f"The slug {printable_path(path)} does not run what the Procfile in it says",
+            details=f"Its index has other commands for: {', '.join(names)}.",
+            resolution="Slugkit does not write such slugs. Build it again with `slugc build`.",
+        )
 
 
 def verify_slug_file(slug: Slug) -> tuple[Check, ...]:
@@ -48,6 +67,7 @@ def verify_slug_file(slug: Slug) -> tuple[Check, ...]:
             found=f"{counted(files, 'file')}, {size}; no path or link leads out of the app",
         ),
         Check(name="Layers", found="fit together: no path lies in two of them"),
+        *_compared_procfile(slug),
     )
 
 
@@ -64,6 +84,19 @@ def _judge_layer(slug: Slug, place: int) -> Mapping[TreePath, MemberKind]:
     if damage := digests.damage():
         raise SlugDamagedError(slug.archive, (damage,))
     return kinds
+
+
+def _compared_procfile(slug: Slug) -> Iterator[Check]:
+    """A slug that was imported may have been told otherwise, by another compiler's notes."""
+    layers = [layer for layer in slug.metadata.layers if layer.name == APP]
+    found = read_contents(slug, keep=PROCFILE.__eq__, layers=layers).kept.get(PROCFILE)
+    if found is None or not slug.metadata.buildpacks:
+        return
+    types = slug.metadata.process_types
+    wrong = [kind for kind, line in parse_procfile(found).items() if types.get(kind) != line]
+    if wrong:
+        raise ProcfileDiffersError(slug.archive, wrong)
+    yield Check(name="Procfile", found="says what the slug runs")
 
 
 def _fitted(

@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from buildpack.support.errors import SlugkitError
 from slugc.archive.compression import new_compressor
 from slugc.archive.errors import UnsafeMemberError
 from slugc.commands.verify import command
-from slugc.inspection.verification import checks_text, verify_slug_file
+from slugc.inspection.verification import ProcfileDiffersError, checks_text, verify_slug_file
 from slugc.inspection.verify_command import verify_from_options
 from slugc.packing.slug_writer import write_slug
+from slugc.procfile import ProcessType
 from slugc.slug import Layer, Slug, SlugDamagedError, SlugFormat, read_slug
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index
@@ -115,6 +117,7 @@ def test_a_whole_slug(slug: Slug) -> None:
         "  Frames    3 frames of 3 layers, each as its digests say, packed and unpacked\n"
         f"  Contents  8 files, {verified_size(slug)}; no path or link leads out of the app\n"
         "  Layers    fit together: no path lies in two of them\n"
+        "  Procfile  says what the slug runs\n"
     )
     assert verify(slug).startswith(f"{slug.archive} is whole\n\n  Index ")
     document = json.loads(verify(slug, as_json=True))
@@ -124,6 +127,41 @@ def test_a_whole_slug(slug: Slug) -> None:
 
 def verified_size(slug: Slug) -> str:
     return f"{sum(x.uncompressed_size for x in slug.metadata.layers) / 1000:.1f} kB"
+
+
+@pytest.mark.parametrize(
+    ("types", "wrong"),
+    [
+        ({"web": "evil"}, "web"),
+        ({"worker": "gunicorn app:app"}, "web"),
+        ({"web": "gunicorn app:app", "more": "of a buildpack"}, ""),
+    ],
+)
+def test_the_procfile_in_a_slug_says_what_it_runs(
+    tmp_path: Path, types: Mapping[ProcessType, str], wrong: str
+) -> None:
+    tree = make_tree(tmp_path / "tree")
+    facts = replace(FACTS, process_types=types)
+    slug = write_slug(tree, tmp_path / "a.slug", facts=facts, store=Store(tmp_path / "s")).slug
+
+    if not wrong:
+        assert verify_slug_file(slug)[-1].found == "says what the slug runs"
+        return
+    with pytest.raises(ProcfileDiffersError) as caught:
+        verify_slug_file(slug)
+    assert caught.value.exit_code == 65
+    assert caught.value.text() == (
+        f"The slug {slug.archive} does not run what the Procfile in it says\n\n"
+        f"Its index has other commands for: {wrong}.\n\n"
+        "Slugkit does not write such slugs. Build it again with `slugc build`."
+    )
+
+
+def test_what_is_imported_may_have_been_told_otherwise(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree")
+    facts = replace(FACTS, process_types={ProcessType("web"): "other"}, buildpacks=())
+    slug = write_slug(tree, tmp_path / "a.slug", facts=facts, store=Store(tmp_path / "s")).slug
+    assert verify_slug_file(slug)[-1].name == "Layers"
 
 
 def test_nothing_is_written(slug: Slug) -> None:
