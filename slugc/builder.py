@@ -68,6 +68,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         with timeline.step("stage"):
             chosen, source = _enter_and_stage(request, space, walls, progress)
         tell_source(source, progress)
+        read_procfile(space.build_dir)  # what is wrong with it is told now, not after the build
         _write_env_dir(space.env_dir, request.config_vars)
         with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
             brought = bring_buildpacks(request, space, chosen.sandbox, progress)

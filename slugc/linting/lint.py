@@ -16,7 +16,9 @@ from slugc.linting.procfile import lint_procfile
 from slugc.linting.secrets import lint_secrets
 from slugc.linting.tree import TreeEntry, walk
 from slugc.privileges import data_path
+from slugc.procfile import PROCFILE
 from slugc.sources.errors import SourceKindError
+from slugc.sources.slugignore import BEFORE
 from slugc.sources.source import SourceKind, parse_source
 
 
@@ -27,6 +29,7 @@ def lint_source(top: Path, env: Mapping[str, str]) -> tuple[Finding, ...]:
     findings += of_rules
     entries = tuple(walk(top, rules))
     findings += lint_ignored(rules, entries)
+    findings += _empty(entries)
     findings += _unfit(entries)
     findings += lint_env_file(top)
     findings += lint_app_json(top)
@@ -36,6 +39,17 @@ def lint_source(top: Path, env: Mapping[str, str]) -> tuple[Finding, ...]:
     if choice is not None and OWN in choice.specs:
         findings += ask_own_buildpack(top, rules, env)
     return tuple(sorted(dict.fromkeys(findings), key=_order))
+
+
+def _empty(entries: Sequence[TreeEntry]) -> list[Finding]:
+    if any(not entry.is_dir and not entry.is_left_out for entry in entries):
+        return []
+    if PROCFILE in (entry.path for entry in entries):  # kept, whatever .slugignore says
+        return []
+    text, file = "there is no file to build from", ""
+    if ignored := sum(entry.is_left_out for entry in entries):
+        text, file = f"leaves out all {ignored:,} entries, so the slug would be empty", BEFORE
+    return [Finding(severity=Severity.ERROR, id="source-empty", text=text, file=file)]
 
 
 def _unfit(entries: Sequence[TreeEntry]) -> list[Finding]:

@@ -145,6 +145,7 @@ def test_a_procfile_with_all_its_problems(builder: Builder, tmp_path: Path) -> N
 
     assert outcome.code == 65
     assert error_of(outcome).startswith("The Procfile has 2 problems")
+    assert "Discovering process types" not in outcome.stderr  # nothing was built for nothing
 
 
 def test_a_buildpack_without_its_programs(builder: Builder, app: Path, tmp_path: Path) -> None:

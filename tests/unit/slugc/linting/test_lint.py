@@ -200,6 +200,16 @@ def test_what_no_slug_can_hold(tmp_path: Path) -> None:
     ]
 
 
+def test_a_source_without_a_file(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    assert linted(tmp_path) == [".: error: there is no file to build from [source-empty]"]
+
+    said = linted(tmp_path, **{".slugignore": "*\n", "app.py": ""})
+    assert said == [
+        ".slugignore: error: leaves out all 3 entries, so the slug would be empty [source-empty]"
+    ]
+
+
 def test_our_own_buildpack_is_asked_for_what_it_alone_knows(tmp_path: Path) -> None:
     said = linted(tmp_path, **{"requirements.txt": "flask==3.1.3\nimport flask\n"})
 
