@@ -87,7 +87,7 @@ def test_damage_is_told_as_such(
             state_file.write_bytes(data)
             for name in ("state.db-wal", "state.db-shm"):
                 state_file.with_name(name).unlink(missing_ok=True)
-            code = main(words)
+            code = main(list(words))
             err = "".join(capfd.readouterr())  # with --json errors are on standard output
             assert "Traceback" not in err, (number, words, err)
             assert code in {0, ExitCode.DATA, ExitCode.USAGE}, (number, words, err)

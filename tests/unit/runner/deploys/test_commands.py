@@ -33,7 +33,7 @@ def call(
 
     def run(*words: str) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = main(words)
+        code = main(list(words))
         captured = capfd.readouterr()
         assert "Traceback" not in captured.err, captured.err
         return code, captured.out, captured.err
