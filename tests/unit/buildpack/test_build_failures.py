@@ -31,8 +31,8 @@ def test_a_missing_header_names_the_system_package_and_the_wheel() -> None:
     assert isinstance(error, SourceBuildError)
     assert error.id == "install::system-library"
     assert error.text() == (
-        "native==1.0 could not be built: pg_config, a program of the PostgreSQL client library "
-        "is missing\n\n"
+        "native==1.0 could not be built: "
+        "it lacks pg_config, a program of the PostgreSQL client library\n\n"
         "Error: pg_config executable not found.\npg_config is required.\n\n"
         "Best use what has a wheel: psycopg2-binary in place of psycopg2, or psycopg[binary].\n"
         "To build it, the stack must have this system package (Debian, Ubuntu):\n\n    libpq-dev"
