@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.support import files
 from buildpack.support.linking import Linking, LinkingAside, is_alone, read_listing
 
 PREVIOUS = "PREVIOUS_BUILD_DIR"
@@ -54,6 +55,7 @@ class TreesAhead:
         linking, self._linking = self._linking, None
         if linking and not linking.finish():
             self._copies = {}
+            files.remove_tree(self.place)  # there may be no room for both
         return self._copies.get(source)
 
     def take(self, source: Path, target: Path) -> bool:

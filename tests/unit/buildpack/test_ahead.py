@@ -92,6 +92,7 @@ def test_half_a_copy_is_none(cache: Path, build_dir: Path) -> None:
     trees = begun(cache, build_dir)
     assert not trees.take(wanted, build_dir / "venv")
     assert not (build_dir / "venv").exists()
+    assert not trees.place.exists()
 
 
 def test_what_a_killed_build_left_is_not_used(cache: Path, build_dir: Path) -> None:
