@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -238,8 +239,10 @@ def test_a_lost_terminal_ends_it(site: Site) -> None:
     first, *rest = argv("run", "-q", "--app", "polls", "echo here; sleep 5717")
     child = pexpect.spawn(first, rest, env=site.env, cwd="/", timeout=30)
     child.expect_exact("here")
-    child.close(force=False)  # the kernel sends SIGHUP
+    with contextlib.suppress(pexpect.ExceptionPexpect):  # it is still ending
+        child.close(force=False)  # the kernel sends SIGHUP
     until(lambda: not sleeping("5717"))
+    until(lambda: not child.isalive())
 
 
 def test_a_shell_takes_a_script_and_a_console_is_the_apps(open_dir: Path) -> None:
