@@ -35,6 +35,10 @@ zsh|tests complete commands in it|has zsh
 nodejs|tests run the script of a page|has node
 bindfs|tests build from a file system of another kind|has bindfs
 procps|tests look for processes that were left|has pgrep
+gcc|tests build a package that is written in C|has cc
+python3-dev|tests build a package that is written in C|ls /usr/include/python3*/Python.h
+strace|tests count the programs that a profile starts|has strace
+systemd|tests run an app as a service of a user|[ -x /lib/systemd/systemd ] && has systemd-analyze
 libfaketime|tests build with a clock that is a year ahead|ls /usr/lib/*/faketime/libfaketime.so.1'
 # Ubuntu has the browser as a snap alone: what there is already will do, or its tests are skipped.
 if grep -qsx 'ID=debian' /etc/os-release; then

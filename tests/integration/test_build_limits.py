@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import pwd
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +20,7 @@ import pytest
 from buildpack.support.addresses import read_host_addresses
 from buildpack.support.cgroups import find_hierarchies
 from tests.integration.build_support import Builder, make_app, make_buildpack
-from tests.integration.embedded_support import CHECKOUT, STARTERS, SYSTEM_PYTHON
+from tests.integration.embedded_support import CHECKOUT, STARTERS, SYSTEM_PYTHON, ordinary_user
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -30,7 +28,6 @@ NEEDS_GROUPS = pytest.mark.skipif(
     find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is None,
     reason="no cgroups may be made here",
 )
-USER = "slugtest"
 
 # Each word is HOST:PORT; bash opens it or says why not.
 CONNECT = """\
@@ -60,12 +57,10 @@ def probe(root: Path, starter: str, script: str, *words: str, **plan: object) ->
     argv: tuple[str, ...] = (sys.executable,)
     env = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": "/tmp/agent", "CANARY": "leaked"}
     if starter == "user" and os.getuid() == 0:
-        try:
-            pwd.getpwnam(USER)
-        except KeyError:
-            pytest.skip(f"there is no user {USER}")
-        shutil.chown(root, USER, USER)
-        drop = ("setpriv", "--reuid", USER, "--regid", USER, "--init-groups", "--")
+        user = ordinary_user()
+        os.chown(root, user.pw_uid, user.pw_gid)
+        ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}")
+        drop = ("setpriv", *ids, "--clear-groups", "--")
         argv = (*drop, SYSTEM_PYTHON)
     done = subprocess.run(
         (*argv, "-B", "-m", "tests.integration.build_probe", os.fspath(root), told),
