@@ -21,6 +21,7 @@ from runner.health import Check
 MOST_CHECKS = 20
 LONGEST = 3600.0  # seconds, of anything
 _KINDS = ("startup", "liveness", "readiness")
+_UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")  # in an argument; half a character, too
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _KNOWN = {"type", "name", "description", "path", "port", "listening", "attempts", "timeout", "wait",
           "content", "command", "uptime", "initialDelay", "httpHeaders", "scheme", "warn",
@@ -168,12 +169,15 @@ class _Reader:
 
     def _command(self, place: Place, found: object) -> str:
         """A shell command line; of a list each word is one argument."""
-        if found is None or isinstance(found, str):
-            return found or ""
-        if isinstance(found, list) and all(isinstance(word, str) for word in found):
-            return shlex.join(found)
-        self._wrong((*place, "command"), "is neither a text nor a list of texts.")
-        return ""
+        if found is None:
+            return ""
+        words = found if isinstance(found, list) else [found]
+        if not all(isinstance(word, str) for word in words):
+            self._wrong((*place, "command"), "is neither a text nor a list of texts.")
+            return ""
+        if any(_UNSPEAKABLE.search(word) for word in words):
+            self._wrong((*place, "command"), "has a character that no program can be given.")
+        return shlex.join(words) if isinstance(found, list) else words[0]
 
     def _text(self, place: Place, found: Mapping[str, object], key: str) -> str:
         text = found.get(key, "")

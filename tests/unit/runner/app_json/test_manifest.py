@@ -113,6 +113,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
                     3,
                     {"httpHeaders": [{"name": "A:", "value": "b"}]},
                     {"command": ["true", 1]},
+                    {"command": "echo \0"},
+                    {"command": ["echo", "\ud800"]},
                 ],
                 "worker": {},
             },
@@ -127,6 +129,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "healthchecks.web[2]: is not an object.",
         "healthchecks.web[3].httpHeaders: is not a list of name and value.",
         "healthchecks.web[4].command: is neither a text nor a list of texts.",
+        "healthchecks.web[5].command: has a character that no program can be given.",
+        "healthchecks.web[6].command: has a character that no program can be given.",
         "healthchecks.worker: is not a list of at most 20 checks.",
         "formation.worker.overlap: is neither true nor false.",
     )
