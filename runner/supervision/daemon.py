@@ -154,7 +154,7 @@ class Daemon:
             tell=self._tell,
             blame=self._rollout.blame,
             app_checks=lambda name: self._known.manifest.checks.get(name, ()),
-            liveness=lambda name: self._known.manifest.liveness.get(name, ()),
+            liveness=self._known.liveness,
             ask_inside=asking_inside(self._number, self._env),
         )
 

@@ -39,8 +39,8 @@ class Keeping(ABC):
     """hears of each container that failed: the release's version, why, and its key"""
     app_checks: Callable[[ProcessType], tuple[Check, ...]] = field(default=lambda _: ())
     """what the app itself says of when its containers are healthy"""
-    liveness: Callable[[ProcessType], tuple[Check, ...]] = field(default=lambda _: ())
-    """and of when they are no more"""
+    liveness: Callable[[ProcessType, int], tuple[Check, ...] | None] = field(default=lambda *_: ())
+    """and, of those of a release, when they are no more; None: that is not known now"""
     ask_inside: AskInside = field(default=lambda *_: Unasked("nobody can"))
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time

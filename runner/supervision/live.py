@@ -11,6 +11,7 @@ from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.token import Token
 from runner.formation import ContainerSpec
+from runner.health import Check
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
 from runner.supervision.crashes import CrashMemory
@@ -74,6 +75,8 @@ class Live:
     container: LastingContainer
     reader: int = -1
     probe: HealthProbe | None = None
+    liveness: tuple[Check, ...] | None = None
+    """what its own release asks of it while it is up; None: nobody knows yet"""
     due: float | None = None
     failure: Failure | None = None
     """why it was given up"""
@@ -88,7 +91,7 @@ class Live:
     def serves(self) -> Address | None:
         """Where it takes requests now."""
         is_up = self.record.state is ContainerState.UP and self.container.poll() is None
-        return self.container.address if is_up else None
+        return self.container.address if is_up and self.failure is None else None
 
 
 def snapshot(

@@ -31,8 +31,12 @@ class Living(Keeping):
         self._close_probe(live)
 
     def _begin_liveness(self, live: Live) -> None:
-        """Ask from now on whether it still is what it was when it came up."""
-        self._ask_in(0.0, live, self.liveness(live.record.process_type))
+        """Ask from now on whether it still is what it was when it came up.
+
+        What its release said stays true of it while another one is brought up.
+        """
+        live.liveness = self.liveness(live.record.process_type, live.record.version)
+        self._ask_in(0.0, live, live.liveness or ())
 
     def _ask_in(self, pause: float, live: Live, checks: tuple[Check, ...]) -> None:
         live.due = None
@@ -48,7 +52,7 @@ class Living(Keeping):
             live.due = None
         elif probe.is_healthy(now):
             self._end_probe(live)
-            checks = self.liveness(live.record.process_type)
+            checks = live.liveness or ()
             again = tuple(changed(each, initial_delay=0.0) for each in checks)
             self._ask_in(max([LEAST_PAUSE, *(each.wait for each in checks)]), live, again)
         elif probe.is_given_up:
@@ -62,6 +66,7 @@ class Living(Keeping):
         self.tell({"event": "unhealthy", "name": live.name, "text": objection})
         live.failure = Failure(name=live.name, text=f"was not alive any more: it {objection}")
         self._close_probe(live)
+        self.serve()
         self.log.system(live.name, "Stopping all processes with SIGTERM")
         live.due = now + self.settings.stop_timeout
         live.container.terminate()

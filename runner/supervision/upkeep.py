@@ -43,8 +43,6 @@ class Upkeep(Booting, Leaving):
                 self._begin_probe(live, now)
             elif record.state is ContainerState.STOPPING:
                 live.due = record.stop_by if record.drain_by is None else now
-            else:
-                self._begin_liveness(live)
         known = {key: live.record.token for key, live in self.lives.items()}
         self.engine.clear_unknown(known)
         outputs = {live.record.output for live in self.lives.values()}
@@ -62,6 +60,9 @@ class Upkeep(Booting, Leaving):
         if wanted is not None:
             self.settings = wanted.settings
         self.crashes.forget_others({place.name: place.version for place in self.places})
+        for live in self.lives.values():
+            if live.record.state is ContainerState.UP and live.liveness is None:
+                self._begin_liveness(live)
         self._is_changed = True
 
     def keep_as_it_is(self) -> None:

@@ -11,7 +11,7 @@ from buildpack.support.values import changed
 from runner.health import Check
 from runner.supervision.questions import Answer, Question
 from tests.unit.runner.supervision.fakes import Stage
-from tests.unit.runner.supervision.test_upkeep import wanted
+from tests.unit.runner.supervision.test_upkeep import RecordingFront, wanted
 
 CHECK = Check(command="bin/alive", attempts=3, wait=5.0, initial_delay=20.0)
 
@@ -49,7 +49,7 @@ def stage(tmp_path: Path, codes: list[int], times: list[float]) -> Iterator[Stag
 
     found = Stage(tmp_path)
     found.upkeep.ask_inside = ask
-    found.upkeep.liveness = lambda _: (CHECK,)
+    found.upkeep.liveness = lambda *_: (CHECK,)
     found.upkeep.want(wanted("worker.1"))
     yield found
     found.close()
@@ -65,7 +65,7 @@ def test_it_is_asked_every_few_seconds_once_its_delay_is_over(
 
 
 def test_no_app_is_asked_without_a_pause(stage: Stage, times: list[float]) -> None:
-    stage.upkeep.liveness = lambda _: (changed(CHECK, wait=0.0),)
+    stage.upkeep.liveness = lambda *_: (changed(CHECK, wait=0.0),)
     stage.go(22.5)
     assert [round(each) for each in times] == [20, 21, 22]
 
@@ -103,9 +103,32 @@ def test_a_successor_asks_on(stage: Stage, tmp_path: Path, times: list[float]) -
     stage.go(1)
     successor = Stage(tmp_path, fds=stage.fds, now=1030.0)
     successor.upkeep.ask_inside = stage.upkeep.ask_inside
-    successor.upkeep.liveness = lambda _: (CHECK,)
-    successor.upkeep.want(wanted("worker.1"))
     successor.upkeep.adopt()
+    successor.upkeep.liveness = lambda *_: None  # what is wanted cannot be read yet
+    successor.upkeep.want(wanted("worker.1"))
     successor.go(1)
-    assert times == [30.0]
+    assert times == []
+    successor.upkeep.liveness = lambda *_: (CHECK,)
+    successor.upkeep.want(wanted("worker.1"))
+    successor.go(1)
+    assert times == [31.0]
     successor.close()
+
+
+def test_a_container_is_asked_what_its_own_release_says(stage: Stage, times: list[float]) -> None:
+    stage.go(1)
+    stage.upkeep.liveness = lambda *_: None  # another one is being brought up
+    stage.upkeep.want(wanted("worker.1"))
+    stage.go(31)
+    assert [round(each) for each in times] == [20, 25, 30]
+
+
+def test_what_is_not_alive_gets_no_requests_while_it_stops(stage: Stage) -> None:
+    front = RecordingFront()
+    stage.upkeep.front = front
+    stage.engine.fresh = {"ignores_sigterm": True}
+    stage.upkeep.ask_inside = lambda *_: Asked(1)
+    stage.upkeep.want(wanted("web.1"))
+    stage.go(31)
+    assert stage.states() == {"web.1": "up"}
+    assert front.served[-2:] == [1, 0]
