@@ -2,7 +2,8 @@
 
 python -m runner.one_offs.check_process APP CONTAINER SECONDS COMMAND
 
-It says what the command says, and ends as it does; with 124 if that takes more than SECONDS.
+It says what the command says, and ends as it does; with 124 if that takes more than SECONDS, and
+with 125 if it could not be asked: timeout(1) has both.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from runner.app_option import OpenedApp
 from runner.one_off import OwnStreams
 from runner.one_offs.inside import ExecRequest, run_in, target_of
 from runner.state.state import opened_state
+from runner.supervision.questions import NOT_ASKED
 from slugc.privileges import data_dir
 
 
 def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     number, key, seconds, command = argv
-    home = data_dir(env)
     try:
+        home = data_dir(env)
         with opened_state(home) as state:
             (app,) = (each for each in state.apps() if each.number == int(number))
             opened = OpenedApp(app=app, state=state, data_dir=home, who="")
@@ -36,9 +38,9 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
             )
             own = OwnStreams(stdin=None, wants_terminal=False)
             return run_in(opened, target, request, own)
-    except SlugkitError as err:
-        sys.stderr.write(f"{err.brief}\n")
-        return int(err.exit_code)
+    except (OSError, SlugkitError) as err:
+        sys.stderr.write(f"{err.brief if isinstance(err, SlugkitError) else err}\n")
+        return NOT_ASKED
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ class Living(Keeping):
 
     def _look_at_life(self, live: Live, now: float) -> None:
         probe = live.probe
+        before = "" if probe is None else probe.objection
         if live.failure is not None:
             live.due = None
             live.container.kill()
@@ -58,6 +59,8 @@ class Living(Keeping):
         elif probe.is_given_up:
             self._end_what_is_not_alive(live, probe.objection, now)
         else:
+            if probe.objection != before and not probe.answer.was_asked:
+                self.log.system(live.name, f"Liveness check: it {probe.objection}")
             live.due = now + OPEN_INTERVAL
 
     def _end_what_is_not_alive(self, live: Live, objection: str, now: float) -> None:

@@ -9,6 +9,8 @@ from runner.health import Check
 from runner.readiness import ReadinessProbe
 from runner.supervision.questions import Answer, HttpQuestion, Question
 
+AGAIN_AFTER = 1.0  # seconds, when something could not be asked
+
 
 class HealthProbe:
     """Looks at one container each time ``is_healthy`` is called."""
@@ -82,6 +84,9 @@ class HealthProbe:
 
     def _is_forgiven(self, check: Check, now: float) -> bool:
         """Note one more answer that was not healthy."""
+        if not self.answer.was_asked:
+            self._not_before = now + max(AGAIN_AFTER, check.wait)
+            return False
         self._tried += 1
         self._not_before = now + check.wait
         if check.attempts is not None and self._tried >= check.attempts:

@@ -22,6 +22,8 @@ from runner.health import Check
 
 LONGEST_ANSWER = 64 * 1024
 LONGEST_BODY = 1000  # characters that are shown
+NOT_ASKED = 125
+"""with which the process that asks a command ends if it could not"""
 _PATIENCE = 20.0  # seconds beyond its own for a command, until it has begun
 _END_OF_HEADERS = re.compile(rb"\n\r?\n")
 
@@ -35,6 +37,8 @@ class Answer:
     """with which a command ended"""
     body: str = ""
     problem: str = ""
+    was_asked: bool = True
+    """else nothing is known of the container: its state file could not be read, for one"""
 
     def objection(self, check: Check) -> str:
         """What of it the check objects to; nothing if it is healthy."""
@@ -55,8 +59,12 @@ class Answer:
             return f"did not end {shown} within {shown_seconds(check.timeout)}"
         if self.code is None:
             return f"could not be asked {shown}: {self.problem}"
-        last = printable(self.body.strip().rpartition("\n")[2], limit=200)
+        last = _last_line(self.body)
         return f"ended {shown} with status {self.code}{last and f': {last}'}" if self.code else ""
+
+
+def _last_line(text: str) -> str:
+    return printable(text.strip().rpartition("\n")[2], limit=200)
 
 
 class Question(Protocol):
@@ -167,7 +175,6 @@ class CommandQuestion:
     def __init__(self, argv: tuple[str, ...], env: Mapping[str, str], check: Check, now: float):
         self._check, self._give_up_at = check, now + check.timeout + _PATIENCE
         self._said = b""
-        self._problem = ""
         self._reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._reader, False)
         words = (*argv, f"{check.timeout:g}", check.command)
@@ -189,6 +196,8 @@ class CommandQuestion:
         if code is None and now < self._give_up_at:
             return None
         said = self._said.decode("utf-8", "replace")
+        if code is not None and (code == NOT_ASKED or code < 0):  # it was killed, not the command
+            return Answer(problem=_last_line(said) or "slug-run's process ended", was_asked=False)
         return Answer(code=int(ExitCode.TIME_LIMIT) if code is None else code, body=said)
 
     def close(self) -> None:
@@ -222,7 +231,7 @@ class Unasked:
         self._why = why
 
     def answer(self, now: float) -> Answer | None:  # as every question
-        return Answer(problem=self._why)
+        return Answer(problem=self._why, was_asked=False)
 
     def close(self) -> None:
         """Nothing is open."""

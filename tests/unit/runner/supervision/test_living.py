@@ -17,19 +17,21 @@ CHECK = Check(command="bin/alive", attempts=3, wait=5.0, initial_delay=20.0)
 
 
 class Asked:
-    """Answers at once."""
+    """Answers at once; None could not be asked."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int | None) -> None:
         self._code = code
 
     def answer(self, now: float) -> Answer | None:
+        if self._code is None:
+            return Answer(problem="state.db is damaged", was_asked=False)
         return Answer(code=self._code)
 
     def close(self) -> None: ...
 
 
 @pytest.fixture
-def codes() -> list[int]:
+def codes() -> list[int | None]:
     """What comes next; then 0 for ever."""
     return []
 
@@ -41,7 +43,7 @@ def times() -> list[float]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, codes: list[int], times: list[float]) -> Iterator[Stage]:
+def stage(tmp_path: Path, codes: list[int | None], times: list[float]) -> Iterator[Stage]:
     def ask(key: str, check: Check, now: float) -> Question:
         assert (key, check.command) == (found.engine.started[-1].token.key, CHECK.command)
         times.append(now - 1000.0)
@@ -70,14 +72,14 @@ def test_no_app_is_asked_without_a_pause(stage: Stage, times: list[float]) -> No
     assert [round(each) for each in times] == [20, 21, 22]
 
 
-def test_one_bad_answer_of_three_is_forgiven(stage: Stage, codes: list[int]) -> None:
+def test_one_bad_answer_of_three_is_forgiven(stage: Stage, codes: list[int | None]) -> None:
     codes += [0, 1, 1, 0, 1, 1]
     stage.go(120)
     assert len(stage.engine.started) == 1
 
 
 def test_after_so_many_it_is_told_to_stop_and_another_one_starts(
-    stage: Stage, codes: list[int]
+    stage: Stage, codes: list[int | None]
 ) -> None:
     codes += [1, 1, 1]
     stage.go(32)
@@ -92,7 +94,7 @@ def test_after_so_many_it_is_told_to_stop_and_another_one_starts(
     assert second.calls == ["begin"]
 
 
-def test_what_does_not_stop_is_killed(stage: Stage, codes: list[int]) -> None:
+def test_what_does_not_stop_is_killed(stage: Stage, codes: list[int | None]) -> None:
     codes += [1, 1, 1]
     stage.engine.fresh = {"ignores_sigterm": True}
     stage.go(40)
@@ -132,3 +134,17 @@ def test_what_is_not_alive_gets_no_requests_while_it_stops(stage: Stage) -> None
     stage.go(31)
     assert stage.states() == {"web.1": "up"}
     assert front.served[-2:] == [1, 0]
+
+
+def test_what_could_not_be_asked_is_told_once_and_stops_nothing(
+    stage: Stage, codes: list[int | None], times: list[float]
+) -> None:
+    codes += [1, 1, None, None, None, 1]
+    stage.go(44)
+    assert [round(each) for each in times] == [20, 25, 30, 35, 40]
+    assert len(stage.engine.started) == 1
+    stage.go(4)
+    assert len(stage.engine.started) == 2, "that was the third answer"
+    assert [each for each in stage.log.lines if "could not" in each] == [
+        "worker.1: Liveness check: it could not be asked `bin/alive`: state.db is damaged"
+    ]

@@ -17,7 +17,7 @@ from runner.engines.base import Address, RunningContainer
 from runner.health import Check
 from runner.supervision.probing import HealthProbe
 from runner.supervision.questions import CommandQuestion, asking_inside
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 ENDLESS = "the headers of its answer have no end"
@@ -206,6 +206,16 @@ def test_a_command_that_ends_with_0_is_healthy(command: str, objection: str) -> 
     found = made(worker, None, Check(command=command, attempts=1, timeout=0.2))
     assert outcome(found) is (objection == "")
     assert found.objection == objection
+
+
+@pytest.mark.parametrize("command", ["echo damaged; exit 125", "echo killed; kill -9 $PPID"])
+def test_what_could_not_be_asked_is_no_answer_and_is_asked_again(command: str) -> None:
+    worker = cast("RunningContainer", SimpleNamespace(address=None))
+    found = made(worker, None, Check(command=command, attempts=1, wait=0.0))
+    until(lambda: found.is_healthy(time.monotonic()) or found.objection)
+    assert found.objection == f"could not be asked `{command}`: {command.split(';')[0][5:]}"
+    assert not found.is_given_up
+    found.close()
 
 
 def test_of_a_command_that_says_much_the_end_is_kept() -> None:
