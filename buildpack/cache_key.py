@@ -88,6 +88,8 @@ def venv_facts(
         facts[f"file {name}"] = _digest(content)
     if dependencies.requirements:
         facts["the locked requirements"] = _digest(dependencies.requirements.encode())
+        if indexes := [x for x in dependencies.requirements.splitlines() if x.startswith("--")]:
+            facts["the lock's index"] = _digest("\n".join(indexes).encode())
     for path in dependencies.local_paths:
         facts[f"directory {path}"] = path_digest(app.root, path)
     for name in (x for x in settings if x in DECIDING_SETTINGS or is_for_builds(x)):

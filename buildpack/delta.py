@@ -5,8 +5,8 @@ those; what it adds and removes there is then done to trees that are linked mean
 
 What comes out must be, byte for byte, what a fresh installation gives. So it is done only where
 nothing but the requirements has changed, and given up wherever equality is in doubt: files that
-two distributions share, packages of the app itself, sources from version control, leftovers. Then
-everything is installed anew.
+two distributions share, empty directories, packages of the app itself, sources from version
+control, leftovers. Then everything is installed anew.
 """
 
 from __future__ import annotations
@@ -145,6 +145,12 @@ def list_added(stand_in: Venv, kept: Iterable[str]) -> Listing:
         for directory, names in list_tree(str(stand_in.root))
         if b"/".join(directory.split(b"/")[:deep]) not in tops
     )
+
+
+def has_empty_directory(listing: Listing) -> bool:
+    """Whether a distribution brought one: no RECORD says which, so it cannot be taken away."""
+    parents = {directory.rpartition(b"/")[0] for directory, _ in listing}
+    return any(not names and directory not in parents for directory, names in listing)
 
 
 def make_new(tree: Venv, gone: Iterable[str], stand_in: Venv, added: Listing) -> frozenset[bytes]:

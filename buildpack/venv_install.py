@@ -16,6 +16,7 @@ from buildpack.delta import (
     compare,
     exactly,
     groups_of,
+    has_empty_directory,
     have_shared_files,
     is_comparable,
     list_added,
@@ -155,6 +156,8 @@ def _update(
     added = list_added(stand_in, after.keys() & before.keys())
     gone = frozenset().union(*(before[name] for name in delta.removed))
     listing = tree_listing(source)
+    if delta.removed and has_empty_directory(listing):
+        return ()
     trees = _trees_of_last(request, source, venv.root)
     for tree in trees:
         lost = make_new(Venv(root=tree, version=venv.version), gone, stand_in, added)

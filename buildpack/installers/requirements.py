@@ -17,6 +17,7 @@ from buildpack.installers.locks.local_projects import editable_inputs
 from buildpack.installers.pip_syntax import (
     link_directories,
     option_problem,
+    own_options,
     translate,
     uv_arguments,
 )
@@ -181,6 +182,7 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     vendored = read_vendored(app, found, env)
     variables = variable_names(found.lines)
     editable = editable_inputs(app, found.editable_paths())
+    options = [f"{name} {value}" for _, name, value in own_options(found.lines)]
     return Dependencies(
         manager=PackageManager.PIP,
         source=", ".join(names),
@@ -206,6 +208,8 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         ),
         facts={
             FILES_FACT: ",".join(names),
+            # Another index may have other files of the versions that are installed.
+            **({"indexes and options": fingerprint("\n".join(options))} if options else {}),
             **{f"config var {name}": fingerprint(env[name]) for name in sorted(variables)},
         },
     )

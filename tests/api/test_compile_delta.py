@@ -36,6 +36,7 @@ WHEELS: tuple[tuple[str, str, Files], ...] = (
     ("clash", "1", {"beta.py": "x = 'clsh'\n", "clash/__init__.py": ""}),
     ("twin", "1", {"alpha/old.py": "import re\n", "twin.py": ""}),
     ("needs", "1", {"needs.py": "import alpha\n"}),
+    ("hollow", "1", {"hollow/__init__.py": "", "hollow/empty/": ""}),
 )
 
 
@@ -49,7 +50,8 @@ def make_wheel(directory: Path, name: str, version: str, files: Files) -> None:
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": script,
     }
-    rows = [f"{path},sha256={digest(text)},{len(text)}" for path, text in members.items()]
+    recorded = {path: text for path, text in members.items() if not path.endswith("/")}
+    rows = [f"{path},sha256={digest(text)},{len(text)}" for path, text in recorded.items()]
     members[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
     with zipfile.ZipFile(directory / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for path, text in members.items():
@@ -99,9 +101,11 @@ CASES = {
     "clash comes": ("beta==1", "beta==1 clash==1", "Installed 2 packages"),
     "clash goes": ("beta==1 clash==1", "beta==1", "Installed 1 package"),
     "leaves another's file": ("alpha==1 twin==1", "twin==1", "Installed 1 package"),
+    # No RECORD names an empty directory.
+    "leaves a directory": ("alpha==1 hollow==1", "alpha==1", "Installed 1 package"),
 }
 
-INSTALLED_ANEW = {"clash comes", "clash goes", "leaves another's file"}
+INSTALLED_ANEW = {"clash comes", "clash goes", "leaves another's file", "leaves a directory"}
 
 
 @pytest.mark.parametrize("offered", [False, True], ids=["alone", "last build offered"])
@@ -129,6 +133,22 @@ def test_it_equals_a_fresh_installation(
     assert is_moved or tree(tmp_path / "first" / ".heroku" / "venv") == first
     build(tmp_path, "back", ours, before, env)
     assert tree(tmp_path / "back" / ".heroku" / "venv") == first
+
+
+def test_another_index_gives_its_own_file_of_the_same_version(
+    tmp_path: Path, fresh_cache: Path
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for part in ("tools", "runtimes"):
+        (cache / part).symlink_to(fresh_cache / part)
+    for name in ("one", "two"):
+        (tmp_path / f"index-{name}").mkdir()
+        make_wheel(tmp_path / f"index-{name}", "alpha", "1", {"alpha.py": f"FROM = '{name}'\n"})
+        requirements = f"--find-links {tmp_path}/index-{name}\nalpha==1\n"
+        build(tmp_path, name, cache, requirements, {"UV_NO_INDEX": "1"})
+        (module,) = (tmp_path / name / ".heroku" / "venv").rglob("alpha.py")
+        assert module.read_text() == f"FROM = '{name}'\n"
 
 
 def test_killed_at_any_moment_it_still_equals_a_fresh_installation(

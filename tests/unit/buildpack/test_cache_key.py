@@ -74,6 +74,16 @@ def test_a_changed_a_new_and_a_missing_file_are_named(app: App) -> None:
     )
 
 
+def test_the_indexes_of_a_lock_count_by_themselves(app: App) -> None:
+    """Where they changed, what is installed may be another index's file of the same version."""
+    before = replace(DEPENDENCIES, requirements="--index-url https://a.example.com\nflask==3\n")
+    after = replace(DEPENDENCIES, requirements="flask==3\n")
+    assert changes(facts(app, before), facts(app, after)) == (
+        "the lock's index is gone",
+        "the locked requirements changed",
+    )
+
+
 def test_a_local_directory_is_named_when_its_content_changed(app: App) -> None:
     before = facts(app)
     (app.root / "lib" / "setup.py").write_text("2")
