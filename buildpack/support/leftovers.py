@@ -38,7 +38,10 @@ def adopt_orphans(*, yes: bool = True) -> None:
 
 
 def end_descendants() -> tuple[str, ...]:
-    """End every process below us; the names of their programs."""
+    """End every process below us; the names of their programs, but for those that had ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     if not _has_children():
         return ()
     return _end_all_but(frozenset())

@@ -218,6 +218,16 @@ def test_what_a_hook_leaves_running_ends_with_the_build(tmp_path: Path) -> None:
         os.kill(int((tmp_path / "daemon").read_text()), 0)
 
 
+def test_what_has_ended_by_itself_was_not_left_running(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    script = "#!/bin/sh\n(sh -c 'echo $$ >ended' &)\nwhile [ ! -s ended ]; do sleep 0.01; done\n"
+    wait = "until grep -q ') Z' /proc/$(cat ended)/stat; do sleep 0.01; done\n"
+    (tmp_path / "bin" / "pre_compile").write_text(script + wait)
+    answer = run("compile", tmp_path, tmp_path / "cache")
+    assert "Error: Nothing says which packages your app needs" in answer.stderr
+    assert answer.stdout == "-----> Running bin/pre_compile\n"
+
+
 def test_what_pre_compile_changes_in_the_source_counts(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "pre_compile").write_text("#!/bin/sh\necho 3.8 > .python-version\n")
