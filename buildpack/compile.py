@@ -91,6 +91,7 @@ def compile_app(
     tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
     if choices.clears_cache:
         out.info(f"Clearing the cache, as {CLEAR_CACHE} says.")
+        ahead.end()  # nothing is to be linked there meanwhile, nor from what goes
         clear_cache(dirs.cache_dir)
     make_packaging_importable(tools)
 

@@ -123,7 +123,7 @@ def is_alone() -> bool:
 class LinkingAside:
     """Links trees in another process, begun at once; who waits for it does half of the work.
 
-    Both take the next piece from a pipe that holds a byte for each.
+    Both take the next piece from a pipe that holds the numbers of all.
     """
 
     def __init__(self, trees: Sequence[Linking]) -> None:

@@ -76,6 +76,12 @@ def test_another_tree_is_linked_as_ever_and_the_wrong_one_is_reaped(
     assert sorted(path.name for path in (cache / "venvs").iterdir()) == ["new", "old"]
 
 
+def test_after_its_end_no_copy_is_offered(cache: Path, build_dir: Path) -> None:
+    trees = begun(cache, build_dir)
+    trees.end()
+    assert trees.copy_of(cache / "venvs" / "new" / "venv") is None
+
+
 def test_files_of_the_app_in_its_place_are_kept(cache: Path, build_dir: Path) -> None:
     (build_dir / "venv").mkdir()
     (build_dir / "venv" / "own").write_text("the app's")
