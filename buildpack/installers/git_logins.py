@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from buildpack.installers.variables import expand
 
 GIT_URL = re.compile(
-    r"git\+(?P<scheme>https?)://(?P<login>[^\s/@]+)@(?P<host>[^\s/@?#;]+)(?P<path>[^\s@?#;]*)"
+    r"git\+(?P<scheme>https?)://(?P<login>[^\s/]+)@(?P<host>[^\s/@?#;]+)(?P<path>[^\s@?#;]*)"
 )
 
 
@@ -28,7 +28,11 @@ def login_settings(text: str, env: Mapping[str, str]) -> dict[str, str]:
     Each holds for its host, as submodules may lie there too; or, where there are several for one
     host, for its repository. Settings of this kind that are in ``env`` stay.
     """
-    urls = list(GIT_URL.finditer(expand(text, env)))
+    # Filled in part by part: what is in a variable may hold what would end the part.
+    urls = [
+        {name: expand(part, env) for name, part in url.groupdict().items()}
+        for url in GIT_URL.finditer(text)
+    ]
     of_host: dict[str, set[str]] = {}
     for url in urls:
         of_host.setdefault(url["host"], set()).add(url["login"])

@@ -16,6 +16,8 @@ b @ git+https://bob:p%40ss@two.example/b@0123abc
 c @ git+https://eve:other@two.example/c.git
 -e git+ssh://git@one.example/d.git#egg=d
 e @ git+https://three.example/e.git
+f @ git+https://${NAME}:${WORD}@four.example/f.git
+g @ git+https://gil:p@ss@five.example/g.git
 """
 
 
@@ -27,6 +29,8 @@ def test_only_the_logins_of_repositories_are_taken_out() -> None:
         "c @ git+https://two.example/c.git\n"
         "-e git+ssh://git@one.example/d.git#egg=d\n"
         "e @ git+https://three.example/e.git\n"
+        "f @ git+https://four.example/f.git\n"
+        "g @ git+https://five.example/g.git\n"
     )
 
 
@@ -39,11 +43,13 @@ def test_only_the_logins_of_repositories_are_taken_out() -> None:
         ("https://two.example/c.git", ("eve", "other")),
         ("https://two.example/another", None),
         ("https://three.example/e.git", None),
+        ("https://four.example/f.git", ("fay", "p@/ss:w")),
+        ("https://five.example/g.git", ("gil", "p@ss")),
         ("http://one.example/team/a.git", None),
     ],
 )
 def test_git_is_told_the_login_of_that_place(url: str, login: tuple[str, str] | None) -> None:
-    env = {"TOKEN": "s3cret", "GIT_CONFIG_COUNT": "1"}
+    env = {"TOKEN": "s3cret", "NAME": "fay", "WORD": "p@/ss:w", "GIT_CONFIG_COUNT": "1"}
     more = {"GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "T"}
     alone = {"GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", "GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(
