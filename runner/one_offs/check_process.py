@@ -17,7 +17,7 @@ from runner.app_option import OpenedApp
 from runner.one_off import OwnStreams
 from runner.one_offs.inside import ExecRequest, run_in, target_of
 from runner.state.state import opened_state
-from runner.supervision.questions import NOT_ASKED
+from runner.supervision.command_question import NOT_ASKED
 from slugc.privileges import data_dir
 
 

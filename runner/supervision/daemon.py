@@ -29,6 +29,7 @@ from runner.signals import StopSignals
 from runner.state.errors import StateTooNewError
 from runner.supervision.answering import Answering
 from runner.supervision.app_front import AppFront
+from runner.supervision.command_question import asking_inside
 from runner.supervision.control import Control
 from runner.supervision.duties import Duties, Duty
 from runner.supervision.fd_store import (
@@ -40,7 +41,6 @@ from runner.supervision.fd_store import (
 from runner.supervision.known import Known
 from runner.supervision.live import Event
 from runner.supervision.network import NetworkWatch
-from runner.supervision.questions import asking_inside
 from runner.supervision.records import Records
 from runner.supervision.rollout import RolloutWatch
 from runner.supervision.router_log import ROUTER, RouterLog

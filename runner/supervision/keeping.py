@@ -12,9 +12,9 @@ from buildpack.support.values import changed
 from runner.health import Check
 from runner.policy import Front
 from runner.state.rollouts import Failure
+from runner.supervision.command_question import AskInside, Unasked
 from runner.supervision.crashes import CrashMemory
 from runner.supervision.live import Engine, Event, Fds, Live, Log, snapshot
-from runner.supervision.questions import AskInside, Unasked
 from runner.supervision.reconcile import Place, Running, Strategy
 from runner.supervision.records import Records
 from runner.supervision.supply import Material

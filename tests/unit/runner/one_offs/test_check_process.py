@@ -8,7 +8,7 @@ import pytest
 
 from runner.one_offs.check_process import main
 from runner.state.state import opened_state
-from runner.supervision.questions import NOT_ASKED
+from runner.supervision.command_question import NOT_ASKED
 from slugc.privileges import data_dir
 
 

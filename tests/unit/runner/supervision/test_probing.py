@@ -15,8 +15,8 @@ import pytest
 
 from runner.engines.base import Address, RunningContainer
 from runner.health import Check
+from runner.supervision.command_question import CommandQuestion, asking_inside
 from runner.supervision.probing import HealthProbe
-from runner.supervision.questions import CommandQuestion, asking_inside
 from tests.waiting import PATIENCE, until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
