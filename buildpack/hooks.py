@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
@@ -97,9 +97,14 @@ def run_hook(
     return True
 
 
-def end_what_is_left(facts: Mapping[str, object], on_line: Callable[[str], None]) -> None:
-    """At the end of a build: what hooks left running would outlive it, with nobody to end it."""
-    names = end_descendants()
+def end_what_is_left(
+    before: Set[int], facts: Mapping[str, object], on_line: Callable[[str], None]
+) -> None:
+    """At the end of a build: what hooks left running would outlive it, with nobody to end it.
+
+    Processes that were there ``before`` it are somebody else's: a shell that became us had them.
+    """
+    names = end_descendants(before)
     if names and (facts.get("pre_compile_hook") or facts.get("post_compile_hook")):
         on_line(f"Ended what was left running: {', '.join(map(printable, names))}.")
 

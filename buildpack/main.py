@@ -159,14 +159,15 @@ def _recorded(cache_dir: Path, build: Callable[[BuildData], None], out: Output) 
     from buildpack.hooks import end_what_is_left
     from buildpack.report import BuildData
     from buildpack.support.files import locked
+    from buildpack.support.leftovers import read_descendants
 
-    data = BuildData()
+    data, before = BuildData(), read_descendants()
     try:
         with locked(cache_dir / "lock"):
             try:
                 build(data)
             finally:
-                end_what_is_left(data.facts, out.info)
+                end_what_is_left(before, data.facts, out.info)
     except SlugkitError as err:
         data.set("failure_reason", getattr(err, "reason_id", err.id))
         data.set("failure_detail", err.brief)

@@ -37,14 +37,20 @@ def adopt_orphans(*, yes: bool = True) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def end_descendants() -> tuple[str, ...]:
-    """End every process below us; the names of their programs, but for those that had ended."""
+def read_descendants() -> Set[int]:
+    """Every process below us."""
+    return _descendants(os.getpid()) if _has_children() else frozenset()
+
+
+def end_descendants(kept: Set[int]) -> tuple[str, ...]:
+    """End every process below us but ``kept`` and what those started; the names of their programs.
+
+    Who has ended already is not among them.
+    """
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    if not _has_children():
-        return ()
-    return _end_all_but(frozenset())
+    return _end_all_but(kept) if _has_children() else ()
 
 
 def _has_children() -> bool:
@@ -60,7 +66,7 @@ def _end_all_but(kept: Set[int]) -> tuple[str, ...]:
     """SIGKILL, again for those that appear meanwhile, until none is left or the time is up."""
     deadline = time.monotonic() + _PATIENCE
     names: dict[int, str] = {}
-    while (left := _descendants(os.getpid()) - kept) and time.monotonic() < deadline:
+    while (left := _descendants(os.getpid(), kept)) and time.monotonic() < deadline:
         for pid in left:
             names.setdefault(pid, _name(pid))
             with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or setuid
@@ -78,7 +84,7 @@ def _name(pid: int) -> str:
         return ""
 
 
-def _descendants(root: int) -> set[int]:
+def _descendants(root: int, passed_over: Set[int] = frozenset()) -> set[int]:
     parents: dict[int, int] = {}
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
@@ -87,6 +93,8 @@ def _descendants(root: int) -> set[int]:
                 fields = (path / "stat").read_bytes().rpartition(b")")[2].split()
                 parents[int(path.name)] = int(fields[1])
     found = {root}
+    for pid in passed_over:
+        parents.pop(pid, None)
     while below := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= below
     return found - {root}

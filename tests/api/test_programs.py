@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -216,6 +217,15 @@ def test_what_a_hook_leaves_running_ends_with_the_build(tmp_path: Path) -> None:
     assert answer.stdout.endswith("       Ended what was left running: sleep.\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "daemon").read_text()), 0)
+
+
+def test_what_ran_before_the_build_goes_on(tmp_path: Path) -> None:
+    """A shell may have started it, and then have become the build."""
+    script = 'sleep 600 >&- 2>&- & echo $! >"$1/before"; exec "$0" "$1" "$1/cache"'
+    command = ["sh", "-c", script, str(BIN / "compile"), str(tmp_path)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Error: Nothing says which packages your app needs" in answer.stderr
+    os.kill(int((tmp_path / "before").read_text()), signal.SIGKILL)  # an error, if it is gone
 
 
 def test_what_has_ended_by_itself_was_not_left_running(tmp_path: Path) -> None:
