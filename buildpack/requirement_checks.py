@@ -93,7 +93,9 @@ def requirement_problem(text: str) -> str:
     try:
         name = Requirement(text).name
     except InvalidRequirement as err:
-        return _meant(text) or str(err).partition("\n")[0] + "."
+        from buildpack.requirement_hints import what_was_meant  # wanted for mistakes alone
+
+        return what_was_meant(text) or str(err).partition("\n")[0] + "."
     except RecursionError:
         return "Its marker is nested too deeply."
     if len(name) > LONGEST_NAME:
@@ -114,12 +116,6 @@ PLAIN = re.compile(
 """Requirements as most are written; anything else is read by ``packaging``."""
 
 
-def _meant(text: str) -> str:
-    from buildpack.requirement_hints import what_was_meant  # wanted for mistakes alone
-
-    return what_was_meant(text)
-
-
 def _first_problem(app: App, line: RequirementLine, checks: Sequence[Check]) -> str:
     return _local_problem(app, line) or next(filter(None, (check(line) for check in checks)), "")
 
@@ -129,7 +125,9 @@ def _local_problem(app: App, line: RequirementLine) -> str:
         if is_outside(app, path):
             return "This path is outside your app."
         if not app.has(path):
-            return _meant(line.text) or "There is no such file or directory in your app."
+            from buildpack.requirement_hints import known_slip  # wanted for mistakes alone
+
+            return known_slip(line.text) or "There is no such file or directory in your app."
     return ""
 
 

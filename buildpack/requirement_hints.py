@@ -16,7 +16,7 @@ GIT_ADDRESS = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[\w./~-]
 
 def what_was_meant(text: str) -> str:
     """One sentence about a common slip; "" for what we do not recognise."""
-    return _strange_sign(text) or _slip(text)
+    return _strange_sign(text) or known_slip(text)
 
 
 def _strange_sign(text: str) -> str:
@@ -30,7 +30,8 @@ def _strange_sign(text: str) -> str:
     return f"It has U+{ord(sign):04X} in it ({name})."
 
 
-def _slip(text: str) -> str:
+def known_slip(text: str) -> str:
+    """The same of what may be a path, in which any letter is right."""
     match = ONE_EQUALS_SIGN.fullmatch(text)
     if match:
         return f"A version takes two equals signs: {match['name']}=={match['version']}"

@@ -100,13 +100,14 @@ def test_urls_and_paths_that_exist_are_left_to_the_installer(tmp_path: Path) -> 
 
 
 def test_paths_that_lead_nowhere_or_out_of_the_app_are_named(tmp_path: Path) -> None:
-    found = read(tmp_path, requirements="-e ./gone\n../up\nx @ file:///etc\nrich\n")
+    found = read(tmp_path, requirements="-e ./gone\n../up\nx @ file:///etc\nrich\n./café\n")
     with pytest.raises(InvalidRequirementsError) as caught:
         check(tmp_path, found)
     assert [(p.number, p.message) for p in caught.value.problems] == [
         (1, "There is no such file or directory in your app."),
         (2, "This path is outside your app."),
         (3, "This path is outside your app."),
+        (5, "There is no such file or directory in your app."),
     ]
 
 
