@@ -61,7 +61,7 @@ class Living(Keeping):
         else:
             if probe.objection != before and not probe.answer.was_asked:
                 self.log.system(live.name, f"Liveness check: it {probe.objection}")
-            live.due = now + OPEN_INTERVAL
+            live.due = max(now + OPEN_INTERVAL, probe.not_before)
 
     def _end_what_is_not_alive(self, live: Live, objection: str, now: float) -> None:
         """As if it had crashed: another one takes its place, after longer and longer pauses."""

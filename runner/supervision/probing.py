@@ -29,7 +29,8 @@ class HealthProbe:
         self._checks = list(checks)
         self._question: Question | None = None
         self._tried = 0
-        self._not_before = began + (checks[0].initial_delay if checks else 0.0)
+        self.not_before = began + (checks[0].initial_delay if checks else 0.0)
+        """when something is asked next"""
         self.answer = Answer()
         """the last one"""
         self.objection = ""
@@ -47,7 +48,7 @@ class HealthProbe:
         if not self._listens:
             assert self._port is not None
             self._listens = self._port.is_ready(now)
-        while self._listens and self._checks and now >= self._not_before:
+        while self._listens and self._checks and now >= self.not_before:
             if not self._passes(self._checks[0], now):
                 break
             self._next(now)
@@ -85,10 +86,10 @@ class HealthProbe:
     def _is_forgiven(self, check: Check, now: float) -> bool:
         """Note one more answer that was not healthy."""
         if not self.answer.was_asked:
-            self._not_before = now + max(AGAIN_AFTER, check.wait)
+            self.not_before = now + max(AGAIN_AFTER, check.wait)
             return False
         self._tried += 1
-        self._not_before = now + check.wait
+        self.not_before = now + check.wait
         if check.attempts is not None and self._tried >= check.attempts:
             if check.is_warning:
                 self.warnings.append(self.objection)
@@ -99,7 +100,7 @@ class HealthProbe:
     def _next(self, now: float) -> None:
         self._checks.pop(0)
         self._tried = 0
-        self._not_before = now + (self._checks[0].initial_delay if self._checks else 0.0)
+        self.not_before = now + (self._checks[0].initial_delay if self._checks else 0.0)
 
     def _close_question(self) -> None:
         if self._question is not None:

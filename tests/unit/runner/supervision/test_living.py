@@ -66,6 +66,16 @@ def test_it_is_asked_every_few_seconds_once_its_delay_is_over(
     assert stage.upkeep.is_settled()
 
 
+def test_nobody_looks_at_what_is_not_to_be_asked_yet(
+    stage: Stage, codes: list[int | None], times: list[float]
+) -> None:
+    rare = changed(CHECK, initial_delay=3600.0, wait=3600.0)
+    stage.upkeep.liveness = lambda *_: (rare,)
+    codes += [1, 1]
+    stage.go(2 * 3600 + 1)  # in at most a thousand looks
+    assert [round(each) for each in times] == [3600, 7200]
+
+
 def test_no_app_is_asked_without_a_pause(stage: Stage, times: list[float]) -> None:
     stage.upkeep.liveness = lambda *_: (changed(CHECK, wait=0.0),)
     stage.go(22.5)
