@@ -56,6 +56,14 @@ def test_only_what_may_be_sent_twice_goes_over_a_connection_that_is_kept() -> No
     assert fresh["handle"][0]["transport"]["keep_alive"] == {"enabled": False}
 
 
+def test_who_would_like_http_2_and_takes_1_goes_by_the_switch() -> None:
+    """There another container is asked when one has ended (proven with Caddy 2.6.2)."""
+    handler = cast("Any", door_handler(Path("/run/x"), RequestRules()))
+    (upgrade,) = handler["routes"][0]["match"]
+    assert upgrade["header"] == {"Connection": ["Upgrade"]}
+    assert {"header": {"Upgrade": ["h2c"]}} in upgrade["not"]
+
+
 def test_the_switch_takes_the_door_s_word_for_who_asks() -> None:
     handler = switch_handler([ONE], RequestRules())
     assert handler["headers"] == {
