@@ -74,8 +74,8 @@ def door_handler(directory: Path, rules: RequestRules) -> dict[str, object]:
     inside = directory / IN
     has_body = {"header": {"Content-Length": ["*"]}}
     may_be_repeated = {"method": ["GET", "HEAD", "OPTIONS"], "not": [has_body]}
-    # ``marking`` leaves nothing else in this header. Java's clients ask for HTTP/2 with each request,
-    # and are content with HTTP/1.1: past the switch nobody would look for another container.
+    # ``marking`` leaves nothing else in this header. Java's clients ask for HTTP/2 with each
+    # request, and take HTTP/1.1: past the switch nobody would look for another container.
     upgrade = {
         "method": ["GET"],
         "header": {"Connection": ["Upgrade"]},
