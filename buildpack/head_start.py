@@ -74,8 +74,7 @@ class HeadStart:
             for line in filter(is_progress, self._lines):
                 on_line(line)
         self._thread.join()
-        if has_built(self._uv_cache):
-            files.remove_tree(self._uv_cache)
+        if forget_built(self._uv_cache):
             return None
         if self._version != str(runtime.version) or runtime.provider != "host":
             return None
@@ -142,3 +141,11 @@ def is_progress(line: str) -> bool:
 def has_built(uv_cache: Path) -> bool:
     """Whether uv keeps anything there that was made from a source distribution."""
     return any(not path.name.startswith(".") for path in uv_cache.glob("sdists-*/*"))
+
+
+def forget_built(uv_cache: Path) -> bool:
+    """Whether something was built where nothing may be; uv does not keep it then."""
+    is_built = has_built(uv_cache)
+    if is_built:
+        files.remove_tree(uv_cache)
+    return is_built

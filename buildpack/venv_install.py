@@ -28,7 +28,7 @@ from buildpack.delta import (
 from buildpack.dependencies import DependencyRequest, last_home, place_before
 from buildpack.editable import make_editables_movable
 from buildpack.head_start import PLACE as HEAD_START
-from buildpack.head_start import has_built, link_python
+from buildpack.head_start import forget_built, has_built, link_python
 from buildpack.installers import load_installer, requirements
 from buildpack.installers.base import Install, OnLine
 from buildpack.restoring import taken_over, tree_listing, write_listing
@@ -140,16 +140,11 @@ def _update(
     on_line: OnLine,
 ) -> tuple[Path, ...]:
     """The new virtualenv's tree, and a copy of it where there was one of the last; () if not."""
-    last, place = Venv(root=source, version=venv.version), request.cache_dir / HEAD_START
-    python, may_build = _python_of_stand_in(request)
-    link_python(place, venv.version, python)
-    stand_in = make_stand_in(last, place / "venv", before, home=python.parent)
-    install = _installation(request, stand_in, tools)
-    install = changed(install, checked=frozenset(before), may_build=may_build)
-    requirements.install(exactly(request.plan.dependencies, before), install, on_line)
-    after = read_installed(stand_in, before)
+    last = Venv(root=source, version=venv.version)
+    stand_in = _filled_stand_in(request, last, before, tools, on_line)
+    after = None if stand_in is None else read_installed(stand_in, before)
     delta = None if after is None else compare(before, after)
-    if after is None or delta is None:
+    if stand_in is None or after is None or delta is None:
         return ()
     neutralize(stand_in, delta.added)
     compiler(request).compile(stand_in.site_packages, groups_of(stand_in, delta, after))
@@ -163,6 +158,27 @@ def _update(
         lost = make_new(Venv(root=tree, version=venv.version), gone, stand_in, added)
     write_listing(venv.root, listed_anew(listing, lost, added))
     return trees
+
+
+def _filled_stand_in(
+    request: DependencyRequest,
+    last: Venv,
+    before: Mapping[str, frozenset[str]],
+    tools: ToolBox,
+    on_line: OnLine,
+) -> Venv | None:
+    """The stand-in after uv has worked on it; None if it built with a Python that is not ours."""
+    place = request.cache_dir / HEAD_START
+    python, may_build = _python_of_stand_in(request)
+    link_python(place, last.version, python)
+    stand_in = make_stand_in(last, place / "venv", before, home=python.parent)
+    install = _installation(request, stand_in, tools)
+    install = changed(install, checked=frozenset(before), may_build=may_build)
+    try:
+        requirements.install(exactly(request.plan.dependencies, before), install, on_line)
+    finally:
+        is_spoilt = not may_build and forget_built(install.uv_cache_dir)
+    return None if is_spoilt else stand_in
 
 
 def _python_of_stand_in(request: DependencyRequest) -> tuple[Path, bool]:

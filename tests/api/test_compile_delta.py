@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.compiling import ROOT, build_env, compile_app, make_app, tree
+from tests.integration.fake_index import make_sdist
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -149,6 +150,33 @@ def test_another_index_gives_its_own_file_of_the_same_version(
         build(tmp_path, name, cache, requirements, {"UV_NO_INDEX": "1"})
         (module,) = (tmp_path / name / ".heroku" / "venv").rglob("alpha.py")
         assert module.read_text() == f"FROM = '{name}'\n"
+
+
+BUILD = """\
+import zipfile
+info = "built-1.0.dist-info/"
+with zipfile.ZipFile(f"{directory}/built-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("built.py", f"PREFIX = {sys.base_prefix!r}")
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: built\\nVersion: 1.0\\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
+    wheel.writestr(info + "RECORD", "".join(f"{name},,\\n" for name in wheel.namelist()))
+return "built-1.0-py3-none-any.whl"
+"""
+
+
+def test_nothing_is_built_with_the_python_of_the_build_machine(
+    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str]
+) -> None:
+    """What is built remembers its Python: here one that builds without any other package."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for part in ("tools", "runtimes"):
+        (cache / part).symlink_to(fresh_cache / part)
+    make_sdist(Path(env["UV_FIND_LINKS"]), "built", build=BUILD)
+    build(tmp_path, "first", cache, "alpha==1\n", env)
+    build(tmp_path, "second", cache, "alpha==1\nbuilt==1.0\n", env)
+    (module,) = (tmp_path / "second" / ".heroku" / "venv").rglob("built.py")
+    assert module.read_text().startswith(f"PREFIX = '{cache}/venvs/")
 
 
 def test_killed_at_any_moment_it_still_equals_a_fresh_installation(
