@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         from buildpack.support.streams import discard_output
 
         discard_output()
-        return code or _code_of(err)
+        return code or _code_of([], err)  # as text: there is no standard output for a program
     return code
 
 
@@ -53,20 +53,14 @@ def _run(words: list[str]) -> int:
         from runner.heroku_words import explain
 
         shown = explain(words, err)
-        if _asks_for_json(words):
-            from runner.deploys.narrator import error_line
-
-            sys.stdout.write(error_line(shown))
-        else:
-            _show(shown)
-        return int(shown.exit_code)
+        return _tell(words, shown, code=int(shown.exit_code))
     except KeyboardInterrupt as err:
         return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except Exception as err:
         from buildpack.support.machine import refused_by_machine
 
         refused = err if isinstance(err, OSError) else refused_by_machine(err)
-        if refused is not None and (code := _code_of(refused)):
+        if refused is not None and (code := _code_of(words, refused)):
             return code
         import traceback
 
@@ -82,7 +76,7 @@ def _asks_for_json(words: list[str]) -> bool:
     return "--json" in own and not is_passed_on
 
 
-def _code_of(error: OSError) -> int:
+def _code_of(words: list[str], error: OSError) -> int:
     """The exit code where the machine has no more of something, or nobody reads; 0 elsewhere."""
     from buildpack.support.machine import MACHINE_ERRORS, MachineError
 
@@ -91,8 +85,8 @@ def _code_of(error: OSError) -> int:
     if error.errno not in MACHINE_ERRORS:
         return 0
     advice = "Make room or lift the limit, then try again."
-    _show(MachineError(error, who="slug-run", advice=advice))
-    return int(MACHINE_ERRORS[error.errno])
+    told = MachineError(error, who="slug-run", advice=advice)
+    return _tell(words, told, code=int(MACHINE_ERRORS[error.errno]))
 
 
 def _run_click(words: list[str]) -> int:
@@ -101,12 +95,20 @@ def _run_click(words: list[str]) -> int:
     return run_cli(words)
 
 
-def _show(error: Exception) -> None:
+def _tell(words: list[str], error: Exception, *, code: int) -> int:
+    """Say what went wrong, to whoever reads it; gives ``code``."""
     from buildpack.support.errors import SlugkitError
-    from buildpack.support.output import Output, wants_color
 
     assert isinstance(error, SlugkitError)
+    if _asks_for_json(words):
+        from runner.deploys.narrator import error_line
+
+        sys.stdout.write(error_line(error, code=code))
+        return code
+    from buildpack.support.output import Output, wants_color
+
     Output(out=sys.stderr, color=wants_color(sys.stderr, os.environ)).error(error)
+    return code
 
 
 if __name__ == "__main__":

@@ -98,9 +98,9 @@ class Narrator:
         stream.flush()
 
 
-def error_line(error: SlugkitError) -> str:
-    """The line that an error is, for programs."""
-    return json.dumps({"error": error_document(error)}) + "\n"
+def error_line(error: SlugkitError, *, code: int) -> str:
+    """The line that an error is, for programs; ``code`` is what the command ends with."""
+    return json.dumps({"error": {**error_document(error), "code": code}}) + "\n"
 
 
 def error_document(error: SlugkitError) -> Mapping[str, object]:

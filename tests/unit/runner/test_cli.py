@@ -254,3 +254,7 @@ def test_a_limit_of_the_machine_is_no_bug_of_ours(
     said = capsys.readouterr().err
     assert limit in said
     assert "Internal error" not in said
+    assert main(["ps", "--json"]) == ExitCode.TRY_AGAIN
+    out, err = capsys.readouterr()
+    found = json.loads(out)["error"]
+    assert (found["code"], found["id"], err) == (75, "machine", "")
