@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from buildpack.support.errors import SlugkitError
 from runner.app_option import OpenedApp
+from runner.engines.embedded.entering.entered import EnterError
 from runner.one_off import OwnStreams
 from runner.one_offs.inside import ExecRequest, run_in, target_of
 from runner.state.state import opened_state
@@ -40,7 +41,8 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
             return run_in(opened, target, request, own)
     except (OSError, SlugkitError) as err:
         sys.stderr.write(f"{err.brief if isinstance(err, SlugkitError) else err}\n")
-        return NOT_ASKED
+        # Who cannot be entered may have no process left for it, or hold up who tries.
+        return int(err.exit_code) if isinstance(err, EnterError) else NOT_ASKED
 
 
 if __name__ == "__main__":
