@@ -52,7 +52,7 @@ def read_yanked(venv: Venv) -> Mapping[str, str]:
     """What was noted: releases and reasons. A note that a hook has spoilt is none."""
     try:
         found = json.loads((venv.root / FILE).read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 

@@ -56,3 +56,8 @@ def test_it_is_told_with_the_reason(venv: Venv) -> None:
 def test_a_note_that_a_hook_has_spoilt_is_none(venv: Venv, content: str) -> None:
     (venv.root / FILE).write_text(content)
     assert yanked_warning(venv) == ""
+
+
+def test_a_directory_in_its_place_is_none_either(venv: Venv) -> None:
+    (venv.root / FILE).mkdir()
+    assert yanked_warning(venv) == ""
