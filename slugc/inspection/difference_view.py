@@ -100,11 +100,17 @@ def _layers(layers: tuple[LayerChange, ...]) -> str:
             size_text(each.after),
             "the same" if each.same else change_text(each.after - each.before),
             size_text(each.packed_after),
-            change_text(each.packed_after - each.packed_before),
+            _packed_change(each),
         )
         for each in layers
     ]
     return f"Layers\n{table(rows, right=(1, 2, 3, 4))}"
+
+
+def _packed_change(layer: LayerChange) -> str:
+    """Nothing for a layer of which "the same" is said already; another compressor changes it."""
+    change = layer.packed_after - layer.packed_before
+    return change_text(change) if change or not layer.same else ""
 
 
 def difference_document(found: Difference) -> dict[str, object]:

@@ -175,6 +175,7 @@ def test_as_text(slugs: Slugs) -> None:
     assert text.startswith("Files\n  ~  +5 B  app.py (content)\n  +   1 B  b\\n.py\n\nLayers\n")
     assert "\n  runtime       " in text
     assert "the same" in text
+    assert not any("the same" in line and line.endswith("=") for line in text.splitlines())
     assert stat_text(compare(old, new)) == "1 path added (+1 B)\n1 path changed (+5 B)\n"
 
 
