@@ -5,12 +5,14 @@ those; what it adds and removes there is then done to trees that are linked mean
 
 What comes out must be, byte for byte, what a fresh installation gives. So it is done only where
 nothing but the requirements has changed, and given up wherever equality is in doubt: files that
-two distributions share, empty directories, packages of the app itself, sources from version
-control, leftovers. Then everything is installed anew.
+two distributions share, empty directories, other hashes, packages of the app itself, sources from
+version control, leftovers. Then everything is installed anew.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -28,6 +30,9 @@ from buildpack.venv import Venv, create_venv
 
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*[^\s*,;]+(?:\s+--hash=\S+)*")
 LOCKED = "the locked requirements"
+HASHED = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)[^#]*?\s--hash\b(?P<hashes>.*)")
+HASHES_FILE = "hashes.json"
+"""Beside a virtualenv: which files of each package its requirements allowed."""
 
 
 @value
@@ -63,6 +68,35 @@ def exactly(dependencies: Dependencies, installed: Mapping[str, frozenset[str]])
     names = {normalized(name.partition("-")[0]) for name in installed}
     options = ("--exact",) if names <= pinned else ("--exact", "--upgrade")
     return changed(dependencies, options=(*dependencies.options, *options))
+
+
+def allowed_hashes(dependencies: Dependencies) -> dict[str, str]:
+    """A digest of the hashes that each package may have, by its name."""
+    found: dict[str, list[str]] = {}
+    for text in requirement_texts(dependencies).values():
+        for match in filter(None, map(HASHED.match, text.replace("\\\n", " ").splitlines())):
+            found.setdefault(normalized(match["name"]), []).extend(match["hashes"].split())
+    return {
+        name: hashlib.sha256(" ".join(sorted(hashes)).encode()).hexdigest()[:16]
+        for name, hashes in found.items()
+    }
+
+
+def write_hashes(home: Path, dependencies: Dependencies) -> None:
+    """For the build that makes its virtualenv from the one in ``home``."""
+    if dependencies.is_one_run and (hashes := allowed_hashes(dependencies)):
+        files.write_atomically(home / HASHES_FILE, json.dumps(hashes, sort_keys=True))
+
+
+def have_other_hashes(home: Path, dependencies: Dependencies, kept: Iterable[str]) -> bool:
+    """Whether another file may be asked for than the one that is there, of the same version."""
+    now = allowed_hashes(dependencies)
+    try:
+        last = json.loads((home / HASHES_FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        last = {}
+    names = {normalized(name.partition("-")[0]) for name in kept}
+    return any(now.get(name) != last.get(name) for name in names)
 
 
 def normalized(name: str) -> str:

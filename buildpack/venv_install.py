@@ -17,6 +17,7 @@ from buildpack.delta import (
     exactly,
     groups_of,
     has_empty_directory,
+    have_other_hashes,
     have_shared_files,
     is_comparable,
     list_added,
@@ -24,6 +25,7 @@ from buildpack.delta import (
     make_new,
     make_stand_in,
     read_installed,
+    write_hashes,
 )
 from buildpack.dependencies import DependencyRequest, last_home, place_before
 from buildpack.editable import make_editables_movable
@@ -76,6 +78,7 @@ def fill_home(
     version = request.runtime.version
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
+        write_hashes(temporary, request.plan.dependencies)
         venv = Venv(root=temporary / "venv", version=version)
         if not ready and not request.trim and update_last(request, home, venv, tools, out):
             return
@@ -146,9 +149,12 @@ def _update(
     delta = None if after is None else compare(before, after)
     if stand_in is None or after is None or delta is None:
         return ()
+    kept = after.keys() & before.keys()
+    if have_other_hashes(source.parent, request.plan.dependencies, kept):
+        return ()
     neutralize(stand_in, delta.added)
     compiler(request).compile(stand_in.site_packages, groups_of(stand_in, delta, after))
-    added = list_added(stand_in, after.keys() & before.keys())
+    added = list_added(stand_in, kept)
     gone = frozenset().union(*(before[name] for name in delta.removed))
     listing = tree_listing(source)
     if delta.removed and has_empty_directory(listing):

@@ -152,6 +152,24 @@ def test_another_index_gives_its_own_file_of_the_same_version(
         assert module.read_text() == f"FROM = '{name}'\n"
 
 
+def test_another_hash_gives_its_own_file_of_the_same_version(
+    tmp_path: Path, fresh_cache: Path
+) -> None:
+    cache, index = tmp_path / "cache", tmp_path / "index"
+    cache.mkdir()
+    index.mkdir()
+    for part in ("tools", "runtimes"):
+        (cache / part).symlink_to(fresh_cache / part)
+    for name in ("one", "two"):
+        make_wheel(index, "alpha", "1", {"alpha.py": f"FROM = '{name}'\n"})
+        made = index / "alpha-1-py3-none-any.whl"
+        wheel = made.rename(index / f"alpha-1-{len(name)}{name}-py3-none-any.whl")
+        hashed = f"alpha==1 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+        build(tmp_path, name, cache, hashed, {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(index)})
+        (module,) = (tmp_path / name / ".heroku" / "venv").rglob("alpha.py")
+        assert module.read_text() == f"FROM = '{name}'\n"
+
+
 BUILD = """\
 import zipfile
 info = "built-1.0.dist-info/"
