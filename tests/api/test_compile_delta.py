@@ -82,6 +82,14 @@ def fresh_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "cache"
 
 
+def without_venvs(cache: Path, fresh_cache: Path) -> Path:
+    """A new cache with the tools and runtimes of that one."""
+    cache.mkdir()
+    for part in ("tools", "runtimes"):
+        (cache / part).symlink_to(fresh_cache / part)
+    return cache
+
+
 def build(place: Path, name: str, cache: Path, requirements: str, env: Mapping[str, str]) -> str:
     app = make_app(place / name, **{"requirements.txt": requirements})
     answer = compile_app(app, cache, **env)
@@ -117,11 +125,7 @@ def test_it_equals_a_fresh_installation(
     """With the last build's tree offered, as slugc does, that becomes the new virtualenv."""
     last = {"PREVIOUS_BUILD_DIR": str(tmp_path / "first")} if offered else {}
     before, after, said = (part.replace(" ", "\n") for part in CASES[case])
-    ours, anew = tmp_path / "ours", tmp_path / "anew"
-    for cache in (ours, anew):
-        cache.mkdir()
-        (cache / "tools").symlink_to(fresh_cache / "tools")
-        (cache / "runtimes").symlink_to(fresh_cache / "runtimes")
+    ours, anew = (without_venvs(tmp_path / name, fresh_cache) for name in ("ours", "anew"))
     build(tmp_path, "first", ours, before, {**env, **last})
     first = tree(tmp_path / "first" / ".heroku" / "venv")
     log = build(tmp_path, "delta", ours, after, {**env, **last})
@@ -139,10 +143,7 @@ def test_it_equals_a_fresh_installation(
 def test_another_index_gives_its_own_file_of_the_same_version(
     tmp_path: Path, fresh_cache: Path
 ) -> None:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    for part in ("tools", "runtimes"):
-        (cache / part).symlink_to(fresh_cache / part)
+    cache = without_venvs(tmp_path / "cache", fresh_cache)
     for name in ("one", "two"):
         (tmp_path / f"index-{name}").mkdir()
         make_wheel(tmp_path / f"index-{name}", "alpha", "1", {"alpha.py": f"FROM = '{name}'\n"})
@@ -155,11 +156,8 @@ def test_another_index_gives_its_own_file_of_the_same_version(
 def test_another_hash_gives_its_own_file_of_the_same_version(
     tmp_path: Path, fresh_cache: Path
 ) -> None:
-    cache, index = tmp_path / "cache", tmp_path / "index"
-    cache.mkdir()
+    cache, index = without_venvs(tmp_path / "cache", fresh_cache), tmp_path / "index"
     index.mkdir()
-    for part in ("tools", "runtimes"):
-        (cache / part).symlink_to(fresh_cache / part)
     for name in ("one", "two"):
         make_wheel(index, "alpha", "1", {"alpha.py": f"FROM = '{name}'\n"})
         made = index / "alpha-1-py3-none-any.whl"
@@ -186,10 +184,7 @@ def test_nothing_is_built_with_the_python_of_the_build_machine(
     tmp_path: Path, fresh_cache: Path, env: Mapping[str, str]
 ) -> None:
     """What is built remembers its Python: here one that builds without any other package."""
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    for part in ("tools", "runtimes"):
-        (cache / part).symlink_to(fresh_cache / part)
+    cache = without_venvs(tmp_path / "cache", fresh_cache)
     make_sdist(Path(env["UV_FIND_LINKS"]), "built", build=BUILD)
     build(tmp_path, "first", cache, "alpha==1\n", env)
     build(tmp_path, "second", cache, "alpha==1\nbuilt==1.0\n", env)
@@ -201,10 +196,7 @@ def test_killed_at_any_moment_it_still_equals_a_fresh_installation(
     tmp_path: Path, fresh_cache: Path, env: Mapping[str, str]
 ) -> None:
     """A comment makes each round a change of its own, so that none finds the work done."""
-    cache, rounds = tmp_path / "cache", 8
-    cache.mkdir()
-    for part in ("tools", "runtimes"):
-        (cache / part).symlink_to(fresh_cache / part)
+    cache, rounds = without_venvs(tmp_path / "cache", fresh_cache), 8
     build(tmp_path, "first", cache, "alpha==1\ngamma==1\n", env)
     begun = time.monotonic()
     build(tmp_path, "timed", cache, "# timed\nalpha==2\nbeta==1\n", env)
@@ -221,10 +213,7 @@ def test_killed_at_any_moment_it_still_equals_a_fresh_installation(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=60)
         build(tmp_path, f"again-{number}", cache, after(number), env)
-    anew = tmp_path / "anew"
-    anew.mkdir()
-    for part in ("tools", "runtimes"):
-        (anew / part).symlink_to(fresh_cache / part)
+    anew = without_venvs(tmp_path / "anew", fresh_cache)
     build(tmp_path, "fresh", anew, after(0), env)
     fresh = tree(tmp_path / "fresh" / ".heroku" / "venv")
     for number in range(rounds):
