@@ -171,8 +171,9 @@ class _Reader:
         """A shell command line; of a list each word is one argument."""
         if found is None:
             return ""
-        words = found if isinstance(found, list) else [found]
-        if not all(isinstance(word, str) for word in words):
+        given = found if isinstance(found, list) else [found]
+        words = [word for word in given if isinstance(word, str)]
+        if len(words) < len(given):
             self._wrong((*place, "command"), "is neither a text nor a list of texts.")
             return ""
         if any(_UNSPEAKABLE.search(word) for word in words):
