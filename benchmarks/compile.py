@@ -59,7 +59,7 @@ class Bench:
     def ours(self, cache: Path, *, added: str = "") -> float:
         app = self.app(added=added)
         argv = (str(ROOT / "bin" / "compile"), str(app), str(cache))
-        return timed(argv, env=environment(SLUGKIT_PYTHON_PROVIDER="host"))
+        return timed(argv, env=environment(SLUGKIT_PYTHON_PROVIDER="host", PATH=path()))
 
     def uv(self, script: str, venv: Path, app: Path, cache: Path) -> float:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -100,7 +100,14 @@ class Bench:
 
 
 def allowance() -> float:
-    return UNCHANGED_LIMIT + timed(("python3", "-I", "-S", "-c", "pass"))
+    start = ("python3", "-I", "-S", "-c", "pass")
+    return UNCHANGED_LIMIT + timed(start, env=environment(PATH=path()))
+
+
+def path() -> str:
+    """Without a version manager's shims: scripts that take longer than the interpreter behind."""
+    directories = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(each for each in directories if not each.endswith("/shims"))
 
 
 def main() -> int:
