@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,13 @@ import pytest
 from buildpack.support.addresses import read_host_addresses
 from buildpack.support.cgroups import find_hierarchies
 from tests.integration.build_support import Builder, make_app, make_buildpack
-from tests.integration.embedded_support import CHECKOUT, STARTERS, SYSTEM_PYTHON, ordinary_user
+from tests.integration.embedded_support import (
+    CHECKOUT,
+    STARTERS,
+    SYSTEM_PYTHON,
+    open_checkout,
+    ordinary_user,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -56,21 +62,23 @@ def probe(root: Path, starter: str, script: str, *words: str, **plan: object) ->
     told = json.dumps({"script": script, "words": words, **plan})
     argv: tuple[str, ...] = (sys.executable,)
     env = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": "/tmp/agent", "CANARY": "leaked"}
-    if starter == "user" and os.getuid() == 0:
-        user = ordinary_user()
-        os.chown(root, user.pw_uid, user.pw_gid)
-        ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}")
-        drop = ("setpriv", *ids, "--clear-groups", "--")
-        argv = (*drop, SYSTEM_PYTHON)
-    done = subprocess.run(
-        (*argv, "-B", "-m", "tests.integration.build_probe", os.fspath(root), told),
-        cwd=CHECKOUT,
-        env={**env, "PYTHONPATH": os.fspath(CHECKOUT), "HOME": os.fspath(root)},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
+    with ExitStack() as stack:
+        checkout = CHECKOUT
+        if starter == "user" and os.getuid() == 0:
+            user = ordinary_user()
+            os.chown(root, user.pw_uid, user.pw_gid)
+            ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}")
+            argv = ("setpriv", *ids, "--clear-groups", "--", SYSTEM_PYTHON)
+            checkout = stack.enter_context(open_checkout())
+        done = subprocess.run(
+            (*argv, "-B", "-m", "tests.integration.build_probe", os.fspath(root), told),
+            cwd=checkout,
+            env={**env, "PYTHONPATH": os.fspath(checkout), "HOME": os.fspath(root)},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
