@@ -34,7 +34,7 @@ class CommandQuestion:
         try:
             command = Command(argv=words, env=env, cwd=Path("/"))
             self._process = spawn(command, stdout=writer, stderr=writer)
-        except BaseException:
+        except BaseException:  # whatever it is, nobody else closes what was opened
             os.close(self._reader)
             raise
         finally:

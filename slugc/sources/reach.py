@@ -26,6 +26,6 @@ def reached(function: Callable[[], T], *, shown: str, timeout: float) -> T:
         if not call.ends_within(timeout):
             raise SourceTimeoutError(shown, timeout)
         return call.result()
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nobody else stops the thread
         call.stop()
         raise
