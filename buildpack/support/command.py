@@ -1,8 +1,8 @@
 """The door to other programs, and the only file that imports subprocess.
 
-A command is data (``Command``); starting it is one of four functions: ``stream`` shows its output
-as it comes, ``capture`` returns it, ``spawn`` leaves it running, ``replace`` becomes it. What
-``start`` began, ``stream`` or ``capture`` goes on with, or ``end`` ends.
+A command is data (``Command``); starting it is one of three functions: ``stream`` shows its
+output as it comes, ``capture`` returns it, ``spawn`` leaves it running. What ``start`` began,
+``stream`` or ``capture`` goes on with, or ``end`` ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.reading import LineCutter, read_streams
@@ -22,6 +22,7 @@ from buildpack.support.values import value
 
 if TYPE_CHECKING:
     import subprocess
+    from typing import TypeAlias
 
 LAST_LINES = 20
 MAX_STREAMED = 32 * 1024 * 1024  # of each stream; after that, only the last lines are handed on
@@ -111,22 +112,32 @@ class CommandOutputError(SlugkitError):
 Runner = Callable[[Command], str]
 """What functions that run programs take, so a test can pass a recorder."""
 
+Process: TypeAlias = "subprocess.Popen[bytes]"
+"""A program that was started. A text, since naming it is no reason to import subprocess."""
 
-def _popen(
-    command: Command, *, stdout: int | IO[bytes] | None, stderr: int | IO[bytes] | None
-) -> subprocess.Popen[bytes]:
+
+def spawn(
+    command: Command,
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    new_session: bool = True,
+) -> Process:
+    """Start and return at once. Streams are file descriptors; ``None`` means /dev/null."""
     import subprocess
 
+    null = subprocess.DEVNULL
     try:
         return subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env=dict(command.env),
-            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
-            stdout=stdout,
-            stderr=stderr,
+            stdin=null if stdin is None else stdin,
+            stdout=null if stdout is None else stdout,
+            stderr=null if stderr is None else stderr,
             pass_fds=command.pass_fds,
-            start_new_session=True,
+            start_new_session=new_session,
             user=command.uid,
             group=command.uid,
             extra_groups=None if command.uid is None else (),
@@ -135,14 +146,14 @@ def _popen(
         raise CommandNotFoundError(command.program) from err
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: Process) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def _put_to_death(process: subprocess.Popen[bytes]) -> None:
+def _put_to_death(process: Process) -> None:
     """End it with all that it started, and wait for it; nothing to do where it has ended.
 
     Not with ``process.wait``. CPython takes a lock around waitpid(2), and where Ctrl-C comes just
@@ -171,11 +182,18 @@ def start(command: Command) -> Process:
     """
     import subprocess
 
-    return _popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return _piped(command, stderr=subprocess.PIPE)
+
+
+def _piped(command: Command, *, stderr: int) -> Process:
+    import subprocess
+
+    stdin = None if command.stdin is None else subprocess.PIPE
+    return spawn(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
 
 
 def end(process: Process) -> None:
-    """Kill what ``start`` began and nobody went on with."""
+    """Kill it, unless it has ended, and close what we have of its pipes."""
     _put_to_death(process)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
@@ -228,7 +246,7 @@ def stream(
     if started is None:
         import subprocess
 
-        started = _popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        started = _piped(command, stderr=subprocess.STDOUT)
     process = started
     last: deque[str] = deque(maxlen=LAST_LINES)
 
@@ -249,7 +267,7 @@ def stream(
 
 
 def _read_to_end(
-    process: subprocess.Popen[bytes],
+    process: Process,
     command: Command,
     takers: Mapping[int, Callable[[bytes], None]],
 ) -> int:
@@ -276,50 +294,4 @@ def _read_to_end(
     except subprocess.TimeoutExpired as expired:
         raise CommandTimeoutError(command) from expired
     finally:
-        _put_to_death(process)
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-
-def spawn(
-    command: Command,
-    *,
-    stdin: int | None = None,
-    stdout: int | None = None,
-    stderr: int | None = None,
-    new_session: bool = True,
-) -> subprocess.Popen[bytes]:
-    """Start and return at once. Streams are file descriptors; ``None`` means /dev/null."""
-    import subprocess
-
-    null = subprocess.DEVNULL
-    try:
-        return subprocess.Popen(
-            command.argv,
-            cwd=command.cwd,
-            env=dict(command.env),
-            stdin=null if stdin is None else stdin,
-            stdout=null if stdout is None else stdout,
-            stderr=null if stderr is None else stderr,
-            pass_fds=command.pass_fds,
-            start_new_session=new_session,
-            user=command.uid,
-            group=command.uid,
-            extra_groups=None if command.uid is None else (),
-        )
-    except FileNotFoundError as err:
-        raise CommandNotFoundError(command.program) from err
-
-
-if TYPE_CHECKING:
-    Process = subprocess.Popen[bytes]
-    """What ``spawn`` returns; named here so that other files need not import subprocess."""
-
-
-def __getattr__(name: str) -> object:
-    if name != "Process":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import subprocess
-
-    return subprocess.Popen[bytes]
+        end(process)
