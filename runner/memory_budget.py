@@ -86,9 +86,9 @@ def uncounted(disk: int | None) -> int:
     """Of ``--disk``, what is in no container's account: all of it where limits are soft."""
     if disk is None:
         return 0
-    from buildpack.support.cgroups import find_hierarchies  # few ask for --disk
+    from buildpack.support.hierarchies import find_hierarchies  # few ask for --disk
 
-    return 0 if find_hierarchies(own=Path("/proc/self/cgroup").read_text()) else disk
+    return 0 if find_hierarchies() else disk
 
 
 def find_demands(

@@ -1,8 +1,7 @@
-"""Limits that hold: cgroups v1, v2 or both mounted side by side (hybrid).
+"""Limits that hold: the groups of one container or build, in cgroups v1, v2 or both (hybrid).
 
-As root the groups are made under the top of each hierarchy, as Docker does; as a user only below
-a group that was delegated to us. Where neither is allowed there is no ``Cgroup``, and the caller
-says that limits are soft.
+Where groups may be made is found in hierarchies.py; where it is nowhere there is no ``Cgroup``, and
+the caller says that limits are soft.
 """
 
 from __future__ import annotations
@@ -15,13 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from buildpack.support.hierarchies import Hierarchies, hand_down, read_words
 from buildpack.support.values import value
 
-CGROUP_ROOT = Path("/sys/fs/cgroup")
 PARENT = "slugkit"
-OWN = "slugkit-own"
-"""Where we move to ourselves in a group that was delegated to us."""
-_MOVES = 5
 _CPU_PERIOD = 100_000  # microseconds; the kernel's and Docker's default
 
 
@@ -39,24 +35,6 @@ class Limits(Protocol):
     @property
     def pids(self) -> int | None:
         """processes and threads"""
-
-
-@value
-class Hierarchies:
-    """Where groups may be made: ``v2`` for all controllers at once, else one directory each."""
-
-    v2: Path | None
-    v1: Mapping[str, Path]
-
-    def has_cpu(self) -> bool:
-        """Whether a CPU limit would hold."""
-        if self.v2 is not None:
-            return "cpu" in _words(self.v2 / "cgroup.subtree_control")
-        return "cpu" in self.v1
-
-    @property
-    def parents(self) -> tuple[Path, ...]:
-        return (self.v2,) if self.v2 is not None else tuple(self.v1.values())
 
 
 @value
@@ -136,86 +114,6 @@ def remove_group(path: Path, deadline: float) -> None:
             return
 
 
-def find_hierarchies(root: Path = CGROUP_ROOT, own: str = "") -> Hierarchies | None:
-    """Where we may make groups, or None. ``own`` is the text of /proc/self/cgroup."""
-    if (root / "cgroup.controllers").exists():
-        return _find_v2(root, own)
-    v1 = {name: root / name for name in ("memory", "pids", "cpu") if _is_ours(root / name)}
-    return Hierarchies(v2=None, v1=v1) if {"memory", "pids"} <= v1.keys() else None
-
-
-def _find_v2(root: Path, own: str) -> Hierarchies | None:
-    top = root
-    if os.getuid() != 0:
-        path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), "/")
-        top = root / path.lstrip("/")
-        top = top.parent if top.name == OWN else top
-    has_controllers = {"memory", "pids"} <= set(_words(top / "cgroup.controllers"))
-    if not _is_ours(top) or not has_controllers:
-        return None
-    if not _enable(top) and not (_is_delegated(top, root) and _make_room(top)):
-        return None
-    return Hierarchies(v2=top, v1={})
-
-
-def _is_delegated(top: Path, root: Path) -> bool:
-    """Whether all in it is ours to order: systemd says so, or what is above is not ours.
-
-    A desktop's terminals have groups that belong to their user too, and that systemd keeps.
-    """
-    if top == root or not os.access(top.parent / "cgroup.procs", os.W_OK):
-        return True
-    try:
-        return os.getxattr(top, "user.delegate") == b"1"
-    except OSError:
-        return False
-
-
-def _make_room(top: Path) -> bool:
-    """Move what runs in the group itself, us too, into one below it.
-
-    A group has processes or hands controllers down, never both (cgroups(7), "no internal
-    processes"); who is started in a delegated group always finds itself in there.
-    """
-    own = top / OWN
-    own.mkdir(exist_ok=True)
-    for _ in range(_MOVES):  # what is moved may start others meanwhile
-        for pid in _words(top / "cgroup.procs"):
-            with contextlib.suppress(OSError):  # it has ended
-                (own / "cgroup.procs").write_text(pid)
-        if _enable(top):
-            return True
-    return False
-
-
-def _is_ours(path: Path) -> bool:
-    # root passes access() on a read-only mount's modes too, but not on the mount itself
-    return path.is_dir() and os.access(path, os.W_OK) and os.access(path / "cgroup.procs", os.W_OK)
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        return path.read_text().split()
-    except OSError:
-        return []
-
-
-def _enable(directory: Path) -> bool:
-    """Hand memory, pids and cpu down to the groups below; False where the kernel refuses.
-
-    It refuses with EBUSY while a delegated group holds processes itself (no internal processes).
-    """
-    offered = set(_words(directory / "cgroup.controllers"))
-    wanted = [name for name in ("memory", "pids", "cpu") if name in offered]
-    if set(wanted) <= set(_words(directory / "cgroup.subtree_control")):
-        return True
-    try:
-        (directory / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
-    except OSError:
-        return False
-    return True
-
-
 def create_cgroup(hierarchies: Hierarchies, run_id: str, name: str, limits: Limits) -> Cgroup:
     """Groups for one container or build, with its limits set before anything runs in them."""
     if hierarchies.v2 is not None:
@@ -238,7 +136,7 @@ def _make_v2(top: Path, run_id: str, name: str) -> Path:
     for part in (PARENT, run_id):
         path = path / part
         _make_group(path, exist_ok=True)
-        _enable(path)
+        hand_down(path)
     _make_group(path / name)
     return path / name
 
@@ -298,7 +196,7 @@ def remove_groups_except(hierarchies: Hierarchies, run_id: str, known: frozenset
         for group in run.iterdir() if run.is_dir() else ():
             if group.is_dir() and group.name not in known:
                 deadline = time.monotonic() + 2.0
-                for pid in _words(group / "cgroup.procs"):
+                for pid in read_words(group / "cgroup.procs"):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(pid), signal.SIGKILL)
                 remove_group(group, deadline)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from buildpack.support.hierarchies import find_hierarchies
 from runner.doctor.engine_findings import (
     cgroup_finding,
     embedded_findings,
     embedded_machine,
     engine_findings,
-    own_hierarchies,
 )
 from runner.doctor.findings import Finding
 from runner.doctor.machine_findings import (
@@ -30,7 +30,7 @@ def examine(chosen: str, env: Mapping[str, str]) -> tuple[Finding, ...]:
     return (
         *engine_findings(chosen, env),
         *embedded_findings(embedded_machine(env), is_chosen=chosen == "embedded"),
-        cgroup_finding(Limits(cpus=1), own_hierarchies()),
+        cgroup_finding(Limits(cpus=1), find_hierarchies()),
         caddy_finding(env),
         port_finding(),
         clock_finding(now(), installed_at()),

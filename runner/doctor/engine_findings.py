@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.cgroups import Hierarchies, find_hierarchies
 from buildpack.support.files import find_program
+from buildpack.support.hierarchies import Hierarchies
 from buildpack.support.values import changed
 from runner.doctor.findings import Finding, Verdict, ok, warn
 from runner.engine_choice import ABOUT, check_engine
@@ -117,7 +117,3 @@ def cgroup_finding(limits: Limits, hierarchies: Hierarchies | None) -> Finding:
     if said is not None:
         return warn("cgroups", f"{kind}. {said}", "boot a kernel with the cpu controller")
     return ok("cgroups", f"{kind}: memory, CPU and process limits hold")
-
-
-def own_hierarchies() -> Hierarchies | None:
-    return find_hierarchies(own=Path("/proc/self/cgroup").read_text())

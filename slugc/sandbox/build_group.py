@@ -7,13 +7,8 @@ import os
 import time
 from pathlib import Path
 
-from buildpack.support.cgroups import (
-    PARENT,
-    Hierarchies,
-    create_cgroup,
-    find_hierarchies,
-    remove_group,
-)
+from buildpack.support.cgroups import PARENT, create_cgroup, remove_group
+from buildpack.support.hierarchies import Hierarchies, find_hierarchies
 from buildpack.support.values import value
 from slugc.sandbox.limits import (
     BuildLimits,
@@ -79,7 +74,7 @@ def reached(
 
 def make_group(limits: BuildLimits) -> BuildGroup | None:
     """The build's groups; None where none can be made."""
-    hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+    hierarchies = find_hierarchies()
     if hierarchies is None:
         return None
     try:

@@ -6,11 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from buildpack.support.cgroups import create_cgroup, find_hierarchies
+from buildpack.support.cgroups import create_cgroup
+from buildpack.support.hierarchies import find_hierarchies
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Allowed:
 @contextlib.contextmanager
 def inside(allowed: Allowed) -> Iterator[str]:
     """A line of shell that enters such a group: slugc or slug-run is in it, no container is."""
-    hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+    hierarchies = find_hierarchies()
     if hierarchies is None:
         pytest.skip("no control groups may be made here")
     group = create_cgroup(hierarchies, "tests", f"{os.getpid()}-{os.urandom(4).hex()}", allowed)

@@ -21,7 +21,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from buildpack.support.cgroups import find_hierarchies
+from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import EngineRequest, Limits, RunningContainer, Streams
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.engine import EmbeddedEngine

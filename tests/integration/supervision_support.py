@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from buildpack.support.cgroups import find_hierarchies
+from buildpack.support.hierarchies import find_hierarchies
 from runner.deploys.kept_slugs import KeptSlugs
 from runner.state.state import opened_state
 from runner.state.values import App, NewRelease

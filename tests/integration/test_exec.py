@@ -15,7 +15,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from buildpack.support.cgroups import find_hierarchies
+from buildpack.support.hierarchies import find_hierarchies
 from tests.integration.supervision_support import (
     Site,
     command_lines,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.cgroups import find_hierarchies
+from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import Limits
 from runner.memory_budget import read_free
 from tests.integration.embedded_support import STARTERS, Wanted, carry_out_as
@@ -25,7 +25,7 @@ from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 Test = Callable[..., None]
-IS_SOFT = find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is None
+IS_SOFT = find_hierarchies() is None
 
 R15 = "Error R15 (Memory quota vastly exceeded)"
 LARGER = "a larger size raises it: slug-run scale"
@@ -200,7 +200,7 @@ def test_what_is_written_has_a_limit_and_only_the_app_meets_it(site: Site) -> No
     assert f"wrote {32 << 20}" in lines
     assert "refused" in lines
     assert [line for line in lines if "No space left on device" in line]
-    if find_hierarchies(own=Path("/proc/self/cgroup").read_text()) is not None:
+    if find_hierarchies() is not None:
         assert lines[0] == str(512 << 20)  # what apps plan by is the quota
     (score,) = [line.removeprefix("goes at ") for line in lines if line.startswith("goes at ")]
     assert int(score) >= 300  # before the machine's own programs, when it has no memory left

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from buildpack.support.cgroups import find_hierarchies
+from buildpack.support.hierarchies import find_hierarchies
 from runner.state.state import opened_state
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
@@ -225,7 +225,7 @@ def test_a_container_has_no_descriptor_of_ours_and_its_group_limits_it(site: Sit
     assert "app: /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3" in app_lines(
         site, "open.1"
     )
-    hierarchies = find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+    hierarchies = find_hierarchies()
     if hierarchies is not None and hierarchies.v2 is None:
         group = next((hierarchies.v1["memory"] / "slugkit" / site.runs()[0]).glob("open.1-*"))
         assert (group / "memory.limit_in_bytes").read_text() == f"{2 << 30}\n"

@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 
-from buildpack.support.cgroups import create_cgroup, find_hierarchies
+from buildpack.support.cgroups import create_cgroup
+from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import Limits
 from runner.metrics.from_cgroup import read_charged, read_group, threads_of
 
@@ -25,7 +26,7 @@ sys.stdin.read()
 
 
 def main() -> None:
-    hierarchies = find_hierarchies(own="0::/")
+    hierarchies = find_hierarchies()
     assert hierarchies is not None
     cgroup = create_cgroup(hierarchies, "run", "web.1-1", Limits(memory=128 * MIB))
 

@@ -114,13 +114,14 @@ class EmbeddedEngine:
     def _prepare(self, undo: contextlib.ExitStack) -> Starts:
         """All that containers share. The bridge is made meanwhile, then slirp4netns starts."""
         from buildpack.support import cgroups
+        from buildpack.support.hierarchies import find_hierarchies
         from runner.engines import rundir
         from runner.engines.embedded.soft_limits import soft_limits
         from runner.engines.embedded.starts import Ground, Starts
 
         if not all(find_program(name, self._env["PATH"]) for name in PROGRAMS):
             self._explain()
-        hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+        hierarchies = find_hierarchies()
 
         def remove_groups(run_id: str) -> None:
             if hierarchies is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildpack.support.cgroups import Hierarchies
+from buildpack.support.hierarchies import Hierarchies
 from runner.engines.base import Limits
 
 

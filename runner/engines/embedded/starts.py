@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from buildpack.support import addresses, cgroups
 from buildpack.support.command import Command
 from buildpack.support.files import remove_tree
+from buildpack.support.hierarchies import Hierarchies
 from buildpack.support.values import value
 from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded import bwrap, network, rootfs, starter
@@ -40,7 +41,7 @@ class Ground:
     limits: Limits
     run: RunDir
     network: network.Network
-    hierarchies: cgroups.Hierarchies | None
+    hierarchies: Hierarchies | None
     layers: tuple[Path, ...]
     filter: bytes
     walls: bwrap.Walls

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.cgroups import find_hierarchies
+from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import Limits
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.launcher import MemoryTooLowError

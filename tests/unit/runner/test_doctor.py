@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from buildpack.support.cgroups import Hierarchies
+from buildpack.support.hierarchies import Hierarchies
 from runner.doctor.engine_findings import cgroup_finding, embedded_findings, engine_findings
 from runner.doctor.findings import Finding, Verdict, as_json, exit_code, fail, ok, report, warn
 from runner.doctor.machine_findings import (

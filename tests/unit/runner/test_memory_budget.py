@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from buildpack.support import cgroups
+from buildpack.support import hierarchies
 from buildpack.support.errors import ExitCode
 from runner.engines.base import Limits
 from runner.formation import Formation
@@ -105,7 +105,7 @@ def test_what_is_free_is_read_from_the_kernel(tmp_path: Path) -> None:
 def test_files_in_memory_are_expected_whole_where_limits_are_soft(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cgroups, "find_hierarchies", lambda own: None)
+    monkeypatch.setattr(hierarchies, "find_hierarchies", lambda: None)
     assert uncounted(None) == 0
     (demand,) = find_demands([count("web", 3)], [usage("web.1", 100)], disk=uncounted(40 * MIB))
     assert demand.needed == 2 * 140 * MIB
@@ -120,8 +120,8 @@ def test_files_in_memory_are_expected_whole_where_limits_are_soft(
 def test_files_in_memory_are_part_of_the_quota_where_the_kernel_counts_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = cgroups.Hierarchies(
+    there = hierarchies.Hierarchies(
         v2=None, v1=MappingProxyType({"memory": Path("/sys/fs/cgroup/memory")})
     )
-    monkeypatch.setattr(cgroups, "find_hierarchies", lambda own: there)
+    monkeypatch.setattr(hierarchies, "find_hierarchies", lambda: there)
     assert uncounted(40 * MIB) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.cgroups import Hierarchies
+from buildpack.support.hierarchies import Hierarchies
 from slugc.sandbox import disk_watch
 from slugc.sandbox.build_group import BuildGroup, Counts, reached, sweep
 from slugc.sandbox.disk_watch import DiskWatch, Room, used_room

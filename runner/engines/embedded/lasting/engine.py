@@ -11,6 +11,7 @@ from typing import Any
 from buildpack.support import addresses, cgroups
 from buildpack.support.addresses import Subnet
 from buildpack.support.files import remove_tree
+from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import EngineRequest, Limits, Streams
 from runner.engines.embedded import bwrap, network, rootfs
 from runner.engines.embedded.engine import EmbeddedEngine
@@ -201,7 +202,7 @@ class LastingEngine(EmbeddedEngine):
         )
 
     def _make_starts(self, etc_dirs: tuple[str, ...]) -> LastingStarts:
-        self._hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+        self._hierarchies = find_hierarchies()
         files, dirs = bwrap.masked_in()
         walls = bwrap.Walls(
             system_dirs=rootfs.system_dirs(),
@@ -225,7 +226,7 @@ class LastingEngine(EmbeddedEngine):
         return LastingStarts(ground, first=_highest(self._run.root), trash=self._trash)
 
     def _sweep(self) -> None:
-        hierarchies = cgroups.find_hierarchies(own=Path("/proc/self/cgroup").read_text())
+        hierarchies = find_hierarchies()
 
         def remove_groups(run_id: str) -> None:
             if hierarchies is not None:
