@@ -11,19 +11,19 @@ REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 def main(argv: list[str] | None = None) -> int:
     """Run `slug-run` with ``argv`` and give its exit code."""
-    if None in {sys.stdin, sys.stdout, sys.stderr}:
-        from buildpack.support.streams import open_closed_streams  # rare
+    if "PYTHONUNBUFFERED" in os.environ or None in {sys.stdin, sys.stdout, sys.stderr}:
+        from buildpack.support.streams import settle_streams  # rare
 
-        open_closed_streams()
+        settle_streams()
     os.umask(0o022)  # the same files whatever the caller's; what is private says so itself
-    code = _answer(list(sys.argv[1:] if argv is None else argv))
+    code = 0
     try:
+        code = _answer(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
-    except OSError as err:  # Python would try again at its end, and make its own words of it
-        from buildpack.support.streams import discard_output
+    except OSError as err:  # of our output: of all others ``_run`` tells
+        from buildpack.support.streams import tell_unwritten
 
-        discard_output()
-        return code or _code_of([], err)  # as text: there is no standard output for a program
+        return tell_unwritten(err, code=code)
     return code
 
 
@@ -57,6 +57,8 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt as err:
         return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except Exception as err:
+        if isinstance(err, OSError):
+            sys.stdout.flush()  # where that is what failed it fails again: main tells of it
         from buildpack.support.machine import refused_by_machine
 
         refused = err if isinstance(err, OSError) else refused_by_machine(err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -41,6 +42,8 @@ def run(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, TerminatedError, BrokenPipeError) as err:
         return _stopped(err, as_json=as_json)
     except Exception as err:
+        if isinstance(err, OSError):
+            sys.stdout.flush()  # where that is what failed it fails again: main tells of it
         from buildpack.support import machine  # a mistake is rare
 
         if (refusal := machine.refused_by_machine(err)) is not None:
@@ -72,15 +75,8 @@ def _write_result(error: SlugkitError, code: int, *, id: str = "") -> None:  # n
     """An error as the last event of a command that was asked for JSON."""
     from slugc.progress_events import error_event, write_event
 
-    try:
+    with contextlib.suppress(OSError):  # main, which flushes, tells of it
         write_event(sys.stdout, error_event(error, code, id=id or error.id))
-    except BrokenPipeError:  # the exit code says enough
-        _nobody_reads()
-
-
-def _nobody_reads() -> None:
-    """Whoever read our output has gone; Python must not try to flush it once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -90,7 +86,6 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def _stopped(err: BaseException, *, as_json: bool) -> int:
     """The exit code of a program that a signal ended."""
     if isinstance(err, BrokenPipeError):
-        _nobody_reads()
         return 128 + signal.SIGPIPE
     number = err.number if isinstance(err, TerminatedError) else signal.SIGINT
     before = "" if isinstance(err, LineEndedError) else "\n"

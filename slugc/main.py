@@ -27,11 +27,25 @@ def stored_help(words: tuple[str, ...]) -> str | None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``slugc`` with ``argv`` and return its exit code."""
-    if None in {sys.stdin, sys.stdout, sys.stderr}:
-        from buildpack.support.streams import open_closed_streams  # rare
+    code = 0
+    try:
+        if "PYTHONUNBUFFERED" in os.environ or None in {sys.stdin, sys.stdout, sys.stderr}:
+            from buildpack.support.streams import settle_streams  # rare
 
-        open_closed_streams()
-    arguments = tuple(sys.argv[1:] if argv is None else argv)
+            settle_streams()
+        code = _answer(tuple(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # nothing has begun: of all others ``run`` tells
+        sys.stderr.write("\nStopped. Nothing was written.\n")
+        return 130
+    except OSError as err:  # of our output: of all others ``run`` tells
+        from buildpack.support.streams import tell_unwritten
+
+        return tell_unwritten(err, code=code)
+    return code
+
+
+def _answer(arguments: tuple[str, ...]) -> int:
     if not arguments and os.path.lexists("Procfile"):  # as above
         from pathlib import Path
 
@@ -55,11 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     # and fifteen when Python ends.
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
-    try:
-        from slugc.command_line import run
-    except KeyboardInterrupt:  # nothing has begun
-        sys.stderr.write("\nStopped. Nothing was written.\n")
-        return 130
+    from slugc.command_line import run
+
     return run(arguments)
 
 
