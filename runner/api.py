@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from buildpack.support.errors import SlugkitError, UsageError, printable
 from buildpack.support.values import NOTHING, changed
+from runner.amounts import TimeLimitError
 from runner.carrying import plan_formation
 from runner.config_vars import ConfigVarError
 from runner.engines.base import Address
@@ -28,7 +29,6 @@ from runner.requests import (
     DEFAULTS,
     OneOffRequest,
     StartRequest,
-    TimeLimitError,
     one_off_request,
     start_request,
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from buildpack.support.errors import UsageError, printable
+from runner.amounts import parse_time_limit
 from runner.app_json.document import AppJsonError, Remark, parse_document, read_app_json
-from runner.requests import parse_time_limit
 from runner.schedule.task import START_WITHIN, TIMEOUT, Overlap, Task, name_for, require_name
 from runner.schedule.times import Rhythm, require_times
 from runner.schedule.zones import DEFAULT_ZONE, require_zone

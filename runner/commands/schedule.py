@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from runner.amounts import parse_time_limit
 from runner.app_option import app_option, opened_app
 from runner.json_option import answer, json_option
-from runner.requests import parse_time_limit
 from runner.schedule import book, listing
 from runner.schedule.task import START_WITHIN, Overlap, Task, name_for, require_name
 from runner.schedule.times import Rhythm, require_times

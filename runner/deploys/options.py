@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from buildpack.support.values import changed
+from runner.amounts import parse_size
 from runner.app_choice import determine_app
 from runner.deploys.desk import Desk, opened_desk
 from runner.deploys.narrator import Narrator
@@ -17,7 +18,7 @@ from runner.deploys.phase import TIMEOUT, PhaseOptions
 from runner.engine_choice import determine_engine
 from runner.engines import ENGINE_NAMES
 from runner.engines.base import Limits
-from runner.requests import DEFAULTS, parse_size
+from runner.requests import DEFAULTS
 from runner.state.values import App
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])

@@ -8,12 +8,13 @@ from typing import Any
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError
 from buildpack.support.values import value
+from runner.amounts import parse_size
 from runner.app_option import OpenedApp, opened_app
 from runner.engine_choice import check_engine, determine_engine
 from runner.formation import WEB, determine_formation, parse_formation
 from runner.front import RouterNeededError, find_caddy
 from runner.ports import ensure_port_free
-from runner.requests import DEFAULTS, parse_size, start_request
+from runner.requests import DEFAULTS, start_request
 from runner.rollout_options import read_rollout_settings
 from runner.scaling import Step, parse_steps
 from runner.state.values import WantedCount

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.errors import ExitCode, UsageError
+from buildpack.support.errors import ExitCode
 from runner.cli import run_cli
 from runner.engine_choice import NoEngineError, UnknownEngineError, determine_engine
 from runner.errors import EngineUnavailableError
 from runner.main import HELP_FILE, main
 from runner.overview import slug_overview, source_overview
-from runner.requests import COMMANDS, SizeError, parse_size
+from runner.requests import COMMANDS
 from runner.session import NoSlugError, SeveralSlugsError, find_slug
 from slugc.procfile import ProcessType
 
@@ -58,20 +58,6 @@ def test_mistakes_have_words_and_codes_and_no_traceback(
     assert out == ""
     assert said in err
     assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("512M", 512 << 20), ("1g", 1 << 30), ("4096K", 4 << 20), ("1GiB", 1 << 30), ("none", None)],
-)
-def test_parse_size(text: str, size: int | None) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "512", "-1M", "1.5G", "M", "3M", "9" * 13])
-def test_parse_size_refuses(text: str) -> None:
-    with pytest.raises(SizeError):
-        parse_size(text)
 
 
 @pytest.mark.parametrize("words", [["ps", "--json"], ["apps", "info", "--json"], ["top", "--json"]])
@@ -195,7 +181,6 @@ def test_no_engine_says_both_problems_and_every_way_out() -> None:
         "    --engine host     no isolation at all: only for apps you trust"
     )
     assert "--engine docker   a Docker Engine answers here" in NoEngineError(embedded, None).text()
-    assert isinstance(SizeError("x"), UsageError)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
+from runner.amounts import SizeError
 from runner.config_vars import ConfigVarError
 from runner.engines.base import Limits
 from runner.one_off import NoTerminalError, own_streams
-from runner.requests import DEFAULTS, DiskEngineError, SizeError, StartRequest, start_request
+from runner.requests import DEFAULTS, DiskEngineError, StartRequest, start_request
 from runner.session import _given_config_vars
 from runner.sizes import UnknownSizeError
 

@@ -5,33 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
-import pytest
-
 from runner.engines.embedded.entering.entered import ContainerEndedError, EnterError
 from runner.launch import one_off_command
 from runner.one_offs.detach import DetachedSlugError, DetachedStartError, describe_failure
 from runner.one_offs.inside import NotEnterableError
-from runner.requests import TimeLimitError, parse_time_limit
 from slugc.procfile import ProcessType
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("1.5s", 1.5), ("10m", 600), ("2h", 7200), ("1d", 86400),
-     ("none", None)],
-)  # fmt: skip
-def test_parse_time_limit(text: str, seconds: float | None) -> None:
-    assert parse_time_limit(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0", "0s", "-1s", "1w", "soon", "1e3", "400d", "9" * 9])
-def test_parse_time_limit_refuses(text: str) -> None:
-    with pytest.raises(TimeLimitError) as caught:
-        parse_time_limit(text)
-    assert caught.value.text() == (
-        f"'{text}' is not a time limit\n\n"
-        "Give a number with a unit, or none:\n\n    --time-limit 10m"
-    )
 
 
 def test_a_console_is_the_apps_own_type_or_what_was_given_instead() -> None:
