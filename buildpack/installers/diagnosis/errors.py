@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from buildpack.installers.diagnosis.likely_names import likely_name
 from buildpack.installers.diagnosis.network_errors import (
     GitError,
     IndexAccessError,
@@ -66,7 +67,8 @@ class NoMatchingDistributionError(SlugkitError):
         super().__init__(
             f"No package on the index matches '{package}'",
             details=wrapped(explanation),
-            resolution="Check its name and version in your requirements. If the package\n"
+            resolution=likely_name(package)
+            or "Check its name and version in your requirements. If the package\n"
             "is private, set PIP_EXTRA_INDEX_URL to the index that has it.",
         )
 

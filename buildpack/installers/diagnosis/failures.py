@@ -36,7 +36,7 @@ from buildpack.installers.diagnosis.package_errors import (
     PythonExcludedError,
     YankedError,
 )
-from buildpack.installers.diagnosis.source_builds import build_error
+from buildpack.installers.diagnosis.source_builds import build_error, build_output
 from buildpack.installers.file_limit import LARGEST_FILE, STOPPED
 from buildpack.installers.installed import HostileWheelError
 from buildpack.installers.vendored import NotVendoredError
@@ -59,7 +59,10 @@ NOT_LOCAL = re.compile(r"(?P<package>\S+) was not found in the provided package 
 UNKNOWN_VERSION = re.compile(
     r"there (?:is|are) no versions? of (?P<package>[^\s=<>!~,]+)(?P<version>[=<>!~]\S*)?"
 )
-NO_WHEEL = re.compile(r"(?P<package>[^\s=<>!~]+)\S* has no (?:usable )?wheels")
+NO_WHEEL = re.compile(
+    r"(?P<package>[^\s=<>!~]+)\S* has no (?:usable )?wheels"
+    r"|A (?:path|URL) \((?P<file>[^)]+)\) dependency is incompatible with the current platform"
+)
 PYTHON = re.compile(
     r"(?P<package>\S+==\S+) requires Python (?P<wanted>[<>=!~]\S*(?:, ?\S+)*) and"
     r"|does not satisfy Python(?P<limit>[<>=!~]\S*(?:, ?\S+)*) and (?P<other>\S+) depends on Python"
@@ -224,22 +227,8 @@ def _build(failure: Failure) -> SlugkitError | None:
         return None
     match = BUILD.search(failure.text)
     # Without a name it is what the app installs from a directory of its own.
-    package = match["package"].split(" @ ")[0] if match else ""
-    return build_error(package, build_output(failure.lines))
-
-
-def build_output(lines: Sequence[str]) -> tuple[str, ...]:
-    """What the build itself said, without uv's words around it."""
-    said: list[str] = []
-    inside = False
-    for line in lines:
-        if line.strip() in {"[stderr]", "[stdout]"}:
-            inside = True
-        elif line.startswith("hint:"):
-            inside = False
-        elif inside and line.strip():
-            said.append(line.removeprefix(" " * 9))
-    return tuple(said)
+    package, _, url = match["package"].partition(" @ ") if match else ("", "", "")
+    return build_error(package, build_output(failure.lines), is_own=url.startswith("file:"))
 
 
 def _unusable(failure: Failure) -> SlugkitError | None:
@@ -260,7 +249,7 @@ def _unusable(failure: Failure) -> SlugkitError | None:
     if match:
         return PreReleaseOnlyError(match["package"], match["version"], why)
     match = NO_WHEEL.search(text)
-    return match and NoWheelError(match["package"], why, hint)
+    return match and NoWheelError(match["package"] or match["file"], why, hint)
 
 
 def _hint_lines(lines: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from buildpack.installers.diagnosis.errors import wrapped
 from buildpack.support.errors import ExitCode, SlugkitError
 
@@ -33,12 +35,27 @@ class NoWheelError(SlugkitError):
 
     def __init__(self, package: str, explanation: str, hint: str) -> None:
         self.package, self.explanation, self.hint = package, explanation, hint
+        is_file = package.endswith(".whl")
         super().__init__(
-            f"No file of {package} can be installed here",
+            f"{package} cannot be installed here"
+            if is_file
+            else f"No file of {package} can be installed here",
             details=wrapped(hint or explanation),
-            resolution="Choose a Python that it has wheels for, in .python-version, or another\n"
+            resolution=_other_platform(package, hint)
+            or "Choose a Python that it has wheels for, in .python-version, or another\n"
             "version of the package.",
         )
+
+
+def _other_platform(package: str, hint: str) -> str:
+    """What to do where its files are for other systems, and no Python would help."""
+    if not re.search(r"following platforms?:|compatible with \w+ \(", hint):
+        return ""
+    system = "darwin" if "macosx" in hint and "`win" not in hint else "win32"
+    return (
+        "Ask for a version that has a file for this platform. If only another system\n"
+        f"needs it, say so behind it:\n\n    {package} ; sys_platform == '{system}'"
+    )
 
 
 class BadMetadataError(SlugkitError):

@@ -1,167 +1,17 @@
-"""Why a package could not be built from source: what is missing, and where it is to be had.
-
-A stack has no compilers' headers by choice: most packages have wheels, and need none. So each entry
-says what to ask for on Debian and Ubuntu, and which wheel does without.
-"""
+"""Why a package could not be built from source, in the words of its own build and in ours."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from buildpack.installers.diagnosis.likely_names import likely_name
+from buildpack.installers.diagnosis.missing import MISSING, Missing
 from buildpack.support.errors import SlugkitError
-from buildpack.support.values import value
 
 SHOWN = 20
 A_DIRECTORY = "A package in a directory of your app"
 """What is said of a package whose name is not known, as its build failed before it was asked."""
-
-
-@value
-class Missing:
-    """A sign in a compiler's output, what it means, and the two ways out."""
-
-    sign: str
-    what: str
-    system_package: str = ""
-    wheel: str = ""
-
-
-MISSING = (
-    Missing(
-        sign=r"pg_config.*(not found|is required)|libpq-fe\.h",
-        what="pg_config, a program of the PostgreSQL client library",
-        system_package="libpq-dev",
-        wheel="psycopg2-binary in place of psycopg2, or psycopg[binary]",
-    ),
-    Missing(
-        sign=r"gdal-config|gdal\.h|cpl_port\.h|GDAL API version",
-        what="gdal-config, a program of the GDAL library",
-        system_package="libgdal-dev",
-        wheel="rasterio, fiona or pyogrio, whose wheels bring GDAL",
-    ),
-    Missing(
-        sign=r"geos-config|geos_c\.h",
-        what="the GEOS library",
-        system_package="libgeos-dev",
-        wheel="shapely 2 or newer",
-    ),
-    Missing(
-        sign=r"sqlite3\.h",
-        what="sqlite3.h, the header of SQLite",
-        system_package="libsqlite3-dev",
-        wheel="pysqlite3-binary, or sqlite3 of the standard library",
-    ),
-    Missing(
-        sign=r"mysql_config|mariadb_config|mysql\.h|MYSQLCLIENT_CFLAGS",
-        what="mysql_config, a program of the MySQL client library",
-        system_package="default-libmysqlclient-dev",
-        wheel="PyMySQL or mysql-connector-python",
-    ),
-    Missing(
-        sign=r"ffi\.h",
-        what="ffi.h, the header of libffi",
-        system_package="libffi-dev",
-        wheel="cffi 1.15 or newer",
-    ),
-    Missing(
-        sign=r"xmlsec|libxml/xml\w+\.h|xml2-config|xslt-config|libxslt",
-        what="the headers of libxml2 and libxslt",
-        system_package="libxml2-dev libxslt1-dev",
-        wheel="a newer lxml",
-    ),
-    Missing(
-        sign=r"cairo\.h|Dependency \"cairo\" not found|No package 'cairo'",
-        what="cairo.h, the header of Cairo",
-        system_package="libcairo2-dev pkg-config",
-        wheel="cairocffi",
-    ),
-    Missing(
-        sign=r"jpeglib\.h|RequiredDependencyException: jpeg|headers or library files could not be "
-        r"found for (jpeg|zlib)",
-        what="the headers of libjpeg and zlib",
-        system_package="libjpeg-dev zlib1g-dev",
-        wheel="a newer Pillow",
-    ),
-    Missing(
-        sign=r"openssl/\w+\.h|Could not find openssl|OpenSSL (was )?not found",
-        what="the headers of OpenSSL",
-        system_package="libssl-dev pkg-config",
-        wheel="a newer cryptography",
-    ),
-    Missing(
-        sign=r"sasl/sasl\.h|lber\.h|ldap\.h",
-        what="the headers of OpenLDAP and SASL",
-        system_package="libldap-dev libsasl2-dev",
-        wheel="ldap3",
-    ),
-    Missing(
-        sign=r"can't find Rust compiler|rustc.*(not found|is not installed)|cargo.*not found"
-        r"|requires Rust|Cargo, the Rust package manager, is not installed",
-        what="a Rust compiler",
-        system_package="rustc cargo",
-        wheel="a version that has a wheel for this Python",
-    ),
-    Missing(
-        sign=r"librdkafka|rdkafka\.h",
-        what="the header of librdkafka",
-        system_package="librdkafka-dev",
-        wheel="a newer confluent-kafka",
-    ),
-    Missing(
-        sign=r"portaudio\.h",
-        what="portaudio.h",
-        system_package="portaudio19-dev",
-        wheel="sounddevice",
-    ),
-    Missing(
-        sign=r"Python\.h",
-        what="Python.h, the header of Python itself",
-        system_package="python3-dev",
-        wheel="a version that has a wheel for this Python",
-    ),
-    Missing(
-        sign=r"Could not find.*gfortran|Unknown compiler\(s\): \[\['gfortran|No Fortran compiler",
-        what="a Fortran compiler",
-        system_package="gfortran libopenblas-dev",
-        wheel="a version that has a wheel for this Python",
-    ),
-    Missing(
-        sign=r"(command|program) '?(/usr/bin/)?(\w+-linux-gnu-)?(gcc|cc|g\+\+|c\+\+|clang)'?"
-        r".*(not found|No such file)|unable to execute '\S*(gcc|cc|g\+\+)'|No C compiler",
-        what="a C compiler",
-        system_package="build-essential",
-        wheel="a version that has a wheel for this Python",
-    ),
-    Missing(
-        sign=r"cmake.*(not found|must be installed)|CMake must be installed",
-        what="CMake",
-        system_package="cmake",
-        wheel="a version that has a wheel for this Python",
-    ),
-    Missing(
-        sign=r"No module named 'pkg_resources'",
-        what="pkg_resources, which setuptools has no more",
-        wheel="a newer version of the package",
-    ),
-    Missing(
-        sign=r"No module named 'distutils'",
-        what="distutils, which Python 3.12 has no more",
-        wheel="a newer version of the package, or Python 3.11 in .python-version",
-    ),
-    Missing(
-        sign=r"use_2to3 is invalid",
-        what="2to3, which setuptools has no more: the package is for Python 2",
-        wheel="a newer version of the package",
-    ),
-    Missing(
-        sign=r"fatal error: (?P<header>[\w/.-]+\.h(pp)?): No such file",
-        what="{header}, the header of a library",
-        system_package="the one that has {header} (apt-file search {header})",
-        wheel="a version that has a wheel for this Python",
-    ),
-)
-"""The first entry whose sign is found speaks."""
 
 
 class SourceBuildError(SlugkitError):
@@ -169,12 +19,15 @@ class SourceBuildError(SlugkitError):
 
     id = "install::source-build"
 
-    def __init__(self, package: str, output: Sequence[str], missing: Missing | None) -> None:
+    def __init__(
+        self, package: str, output: Sequence[str], missing: Missing | None, *, is_own: bool
+    ) -> None:
         self.package, self.output, self.missing = package, tuple(output), missing
+        self.shown = f"Your app's own {package}" if package and is_own else package or A_DIRECTORY
         super().__init__(
-            f"{package or A_DIRECTORY} could not be built from source",
+            f"{self.shown} could not be built from source",
             details="\n".join(output[-SHOWN:]),
-            resolution=_advice(package, missing),
+            resolution=_advice("" if is_own else package, output, missing),
         )
 
 
@@ -183,9 +36,11 @@ class SystemLibraryError(SourceBuildError):
 
     id = "install::system-library"
 
-    def __init__(self, package: str, output: Sequence[str], missing: Missing) -> None:
-        super().__init__(package, output, missing)
-        self.brief = f"{package or A_DIRECTORY} could not be built: it lacks {missing.what}"
+    def __init__(
+        self, package: str, output: Sequence[str], missing: Missing, *, is_own: bool
+    ) -> None:
+        super().__init__(package, output, missing, is_own=is_own)
+        self.brief = f"{self.shown} could not be built: it lacks {missing.what}"
         self.args = (self.brief,)
 
 
@@ -207,9 +62,33 @@ def without_frames_of_tools(output: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def build_error(package: str, output: Sequence[str]) -> SourceBuildError:
-    """The error for a failed build, by what the output says is missing."""
+PROGRESS = re.compile(
+    r"(copying|creating|writing|adding|reading|running|byte-compiling) \S|.*/builds-v0/.*Warning: "
+)
+BLOCK = "!!"
+"""What setuptools puts around advice to those who make packages."""
+
+
+def without_progress(output: Sequence[str]) -> tuple[str, ...]:
+    """The output without what setuptools says of every build, good or bad."""
+    blocks_end = [line.strip() for line in output].count(BLOCK) % 2 == 0
+    kept: list[str] = []
+    inside = False
+    for line in output:
+        if blocks_end and line.strip() == BLOCK:
+            inside = not inside
+        elif not inside and not PROGRESS.match(line):
+            kept.append(line)
+    return tuple(kept)
+
+
+def build_error(package: str, output: Sequence[str], *, is_own: bool = False) -> SourceBuildError:
+    """The error for a failed build, by what the output says is missing.
+
+    ``is_own`` is of a package in a directory of the app.
+    """
     output = without_frames_of_tools(output)
+    output = without_progress(output) or output
     text = "\n".join(output)
     for entry in MISSING:
         match = re.search(entry.sign, text)
@@ -221,11 +100,26 @@ def build_error(package: str, output: Sequence[str]) -> SourceBuildError:
                 system_package=entry.system_package.format(**names),
                 wheel=entry.wheel,
             )
-            return SystemLibraryError(package, output, filled)
-    return SourceBuildError(package, output, None)
+            return SystemLibraryError(package, output, filled, is_own=is_own)
+    return SourceBuildError(package, output, None, is_own=is_own)
 
 
-def _advice(package: str, missing: Missing | None) -> str:
+FLAT_LAYOUT = re.compile(r"Multiple top-level (packages|modules) discovered in a flat-layout")
+NAME_PACKAGES = """\
+setuptools cannot tell which of these are the package. If your app need not be
+installed itself, remove the [build-system] table from its pyproject.toml.
+Otherwise say there what is to be installed:
+
+    [tool.setuptools]
+    packages = ["NAME"]"""
+
+
+def _advice(package: str, output: Sequence[str], missing: Missing | None) -> str:
+    """What to do; ``package`` is empty where it is the app's own."""
+    if any(map(FLAT_LAYOUT.search, output)) and not package:
+        return NAME_PACKAGES
+    if advice := likely_name(package):
+        return advice
     if missing is None and not package:
         return (
             "Its own build (setup.py, or the build backend that its pyproject.toml names)\n"
@@ -244,3 +138,17 @@ def _advice(package: str, missing: Missing | None) -> str:
             f"    {missing.system_package}"
         )
     return "\n".join(lines)
+
+
+def build_output(lines: Sequence[str]) -> tuple[str, ...]:
+    """What the build itself said, without uv's words around it."""
+    said: list[str] = []
+    inside = False
+    for line in lines:
+        if line.strip() in {"[stderr]", "[stdout]"}:
+            inside = True
+        elif line.startswith("hint:"):
+            inside = False
+        elif inside and line.strip():
+            said.append(line.removeprefix(" " * 9))
+    return tuple(said)

@@ -6,8 +6,9 @@ import pytest
 
 from buildpack.installers.diagnosis.errors import OutOfMemoryError
 from buildpack.installers.diagnosis.failures import classify_failure
+from buildpack.installers.diagnosis.missing import MISSING
 from buildpack.installers.diagnosis.network_errors import GitError
-from buildpack.installers.diagnosis.source_builds import MISSING, SourceBuildError, build_error
+from buildpack.installers.diagnosis.source_builds import SourceBuildError, build_error
 from buildpack.support.errors import SlugkitError
 
 
@@ -75,6 +76,7 @@ def test_a_build_nobody_can_explain_shows_what_it_said() -> None:
         ("fatal error: portaudio.h: No such file", "portaudio19-dev"),
         ("fatal error: librdkafka/rdkafka.h: No such file", "librdkafka-dev"),
         ("CMake must be installed to build", "cmake"),
+        ("error: [Errno 2] No such file or directory: 'gcc'", "build-essential"),
     ],
 )  # fmt: skip
 def test_what_compilers_say_is_understood(said: str, package: str) -> None:
@@ -86,13 +88,63 @@ def test_what_compilers_say_is_understood(said: str, package: str) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["No module named 'pkg_resources'", "No module named 'distutils'", "use_2to3 is invalid"],
+    [
+        "No module named 'pkg_resources'",
+        "No module named 'distutils'",
+        "use_2to3 is invalid",
+        "module 'pkgutil' has no attribute 'ImpImporter'",
+        "'build_ext' object has no attribute 'cython_sources'",
+    ],
 )
 def test_packages_older_than_their_tools_are_told_apart(said: str) -> None:
     error = build_error("old==1.0", [f"ModuleNotFoundError: {said}"])
     assert error.missing is not None
     assert "system package" not in error.resolution
     assert "newer version of the package" in error.resolution
+
+
+def own(said: str) -> str:
+    return built(said).replace("`native==1.0`", "`shop @ file:///app`")
+
+
+def test_a_package_of_the_app_itself_is_not_looked_for_on_an_index() -> None:
+    assert classify(own("it is what it is")).text() == (
+        "Your app's own shop could not be built from source\n\nit is what it is\n\n"
+        "Its own build (setup.py, or the build backend that its pyproject.toml names)\n"
+        "said the above. Correct it there."
+    )
+
+
+def test_an_app_with_several_directories_is_told_how_to_say_which_is_its_package() -> None:
+    said = "error: Multiple top-level packages discovered in a flat-layout: ['data', 'shop']."
+    assert classify(own(said)).text() == (
+        f"Your app's own shop could not be built from source\n\n{said}\n\n"
+        "setuptools cannot tell which of these are the package. If your app need not be\n"
+        "installed itself, remove the [build-system] table from its pyproject.toml.\n"
+        "Otherwise say there what is to be installed:\n\n"
+        '    [tool.setuptools]\n    packages = ["NAME"]'
+    )
+
+
+def test_a_package_that_exists_only_to_say_its_right_name_is_told_by_it() -> None:
+    error = build_error("sklearn==0.0.post12", ["The 'sklearn' PyPI package is deprecated"])
+    assert error.resolution == (
+        "'sklearn' is what a program imports. The package is called scikit-learn: ask for that."
+    )
+
+
+def test_what_setuptools_says_of_every_build_is_left_out() -> None:
+    said = [
+        "running egg_info", "writing top-level names to x.egg-info/top_level.txt",
+        "/c/uv/builds-v0/.tmpX/lib/dist.py:765: SetuptoolsDeprecationWarning: License.", "!!",
+        "        Please consider removing the following classifiers.", "!!",
+        "building '_x' extension", "error: it is what it is",
+    ]  # fmt: skip
+    assert build_error("x==1", said).details == "building '_x' extension\nerror: it is what it is"
+
+
+def test_a_build_that_says_nothing_else_is_shown_all_the_same() -> None:
+    assert build_error("x==1", ["running egg_info"]).details == "running egg_info"
 
 
 def test_every_entry_says_how_to_do_without_a_build() -> None:

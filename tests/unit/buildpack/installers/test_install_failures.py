@@ -190,6 +190,53 @@ def test_wheels_for_other_pythons_only() -> None:
     )
 
 
+def test_wheels_for_other_systems_only() -> None:
+    why = "has no wheels with a matching platform tag (e.g., `manylinux_2_36_x86_64`)"
+    hint = (
+        "Wheels are available for `pywin32` (v306) on the following platforms: `win32`, "
+        "`win_amd64`, `win_arm64`"
+    )
+    assert classify(unsolvable(none_left("pywin32==306", why), hint)).text() == (
+        "No file of pywin32 can be installed here\n\n"
+        "Wheels are available for `pywin32` (v306) on the following platforms:\n"
+        "`win32`, `win_amd64`, `win_arm64`\n\n"
+        "Ask for a version that has a file for this platform. If only another system\n"
+        "needs it, say so behind it:\n\n    pywin32 ; sys_platform == 'win32'"
+    )
+
+
+def test_a_wheel_of_the_app_for_another_system() -> None:
+    error = classify(
+        "error: Failed to determine installation plan\n  cause: A path (wheels/foo-1.0-cp312-cp312-"
+        "macosx_11_0_arm64.whl) dependency is incompatible with the current platform\n\nhint: The "
+        "wheel is compatible with macOS (`macosx_11_0_arm64`), but you're on Linux "
+        "(`manylinux_2_36_x86_64`)"
+    )
+    assert error.text() == (
+        "wheels/foo-1.0-cp312-cp312-macosx_11_0_arm64.whl cannot be installed here\n\n"
+        "The wheel is compatible with macOS (`macosx_11_0_arm64`), but you're\n"
+        "on Linux (`manylinux_2_36_x86_64`)\n\n"
+        "Ask for a version that has a file for this platform. If only another system\n"
+        "needs it, say so behind it:\n\n"
+        "    wheels/foo-1.0-cp312-cp312-macosx_11_0_arm64.whl ; sys_platform == 'darwin'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("cv2", "'cv2' is what a program imports. The package is called opencv-python-headless: "
+         "ask for that."),
+        ("sqlite3", "'sqlite3' is a part of Python itself: remove it from your requirements."),
+    ],
+)  # fmt: skip
+def test_names_of_no_package_are_told_by_their_right_name(name: str, advice: str) -> None:
+    why = f"{name} was not found in the package registry and you require {name}, we can conclude"
+    error = classify(unsolvable(why))
+    assert isinstance(error, NoMatchingDistributionError)
+    assert error.resolution == advice
+
+
 def test_metadata_no_installer_accepts() -> None:
     hint = (
         "Metadata for `old` (v1.0) could not be parsed:\n"

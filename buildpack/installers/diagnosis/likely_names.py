@@ -1,0 +1,32 @@
+"""Names of no package: what a program imports, or what is part of Python itself."""
+
+from __future__ import annotations
+
+import sys
+
+IMPORTED_AS = {
+    "bs4": "beautifulsoup4",
+    "crypto": "pycryptodome",
+    "cv2": "opencv-python-headless",
+    "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
+    "jose": "python-jose",
+    "mysqldb": "mysqlclient",
+    "pil": "pillow",
+    "rest-framework": "djangorestframework",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""Names seen in requirements files that an index does not have, or has as a warning."""
+
+
+def likely_name(package: str) -> str:
+    """What to write in place of ``package``, as a sentence or two; "" for what we do not know."""
+    name = package.partition("==")[0].lower().replace("_", "-")
+    if name in IMPORTED_AS:
+        right = IMPORTED_AS[name]
+        return f"'{name}' is what a program imports. The package is called {right}: ask for that."
+    if name.replace("-", "_") in {module.lower() for module in sys.stdlib_module_names}:
+        return f"'{name}' is a part of Python itself: remove it from your requirements."
+    return ""
