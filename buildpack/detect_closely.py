@@ -15,8 +15,15 @@ ADVICE_FILES = ("requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", 
 """What we look for one level down, to say "your app is in that directory"."""
 
 NOT_AN_APP = frozenset(
-    (".git", ".heroku", ".tox", ".venv", "node_modules", "site-packages", "venv")
+    (".git", ".heroku", ".tox", ".venv", "node_modules", "requirements", "site-packages", "venv")
 )
+
+CONDA_FILES = ("environment.yml", "environment.yaml", "conda.yml", "pixi.toml")
+
+FOR_A_DEPLOY = ("prod", "deploy", "heroku", "requirements.txt", "base", "common")
+"""In the name of the requirements file that a deploy most likely means, the likeliest first."""
+
+NOT_FOR_A_DEPLOY = ("dev", "test", "local", "doc", "lint", "ci")
 
 SHOWN_ENTRIES = 40
 
@@ -94,6 +101,36 @@ def find_near_misses(names: "Sequence[str]") -> "list[tuple[str, str]]":
     return [(name, right[name.lower()]) for name in wrong if name.lower() in right]
 
 
+def find_requirements(build_dir: str, names: "Sequence[str]") -> "list[str]":
+    """Requirements files by other names, the one a deploy would install first."""
+    below = subdirectories_and_files(build_dir + "/requirements")
+    found = [name for name in sorted(names) if "requirements" in name.lower()]
+    found = [name for name in found if name.lower() != "requirements.txt"]
+    found += ["requirements/" + name for name in below]
+    found = [name for name in found if name.endswith(".txt") and visible(name) == name]
+    found = [name for name in found if not any(word in name for word in NOT_FOR_A_DEPLOY)]
+    return sorted(found, key=lambda name: [word not in name for word in FOR_A_DEPLOY])
+
+
+def hints(build_dir: str, names: "Sequence[str]") -> "list[str]":
+    """What may have been meant, as lines for a person; an empty one before each paragraph."""
+    lines = []
+    for name, right in find_near_misses(names):
+        lines += ["", "Found " + visible(name) + ", which has another spelling. Rename it:", ""]
+        lines += ["    git mv " + visible(name) + " " + right]
+    for name in find_requirements(build_dir, names)[:1]:
+        lines += ["", "Found " + name + ". If your app is to have the packages in it:", ""]
+        lines += ["    echo '-r " + name + "' > requirements.txt"]
+    for name in [name for name in CONDA_FILES if name in names][:1]:
+        lines += ["", "Found " + name + ". Conda's environments are not built here. In one that"]
+        lines += ["works, with pip in it, write down its Python packages:", ""]
+        lines += ["    pip list --format=freeze > requirements.txt"]
+    for name in find_deeper(build_dir, names)[:1]:
+        lines += ["", "Found " + name + ". If your app is in that directory, set:", ""]
+        lines += ["    " + APP_DIR + "=" + name.rpartition("/")[0]]
+    return lines
+
+
 def failure_message(build_dir: str, names: "Sequence[str]") -> str:
     """What is said on standard error when nothing here looks like Python."""
     lines = [
@@ -107,13 +144,7 @@ def failure_message(build_dir: str, names: "Sequence[str]") -> str:
         "",
     ]
     lines += ["  " + entry for entry in list_root(build_dir, names)]
-    deeper = find_deeper(build_dir, names)
-    for name, right in find_near_misses(names):
-        lines += ["", "Found " + visible(name) + ", which has another spelling. Rename it:", ""]
-        lines += ["    git mv " + visible(name) + " " + right]
-    if deeper:
-        lines += ["", "Found " + deeper[0] + ". If your app is in that directory, set:", ""]
-        lines += ["    " + APP_DIR + "=" + deeper[0].rpartition("/")[0]]
+    lines += hints(build_dir, names)
     lines += [
         "",
         "If the app has one of these files, check that:",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 
 from buildpack.app import App
 from buildpack.detect import MISSPELT_REQUIREMENTS
-from buildpack.detect_closely import find_deeper, list_root
+from buildpack.detect_closely import hints, list_root
 from buildpack.hostile_text import loads_toml
-from buildpack.settings import APP_DIR, PACKAGE_MANAGER, BuildSettings
+from buildpack.settings import PACKAGE_MANAGER, BuildSettings
 from buildpack.support.errors import SlugkitError, UsageError, printable
 
 
@@ -51,6 +51,9 @@ NEEDED_FILES: Mapping[PackageManager, tuple[str, ...]] = {
 NAMED_PYLOCK = re.compile(r"pylock\.[^.]+\.toml")
 """The other name a PEP 751 lock may have."""
 
+SETUP_CFG = re.compile(r"^\[(metadata|options)\]", re.MULTILINE)
+"""What a setup.cfg has that describes a package."""
+
 SCRIPT_MARK = "# /// script"
 """The first line of a block of script metadata (PEP 723)."""
 
@@ -62,33 +65,26 @@ class NoPackageManagerError(SlugkitError):
 
     def __init__(self, app: App) -> None:
         names = sorted(app.names())
-        deeper = find_deeper(str(app.root), names)
-        self.deeper = tuple(deeper)
+        # Of programs, no other spelling would say what they need.
+        meant = hints(str(app.root), [name for name in names if not name.endswith(".py")])
         listing = "\n".join(f"  {entry}" for entry in list_root(str(app.root), names))
         super().__init__(
             "Nothing says which packages your app needs",
             details=f"Looked for {', '.join(LOCK_FILES)},\n"
             "requirements.in, pyproject.toml, setup.py and scripts with metadata.\n"
             f"The root directory of your app holds:\n\n{listing}"
-            f"{_table_hint(app)}{_deeper_hint(deeper)}",
+            f"{_table_hint(app)}" + "\n".join(["", *meant] if meant else []),
             resolution="Add one of them to the root directory. If your app needs no\n"
             "packages, an empty requirements.txt will do:\n\n    touch requirements.txt",
         )
 
 
 def _table_hint(app: App) -> str:
-    if not app.is_file("pyproject.toml"):
-        return ""
-    return "\n\npyproject.toml has no [project] table: it only says how tools should behave."
-
-
-def _deeper_hint(deeper: Sequence[str]) -> str:
-    if not deeper:
-        return ""
-    directory = deeper[0].rpartition("/")[0]
-    return (
-        f"\n\nFound {deeper[0]}. If your app is in that directory, set:\n\n"
-        f"    {APP_DIR}={directory}"
+    wanted = {"pyproject.toml": "[project] table", "setup.cfg": "[metadata] section"}
+    return "".join(
+        f"\n\n{name} has no {what}: it only says how tools should behave."
+        for name, what in wanted.items()
+        if app.is_file(name)
     )
 
 
@@ -229,9 +225,9 @@ def _without_lock(app: App, names: frozenset[str]) -> PackageManager:
     if "pyproject.toml" in names and _lists_dependencies(app):
         return PackageManager.PYPROJECT
     for name in MISSPELT_REQUIREMENTS:
-        if name in names:
+        if app.is_file(name):
             raise MisspeltRequirementsError(name)
-    if names.intersection(NEEDED_FILES[PackageManager.SETUP_PY]):
+    if "setup.py" in names or _describes_package(app):
         return PackageManager.SETUP_PY
     if find_scripts(app):
         return PackageManager.SCRIPT
@@ -248,6 +244,11 @@ def _lists_dependencies(app: App) -> bool:
     if isinstance(tools, dict) and "poetry" in tools and not _names_dependencies(project):
         raise MissingLockError("a pyproject.toml for Poetry", "poetry.lock", "poetry lock")
     return "project" in document or "build-system" in document
+
+
+def _describes_package(app: App) -> bool:
+    """Does setup.cfg say what to install, rather than only how tools should behave?"""
+    return app.is_file("setup.cfg") and bool(SETUP_CFG.search(app.read_text("setup.cfg")))
 
 
 def _names_dependencies(project: object) -> bool:

@@ -116,12 +116,21 @@ PLAIN = re.compile(
 """Requirements as most are written; anything else is read by ``packaging``."""
 
 
+FROZEN = (
+    "This is a place on the computer that wrote the file. To have versions there:\n"
+    "    pip list --format=freeze > requirements.txt"
+)
+"""`pip freeze` writes such lines of what Conda installed, or of a file."""
+
+
 def _first_problem(app: App, line: RequirementLine, checks: Sequence[Check]) -> str:
     return _local_problem(app, line) or next(filter(None, (check(line) for check in checks)), "")
 
 
 def _local_problem(app: App, line: RequirementLine) -> str:
     for path in local_paths_of(line):
+        if is_outside(app, path) and " @ file://" in line.text:
+            return FROZEN
         if is_outside(app, path):
             return "This path is outside your app."
         if not app.has(path):

@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 
 ONE_EQUALS_SIGN = re.compile(r"(?P<name>[\w.-]+(?:\[[^\]]*\])?) ?= ?(?P<version>\d[\w.*+!]*)")
-PYTHON_CODE = re.compile(r"(import|from) [\w.]+")
 COMMAND = re.compile(
     r"(?:python3? -m )?(?:pip3?|uv pip|uv|poetry|pipenv) (?:install|add) (?P<rest>.+)"
 )
 COMPARISON = re.compile(r"[\w.-]+(?:\[[^\]]*\])? ?(?P<sign>[<>=!~]+) ?(?P<version>[^\s;,<>=!~]*)")
 SIGNS = ("==", ">=", "<=", ">", "<", "!=", "~=")
 GIT_ADDRESS = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[\w./~-]+)")
+
+WHOLE_LINES = (
+    (
+        re.compile(r"[\w.-]+ ?= ?[\w.*+!]+=[\w.]+"),
+        "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
+    ),
+    (re.compile(r"(import|from) [\w.]+.*"), "This is Python, not the name of a package."),
+    (
+        re.compile(r"[A-Za-z][\w.-]*(?:==[\w.]+)?(?:[ ,]+[A-Za-z][\w.-]*(?:==[\w.]+)?)+"),
+        "Each package needs a line of its own.",
+    ),
+)
+"""What a line is as a whole, and what is said of it; the first that fits counts."""
 
 
 def what_was_meant(text: str) -> str:
@@ -38,8 +50,6 @@ def known_slip(text: str) -> str:
     match = COMPARISON.fullmatch(text)
     if match:
         return _wrong_comparison(match["sign"], match["version"])
-    if PYTHON_CODE.match(text):
-        return "This is Python, not the name of a package."
     match = COMMAND.fullmatch(text)
     if match:
         return f"This is a command. Write what it installs alone: {match['rest']}"
@@ -48,7 +58,7 @@ def known_slip(text: str) -> str:
         name = match["path"].rstrip("/").rpartition("/")[2].removesuffix(".git")
         address = f"{match['user']}@{match['host']}/{match['path']}"
         return f"An address for git is written as a URL: {name} @ git+ssh://{address}"
-    return ""
+    return next((said for pattern, said in WHOLE_LINES if pattern.fullmatch(text)), "")
 
 
 def _wrong_comparison(sign: str, version: str) -> str:

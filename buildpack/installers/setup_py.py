@@ -15,6 +15,7 @@ from buildpack.installers.pyproject import SETUP_FILES, editable
 from buildpack.installers.requirements import install_requirements
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
+from buildpack.support.errors import SlugkitError
 from buildpack.versions.python_specifier import SpecifierError, parse_specifier
 
 NOT_LOCKED = (
@@ -25,9 +26,26 @@ NOT_LOCKED = (
 )
 
 
+class SetupCfgAloneError(SlugkitError):
+    """A package described by setup.cfg, which no installer reads by itself."""
+
+    id = "package-manager::setup-cfg-only"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your app has a setup.cfg, but no pyproject.toml or setup.py",
+            details="setup.cfg says what setuptools is to install. Nothing says that setuptools\n"
+            "is to be asked, and pip and uv do not install such a directory.",
+            resolution="Add a pyproject.toml to the root directory, with these two lines:\n\n"
+            '    [build-system]\n    requires = ["setuptools"]',
+        )
+
+
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
     """What can be told about the package without running its code."""
     names = tuple(name for name in (*SETUP_FILES, PYPROJECT) if name in app.names())
+    if not {"setup.py", PYPROJECT}.intersection(names):
+        raise SetupCfgAloneError
     source = names[0]
     return Dependencies(
         manager=PackageManager.SETUP_PY,

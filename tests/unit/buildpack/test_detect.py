@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from buildpack.detect import MISSPELT_REQUIREMENTS, PROJECT_FILES, find_evidence, main
-from buildpack.detect_closely import failure_message, find_deeper, find_near_misses
+from buildpack.detect_closely import (
+    failure_message,
+    find_deeper,
+    find_near_misses,
+    find_requirements,
+)
 
 
 @pytest.mark.parametrize("name", PROJECT_FILES + MISSPELT_REQUIREMENTS)
@@ -103,6 +108,22 @@ def test_what_is_two_directories_down_is_mentioned_and_packages_are_passed_over(
     assert find_deeper(str(tmp_path), sorted(p.name for p in tmp_path.iterdir())) == [
         "services/api/pyproject.toml"
     ]
+
+
+def test_of_several_requirements_files_the_one_for_deploys_is_named_first(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    for name in ("dev.txt", "prod.txt", "base.txt", "notes.md"):
+        (tmp_path / "requirements" / name).touch()
+    names = ["requirements", "requirements-test.txt", "requirements-web.txt", "app.py"]
+    assert find_requirements(str(tmp_path), names) == [
+        "requirements/prod.txt", "requirements/base.txt", "requirements-web.txt"
+    ]  # fmt: skip
+
+
+def test_an_app_of_conda_alone_hears_how_it_becomes_one_of_pip(tmp_path: Path) -> None:
+    said = failure_message(str(tmp_path), ["environment.yml"])
+    assert " !     Found environment.yml. Conda's environments are not built here." in said
+    assert " !         pip list --format=freeze > requirements.txt\n" in said
 
 
 def test_a_name_that_differs_in_capitals_gets_its_right_one(tmp_path: Path) -> None:

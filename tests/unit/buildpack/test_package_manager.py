@@ -21,6 +21,7 @@ from buildpack.package_manager import (
 )
 from buildpack.settings import BuildSettings
 
+SETUP_CFG = "[flake8]\nmax-line-length = 100\n\n[metadata]\nname = shop\n"
 SCRIPT = '# /// script\n# dependencies = ["rich"]\n# ///\n'
 
 
@@ -28,7 +29,7 @@ def app_with(root: Path, *names: str, **texts: str) -> App:
     for name in names:
         (root / name).touch()
     for name, text in texts.items():
-        (root / name.replace("_toml", ".toml").replace("_py", ".py")).write_text(text)
+        (root / ".".join(name.rsplit("_", 1))).write_text(text)
     return App(root=root)
 
 
@@ -51,7 +52,8 @@ def test_the_file_with_exact_versions_decides(
         (("setup.py",), {"pyproject_toml": "[project]\nname='a'\n"}, PackageManager.PYPROJECT),
         ((), {"pyproject_toml": "[build-system]\nrequires=[]\n"}, PackageManager.PYPROJECT),
         ((), {"pyproject_toml": "not toml at all"}, PackageManager.PYPROJECT),
-        (("setup.cfg",), {"pyproject_toml": "[tool.ruff]\n"}, PackageManager.SETUP_PY),
+        ((), {"setup_cfg": SETUP_CFG, "pyproject_toml": "[tool.ruff]\n"}, PackageManager.SETUP_PY),
+        (("setup.cfg",), {"main_py": SCRIPT}, PackageManager.SCRIPT),
         (("setup.py",), {"main_py": SCRIPT}, PackageManager.SETUP_PY),
         (("other.py",), {"main_py": SCRIPT}, PackageManager.SCRIPT),
     ],
@@ -145,6 +147,48 @@ def test_a_misspelt_name_comes_with_the_command_that_renames_it(tmp_path: Path) 
     with pytest.raises(MisspeltRequirementsError) as caught:
         determine(app_with(tmp_path, "requirments.txt"))
     assert "git mv requirments.txt requirements.txt" in caught.value.resolution
+
+
+def nothing_found(app: App) -> str:
+    with pytest.raises(NoPackageManagerError) as caught:
+        determine(app)
+    return caught.value.details.partition("holds:\n\n")[2]
+
+
+def test_a_directory_called_requirements_is_no_misspelt_file(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    app_with(tmp_path / "requirements", "base.txt", "dev.txt", "production.txt", "requirements.txt")
+    assert nothing_found(app_with(tmp_path, "app.py")) == (
+        "  app.py\n  requirements/\n\n"
+        "Found requirements/production.txt. If your app is to have the packages in it:\n\n"
+        "    echo '-r requirements/production.txt' > requirements.txt"
+    )
+
+
+def test_conda_s_file_comes_with_the_command_that_writes_what_pip_reads(tmp_path: Path) -> None:
+    assert nothing_found(app_with(tmp_path, "app.py", "environment.yml")) == (
+        "  app.py\n  environment.yml\n\n"
+        "Found environment.yml. Conda's environments are not built here. In one that\n"
+        "works, with pip in it, write down its Python packages:\n\n"
+        "    pip list --format=freeze > requirements.txt"
+    )
+
+
+def test_capitals_are_named_where_they_are_what_is_wrong(tmp_path: Path) -> None:
+    assert nothing_found(app_with(tmp_path, "App.py", "REQUIREMENTS.TXT")) == (
+        "  App.py\n  REQUIREMENTS.TXT\n\n"
+        "Found REQUIREMENTS.TXT, which has another spelling. Rename it:\n\n"
+        "    git mv REQUIREMENTS.TXT requirements.txt"
+    )
+
+
+def test_files_that_hold_settings_of_tools_alone_are_told_so(tmp_path: Path) -> None:
+    app = app_with(tmp_path, setup_cfg="[flake8]\n", pyproject_toml="[tool.ruff]\n")
+    assert nothing_found(app) == (
+        "  pyproject.toml\n  setup.cfg\n\n"
+        "pyproject.toml has no [project] table: it only says how tools should behave.\n\n"
+        "setup.cfg has no [metadata] section: it only says how tools should behave."
+    )
 
 
 def test_nothing_lists_the_root_and_the_directory_below_that_has_one(tmp_path: Path) -> None:

@@ -12,6 +12,12 @@ from buildpack.requirement_hints import what_was_meant
     [
         ("requests=2.32", "A version takes two equals signs: requests==2.32"),
         ("psycopg[binary] = 3.2", "A version takes two equals signs: psycopg[binary]==3.2"),
+        (
+            "flask=2.2.2=py311h06a4308_0",
+            "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
+        ),
+        ("flask, gunicorn==23.0.0", "Each package needs a line of its own."),
+        ("two words", "Each package needs a line of its own."),
         ("gunicorn >> 2", "'>>' compares nothing. There are: == >= <= > < != ~="),
         ("flask => 3", "'=>' compares nothing. There are: == >= <= > < != ~="),
         ("flask >", "There is no version after '>'."),
@@ -33,6 +39,6 @@ def test_common_slips_are_recognised(text: str, meant: str) -> None:
     assert what_was_meant(text) == meant
 
 
-@pytest.mark.parametrize("text", ["two words", "flask==3.1.3", "importlib-metadata"])
+@pytest.mark.parametrize("text", ["flask==3.1.3", "importlib-metadata", "flask (a web framework)"])
 def test_nothing_is_said_of_what_is_no_known_slip(text: str) -> None:
     assert what_was_meant(text) == ""

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from buildpack.app import App
 from buildpack.requirement_checks import (
+    FROZEN,
     PLAIN,
     InvalidRequirementsError,
     UnhashedRequirementsError,
@@ -106,7 +107,7 @@ def test_paths_that_lead_nowhere_or_out_of_the_app_are_named(tmp_path: Path) -> 
     assert [(p.number, p.message) for p in caught.value.problems] == [
         (1, "There is no such file or directory in your app."),
         (2, "This path is outside your app."),
-        (3, "This path is outside your app."),
+        (3, FROZEN),
         (5, "There is no such file or directory in your app."),
     ]
 
