@@ -54,8 +54,8 @@ def command(
         raise ResetWithWordsError
     with opened_app(app_name) as opened:
         name = opened.app.name
+        types = require_release(opened).slug.metadata.process_types
         if steps or is_reset:
-            types = require_release(opened).slug.metadata.process_types
             before, after = change_formation(
                 opened,
                 lambda current: reset_steps(current, types) if is_reset else steps,
@@ -72,8 +72,7 @@ def command(
                 else:
                     click.echo(f"Now running {describe(after)}")
             require_up(opened, settled)
-        types = require_release(opened).slug.metadata.process_types
-        formation = opened.state.formation(opened.app)
+        formation = after if steps or is_reset else opened.state.formation(opened.app)
         counts = list(formation.values()) or list(first_formation(types))
         if as_json:
             up = [each["type"] for each in read_containers(opened) or () if each["state"] == "up"]

@@ -40,9 +40,9 @@ class Answering:
                 client.is_open = False
                 return
             case "restart" | "kill" as what:
-                words = request.get("names")
-                names = [str(each) for each in words] if isinstance(words, list) else []
-                self._replace(client, names, at_once=what == "kill")
+                self._replace(client, _names(request), at_once=what == "kill")
+            case "end":
+                self._upkeep.want_no_more(_names(request))
             case "stop":
                 self._stop(at_once=request.get("at_once") is True)
             case _:
@@ -70,3 +70,8 @@ class Answering:
         if at_once:
             self._upkeep.reconcile()
             self._upkeep.kill_all(named(names))
+
+
+def _names(request: Mapping[str, object]) -> Sequence[str]:
+    words = request.get("names")
+    return [str(each) for each in words] if isinstance(words, list) else []

@@ -4,6 +4,7 @@ wanted, then pokes the supervisor and tells what happens until all is as it shou
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from runner.app_lock import PATIENCE, app_dir, app_lock
@@ -29,6 +30,7 @@ from runner.supervision.client import (
     supervisor_dir,
 )
 from runner.supervision.errors import NoSuchContainerError, NotRunningError, NotUpError
+from runner.supervision.giving_back import scale_in_what_ends, surplus
 from runner.supervision.poke import Settled, poke
 from runner.supervision.table import ordered
 from runner.supervision.telling import say, say_in_log, tell_event, telling_of_going_on
@@ -77,7 +79,13 @@ def change_formation(
                 _check_memory(wanted, types, usages, disk=disk, overcommit=overcommit)
             return wanted
 
-        after = opened.state.scale(app, edit)
+        try:
+            after = opened.state.scale(app, edit)
+        except sqlite3.OperationalError:
+            names = surplus(read_containers(opened) or (), edit(opened.state.formation(app)))
+            if settings is not None or not names:
+                raise
+            after = scale_in_what_ends(opened, names, edit)
         if settings is not None:
             opened.state.set_supervision(app, settings.as_json())
     if changes_line(before, after):

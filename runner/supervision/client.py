@@ -16,7 +16,7 @@ from runner.supervision.control import connected
 
 Event = Mapping[str, object]
 LAST = {"settled", "containers", "usage"}
-_REPEATED = {"containers", "usage", "stop"}
+_REPEATED = {"containers", "usage", "stop", "end"}
 """what a successor is asked as well; it finds the rest in state.db"""
 PATIENCE = 30.0  # seconds for a supervisor to answer, or for its successor to be there
 

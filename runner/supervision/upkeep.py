@@ -6,7 +6,7 @@ not. Everything that must be known to go on is in ``Records`` before it has an e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.formation import WEB
@@ -63,6 +63,11 @@ class Upkeep(Booting, Leaving):
         for live in self.lives.values():
             if live.record.state is ContainerState.UP and live.liveness is None:
                 self._begin_liveness(live)
+        self._is_changed = True
+
+    def want_no_more(self, names: Collection[str]) -> None:
+        """Of what is wanted, all but those; until that is read anew."""
+        self.places = tuple(place for place in self.places if place.name not in names)
         self._is_changed = True
 
     def keep_as_it_is(self) -> None:

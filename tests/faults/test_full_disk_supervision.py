@@ -91,6 +91,38 @@ def test_what_has_filled_the_disk_makes_room_again_when_it_is_restarted(site: Si
     assert set(site.pids()) == {"web.1"}
 
 
+def test_what_has_filled_the_disk_is_scaled_away_and_stays_away(site: Site) -> None:
+    site.start("web=1", "idle=2")
+    site.must("scale", "greedy=1")
+    until(lambda: os.statvfs(site.home).f_bavail < 32)
+    pids = site.pids()
+    done = site.must("scale", "greedy=0", "idle=1")
+    assert (
+        done.out
+        == "Now running web at 1:standard-1x, greedy at 0:standard-1x, idle at 1:standard-1x\n"
+    )
+    assert site.pids() == {name: pids[name] for name in ("web.1", "idle.1")}
+    os.kill(site.processes()["supervisor"], signal.SIGKILL)  # its successor reads what is wanted
+    until(lambda: "supervisor" in site.processes())
+    site.must("restart", "idle.1")
+    assert set(site.pids()) == {"web.1", "idle.1"}
+    assert site.get() == "web.1 "
+
+
+def test_what_gives_back_too_little_is_scaled_away_and_told_as_not_written_down(
+    site: Site,
+) -> None:
+    site.start("web=1", "idle=1")
+    pids = site.pids()
+    with filled(site):
+        refused = site.run("scale", "idle=0")
+        assert refused.code == 73
+        assert "idle.1 was stopped, and that could not be written down" in refused.err
+        assert site.pids() == {"web.1": pids["web.1"]}
+    site.must("scale", "idle=0")
+    assert site.pids() == {"web.1": pids["web.1"]}
+
+
 def test_an_app_that_has_filled_the_disk_can_be_stopped_for_good(site: Site) -> None:
     site.start("web=1", "greedy=1")
     until(lambda: os.statvfs(site.home).f_bavail < 32)
