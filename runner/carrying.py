@@ -187,13 +187,15 @@ def _run_noted(request: OneOffRequest, one_off: OneOff, spec: ContainerSpec) -> 
     """Run it. That it ran stands in the app's log, where it is an app's."""
     if request.app is None:
         return one_off.run(spec)
-    from runner.one_offs.lines import COMPLETE, exited, note_attached, starting
+    from runner import container_lines
+    from runner.one_offs.lines import note_attached
     from runner.who import determine_who
 
-    begun = starting(spec.command, determine_who(request.env))
+    begun = container_lines.starting(spec.command, by=determine_who(request.env))
     note_attached(request.app, spec.name, request.env, begun)
     code = one_off.run(spec)
-    note_attached(request.app, spec.name, request.env, exited(code), COMPLETE)
+    ended = (container_lines.exited(code), container_lines.state_changed("up", "complete"))
+    note_attached(request.app, spec.name, request.env, *ended)
     return code
 
 

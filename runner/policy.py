@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import selectors
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
+from buildpack.support.errors import ExitCode
 from buildpack.support.values import value
 from runner.engines.base import Address
+from runner.formation import WEB
+
+if TYPE_CHECKING:
+    from runner.slot import Slot
 
 BACK_OFF_LIMIT = 60.0
 STEADY = 300.0  # seconds up after which earlier crashes are forgotten
@@ -31,6 +37,32 @@ class Front(Protocol):
         """Look after itself; what came of it, as log lines."""
 
 
+class FrontWatch:
+    """Has a front look after itself whenever one of its streams says something."""
+
+    def __init__(
+        self, front: Front, selector: selectors.BaseSelector, say: Callable[[str], None]
+    ) -> None:
+        self._front, self._selector, self._say = front, selector, say
+
+    def watch(self) -> None:
+        for descriptor in self._front.streams():
+            self._selector.register(descriptor, selectors.EVENT_READ, self._attend)
+
+    def unwatch(self) -> None:
+        for descriptor in self._front.streams():
+            if descriptor in self._selector.get_map():
+                self._selector.unregister(descriptor)
+
+    def _attend(self) -> None:
+        self.unwatch()
+        try:
+            for line in self._front.attend():
+                self._say(line)
+        finally:
+            self.watch()
+
+
 @value
 class Policy:
     """How patient the supervisor is."""
@@ -48,6 +80,23 @@ class Outcome:
 
     exit_code: int
     reason: str = ""
+
+
+def outcome_of_crash(slot: Slot, code: int, policy: Policy, *, was_up: bool) -> Outcome | None:
+    """How the run ends because a container did; None where another one takes its place.
+
+    ``was_up``: the whole formation was, at some time.
+    """
+    if slot.boot_failure and not was_up:
+        found = f"it listens on {slot.boot_failure}"
+        reason = f"{slot.name} did not listen on its PORT in time; {found}."
+        return Outcome(exit_code=ExitCode.TIME_LIMIT, reason=reason)
+    if policy.exit_on_crash:
+        return Outcome(exit_code=code, reason=f"{slot.name} ended.")
+    if not was_up and slot.spec.process_type == WEB:
+        reason = f"{slot.name} ended before the app was up; see its lines above."
+        return Outcome(exit_code=code or ExitCode.FAILED, reason=reason)
+    return None
 
 
 def back_off(crashes: int) -> float:

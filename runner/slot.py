@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner.engines.base import Address, RunningContainer
+from buildpack.support.errors import SlugkitError
+from runner.engines.base import Address, ContainerEngine, RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.logs import LineSplitter
 
@@ -59,12 +60,24 @@ class Slot:
         is_up = self.state is ContainerState.UP and self.exit_code is None
         return self.container.address if is_up and self.container is not None else None
 
-    def open_output(self) -> tuple[int, int]:
-        """A fresh pipe for the container's output: our end and the one to hand over."""
+    def start(
+        self, engine: ContainerEngine, *, now: float, publish: int | None
+    ) -> RunningContainer:
+        """Fill it with a fresh container. Raises what the engine does, and stays empty then."""
+        self.started_at, self.killed, self.boot_failure = now, False, ""
+        self.exit_code = None
         reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reader, False)
         self._reader, self._splitter = reader, LineSplitter()
-        return reader, writer
+        streams = Streams(stdin=None, stdout=writer, stderr=writer)
+        try:
+            self.container = engine.start(self.spec, streams=streams, publish=publish)
+        except SlugkitError:
+            self.close()
+            raise
+        finally:
+            os.close(writer)
+        return self.container
 
     def read_output(self) -> Iterator[str] | None:
         """The lines of one chunk; None when the output has ended."""
@@ -92,11 +105,13 @@ class Slot:
         return self._reader
 
     def close(self) -> None:
-        """Give back the pipe and the probe; the container is the caller's to remove."""
+        """Give back all that it holds; it is empty then."""
+        if self.container is not None:
+            self.container.remove()
+            self.container = None
         if self._reader >= 0:
             os.close(self._reader)
             self._reader = -1
         if self.probe is not None:
             self.probe.close()
             self.probe = None
-        self.container = None

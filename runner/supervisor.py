@@ -6,16 +6,26 @@ may tie a container's life to the thread that started it (PR_SET_PDEATHSIG, prct
 
 from __future__ import annotations
 
-import os
 import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from buildpack.support.errors import ExitCode, SlugkitError, shown_seconds
-from runner.engines.base import Address, ContainerEngine, Streams
+from buildpack.support.errors import SlugkitError
+from runner import container_lines
+from runner.engines.base import Address, ContainerEngine, RunningContainer
 from runner.formation import WEB, ContainerSpec
-from runner.policy import STEADY, Front, Outcome, Policy, back_off, pause_between_looks
+from runner.policy import (
+    STEADY,
+    Front,
+    FrontWatch,
+    Outcome,
+    Policy,
+    back_off,
+    outcome_of_crash,
+    pause_between_looks,
+)
 from runner.signals import Stopping
 from runner.slot import ContainerState, Slot
 
@@ -60,7 +70,8 @@ class Supervisor:
         """Start ``specs`` and keep them running. Returns when all have ended."""
         self._slots = tuple(Slot(spec, due=self.clock()) for spec in specs)
         self._selector.register(self.signals, selectors.EVENT_READ, self.signals.drain)
-        self._watch_front()
+        if self.front is not None:
+            FrontWatch(self.front, self._selector, partial(self.log.system, "router")).watch()
         try:
             while not self._is_over():
                 self._attend_one_round()
@@ -112,44 +123,36 @@ class Supervisor:
     # Starting
 
     def _start(self, slot: Slot, now: float) -> None:
-        self.log.system(slot.name, f"Starting process with command `{slot.spec.command}`")
-        slot.started_at, slot.killed, slot.boot_failure = now, False, ""
-        slot.exit_code = None
-        reader, writer = slot.open_output()
+        self.log.system(slot.name, container_lines.starting(slot.spec.command))
         publish = self.policy.publish if slot.spec.process_type == WEB else None
-        streams = Streams(stdin=None, stdout=writer, stderr=writer)
         try:
-            slot.container = self.engine.start(slot.spec, streams=streams, publish=publish)
+            container = slot.start(self.engine, now=now, publish=publish)
         except SlugkitError as err:
-            slot.close()
             if not self._was_up:
                 raise
             self.log.system(slot.name, f"Start failed: {err.brief}")
             self._schedule_restart(slot, now)
             return
-        finally:
-            os.close(writer)
         self._set(slot, ContainerState.STARTING)
-        self._watch(slot, reader)
+        self._watch(slot, container)
         if slot.spec.port is None:
             self._mark_up(slot)
         else:
             from runner.readiness import ReadinessProbe  # not before the container has started
 
-            slot.probe = ReadinessProbe(slot.container, slot.spec.port)
+            slot.probe = ReadinessProbe(container, slot.spec.port)
             slot.due = now
 
-    def _watch(self, slot: Slot, reader: int) -> None:
-        assert slot.container is not None
-        self._selector.register(reader, selectors.EVENT_READ, lambda: self._copy(slot, reader))
+    def _watch(self, slot: Slot, container: RunningContainer) -> None:
+        self._selector.register(slot.reader, selectors.EVENT_READ, lambda: self._copy(slot))
         self._selector.register(
-            slot.container.exit_fd, selectors.EVENT_READ, lambda: self._attend_exit(slot)
+            container.exit_fd, selectors.EVENT_READ, lambda: self._attend_exit(slot, container)
         )
 
-    def _copy(self, slot: Slot, reader: int) -> None:
+    def _copy(self, slot: Slot) -> None:
         lines = slot.read_output()
         if lines is None:
-            self._selector.unregister(reader)
+            self._selector.unregister(slot.reader)
             return
         for line in lines:
             self.log.app(slot.name, line)
@@ -184,63 +187,45 @@ class Supervisor:
         from runner.readiness import describe_listeners
 
         found = describe_listeners(slot.probe.found_instead(), slot.spec.port)
-        self.log.system(
-            slot.name,
-            "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within"
-            f" {shown_seconds(self.policy.boot_timeout)} of launch",
-        )
-        self.log.system(slot.name, f"PORT is {slot.spec.port}; listening here: {found}")
+        self.log.system(slot.name, container_lines.boot_timeout(self.policy.boot_timeout))
+        self.log.system(slot.name, container_lines.listening(slot.spec.port, found))
         slot.boot_failure, slot.due = found, None
         slot.container.kill()
 
     # Ending
 
-    def _attend_exit(self, slot: Slot) -> None:
-        assert slot.container is not None
-        code = slot.container.poll()
+    def _attend_exit(self, slot: Slot, container: RunningContainer) -> None:
+        code = container.poll()
         if code is None:
             return
         slot.exit_code = code
         self._serve()  # first: until the load balancer knows, it takes requests there
-        was_oom_killed = slot.container.was_oom_killed()
-        self._put_away(slot)
+        was_oom_killed = container.was_oom_killed()
+        self._put_away(slot, container)
         if was_oom_killed:
-            self.log.system(
-                slot.name,
-                "Error R15 (Memory quota vastly exceeded) -> killed at the limit;"
-                " --memory raises it",
-            )
-        self.log.system(slot.name, f"Process exited with status {code}")
+            self.log.system(slot.name, container_lines.out_of_memory("--memory raises it"))
+        self.log.system(slot.name, container_lines.exited(code))
         if self._outcome is not None:
             slot.due = None
             self._set(slot, ContainerState.DOWN)
         else:
             self._attend_crash(slot, code)
 
-    def _put_away(self, slot: Slot) -> None:
+    def _put_away(self, slot: Slot, container: RunningContainer) -> None:
         """Take what is left of the output, then give everything back."""
-        assert slot.container is not None
-        self._unregister(slot.container.exit_fd)
+        self._unregister(container.exit_fd)
         for line in slot.read_rest():
             self.log.app(slot.name, line)
         self._unregister(slot.reader)
-        slot.container.remove()
         slot.close()
 
     def _attend_crash(self, slot: Slot, code: int) -> None:
-        now = self.clock()
         self._change(slot, ContainerState.CRASHED)
-        if slot.boot_failure and not self._was_up:
-            found = f"it listens on {slot.boot_failure}"
-            reason = f"{slot.name} did not listen on its PORT in time; {found}."
-            self._begin_stop(Outcome(exit_code=ExitCode.TIME_LIMIT, reason=reason))
-        elif self.policy.exit_on_crash:
-            self._begin_stop(Outcome(exit_code=code, reason=f"{slot.name} ended."))
-        elif not self._was_up and slot.spec.process_type == WEB:
-            reason = f"{slot.name} ended before the app was up; see its lines above."
-            self._begin_stop(Outcome(exit_code=code or ExitCode.FAILED, reason=reason))
+        outcome = outcome_of_crash(slot, code, self.policy, was_up=self._was_up)
+        if outcome is not None:
+            self._begin_stop(outcome)
         else:
-            self._schedule_restart(slot, now)
+            self._schedule_restart(slot, self.clock())
 
     def _schedule_restart(self, slot: Slot, now: float) -> None:
         if now - slot.started_at >= STEADY:
@@ -250,7 +235,7 @@ class Supervisor:
         slot.due = now + delay
         self._set(slot, ContainerState.CRASHED)
         if delay:
-            self.log.system(slot.name, f"Restarting in {shown_seconds(delay)}")
+            self.log.system(slot.name, container_lines.restarting(delay))
 
     def _begin_stop(self, outcome: Outcome) -> None:
         if self._outcome is not None:
@@ -263,7 +248,7 @@ class Supervisor:
                 slot.due = None
                 self._set(slot, ContainerState.DOWN)
                 continue
-            self.log.system(slot.name, "Stopping all processes with SIGTERM")
+            self.log.system(slot.name, container_lines.STOPPING)
             slot.due = self.clock() + self.policy.stop_timeout
             self._set(slot, ContainerState.STOPPING)
             slot.container.terminate()
@@ -271,18 +256,12 @@ class Supervisor:
     def _lose_patience(self, slot: Slot, now: float) -> None:
         assert slot.container is not None
         if slot.killed:
-            self.log.system(
-                slot.name, "Process does not end after SIGKILL; it is left to the kernel"
-            )
-            self._put_away(slot)
+            self.log.system(slot.name, container_lines.UNKILLABLE)
+            self._put_away(slot, slot.container)
             slot.due = None
             self._set(slot, ContainerState.DOWN)
             return
-        self.log.system(
-            slot.name,
-            "Error R12 (Exit timeout) -> At least one process failed to exit within"
-            f" {shown_seconds(self.policy.stop_timeout)} of SIGTERM",
-        )
+        self.log.system(slot.name, container_lines.exit_timeout(self.policy.stop_timeout))
         self._kill(slot, now)
 
     def _kill_all(self) -> None:
@@ -292,7 +271,7 @@ class Supervisor:
 
     def _kill(self, slot: Slot, now: float) -> None:
         assert slot.container is not None
-        self.log.system(slot.name, "Stopping remaining processes with SIGKILL")
+        self.log.system(slot.name, container_lines.KILLING)
         slot.killed, slot.due = True, now + LAST_WAIT
         slot.container.kill()
 
@@ -301,7 +280,7 @@ class Supervisor:
     def _change(self, slot: Slot, state: ContainerState) -> None:
         before = ContainerState.STARTING if slot.state is ContainerState.DOWN else slot.state
         self._set(slot, state)
-        self.log.system(slot.name, f"State changed from {before} to {state}")
+        self.log.system(slot.name, container_lines.state_changed(before, state))
 
     def _set(self, slot: Slot, state: ContainerState) -> None:
         if slot.state is not state:
@@ -312,20 +291,6 @@ class Supervisor:
         if self.front is not None and self._outcome is None:
             self.front.serve([where for slot in self._slots if (where := slot.serves)])
 
-    def _watch_front(self) -> None:
-        for descriptor in self.front.streams() if self.front else ():
-            self._selector.register(descriptor, selectors.EVENT_READ, self._attend_front)
-
-    def _attend_front(self) -> None:
-        assert self.front is not None
-        watched = self.front.streams()
-        for line in self.front.attend():
-            self.log.system("router", line)
-        if self.front.streams() != watched:
-            for descriptor in watched:
-                self._unregister(descriptor)
-            self._watch_front()
-
     def _unregister(self, descriptor: int) -> None:
         # The end of the output may have been seen, and unregistered, before.
         if descriptor in self._selector.get_map():
@@ -333,7 +298,5 @@ class Supervisor:
 
     def _give_back(self) -> None:
         for slot in self._slots:
-            if slot.container is not None:
-                slot.container.remove()
             slot.close()
         self._selector.close()

@@ -1,4 +1,4 @@
-"""What the app's log says of one-offs, in Heroku's words."""
+"""What the app's log says of one-offs, beside runner/container_lines.py."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from runner.logbook.app_log import AppLog, LogDirectoryError
 from runner.logbook.place import log_dir
 from runner.state.state import opened_state
 from slugc.privileges import data_dir
-
-UP = "State changed from starting to up"
-COMPLETE = "State changed from up to complete"
-
-
-def starting(command: str, who: str) -> str:
-    return f"Starting process with command `{command}` by {who}"
-
-
-def exited(code: int) -> str:
-    return f"Process exited with status {code}"
 
 
 def too_long(seconds: float) -> str:

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildpack.support.errors import shown_seconds
 from buildpack.support.values import value
+from runner import container_lines
 from runner.engine_choice import EngineChoice, opened_engine
 from runner.engines.base import EngineRequest, RunningContainer, Streams
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.identity import process_id
 from runner.formation import ContainerSpec
 from runner.logbook.app_log import AppLog
-from runner.one_offs.lines import COMPLETE, UP, exited, starting, too_long
+from runner.one_offs.lines import too_long
 from runner.one_offs.notes import Note, Notes
 from runner.signals import StopSignals
 
@@ -65,7 +65,7 @@ def own(detached: Detached, started: Callable[[], None]) -> Ended:
         signals.hold()
         engine = stack.enter_context(opened_engine(detached.engine, detached.request))
         log = stack.enter_context(AppLog(detached.log_dir))
-        log.system(spec.name, starting(spec.command, detached.who))
+        log.system(spec.name, container_lines.starting(spec.command, by=detached.who))
         reader, writer = os.pipe2(os.O_CLOEXEC)
         stack.callback(os.close, reader)
         os.set_blocking(reader, False)
@@ -78,7 +78,7 @@ def own(detached: Detached, started: Callable[[], None]) -> Ended:
         note = _note(detached, container)
         log.open_container(note.key, spec.name, reader)
         notes.write(note)
-        log.system(spec.name, UP)
+        log.system(spec.name, container_lines.state_changed("starting", "up"))
         started()
         stay = Stay(detached=detached, container=container, log=log, signals=signals)
         try:
@@ -88,8 +88,8 @@ def own(detached: Detached, started: Callable[[], None]) -> Ended:
             raise
         container.remove()
         log.close_container(note.key)
-        log.system(spec.name, exited(code))
-        log.system(spec.name, COMPLETE)
+        log.system(spec.name, container_lines.exited(code))
+        log.system(spec.name, container_lines.state_changed("up", "complete"))
         return Ended(code=code, is_too_late=stay.is_too_late, was_stopped=signals.first is not None)
 
 
@@ -141,7 +141,7 @@ class Stay:
                 is_open = self.log.attend(key)
             self._attend_ends()
         if self.container.was_oom_killed():
-            self._say("Error R15 (Memory quota vastly exceeded) -> killed at the limit")
+            self._say(container_lines.out_of_memory())
         return code
 
     def _wait(self, reader: int | None) -> set[int]:
@@ -163,17 +163,14 @@ class Stay:
             if is_late:
                 self.is_too_late = True
                 self._say(too_long(self.detached.time_limit or 0.0))
-            self._say("Stopping all processes with SIGTERM")
+            self._say(container_lines.STOPPING)
             self._is_stopping = True
             self._stop_at, self._kill_at = float("inf"), now + self.detached.stop_timeout
             self.container.terminate()
         if now >= self._kill_at:
             self._kill_at = float("inf")
-            self._say(
-                "Error R12 (Exit timeout) -> At least one process failed to exit within"
-                f" {shown_seconds(self.detached.stop_timeout)} of SIGTERM"
-            )
-            self._say("Stopping remaining processes with SIGKILL")
+            self._say(container_lines.exit_timeout(self.detached.stop_timeout))
+            self._say(container_lines.KILLING)
             self.container.kill()
 
     def _say(self, text: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildpack.support.files import locked
+from runner import container_lines
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
 from runner.engines.embedded.identity import ProcessId, has_ended, open_process
@@ -47,7 +48,7 @@ def _log_rest(log: AppLog, note: Note) -> None:
     finally:
         os.close(reader)
     log.system(note.name, "Process ended because slug-run, which stayed with it, was killed")
-    log.system(note.name, "State changed from up to crashed")
+    log.system(note.name, container_lines.state_changed("up", "crashed"))
 
 
 def chosen_one_offs(

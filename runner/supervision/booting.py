@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from buildpack.support.errors import SlugkitError, shown_seconds
 from buildpack.support.values import changed
+from runner import container_lines
 from runner.engines.base import Streams
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.formation import WEB
@@ -28,7 +29,7 @@ class Booting(Living):
 
     def _start(self, place: Place) -> None:
         if self.crashes.of_release(place) is not None:
-            self.log.system(place.name, "State changed from crashed to starting")
+            self.log.system(place.name, container_lines.state_changed("crashed", "starting"))
         reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reader, False)
         output = f"{OUTPUT}{place.name}:{os.urandom(4).hex()}"
@@ -37,7 +38,7 @@ class Booting(Living):
         try:
             material = self.material(place)
             spec = material.spec
-            self.log.system(place.name, f"Starting process with command `{spec.command}`")
+            self.log.system(place.name, container_lines.starting(spec.command))
             container = self.engine.start_lasting(
                 spec,
                 streams=Streams(stdin=None, stdout=writer, stderr=writer),
@@ -137,7 +138,7 @@ class Booting(Living):
         live.due = None
         self._end_probe(live)
         self._update(live, state=ContainerState.UP, since=self.wall())
-        self.log.system(live.name, "State changed from starting to up")
+        self.log.system(live.name, container_lines.state_changed("starting", "up"))
         seconds = round(self.clock() - live.record.began, 3)
         self.tell({"event": "up", "name": live.name, "seconds": seconds})
         self.serve()
@@ -148,11 +149,11 @@ class Booting(Living):
         probe, limit = live.probe, f"within {shown_seconds(self.settings.boot_timeout)}"
         if not probe.listens:
             found = describe_listeners(probe.found_instead(), live.record.port)
-            text = f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT {limit}"
-            self.log.system(live.name, f"{text} of launch")
-            self.log.system(live.name, f"PORT is {live.record.port}; listening here: {found}")
+            text = container_lines.boot_timeout(self.settings.boot_timeout)
+            self.log.system(live.name, text)
+            self.log.system(live.name, container_lines.listening(live.record.port, found))
             why = f"did not listen on its PORT {limit}; listens on {found}"
-            told = f"{text} of launch; listens on {found}"
+            told = f"{text}; listens on {found}"
         else:
             why = probe.objection or "did not run long enough"
             why = f"was not healthy: it {why}" if probe.is_given_up else f"{why}, {limit}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildpack.support.values import changed
+from runner import container_lines
 from runner.health import Check
 from runner.policy import Front
 from runner.state.rollouts import Failure
@@ -105,7 +106,7 @@ class Keeping(ABC):
         delay = self.crashes.note(name, version, began=began)
         self._is_changed = True
         if delay:
-            self.log.system(name, f"Restarting in {delay:g} second{'s' if delay != 1 else ''}")
+            self.log.system(name, container_lines.restarting(delay))
 
     def _update(self, live: Live, **fields: object) -> None:
         live.record = changed(live.record, **fields)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from buildpack.support.errors import shown_seconds
+from runner import container_lines
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
 from runner.supervision.keeping import Keeping
@@ -40,7 +41,7 @@ class Leaving(Keeping):
         )
         self.serve()
         if before is not follows:
-            self.log.system(live.name, f"State changed from {before} to {follows}")
+            self.log.system(live.name, container_lines.state_changed(before, follows))
         self.tell({"event": "stopping", "name": live.name})
         if is_drained:
             live.due = now + SETTLING
@@ -66,26 +67,20 @@ class Leaving(Keeping):
     def _terminate(self, live: Live) -> None:
         stop_by = self.clock() + self.settings.stop_timeout
         self._update(live, drain_by=None, stop_by=stop_by)
-        self.log.system(live.name, "Stopping all processes with SIGTERM")
+        self.log.system(live.name, container_lines.STOPPING)
         live.due = stop_by
         live.container.terminate()
 
     def _lose_patience(self, live: Live, now: float) -> None:
         if live.record.is_killed:
-            self.log.system(
-                live.name, "Process does not end after SIGKILL; it is left to the kernel"
-            )
+            self.log.system(live.name, container_lines.UNKILLABLE)
             self._put_away(live)
             return
-        self.log.system(
-            live.name,
-            "Error R12 (Exit timeout) -> At least one process failed to exit within"
-            f" {shown_seconds(self.settings.stop_timeout)} of SIGTERM",
-        )
+        self.log.system(live.name, container_lines.exit_timeout(self.settings.stop_timeout))
         self._kill(live, now)
 
     def _kill(self, live: Live, now: float) -> None:
-        self.log.system(live.name, "Stopping remaining processes with SIGKILL")
+        self.log.system(live.name, container_lines.KILLING)
         live.due = now + LAST_WAIT
         self._update(live, is_killed=True, drain_by=None, stop_by=live.due)
         live.container.kill()
@@ -107,19 +102,20 @@ class Leaving(Keeping):
         was_oom_killed = is_news and live.container.was_oom_killed()
         self._put_away(live)
         if was_oom_killed:
+            more = f"slug-run scale {live.record.process_type}=N:SIZE"
             self.log.system(
-                live.name,
-                "Error R15 (Memory quota vastly exceeded) -> killed at the limit; a larger size"
-                f" raises it: slug-run scale {live.record.process_type}=N:SIZE",
+                live.name, container_lines.out_of_memory(f"a larger size raises it: {more}")
             )
-        self.log.system(live.name, f"Process exited with status {code}")
+        self.log.system(live.name, container_lines.exited(code))
         if live.record.state is ContainerState.STOPPING:
             self.tell({"event": "stopped", "name": live.name, "code": code})
         else:
             self._attend_crash(live, code, was_oom_killed=was_oom_killed)
 
     def _attend_crash(self, live: Live, code: int, *, was_oom_killed: bool) -> None:
-        self.log.system(live.name, f"State changed from {live.record.state} to crashed")
+        self.log.system(
+            live.name, container_lines.state_changed(live.record.state, ContainerState.CRASHED)
+        )
         self.tell({"event": "crashed", "name": live.name, "code": code})
         self._note_crash(live.name, live.record.version, began=live.record.began)
         failure = live.failure

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from buildpack.support.values import changed
+from runner import container_lines
 from runner.health import Check
 from runner.state.rollouts import Failure
 from runner.supervision.keeping import Keeping
@@ -70,6 +71,6 @@ class Living(Keeping):
         live.failure = Failure(name=live.name, text=f"was not alive any more: it {objection}")
         self._close_probe(live)
         self.serve()
-        self.log.system(live.name, "Stopping all processes with SIGTERM")
+        self.log.system(live.name, container_lines.STOPPING)
         live.due = now + self.settings.stop_timeout
         live.container.terminate()
