@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,18 @@ if TYPE_CHECKING:
     from buildpack.frameworks.web_process import WebProcess
 
 
+MISSPELT_PROCFILES = frozenset(
+    {"procfile", "PROCFILE", "ProcFile", "Procfile.txt", "procfile.txt", "Procfile.yml"}
+)
+
+
+def has_procfile(build_dir: Path, app_dir: str) -> bool:
+    return any((directory / "Procfile").exists() for directory in (build_dir, build_dir / app_dir))
+
+
 def default_web_process(build_dir: Path, app_dir: str = "") -> WebProcess | None:
     """The web process we suggest; None for an app with a Procfile, which says all there is."""
-    if any((directory / "Procfile").exists() for directory in (build_dir, build_dir / app_dir)):
+    if has_procfile(build_dir, app_dir):
         return None
     from buildpack.frameworks.web_process import find_venv, find_web_process
 
@@ -39,14 +49,32 @@ def default_process_types(build_dir: Path) -> Mapping[str, str]:
 
 
 def web_process_step(build_dir: Path, data: BuildData, out: Output) -> None:
-    """Show during the build what ``bin/release`` will say."""
-    found = default_web_process(build_dir, read_app_dir(build_dir))
+    """Show during the build what ``bin/release`` will say, or why it will say nothing."""
+    app_dir = read_app_dir(build_dir)
+    if has_procfile(build_dir, app_dir):
+        return
+    for name in sorted(MISSPELT_PROCFILES.intersection(os.listdir(build_dir / app_dir))):  # noqa: PTH208
+        out.warning(f"Your Procfile is not called Procfile\n\n    git mv {name} Procfile")
+    found = default_web_process(build_dir, app_dir)
     if found is None:
+        _say_why_none(build_dir, app_dir, out)
         return
     data.set("default_web_process", found.command)
     out.step(f"Default web process ({found.reason}, and no Procfile)")
     out.info(f"web: {found.command}")
     out.info("For another, add a Procfile to your app: it wins over this.")
+
+
+def _say_why_none(build_dir: Path, app_dir: str, out: Output) -> None:
+    from buildpack.frameworks.web_process import find_venv, why_no_web_process
+
+    venv = find_venv(build_dir)
+    why = why_no_web_process(build_dir, venv, app_dir) if venv else ""
+    if why:
+        out.step("No web process (the app has no Procfile)")
+        out.info(why)
+        out.info("Or add a Procfile that says what to run, such as:")
+        out.info("web: gunicorn --bind 0.0.0.0:$PORT MODULE:APP")
 
 
 def release_yaml(process_types: Mapping[str, str]) -> str:

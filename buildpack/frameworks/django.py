@@ -16,6 +16,7 @@ SWITCH = "DISABLE_COLLECTSTATIC"
 SWITCH_FILE = ".heroku/collectstatic_disabled"
 DEBUG_SWITCH = "DEBUG_COLLECTSTATIC"
 
+SETTINGS = "DJANGO_SETTINGS_MODULE"
 UNKNOWN_COMMAND = "Unknown command: 'collectstatic'"
 NO_SETTINGS = "No Django settings specified."
 
@@ -99,9 +100,21 @@ def collect_static_files(command: Command, manage_py: str, on_line: Callable[[st
 
         for line in debug_lines(command.env):
             on_line(line)
-        failure = explain_failure(lines, str(command.cwd), command.env)
+        settings = settings_of(command.cwd, manage_py, command.env)
+        env = {**command.env, **({SETTINGS: settings} if settings else {})}
+        failure = explain_failure(lines, str(command.cwd), env)
         raise CollectstaticError(manage_py, failure, err.code) from err
     return True
+
+
+def settings_of(build_dir: Path, manage_py: str, env: Mapping[str, str]) -> str:
+    """The settings that ``manage_py`` runs with: those of the config var, else its own."""
+    if named := env.get(SETTINGS):
+        return named
+    # A syntax tree that only a failure, or an app without static files, needs.
+    from buildpack.frameworks.django_web import settings_module
+
+    return settings_module(build_dir / manage_py)
 
 
 def is_not_enabled(lines: list[str]) -> bool:
@@ -110,7 +123,7 @@ def is_not_enabled(lines: list[str]) -> bool:
     return UNKNOWN_COMMAND in text and NO_SETTINGS not in text
 
 
-SHOWN_VALUES = frozenset({"DJANGO_SETTINGS_MODULE", "DEBUG", "HOME", "LANG", "PATH", "STACK"})
+SHOWN_VALUES = frozenset({SETTINGS, "DEBUG", "HOME", "LANG", "PATH", "STACK"})
 
 
 def debug_lines(env: Mapping[str, str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from buildpack.frameworks.django import SWITCH
+from buildpack.frameworks.django import SETTINGS, SWITCH
 from buildpack.support.errors import printable
 from buildpack.support.values import value
 
@@ -147,7 +147,7 @@ def _bad_setting(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None
     if kind != "ImproperlyConfigured" and not no_settings:
         return None
     if no_settings:
-        setting, line = "DJANGO_SETTINGS_MODULE", "No Django settings specified."
+        setting, line = SETTINGS, "No Django settings specified."
         meaning = "Django does not know which module has your app's settings."
         advice = "Set the config var DJANGO_SETTINGS_MODULE, such as mysite.settings."
     else:
@@ -161,7 +161,7 @@ def _bad_setting(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None
 
 
 def _setting_advice(setting: str, env: Mapping[str, str]) -> str:
-    module = env.get("DJANGO_SETTINGS_MODULE", "")
+    module = env.get(SETTINGS, "")
     where = f" ({printable(module)})" if module else ""
     if setting == "STATIC_ROOT":
         return (
@@ -255,12 +255,11 @@ def _missing_module(lines: Sequence[str], env: Mapping[str, str]) -> Failure | N
     match = NO_MODULE.search(text)
     if match is None:
         return None
-    module, settings = match[1], env.get("DJANGO_SETTINGS_MODULE", "")
+    module, settings = match[1], env.get(SETTINGS, "")
     if settings == module or settings.startswith(f"{module}."):
-        meaning = (
-            f"The config var DJANGO_SETTINGS_MODULE is '{settings}', and there is no\n'{module}'."
-        )
-        advice = "Correct the config var: it is the settings' dotted name, without '.py'."
+        meaning = f"{SETTINGS} is '{printable(settings)}', and there is no '{module}'."
+        advice = "Correct it where it is set, in the config var or in manage.py: it is the\n"
+        advice += "dotted name of your app's settings, seen from manage.py, without '.py'."
     else:
         meaning = (
             f"Your app imports '{module}', which is neither one of its own modules\nnor installed."

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.frameworks.django import collect_static_files, collectstatic_command, reason_to_skip
+from buildpack.frameworks.django import (
+    collect_static_files,
+    collectstatic_command,
+    reason_to_skip,
+    settings_of,
+)
 from buildpack.frameworks.opened_files import OpenedFiles
 from buildpack.frameworks.static_cache import snapshot, static_cache
 from buildpack.report import BuildData
+from buildpack.support.errors import printable
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.venv import Venv
@@ -61,4 +67,6 @@ def _collect(request: StaticFilesRequest, manage_py: str, out: Output) -> None:
     if enabled:
         kept.save(before, names)
     else:
-        out.info("Skipped: django.contrib.staticfiles is not in INSTALLED_APPS.")
+        settings = settings_of(request.build_dir, manage_py, request.env)
+        of = f" of {printable(settings)}" if settings else ""
+        out.info(f"Skipped: django.contrib.staticfiles is not in INSTALLED_APPS{of}.")

@@ -60,7 +60,7 @@ class AppObject:
 
 def find_app(root: Path, venv: Venv) -> AppObject | None:
     """The app in the first entry file that has one, of a framework that is installed."""
-    installed = {name for name in FRAMEWORKS if _has_module(venv, name)}
+    installed = {name for name in FRAMEWORKS if has_module(venv, name)}
     if not installed:
         return None
     for name in (*ENTRY_FILES, *_only_package(root)):
@@ -71,7 +71,7 @@ def find_app(root: Path, venv: Venv) -> AppObject | None:
     return None
 
 
-def _has_module(venv: Venv, name: str) -> bool:
+def has_module(venv: Venv, name: str) -> bool:
     return (venv.site_packages / name / "__init__.py").is_file()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from buildpack.frameworks.django import find_manage_py, has_django
 from buildpack.frameworks.django_web import find_django
-from buildpack.frameworks.web_apps import WSGI, AppObject, find_app
+from buildpack.frameworks.web_apps import FRAMEWORKS, WSGI, AppObject, find_app, has_module
 from buildpack.support.errors import printable
 from buildpack.support.values import value
 from buildpack.venv import Venv
@@ -27,28 +27,49 @@ class WebProcess:
     reason: str
 
 
+SOURCES = "src"
+"""Where the modules of an app are, if they are not at its root."""
+
+
 def find_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> WebProcess | None:
     """The web process of a built app; None where nothing is certain.
 
     ``app_dir`` is where in ``build_dir`` the app is, "" for all of it.
     """
     servers = installed_servers(venv)
-    for app, directory in _candidates(build_dir / app_dir, venv):
+    for app, directory, file in _candidates(build_dir / app_dir, venv):
         command = server_command(app, servers, _join(app_dir, directory))
         if command:
-            place = printable(_join(app_dir, app.file))
+            place = printable(_join(app_dir, file))
             return WebProcess(command=command, reason=f"{app.framework} in {place}")
     return None
 
 
-def _candidates(root: Path, venv: Venv) -> Iterator[tuple[AppObject, str]]:
-    """What could be served, and the directory it is imported from."""
+def why_no_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> str:
+    """What an app with a web framework lacks for a default; "" for an app without one."""
+    for app, _, file in _candidates(build_dir / app_dir, venv):
+        server = "gunicorn" if app.interface == WSGI else "uvicorn"
+        place = printable(_join(app_dir, file))
+        return f"Found {app.framework} in {place}, and no server: add {server} to your packages."
+    if has_django(venv):
+        return "Django is installed, and neither manage.py nor a wsgi.py says what to serve."
+    known = (shown for name, (shown, _) in FRAMEWORKS.items() if has_module(venv, name))
+    return next(
+        (f"{shown} is installed, and none of the usual files makes an app." for shown in known), ""
+    )
+
+
+def _candidates(root: Path, venv: Venv) -> Iterator[tuple[AppObject, str, str]]:
+    """What could be served, the directory it is imported from, and the file that makes it."""
     if has_django(venv) and (manage_py := find_manage_py(root)):
         directory = str(Path(manage_py).parent)
         for app in find_django(root, manage_py):
-            yield app, "" if directory == "." else directory
-    elif found := find_app(root, venv):
-        yield found, ""
+            yield app, "" if directory == "." else directory, app.file
+    else:
+        for directory in ("", SOURCES):
+            if found := find_app(root / directory, venv):
+                yield found, directory, _join(directory, found.file)
+                return
 
 
 def _join(first: str, second: str) -> str:

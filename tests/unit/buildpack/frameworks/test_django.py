@@ -11,6 +11,7 @@ from buildpack.frameworks.django import (
     collectstatic_command,
     find_manage_py,
     reason_to_skip,
+    settings_of,
 )
 from buildpack.frameworks.django_errors import CollectstaticError
 from buildpack.support.command import Command
@@ -125,6 +126,23 @@ def test_an_app_without_staticfiles_is_skipped_quietly(tmp_path: Path) -> None:
     shown: list[str] = []
     assert not collect_static_files(command(tmp_path, script), "manage.py", shown.append)
     assert shown == []
+
+
+def test_settings_that_manage_py_names_and_nobody_has_are_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").write_text('setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n')
+    script = "echo \"ModuleNotFoundError: No module named 'shop'\"; exit 1"
+    with pytest.raises(CollectstaticError) as caught:
+        collect_static_files(command(tmp_path, script), "manage.py", lambda line: None)
+    assert "DJANGO_SETTINGS_MODULE is 'shop.settings', and there is no 'shop'." in str(
+        caught.value.details
+    )
+
+
+def test_the_config_var_wins_over_the_settings_of_manage_py(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").write_text('setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n')
+    assert settings_of(tmp_path, "manage.py", {}) == "shop.settings"
+    assert settings_of(tmp_path, "manage.py", {"DJANGO_SETTINGS_MODULE": "x.prod"}) == "x.prod"
+    assert settings_of(tmp_path, "gone.py", {}) == ""
 
 
 def test_output_is_passed_on(tmp_path: Path) -> None:

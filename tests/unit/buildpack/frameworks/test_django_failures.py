@@ -175,8 +175,11 @@ def test_a_settings_module_that_is_not_there_is_the_fault_of_its_variable() -> N
     lines = traceback(DJANGO, end="ModuleNotFoundError: No module named 'mysite.production'")
     found = explain(lines, DJANGO_SETTINGS_MODULE="mysite.production")
     assert found.meaning == (
-        "The config var DJANGO_SETTINGS_MODULE is 'mysite.production', and there is no\n"
-        "'mysite.production'."
+        "DJANGO_SETTINGS_MODULE is 'mysite.production', and there is no 'mysite.production'."
+    )
+    assert found.advice == (
+        "Correct it where it is set, in the config var or in manage.py: it is the\n"
+        "dotted name of your app's settings, seen from manage.py, without '.py'."
     )
 
 

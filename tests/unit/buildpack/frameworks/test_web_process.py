@@ -268,6 +268,63 @@ def test_the_build_shows_what_release_will_say(tmp_path: Path) -> None:
     assert data.facts == {"default_web_process": f"{GUNICORN} app:app"}
 
 
+def step(root: Path) -> str:
+    out = io.StringIO()
+    web_process_step(root, BuildData(), Output(out=out))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("installed", "sources", "why"),
+    [
+        (("flask",), {"shop__INIT": FLASK + "app = Flask('x')\n"},
+         "Found Flask in shop/__init__.py, and no server: add gunicorn to your packages."),
+        (("fastapi", "gunicorn"), {"src__main": FASTAPI + "app = FastAPI()\n"},
+         "Found FastAPI in src/main.py, and no server: add uvicorn to your packages."),
+        (("flask", "gunicorn"), {"shop__web__start": FLASK + "app = Flask('x')\n"},
+         "Flask is installed, and none of the usual files makes an app."),
+        (("django", "gunicorn"), {"shop": ""},
+         "Django is installed, and neither manage.py nor a wsgi.py says what to serve."),
+    ],
+)  # fmt: skip
+def test_a_web_app_without_a_default_hears_what_is_missing(
+    installed: tuple[str, ...], sources: dict[str, str], why: str, tmp_path: Path
+) -> None:
+    assert step(built_app(tmp_path, *installed, **sources)) == (
+        "-----> No web process (the app has no Procfile)\n"
+        f"       {why}\n"
+        "       Or add a Procfile that says what to run, such as:\n"
+        "       web: gunicorn --bind 0.0.0.0:$PORT MODULE:APP\n"
+    )
+
+
+def test_an_app_that_is_no_web_app_or_has_a_procfile_hears_nothing(tmp_path: Path) -> None:
+    assert step(built_app(tmp_path, "six", app="")) == ""
+    (tmp_path / "Procfile").write_text("worker: python app.py\n")
+    write(tmp_path, app=FLASK + "app = Flask('x')\n")
+    assert step(tmp_path) == ""
+
+
+def test_a_procfile_by_another_name_is_told_even_where_there_is_a_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = built_app(tmp_path, "flask", "gunicorn", app=FLASK + "app = Flask('x')\n")
+    (root / "Procfile.txt").touch()
+    assert f"web: {GUNICORN} app:app" in step(root)
+    assert capsys.readouterr().err == (
+        "\n !     Warning: Your Procfile is not called Procfile\n !\n"
+        " !         git mv Procfile.txt Procfile\n\n"
+    )
+
+
+def test_modules_in_src_are_run_from_there(tmp_path: Path) -> None:
+    root = built_app(tmp_path, "fastapi", "uvicorn", src__shop__INIT="",
+                     src__shop__main=FASTAPI + "app = FastAPI()\n")  # fmt: skip
+    assert found(root) == WebProcess(
+        command=f"{UVICORN} --app-dir src shop.main:app", reason="FastAPI in src/shop/main.py"
+    )
+
+
 def test_release_is_yaml() -> None:
     assert release_yaml({}) == "--- {}\n"
     assert release_yaml({"web": 'run "x"'}) == (
