@@ -2,6 +2,7 @@
 # virtual environment under .slugkit/. Every step says what it does and is skipped when it is done.
 
 state_dir=$root/.slugkit
+tun_device=/dev/net/tun
 exit_unavailable=69   # sysexits(3), as in slugc and slug-run (docs/ARCHITECTURE.md, section 8)
 exit_cannot_create=73
 
@@ -64,24 +65,37 @@ missing_packages() { # missing_packages LIST: the lines of LIST whose probe fail
   done <<< "$1"
 }
 
-ensure_packages() { # ensure_packages LIST: as root installs what is missing, otherwise says it
-  local missing name purpose names=()
+ensure_machine() { # ensure_machine LIST: its packages, and $tun_device; root is asked for all at once
+  local missing name purpose names=() commands=()
   missing=$(missing_packages "$1")
-  if [ -z "$missing" ]; then return; fi
-  while IFS='|' read -r name purpose; do names+=("$name"); done <<< "$missing"
-  if ! is_root || ! has apt-get; then
-    explain_missing_packages "$missing" "${names[*]}"
+  while IFS='|' read -r name purpose; do names+=(${name:+"$name"}); done <<< "$missing"
+  if is_root && { [ -z "$missing" ] || has apt-get; }; then
+    if [ -n "$missing" ]; then install_missing "$missing" "${names[@]}"; fi
+    tun_is_open || open_tun
+    return
   fi
-  step "Installing system packages"
-  while IFS='|' read -r name purpose; do detail "$name ($purpose)"; done <<< "$missing"
-  install_packages "${names[@]}"
+  if [ -n "$missing" ]; then
+    commands+=("apt-get update" "apt-get install --no-install-recommends ${names[*]}")
+  fi
+  if ! tun_is_open; then
+    missing+=${missing:+$'\n'}"$tun_device|containers: for users to open, as systemd-udev makes it; that grants nothing by itself"
+    commands+=("mkdir -p /dev/net; [ -c $tun_device ] || mknod $tun_device c 10 200; chmod 0666 $tun_device")
+  fi
+  if [ -n "$missing" ]; then explain_missing "$missing" "${commands[@]}"; fi
 }
 
-explain_missing_packages() {
-  local lines=("Some system packages are missing") name purpose
-  lines+=("")
+install_missing() { # install_missing MISSING NAME...
+  local name purpose
+  step "Installing system packages"
+  while IFS='|' read -r name purpose; do detail "$name ($purpose)"; done <<< "$1"
+  install_packages "${@:2}"
+}
+
+explain_missing() { # explain_missing MISSING COMMAND...
+  local lines=("This machine lacks something that only root can give it" "") name purpose
   while IFS='|' read -r name purpose; do lines+=("  $name ($purpose)"); done <<< "$1"
-  lines+=("" "Ask root to run:" "  apt-get install --no-install-recommends $2" "and then run this command again.")
+  shift
+  lines+=("" "Ask root to run:" "${@/#/  }" "and then run this command again.")
   fail "$exit_unavailable" "${lines[@]}"
 }
 
@@ -109,18 +123,13 @@ without_starting_services() { # Debian starts a new service at once; we want its
   return "$code"
 }
 
-ensure_tun_device() { # slirp4netns opens it as an ordinary user, also when root starts it
-  local device=/dev/net/tun
-  if [ -c "$device" ] && [ $((0$(stat -c %a "$device") & 6)) -eq 6 ]; then return; fi
-  if ! is_root; then
-    fail "$exit_unavailable" "$device is not there, or not open to ordinary users" "" "Ask root to run:" \
-      "  mkdir -p /dev/net; [ -c $device ] || mknod $device c 10 200; chmod 0666 $device" \
-      "(0666 is what systemd-udev gives it: opening it grants nothing by itself.)"
-  fi
-  step "Opening $device to ordinary users (mode 0666, as systemd-udev does)"
+tun_is_open() { [ -c "$tun_device" ] && [ $((0$(stat -c %a "$tun_device") & 6)) -eq 6 ]; }
+
+open_tun() { # slirp4netns opens it as an ordinary user, also when root starts it
+  step "Opening $tun_device to ordinary users (mode 0666, as systemd-udev does)"
   mkdir -p /dev/net
-  [ -c "$device" ] || mknod "$device" c 10 200
-  chmod 0666 "$device"
+  [ -c "$tun_device" ] || mknod "$tun_device" c 10 200
+  chmod 0666 "$tun_device"
 }
 
 find_python() { # the first Python >= 3.11 that ordinary users can run too, then any other on PATH

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 MISSING = "one|the first thing|false\ntwo|the second|true\nthree|the third|has no-such-program"
+OPEN = "tun_is_open() { true; };"
 
 
 def shell(script: str, tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -34,18 +35,33 @@ def test_a_library_is_found_every_time(tmp_path: Path) -> None:
 
 
 def test_an_ordinary_user_is_told_what_root_must_install(tmp_path: Path) -> None:
-    done = shell(f'is_root() {{ false; }}; ensure_packages "{MISSING}"', tmp_path)
+    done = shell(f'is_root() {{ false; }}; {OPEN} ensure_machine "{MISSING}"', tmp_path)
     assert done.returncode == 69
     assert done.stderr == (
-        " !     Some system packages are missing\n"
+        " !     This machine lacks something that only root can give it\n"
         " !\n"
         " !       one (the first thing)\n"
         " !       three (the third)\n"
         " !\n"
         " !     Ask root to run:\n"
+        " !       apt-get update\n"
         " !       apt-get install --no-install-recommends one three\n"
         " !     and then run this command again.\n"
     )
+
+
+def test_an_ordinary_user_is_told_all_at_once(tmp_path: Path) -> None:
+    user = f'is_root() {{ false; }}; tun_device="{tmp_path}/tun";'
+    done = shell(f'{user} ensure_machine "{MISSING}"', tmp_path)
+    assert done.returncode == 69
+    told = done.stderr.partition("Ask root to run:\n")
+    assert f" !       {tmp_path}/tun (containers: for users to open" in told[0]
+    assert "apt-get install --no-install-recommends one three\n" in told[2]
+    assert f"mknod {tmp_path}/tun c 10 200; chmod 0666 {tmp_path}/tun\n" in told[2]
+    done = shell(f'{user} ensure_machine "two|the second|true"', tmp_path)
+    assert done.returncode == 69
+    assert "apt-get" not in done.stderr
+    assert f"chmod 0666 {tmp_path}/tun\n" in done.stderr
 
 
 def test_root_installs_only_what_is_missing_and_says_so(tmp_path: Path) -> None:
@@ -53,7 +69,7 @@ def test_root_installs_only_what_is_missing_and_says_so(tmp_path: Path) -> None:
         'is_root() { true; }; without_starting_services() { echo "$@" >&2; };'
         'has() { [ "$1" = apt-get ]; };'
     )
-    done = shell(f'{fakes} ensure_packages "{MISSING}"', tmp_path)
+    done = shell(f'{fakes} {OPEN} ensure_machine "{MISSING}"', tmp_path)
     assert done.returncode == 0
     assert done.stderr == (
         "-----> Installing system packages\n"
@@ -64,7 +80,7 @@ def test_root_installs_only_what_is_missing_and_says_so(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_when_nothing_is_missing(tmp_path: Path) -> None:
-    done = shell('ensure_packages "two|the second|true"', tmp_path)
+    done = shell(f'{OPEN} ensure_machine "two|the second|true"', tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
