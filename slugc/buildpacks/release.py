@@ -78,10 +78,16 @@ def _parsed(printed: str, name: str) -> object:
     try:
         return yaml.load(printed, Loader=yaml.BaseLoader)  # noqa: S506  # makes texts, lists, mappings
     except (yaml.YAMLError, TypeError) as err:  # TypeError: a list as a key
-        what = "; ".join(line.strip() for line in str(err).splitlines())
-        raise ReleaseOutputError(name, (f"it is not YAML: {printable(what, limit=300)}",)) from err
+        raise ReleaseOutputError(name, (f"it is not YAML: {_what_is_wrong(err)}",)) from err
     except RecursionError as err:
         raise ReleaseOutputError(name, ("it is nested too deeply",)) from err
+
+
+def _what_is_wrong(err: Exception) -> str:
+    """What a YAML parser objects to and where, without its picture of the line."""
+    mark, problem = getattr(err, "problem_mark", None), getattr(err, "problem", None)
+    what = printable(problem or " ".join(str(err).split()), limit=300)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else what
 
 
 def _texts(document: Mapping[object, object], key: str, problems: list[str]) -> dict[str, str]:

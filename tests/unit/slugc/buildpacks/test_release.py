@@ -116,6 +116,15 @@ def test_a_release_that_is_no_yaml_is_refused(printed: str) -> None:
     assert "\n" not in caught.value.problems[0]
 
 
+def test_what_is_no_yaml_is_told_by_its_place() -> None:
+    with pytest.raises(ReleaseOutputError) as caught:
+        parse_release("a: [b\n", "pack")
+
+    assert caught.value.problems == (
+        "it is not YAML: line 2, column 1: expected ',' or ']', but got '<stream end>'",
+    )
+
+
 def test_every_problem_is_listed() -> None:
     with pytest.raises(ReleaseOutputError) as caught:
         parse_release("config_vars: 3\ndefault_process_types: {'a b': x, w: ''}", "pack")
