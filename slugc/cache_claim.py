@@ -6,8 +6,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
+from buildpack.support.errors import SlugkitError
 from slugc.build_space import BuildSpace, drop_cache
-from slugc.buildpacks.errors import PhaseFailedError
+from slugc.buildpacks.errors import (
+    NotDetectedError,
+    PhaseFailedError,
+    PhaseTimeoutError,
+    ReleaseOutputError,
+)
 from slugc.buildpacks.spec import OWN, BuildpackSpec
 from slugc.stack import Stack
 
@@ -41,12 +47,23 @@ def claimed_cache(
         note.write_text(running, "utf-8", "surrogateescape")
     try:
         yield
-    except PhaseFailedError as err:
-        if 0 < err.code < 128:  # it ended by itself
+    except SlugkitError as err:
+        if _ended_by_itself(err):
             note.write_text(owner, "utf-8", "surrogateescape")
         raise
     if not crash_safe:
         note.write_text(owner, "utf-8", "surrogateescape")
+
+
+def _ended_by_itself(err: SlugkitError) -> bool:
+    """Whether no program that may write to the cache was stopped midway."""
+    match err:
+        case PhaseFailedError():
+            return 0 < err.code < 128 or err.phase != "compile"
+        case PhaseTimeoutError():
+            return err.phase != "compile"
+        case _:  # a limit that was reached stops a phase; of what a phase says, none does
+            return isinstance(err, NotDetectedError | ReleaseOutputError)
 
 
 def _why(found: str, owner: str) -> str:

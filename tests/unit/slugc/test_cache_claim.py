@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.errors import SlugkitError
 from buildpack.support.values import changed
 from slugc.build_space import BuildSpace
-from slugc.buildpacks.errors import PhaseFailedError, PhaseTimeoutError
+from slugc.buildpacks.errors import (
+    NotDetectedError,
+    PhaseFailedError,
+    PhaseTimeoutError,
+    ReleaseOutputError,
+)
 from slugc.buildpacks.spec import OWN, BuildpackKind, BuildpackSpec
 from slugc.cache_claim import claimed_cache
 from slugc.stack import Stack
@@ -84,9 +90,20 @@ def test_what_a_killed_build_left_is_not_used(space: BuildSpace) -> None:
     )
 
 
-def test_what_a_failed_build_left_is_used(space: BuildSpace) -> None:
-    with pytest.raises(PhaseFailedError):
-        build(space, ONE, ends=PhaseFailedError("compile", "one", 3, ()))
+@pytest.mark.parametrize(
+    "ends",
+    [
+        PhaseFailedError("compile", "one", 3, ()),
+        PhaseFailedError("release", "one", 137, ()),
+        PhaseTimeoutError("detect", "one", 1),
+        NotDetectedError("one", ()),
+        ReleaseOutputError("one", ("it is not a mapping",)),
+    ],
+)
+def test_what_a_failed_build_left_is_used(space: BuildSpace, ends: SlugkitError) -> None:
+    """No program that may write to the cache was stopped midway."""
+    with pytest.raises(type(ends)):
+        build(space, ONE, ends=ends)
 
     assert peek(space, ONE) == ("", True)
 
