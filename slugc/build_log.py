@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
-from slugc.procfile import PROCFILE
 from slugc.progress import Progress, shown_bytes
 from slugc.slug import Layer
 from slugc.sources.source import StagedSource
@@ -31,7 +30,7 @@ def tell_source(source: StagedSource, progress: Progress) -> None:
         progress.info(f"Left out by .slugignore: {counted(staged.ignored)}")
     for name in sorted(MANIFESTS.intersection(staged.ignored)):
         progress.warning(f".slugignore leaves out {name}, which buildpacks look for.")
-    if PROCFILE in staged.ignored:
+    if staged.spares_procfile:
         progress.warning(".slugignore names the Procfile. It is kept: it says what to run.")
     if staged.left_out:
         progress.warning(

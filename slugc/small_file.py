@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.files import kind_of
 
 
 class SmallFileError(SlugkitError):
@@ -47,11 +49,13 @@ def read_bounded(
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as err:  # ELOOP for a link, ENXIO for a socket, EACCES
+    except OSError as err:
+        if err.errno in {errno.ELOOP, errno.ENXIO}:  # a link, a socket
+            raise refuse(f"It is {kind_of(path)}.") from err
         raise refuse(f"It cannot be opened: {err.strerror}.") from err
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise refuse("It is not a regular file.")
+            raise refuse(f"It is {kind_of(path)}.")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
     finally:

@@ -19,6 +19,18 @@ from pathlib import Path
 from buildpack.support.errors import ExitCode, SlugkitError
 
 
+def kind_of(path: Path) -> str:
+    """What lies there in the place of a regular file, in words; a link is not followed."""
+    mode = path.lstat().st_mode
+    kinds = (
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    return next((words for is_kind, words in kinds if is_kind(mode)), "a device")
+
+
 class LockTimeoutError(SlugkitError):
     """Somebody else holds the lock and did not let go in time."""
 
@@ -126,6 +138,7 @@ def fsync_dir(directory: Path) -> None:
 @contextlib.contextmanager
 def publishing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Write a file under a temporary name in the same directory; it appears whole or not at all."""
+    require_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     try:
@@ -140,6 +153,17 @@ def publishing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
         fsync_dir(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_replaceable(path: Path) -> None:
+    """Raise OSError where a file would take the place of a device, a FIFO or a socket: root who
+    gives /dev/null as an output would end that of the whole machine."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # nothing is there; or there is no way there, which who writes is told
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise FileExistsError(errno.EEXIST, "It is no regular file", str(path))
 
 
 def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:

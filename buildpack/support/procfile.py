@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NewType
 
 from buildpack.support.errors import ExitCode, Problem, SlugkitError, printable
+from buildpack.support.files import kind_of
 from buildpack.support.values import value
 
 ProcessType = NewType("ProcessType", str)
@@ -80,10 +81,10 @@ def read_procfile(
     except PermissionError as err:
         raise ProcfileUnreadableError(name) from err
     except OSError as err:  # ELOOP for a link, ENXIO for a socket
-        raise _whole_file(name, f"it is {_kind_of(root / name)}, not a regular file") from err
+        raise _whole_file(name, f"it is {kind_of(root / name)}, not a regular file") from err
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _whole_file(name, f"it is {_kind_of(root / name)}, not a regular file")
+            raise _whole_file(name, f"it is {kind_of(root / name)}, not a regular file")
         content = os.read(descriptor, MAX_BYTES + 1)
     finally:
         os.close(descriptor)
@@ -231,14 +232,3 @@ def _warn_of_names(
 
 def _whole_file(name: str, what: str) -> ProcfileError:
     return ProcfileError(name, (Problem(line=0, column=0, what=what),))
-
-
-def _kind_of(path: Path) -> str:
-    mode = path.lstat().st_mode
-    kinds = (
-        (stat.S_ISLNK, "a symbolic link"),
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISFIFO, "a FIFO"),
-        (stat.S_ISSOCK, "a socket"),
-    )
-    return next((words for is_kind, words in kinds if is_kind(mode)), "a device")

@@ -42,12 +42,11 @@ def lint_source(top: Path, env: Mapping[str, str]) -> tuple[Finding, ...]:
 
 
 def _empty(entries: Sequence[TreeEntry]) -> list[Finding]:
-    if any(not entry.is_dir and not entry.is_left_out for entry in entries):
-        return []
-    if PROCFILE in (entry.path for entry in entries):  # kept, whatever .slugignore says
+    kept = [entry for entry in entries if not entry.is_left_out]
+    if any(not entry.is_dir or entry.path == PROCFILE for entry in kept):
         return []
     text, file = "there is no file to build from", ""
-    if ignored := sum(entry.is_left_out for entry in entries):
+    if ignored := sum(entry.is_left_out and entry.path != PROCFILE for entry in entries):
         text, file = f"leaves out all {ignored:,} entries, so the slug would be empty", BEFORE
     return [Finding(severity=Severity.ERROR, id="source-empty", text=text, file=file)]
 

@@ -28,10 +28,11 @@ class SourceMissingError(SlugkitError):
     exit_code = ExitCode.NO_INPUT
     id = "source-missing"
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, found: str = "") -> None:
+        self.source, self.found = source, found
         super().__init__(
-            f"There is no source at {printable_path(source)}",
+            f"There is no source at {printable_path(source) or repr(source)}",
+            details=found,
             resolution="Give a directory, a tarball or a git URL, for example:\n\n"
             "    slugc build path/to/app",
         )
@@ -167,7 +168,8 @@ class SourceTimeoutError(SlugkitError):
     def __init__(self, path: str, limit: float) -> None:
         self.path, self.limit = path, limit
         super().__init__(
-            f"{printable_path(path)} could not be read within {limit:g} seconds",
+            f"{printable_path(path)} could not be read within "
+            f"{limit:g} second{'s' * (limit != 1)}",
             details="Nothing was built. If it lies on a network mount, the server may be gone.",
             resolution="Give it more time with --timeout SECONDS.",
         )

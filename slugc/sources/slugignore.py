@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
+from buildpack.support.files import kind_of
 from buildpack.support.values import value
+from slugc.sources.errors import SourceUnreadableError
 
 BEFORE = ".slugignore"
 """applied to the source, before any buildpack runs, as on Heroku"""
@@ -115,16 +117,19 @@ class IgnoreRules:
 
 def read_rules(root: Path, name: str = BEFORE) -> IgnoreRules:
     """The rules in ``root``'s file of that name, a regular file right there; none without it."""
+    path = root / name
     try:
-        descriptor = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return IgnoreRules()
+    except PermissionError as err:
+        raise SourceUnreadableError((name,)) from err
     except OSError as err:
         # A link could show a file of the machine that builds; opening a FIFO waits for ever.
-        raise SlugignoreError(name, (f"{name}: not a regular file we may read",)) from err
+        raise _no_file(name, path) from err
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SlugignoreError(name, (f"{name}: not a regular file",))
+            raise _no_file(name, path)
         content = os.read(descriptor, MAX_BYTES + 1)
     finally:
         os.close(descriptor)
@@ -158,6 +163,10 @@ def parse_rules(content: bytes, name: str = BEFORE) -> IgnoreRules:
     if problems:
         raise SlugignoreError(name, problems)
     return IgnoreRules(groups=_compile(patterns), name=name, lines=numbered)
+
+
+def _no_file(name: str, path: Path) -> SlugignoreError:
+    return SlugignoreError(name, (f"{name}: it is {kind_of(path)}, not a regular file",))
 
 
 def _shown(line: str) -> str:

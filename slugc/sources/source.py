@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
+from buildpack.support.errors import printable_path
 from buildpack.support.values import changed, value
 from slugc.privileges import run_identity
 from slugc.progress import unwatched
@@ -85,6 +86,8 @@ def parse_source(
     text: str, *, cwd: Path, home: str | None, timeout: float = COPY_TIMEOUT
 ) -> Source:
     """The source ``text`` names, as typed on the command line."""
+    if not text:  # as from "$SRC", where nobody set it
+        raise SourceMissingError(text)
     if text == "-":
         return Source(kind=SourceKind.STDIN, location="-")
     if is_archive_url(text) and not text.startswith("file:"):
@@ -124,6 +127,9 @@ def _local_source(path: Path, text: str, home: str | None) -> Source:
         return Source(kind=SourceKind.TARBALL, location=os.fspath(path))
     if path.exists():
         raise SourceKindError(text, "a file, and no tarball by its name")
+    directory = os.fspath(path).rpartition("#")[0]
+    if directory and Path(directory).is_dir():
+        raise SourceMissingError(text, f"{printable_path(directory)} is no git repository.")
     raise SourceMissingError(text)
 
 
@@ -190,7 +196,7 @@ def _stage_dir(top: Path, build_dir: Path, *, shown: str, ours: frozenset[Path])
     except SourceChangedError:
         _empty(build_dir)
         staged = copy()  # once more: an editor that saves a file is no reason to give up
-    if not staged.files:
+    if staged.files == staged.spares_procfile:  # that one, which was not even meant to be there
         raise SourceEmptyError(shown, ignored=len(staged.ignored))
     return StagedSource(staged=staged, commit=read_commit(top))
 

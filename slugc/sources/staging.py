@@ -50,12 +50,14 @@ class Staged:
     files: int
     size: int
     ignored: tuple[str, ...]
-    """by .slugignore; a directory counts as one. A Procfile is named here, and copied."""
+    """by .slugignore; a directory counts as one"""
     left_out: tuple[str, ...]
     """virtualenvs, which are always left out"""
     modules: tuple[str, ...]
     """node_modules, which are left out where nothing asks for them"""
     secrets: tuple[str, ...]
+    spares_procfile: bool = False
+    """whether .slugignore names the Procfile, which is copied all the same"""
     notes: LeftOut = LeftOut()
     """all that was left out, with its reason"""
     newest: int = 0
@@ -91,6 +93,7 @@ class Stager:
         self.left_out: list[str] = []
         self.modules: list[str] = []
         self.secrets: list[str] = []
+        self.spares_procfile = False
         self.notes = LeftOutNotes()
         self.refused: list[str] = []
         self.unreadable: list[str] = []
@@ -121,6 +124,7 @@ class Stager:
             left_out=tuple(self.left_out),
             modules=tuple(self.modules),
             secrets=tuple(self.secrets),
+            spares_procfile=self.spares_procfile,
             notes=self.notes.result(),
             newest=self.newest,
         )
@@ -173,9 +177,11 @@ class Stager:
     def _is_wanted(self, name: str, path: str, status: os.stat_result) -> bool:
         is_dir = stat.S_ISDIR(status.st_mode)
         if self.rules.ignores(path, is_dir=is_dir):
-            self.ignored.append(path)
             # Without it there is nothing to run, which nobody means by leaving it out.
-            if path != PROCFILE:
+            if path == PROCFILE:
+                self.spares_procfile = True
+            else:
+                self.ignored.append(path)
                 self.notes.add(path, partial(self.rules.reason, path, is_dir=is_dir))
                 return False
         if (status.st_dev, status.st_ino) in self.excluded:

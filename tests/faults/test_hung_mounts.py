@@ -54,7 +54,7 @@ def test_a_build_of_what_does_not_answer_ends_at_its_time_limit(hung: Path) -> N
     with building(hung, "--timeout", "1") as build:
         _, said = build.communicate(timeout=PATIENCE)
     assert build.returncode == 124
-    assert f"Error: {hung} could not be read within 1 seconds\n" in said
+    assert f"Error: {hung} could not be read within 1 second\n" in said
     assert "If it lies on a network mount, the server may be gone." in said
 
 

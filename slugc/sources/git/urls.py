@@ -101,7 +101,8 @@ def _unfit(url: str, scheme: str) -> str:
         return f"{scheme} takes no password from a URL; it would stand on a command line."
     if scheme == LOCAL and parts.netloc not in {"", "localhost"}:
         return f"It names the machine '{printable(parts.netloc)}'; file:// means this one."
-    return _ambiguous(parts.netloc.rpartition("@")[2] if scheme in WEB else parts.netloc)
+    server = parts.netloc.rpartition("@")[2] if scheme in WEB else parts.netloc
+    return _ambiguous(server) if server or scheme == LOCAL else "It names no server."
 
 
 def _ambiguous(server: str) -> str:

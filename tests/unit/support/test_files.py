@@ -41,6 +41,18 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
     assert names(tmp_path) == ["slug"]
 
 
+def test_nothing_takes_the_place_of_what_is_no_file(tmp_path: Path) -> None:
+    """`-o /dev/null` as root: a file in its place would be there for the whole machine."""
+    path = tmp_path / "null"
+    os.mkfifo(path)
+
+    with pytest.raises(FileExistsError, match="It is no regular file"):
+        write_atomically(path, "x")
+
+    assert path.is_fifo()
+    assert names(tmp_path) == ["null"]
+
+
 def test_a_published_file_has_the_mode_asked_for_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:

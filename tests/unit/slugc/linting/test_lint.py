@@ -101,6 +101,14 @@ def test_a_procfile_that_is_no_file(tmp_path: Path) -> None:
     assert linted(tmp_path) == ["Procfile: error: it is a directory, not a regular file [procfile]"]
 
 
+def test_a_slug_of_nothing_but_the_procfile_is_an_error(tmp_path: Path) -> None:
+    said = linted(tmp_path, Procfile="web: x\n", _slugignore="*\n")
+    assert (
+        ".slugignore: error: leaves out all 1 entries, so the slug would be empty [source-empty]"
+        in said
+    )
+
+
 def test_a_byte_order_mark_is_told(tmp_path: Path) -> None:
     assert linted(tmp_path, Procfile="\ufeffweb: x\n") == [
         "Procfile:1:1: warning: it begins with a byte order mark [byte-order-mark]"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from slugc.privileges import in_dropped_child
 from slugc.sources import slugignore
+from slugc.sources.errors import SourceUnreadableError
 from slugc.sources.slugignore import SlugignoreError, parse_rules, read_rules
 
 
@@ -130,18 +133,32 @@ def test_without_a_file_nothing_is_left_out(tmp_path: Path) -> None:
     assert not read_rules(tmp_path).ignores("anything", is_dir=False)
 
 
-@pytest.mark.parametrize("kind", ["link", "directory", "fifo"])
-def test_a_slugignore_that_is_no_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / ".slugignore"
-    if kind == "link":
-        path.symlink_to("/etc/passwd")
-    elif kind == "directory":
-        path.mkdir()
-    else:
-        os.mkfifo(path)
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path: path.symlink_to("/etc/passwd"), "a symbolic link"),
+        (Path.mkdir, "a directory"),
+        (os.mkfifo, "a FIFO"),
+    ],
+)
+def test_a_slugignore_that_is_no_regular_file_is_refused(
+    tmp_path: Path, make: Callable[[Path], None], found: str
+) -> None:
+    make(tmp_path / ".slugignore")
 
-    with pytest.raises(SlugignoreError, match="cannot be used"):
+    with pytest.raises(SlugignoreError) as caught:
         read_rules(tmp_path)
+
+    assert caught.value.problems == (f".slugignore: it is {found}, not a regular file",)
+
+
+def test_a_slugignore_we_may_not_read_is_a_matter_of_rights(open_dir: Path) -> None:
+    (open_dir / ".slugignore").touch(mode=0)
+
+    with pytest.raises(SourceUnreadableError) as caught:
+        in_dropped_child(lambda: read_rules(open_dir))
+
+    assert (caught.value.exit_code, caught.value.names) == (77, (".slugignore",))
 
 
 def test_plain_lines_are_read_as_pathspec_reads_them() -> None:

@@ -244,6 +244,53 @@ def test_a_slugignore_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_slugignore_that_leaves_nothing_but_the_procfile_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "app.py").touch()
+    (tmp_path / "app" / "Procfile").write_text("web: python app.py\n")
+    (tmp_path / "app" / ".slugignore").write_text("*\n")
+
+    with pytest.raises(SourceEmptyError) as caught:
+        stage(parse("app", tmp_path), tmp_path)
+
+    assert caught.value.details == (
+        ".slugignore leaves out all 2 entries, so the slug would be empty."
+    )
+
+
+def test_a_procfile_alone_is_a_source(tmp_path: Path) -> None:
+    """Whatever it starts may come from a buildpack."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Procfile").write_text("web: from-the-buildpack\n")
+    (tmp_path / "app" / ".slugignore").write_text("docs/\n")
+
+    build_dir = stage(parse("app", tmp_path), tmp_path)
+
+    assert (build_dir / "Procfile").exists()
+
+
+def test_no_word_at_all_is_no_source(tmp_path: Path) -> None:
+    """What "$SRC" is where nobody set it: not the directory we happen to be in."""
+    with pytest.raises(SourceMissingError) as caught:
+        parse("", tmp_path)
+    assert caught.value.exit_code == 66
+    assert caught.value.text().startswith("There is no source at ''\n\n")
+
+
+def test_a_ref_of_what_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    with pytest.raises(SourceMissingError) as caught:
+        parse("app#feature/x", tmp_path)
+    assert caught.value.details == f"{tmp_path}/app is no git repository."
+
+
+@pytest.mark.parametrize("url", ["https://", "ssh:///srv/app", "https://u:p@/x.git"])
+def test_a_url_without_a_server_is_none(tmp_path: Path, url: str) -> None:
+    with pytest.raises(GitUrlError) as caught:
+        parse(url, tmp_path)
+    assert caught.value.found == "It names no server."
+
+
 def test_a_tarball_with_one_directory_at_its_top_is_that_directory(tmp_path: Path) -> None:
     (tmp_path / "polls-1.0").mkdir()
     (tmp_path / "polls-1.0" / "app.py").write_text("x = 1\n")

@@ -232,7 +232,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(slug: Slug, key: PrivateK
     os.mkfifo(path)
     with pytest.raises(AttestationsUnusableError) as caught:
         check_signatures(slug, [key.public])
-    assert "It is not a regular file." in caught.value.text()
+    assert "It is a FIFO." in caught.value.text()
     path.unlink()
     path.mkdir()
     with pytest.raises(AttestationsUnusableError):
