@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
@@ -26,6 +27,8 @@ from slugc.sources.source import Source, parse_source
 from slugc.sources.trusted import parse_trusted
 
 _USUAL_SIZES = {"500M": DEFAULT_LIMITS.packed, "300M": 300 * 1000 * 1000}  # the defaults
+_YEAR = 365 * 86_400.0
+_FEWEST_CPUS = 0.01
 APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -101,10 +104,10 @@ def make_request(
     source_text: str, options: Mapping[str, object], *, env: Mapping[str, str], cwd: Path
 ) -> BuildRequest:
     """Every default settled and every path absolute; nothing is built yet."""
-    timeout = _number(options, "timeout")
+    timeout = _seconds(options, "timeout")
     source = parse_source(source_text, cwd=cwd, home=env.get("HOME"), timeout=timeout)
     name = _text(options, "name")
-    if name and not APP_NAME.fullmatch(name):
+    if options["name"] is not None and not APP_NAME.fullmatch(name):
         raise AppNameError(name)
     app = name or source.app_name
     home = data_dir(env)
@@ -118,7 +121,7 @@ def make_request(
         source=source,
         app=app,
         name=name,
-        output=_output(_text(options, "output"), f"{app}.{slug_format.value}", cwd=cwd),
+        output=_output(options["output"], f"{app}.{slug_format.value}", cwd=cwd),
         data_dir=home,
         space_root=cwd / cache_dir if cache_dir else _space_root(home, app, source, options),
         env=env,
@@ -131,8 +134,8 @@ def make_request(
         stack=_text(options, "stack") or None,
         format=slug_format,
         timeout=timeout,
-        detect_timeout=_number(options, "detect_timeout"),
-        fetch_timeout=_number(options, "fetch_timeout"),
+        detect_timeout=_seconds(options, "detect_timeout"),
+        fetch_timeout=_seconds(options, "fetch_timeout"),
         limits=changed(DEFAULT_LIMITS, packed=_size(options, "max_size")),
         warn_size=_size(options, "warn_size"),
         strict_secrets=options["strict_secrets"] is True,
@@ -146,6 +149,8 @@ def make_request(
 def _limits(options: Mapping[str, object]) -> BuildLimits:
     memory, disk = _text(options, "memory"), _text(options, "disk")
     cpus, processes, files = options["cpus"], options["processes"], options["files"]
+    if isinstance(cpus, float) and not _FEWEST_CPUS <= cpus < inf:
+        raise UsageError(f"--cpus cannot be {cpus:g}: it is a number, at least {_FEWEST_CPUS:g}")
     return BuildLimits(
         memory=parse_size(memory, "--memory") if memory else None,
         cpus=cpus if isinstance(cpus, float) else None,
@@ -177,12 +182,14 @@ def _space_root(home: Path, app: str, source: Source, options: Mapping[str, obje
     return home / "cache" / name
 
 
-def _output(given: str, default: str, *, cwd: Path) -> Path:
-    output = cwd / (given or default)
+def _output(given: object, default: str, *, cwd: Path) -> Path:
+    output = cwd / (given if isinstance(given, str) else default)
     if output.is_dir():
         raise OutputError(output, "It is a directory.")
     if not output.parent.is_dir():
         raise OutputError(output, f"There is no directory {printable_path(output.parent)}.")
+    if output.exists() and not output.is_file():  # /dev/null would be lost to the whole machine
+        raise OutputError(output, "It is no regular file.")
     return output
 
 
@@ -224,13 +231,19 @@ def _size(options: Mapping[str, object], key: str) -> int:
         return _USUAL_SIZES[text]
     from slugc.upkeep.units import DiskSizeError, parse_disk_size
 
-    size = parse_disk_size(text)
+    flag = f"--{key.replace('_', '-')}"
+    size = parse_disk_size(text, flag)
     if size == 0:
-        raise DiskSizeError(text)
+        raise DiskSizeError(text, flag)
     return size
 
 
-def _number(options: Mapping[str, object], key: str) -> float:
-    value = options[key]
-    assert isinstance(value, float)
-    return value
+def _seconds(options: Mapping[str, object], key: str) -> float:
+    seconds = options[key]
+    assert isinstance(seconds, float)
+    if not 0 < seconds <= _YEAR:  # which no NaN is, either
+        what = "seconds, above 0 and at most those of a year"
+        raise UsageError(
+            f"--{key.replace('_', '-')} cannot be {seconds:g}: it is a number of {what}"
+        )
+    return seconds

@@ -17,6 +17,7 @@ from buildpack.support.errors import UsageError
 DEFAULT_TIMEOUT = 1500.0  # seconds: Heroku's 25 minutes
 DETECT_TIMEOUT = 60.0  # seconds; a detect that thinks longer hangs
 FETCH_TIMEOUT = 90.0  # seconds for one source or buildpack
+FEWEST_PROCESSES = 16  # the walls around the phases take up to eight themselves
 SANDBOX_VARIABLE = "SLUGC_SANDBOX"
 FETCH_VARIABLE = "BUILDPACK_FETCH_TIMEOUT"  # as older slug compilers call it
 

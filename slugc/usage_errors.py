@@ -11,6 +11,13 @@ import click
 
 from buildpack.support.errors import UsageError, printable
 
+_PLAIN = (
+    (r" is not a valid float( range)?$", " is not a number"),
+    (r" is not a valid integer( range)?$", " is not a whole number"),
+    (r" is not in the range x>=([0-9.]+)$", r" is too little; it takes at least \1"),
+)
+"""What click says of numbers, and what people say."""
+
 
 def spoken(err: click.ClickException) -> UsageError:
     """click's objection as an error of ours."""
@@ -77,4 +84,7 @@ def _did_you_mean(near: Iterable[str]) -> str:
 
 
 def _sentence(message: str) -> str:
-    return message.rstrip(".").replace('"', "'")
+    message = message.rstrip(".").replace('"', "'")
+    for theirs, ours in _PLAIN:
+        message = re.sub(theirs, ours, message)
+    return message

@@ -169,7 +169,7 @@ class PhaseTimeoutError(SlugkitError):
         self.phase, self.name, self.limit = phase, name, limit
         super().__init__(
             f"bin/{phase} of the buildpack {printable(name)} was still running when the time\n"
-            f"limit of {round(limit, 1):g} seconds was reached",
+            f"limit of {round(limit, 1):g} second{'s' * (limit != 1)} was reached",
             details="It was stopped, with everything it had started. Nothing was written.",
             resolution=f"Give it more time with {LIMIT_OPTIONS.get(phase, '--timeout')} SECONDS.",
         )

@@ -95,6 +95,8 @@ def parse_spec(text: str, *, cwd: Path, known: Known = NOTHING_KNOWN) -> Buildpa
     """The buildpack ``-b TEXT`` names."""
     if text == OWN_NAME:
         return OWN
+    if not text:
+        raise BuildpackRefusedError(text, "It is empty.")
     if text.startswith("-"):
         raise BuildpackRefusedError(text, "It begins with '-', as options do.")
     if (remote := _remote_spec(text)) is not None:

@@ -11,6 +11,7 @@ from slugc.plain_build import (
     DEFAULT_TIMEOUT,
     DETECT_TIMEOUT,
     FETCH_TIMEOUT,
+    FEWEST_PROCESSES,
     starting_dir,
 )
 
@@ -60,21 +61,21 @@ from slugc.plain_build import (
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=DEFAULT_TIMEOUT,
     metavar="SECONDS",
     help="Stop a build that takes longer [default: 1500]",
 )
 @click.option(
     "--detect-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=DETECT_TIMEOUT,
     metavar="SECONDS",
     help="Stop a bin/detect that takes longer [default: 60]",
 )
 @click.option(
     "--fetch-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=FETCH_TIMEOUT,
     envvar="BUILDPACK_FETCH_TIMEOUT",
     metavar="SECONDS",
@@ -93,13 +94,13 @@ from slugc.plain_build import (
 @click.option("--memory", metavar="SIZE", help="Memory of the build [default: 90 % of all]")
 @click.option(
     "--cpus",
-    type=click.FloatRange(min=0.01),
+    type=float,
     metavar="N",
     help="Processors the build may keep busy [default: all]",
 )
 @click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=FEWEST_PROCESSES),
     metavar="N",
     help="Processes and threads at a time [default: 4096]",
 )

@@ -23,7 +23,7 @@ from slugc.plain_build import DETECT_TIMEOUT, current_dir
 )
 @click.option(
     "--detect-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=DETECT_TIMEOUT,
     metavar="SECONDS",
     help="Stop a bin/detect that takes longer [default: 60]",

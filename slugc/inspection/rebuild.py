@@ -83,7 +83,7 @@ def _as_before(slug: Slug) -> Mapping[str, object]:
     """The options that the slug tells of; config vars it does not."""
     metadata = slug.metadata
     return {
-        "name": given_name(slug),
+        "name": given_name(slug) or None,
         "buildpacks": tuple(record.source for record in metadata.buildpacks),
         "slug_format": slug.format.value,
         "allow_no_processes": not metadata.process_types,

@@ -151,7 +151,7 @@ class SignatureOfAnotherSlugError(SlugkitError):
         super().__init__(
             f"The signatures beside the slug {printable_path(slug)} are of another one",
             details="\n".join([*named[:10], f"the slug is  sha256:{sha256}"]),
-            resolution="It was changed, or built again, after it was signed. " + _DO_NOT_RUN,
+            resolution="It was changed, or built again, after it was signed.\n" + _DO_NOT_RUN,
         )
 
 
@@ -167,7 +167,7 @@ class SignatureUntrustedError(SlugkitError):
         super().__init__(
             f"The slug {printable_path(slug)} is signed by nobody who is trusted",
             details="\n".join([*by[:10], *(f"trusted is key  {each}" for each in self.trusted)]),
-            resolution="Check which public key was given with --key. " + _DO_NOT_RUN,
+            resolution="Check which public key was given with --key.\n" + _DO_NOT_RUN,
         )
 
 

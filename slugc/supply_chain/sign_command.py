@@ -10,7 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable_path
+from buildpack.support.errors import (
+    ExitCode,
+    SlugkitError,
+    UsageError,
+    printable,
+    printable_path,
+)
 from buildpack.support.output import Output, wants_color
 from slugc.history import find_build
 from slugc.privileges import data_dir
@@ -46,7 +52,9 @@ def run_sign(slug: Path | None, options: Mapping[str, object], *, env: Mapping[s
     """Make keys or sign, whichever was asked for; what to print."""
     if (name := options["new_key"]) is not None:
         _refuse(slug is not None or bool(options["keys"]), "--new-key signs nothing")
-        return _new_key(Path(cast("str", name)), options, env)
+        path = Path(cast("str", name))
+        _refuse(not path.name, f"'{printable(str(name))}' is no name for a key")
+        return _new_key(path, options, env)
     _refuse(slug is None, "There is no slug to sign")
     _refuse(not options["keys"], "There is no key to sign with")
     _refuse(bool(options["passphrase"]), "--passphrase is for --new-key")

@@ -32,12 +32,12 @@ class DiskSizeError(UsageError):
 
     id = "disk-size"
 
-    def __init__(self, text: str) -> None:
-        self.text_given = text
+    def __init__(self, text: str, flag: str = "--max-size") -> None:
+        self.text_given, self.flag = text, flag
         super().__init__(
             f"'{printable(text)}' is not a size",
             resolution="Give a number and a unit, K, M, G or T (of 1000) or Ki, Mi, Gi or Ti (of\n"
-            "1024), or 0:\n\n    --max-size 10G",
+            f"1024), for example:\n\n    {flag} 10G",
         )
 
 
@@ -51,13 +51,13 @@ def parse_age(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def parse_disk_size(text: str) -> int:
+def parse_disk_size(text: str, flag: str = "--max-size") -> int:
     """Bytes from ``10G``. A number without a unit could be anything, so it is refused."""
     if text == "0":
         return 0
     found = _SIZE.fullmatch(text)
     if found is None or not found[2]:
-        raise DiskSizeError(text)
+        raise DiskSizeError(text, flag)
     base = 1024 if found[3] else 1000
     return int(float(found[1]) * base ** (_POWERS.index(found[2].lower()) + 1))
 

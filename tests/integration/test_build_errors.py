@@ -101,7 +101,7 @@ def test_a_build_over_its_time_limit(builder: Builder, app: Path, tmp_path: Path
     assert outcome.code == 124
     assert error_of(outcome) == (
         "bin/compile of the buildpack pack was still running when the time\n"
-        "limit of 1 seconds was reached\n\n"
+        "limit of 1 second was reached\n\n"
         "It was stopped, with everything it had started. Nothing was written.\n\n"
         "Give it more time with --timeout SECONDS."
     )
@@ -240,7 +240,7 @@ def test_a_link_out_of_the_tree_made_by_the_build_is_refused(
         (("-b", "nowhere"), 66, "There is no buildpack at nowhere"),
         (("-b", "ext::sh -c id"), 65, "is not a git URL we use"),
         (("--stack", "heroku-24"), 69, "cannot build for the stack heroku-24"),
-        (("--timeout", "0"), 64, "value of --timeout cannot be used: 0.0 is not in the range x>0"),
+        (("--timeout", "0"), 64, "--timeout cannot be 0: it is a number of seconds, above 0"),
         (("--format", "zip"), 64, "--format cannot be used: 'zip' is not one of 'slug', 'tgz'"),
         (("--frobnicate",), 64, "slugc build has no option '--frobnicate'"),
     ],

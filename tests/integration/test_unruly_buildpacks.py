@@ -50,7 +50,7 @@ SILENT = "It gave no reason."
             "detect-hangs",
             124,
             "bin/detect of the buildpack failing was still running when the time\n"
-            "limit of 1 seconds was reached\n\n"
+            "limit of 1 second was reached\n\n"
             "It was stopped, with everything it had started. Nothing was written.\n\n"
             "Give it more time with --detect-timeout SECONDS.",
         ),

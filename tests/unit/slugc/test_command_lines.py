@@ -46,7 +46,17 @@ def in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (("explain",), "slugc explain needs SLUG\n", "slugc explain"),
         (
             ("build", "--cpus", "x"),
-            "The value of --cpus cannot be used: 'x' is not a valid float range\n",
+            "The value of --cpus cannot be used: 'x' is not a number\n",
+            "slugc build",
+        ),
+        (
+            ("build", "--files", "many"),
+            "The value of --files cannot be used: 'many' is not a whole number\n",
+            "slugc build",
+        ),
+        (
+            ("build", "--processes", "2"),
+            "The value of --processes cannot be used: 2 is too little; it takes at least 16\n",
             "slugc build",
         ),
         (

@@ -35,6 +35,13 @@ NONE: dict[str, object] = {
 }
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_key_needs_a_name(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        run_sign(None, NONE | {"new_key": name}, env={})
+    assert caught.value.brief == f"'{name}' is no name for a key"
+
+
 def test_openssl_finds_an_ordinary_signature(tmp_path: Path, signed: Slug, key: PrivateKey) -> None:
     public, message, sig = tmp_path / "k.pub", tmp_path / "pae", tmp_path / "sig"
     public.write_bytes(public_pem(key.public))

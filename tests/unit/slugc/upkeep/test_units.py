@@ -62,8 +62,14 @@ def test_what_is_no_size(text: str) -> None:
     assert caught.value.text() == (
         f"'{text}' is not a size\n\n"
         "Give a number and a unit, K, M, G or T (of 1000) or Ki, Mi, Gi or Ti (of\n"
-        "1024), or 0:\n\n    --max-size 10G"
+        "1024), for example:\n\n    --max-size 10G"
     )
+
+
+def test_the_option_with_the_wrong_size_is_named() -> None:
+    with pytest.raises(DiskSizeError, match="is not a size") as caught:
+        parse_disk_size("10", "--warn-size")
+    assert caught.value.text().endswith("\n\n    --warn-size 10G")
 
 
 @pytest.mark.parametrize(
