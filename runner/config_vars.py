@@ -106,4 +106,5 @@ def _value_problem(name: str, value: str) -> str | None:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    # Only to count them: what is no text (JSON can say "\\ud800") is refused in words.
+    return text.encode("utf-8", "surrogatepass")

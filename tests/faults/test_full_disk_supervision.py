@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.rollout_support import Releases
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
 from tests.waiting import until
@@ -64,6 +65,57 @@ def test_a_supervisor_goes_on_without_room(site: Site) -> None:
     assert set(site.pids()) == {"web.1", "idle.1", "idle.2"}
     site.must("scale", "idle=3")
     assert set(site.pids()) == {"web.1", "idle.1", "idle.2", "idle.3"}
+
+
+NO_ROOM = (
+    "It cannot be written: the disk is full or read-only.",  # state.db
+    "Slugkit cannot write to its store",
+    "slug-run could not go on: No space left on device",
+)
+
+
+def test_what_would_change_something_is_refused_and_nothing_is_half_done(site: Site) -> None:
+    two = Releases(root=site.home.parent, site=site).slug("two")
+    variables = site.home.parent / "variables.env"
+    variables.write_text("B=2\n")
+    site.must("config", "set", "COLOR=red")
+    site.must("schedule", "add", "--name", "nightly", "0 3 * * *", "--", "true")
+    site.start("web=1", "idle=1")
+    state = site.home / "state.db"
+    before, pids = state.read_bytes(), site.pids()
+    with filled(site):
+        for words in (
+            ("scale", "idle=3"),
+            ("start", "-d", "web=2", "--port", str(site.port)),
+            ("config", "set", "A=1"),
+            ("config", "set", f"A={'x' * 50_000}"),
+            ("config", "unset", "COLOR"),
+            ("config", "import", str(variables)),
+            ("deploy", two),
+            ("deploy", two, "--app", "new", "--create"),
+            ("rollback",),
+            ("schedule", "add", "0 4 * * *", "--", "true"),
+            ("schedule", "remove", "nightly"),
+            ("schedule", "run", "nightly"),
+            ("apps", "create", "third"),
+            ("apps", "rename", "surveys"),
+            ("drains", "add", "syslog://127.0.0.1:5140"),
+            ("run", "--app", "polls", "--", "true"),
+            ("run", "--app", "polls", "--detach", "--", "true"),
+        ):
+            refused = site.run(*words)
+            assert refused.code == 73, (words, refused)
+            assert any(said in refused.err for said in NO_ROOM), (words, refused.err)
+            assert "Traceback" not in refused.err
+        assert site.must("exec", "idle.1", "--", "echo", "inside").out == "inside\n"
+        assert (site.pids(), site.get()) == (pids, "web.1 red")
+        assert state.read_bytes() == before
+    assert (site.pids(), site.get()) == (pids, "web.1 red")
+    assert state.read_bytes() == before
+    assert site.must("drains").out == ""
+    assert len(list((site.home / "slugs").glob("*.slug"))) == 1, "that of v1"
+    assert not list((site.home / "slugs").glob(".*.tmp"))
+    site.must("deploy", two)
 
 
 def test_a_supervisors_successor_takes_over_without_room(site: Site) -> None:

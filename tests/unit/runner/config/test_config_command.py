@@ -192,6 +192,28 @@ def test_what_stands_in_standard_input_is_checked_as_well(content: bytes, polls:
     assert "s3cret" not in err
 
 
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (b'{"A": "s3cret\\ud800"}', 64, "the value of 'A' is not UTF-8"),
+        (b'{"A": "s3cret\\udcff"}', 64, "the value of 'A' is not UTF-8"),
+        (b'{"A": "s3cret\\u0000"}', 64, "the value of 'A' holds a NUL byte"),
+        (b'{"\\ud800": "s3cret"}', 64, "is not a name"),
+        (b'{"A": "s3cret\xff"}', 65, "standard input:1:1: not UTF-8"),
+        (b'{"A": "' + b"s3cret" * 150_000 + b'"}', 64, "the value of 'A' is 900000 bytes"),
+    ],
+    ids=["lone surrogate", "escaped byte", "NUL", "name", "invalid byte", "900 KB"],
+)
+def test_json_that_says_what_no_config_var_can_hold(
+    content: bytes, code: int, said: str, polls: SlugRun
+) -> None:
+    found, out, err = polls("config", "import", "--dialect", "json", "-", stdin=content)
+    assert (found, out) == (code, "")
+    assert said in err
+    assert "s3cret" not in err
+    assert polls.releases() == ()
+
+
 def test_the_limit_counts_what_is_set_already(polls: SlugRun) -> None:
     for number in range(8):
         polls.done("config", "set", f"V{number}=-", stdin=b"x" * 65_000)

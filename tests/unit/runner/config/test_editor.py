@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from runner.config.editor import DEFAULT_EDITOR, EditorNameError, determine_editor
 from tests.unit.runner.config.conftest import SlugRun
-from tests.unit.runner.config.nasty import CURATED
+from tests.unit.runner.config.nasty import CURATED, random_values
 
 SLUG_RUN = f"'{sys.executable}' -m runner.main"
 
@@ -51,6 +52,15 @@ def test_an_editor_that_changes_nothing_makes_no_release(polls: SlugRun, editor:
     assert (code, err) == (0, "Nothing changed: polls has it so already.\n")
     assert len(polls.releases()) == 1
     assert files_of(polls) == ["lock"]
+
+
+def test_every_other_value_survives_an_edit(polls: SlugRun, editor: Path) -> None:
+    values = (*(text for text in CURATED if text != "-"), *random_values(200, seed=11))
+    named = {f"V{number}": text for number, text in enumerate(values)}
+    polls.done("config", "import", "--dialect", "json", "-", stdin=json.dumps(named).encode())
+    does(editor, "echo NEW=1 >> $file")
+    polls.done("config", "edit")
+    assert polls.config_vars() == {**named, "NEW": "1"}
 
 
 def test_nobody_else_can_read_what_is_edited(polls: SlugRun, editor: Path, tmp_path: Path) -> None:

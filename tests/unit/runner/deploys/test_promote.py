@@ -7,6 +7,7 @@ import pytest
 from runner.deploys.errors import NotDeployedError, PromotedToItselfError, ReleasePhaseError
 from runner.deploys.promote import promote
 from slugc.procfile import ProcessType
+from tests.unit.runner.config.nasty import CURATED, random_values
 from tests.unit.runner.deploys.counter import OPTIONS, Counter
 from tests.unit.runner.fakes import Behaviour
 
@@ -25,6 +26,19 @@ def test_the_slug_is_promoted_and_the_targets_config_stays(counter: Counter) -> 
     assert counter.engines[-1].started[0].spec.env["A"] == "production"
     assert counter.state.formation(target)[ProcessType("web")].quantity == 1
     assert counter.current() == "v2"
+
+
+def test_whatever_the_targets_values_hold_its_containers_get_them_byte_for_byte(
+    counter: Counter,
+) -> None:
+    target = counter.state.create_app("shop")
+    named = {f"V{n}": text for n, text in enumerate((*CURATED, *random_values(100, seed=3)))}
+    counter.config(target, **named)
+    counter.deploy(counter.slug("one", {"release": "migrate"}))
+    done = promote(counter.desk, counter.app, target, OPTIONS)
+    env = counter.engines[-1].started[0].spec.env
+    assert dict(done.release.config_vars) == named
+    assert {name: env[name] for name in named} == named
 
 
 def test_promoted_already_makes_no_release(counter: Counter) -> None:
