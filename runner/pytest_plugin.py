@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -36,7 +36,7 @@ class Serve(Protocol):
 
     def __call__(
         self,
-        slug: Slug | str | os.PathLike[str] | None = None,
+        slug: str | os.PathLike[str] | None = None,
         *,
         formation: Mapping[str, int] | None = None,
         config_vars: Mapping[str, str] | None = None,
@@ -89,17 +89,15 @@ def slugkit_serve(pytestconfig: pytest.Config, slugkit_build: Build) -> Iterator
         running: dict[str, RunningFormation] = {}
 
         def serve(
-            slug: Slug | str | os.PathLike[str] | None = None,
+            slug: str | os.PathLike[str] | None = None,
             *,
             formation: Mapping[str, int] | None = None,
             config_vars: Mapping[str, str] | None = None,
             **arguments: Any,
         ) -> RunningFormation:
             import runner
-            import slugc
 
-            found = slugkit_build() if slug is None else slug
-            path = os.fspath(found.path if isinstance(found, slugc.Slug) else found)
+            path = os.fspath(slugkit_build() if slug is None else slug)
             given = {"engine": _setting(pytestconfig, "engine") or None, **arguments}
             question = repr((path, formation, config_vars, sorted(given.items())))
             if question not in running:
@@ -168,11 +166,11 @@ def _told(config: pytest.Config) -> Iterator[None]:
     try:
         yield
     except SlugkitError as err:
-        _tell(config, err)
+        raise _result(config, err) from None  # or pytest would show the same words twice
 
 
-def _tell(config: pytest.Config, error: SlugkitError) -> NoReturn:
+def _result(config: pytest.Config, error: SlugkitError) -> BaseException:
     is_required = config.getoption("slugkit_require") or config.getini("slugkit_require")
     if int(error.exit_code) == UNAVAILABLE and not is_required:
-        pytest.skip(f"slugkit: {' '.join(error.text().split())}")
-    pytest.fail(f"slugkit: {error.text()}", pytrace=False)
+        return pytest.skip.Exception(f"slugkit: {' '.join(error.text().split())}")
+    return pytest.fail.Exception(f"slugkit: {error.text()}", pytrace=False)

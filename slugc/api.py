@@ -63,6 +63,10 @@ class Slug:
     def __repr__(self) -> str:
         return f"Slug({str(self.path)!r})"
 
+    def __fspath__(self) -> str:
+        """It stands for its file: ``runner.start(slug)``, ``shutil.copy(slug, ...)``."""
+        return str(self.path)
+
     @property
     def path(self) -> Path:
         """Where it lies."""

@@ -133,6 +133,7 @@ def test_what_is_wrong_with_the_app_fails_in_our_words(project: Path, home: Path
     code, said = run_pytest(project, home, "-q", "--slugkit-app", "nowhere")
     assert code == 1, said
     assert f"slugkit: There is no source at {project}/nowhere" in said
+    assert "another exception" not in said  # the same words a second time
     assert "runner/pytest_plugin.py" not in said
 
 
