@@ -109,7 +109,7 @@ def container_config(plan: ContainerPlan) -> dict[str, object]:
 
 
 def host_config(limits: Limits, *, network: str) -> dict[str, object]:
-    """What the container may see and use (docs/ARCHITECTURE.md, "The walls")."""
+    """What the container may see and use (runner/walls.py)."""
     memory = limits.memory or 0
     return {
         "NetworkMode": network,
