@@ -22,6 +22,8 @@ from buildpack.support import files
 from buildpack.support.values import value
 from buildpack.tools import tool_versions
 
+MANAGER, OPTIONS = "the package manager", "the installer's options"
+
 LAYOUT = "2"
 """Of virtualenvs in the cache; a new one leaves older entries alone until they are reaped."""
 
@@ -64,11 +66,10 @@ class VenvFacts:
         if not earlier:
             return ()
         names = sorted({*self.facts, *earlier})
-        return tuple(
-            _phrase(name, earlier.get(name), self.facts.get(name))
-            for name in names
-            if earlier.get(name) != self.facts.get(name)
-        )
+        changed = [name for name in names if earlier.get(name) != self.facts.get(name)]
+        if MANAGER in changed:  # Its choices and options have come with it.
+            changed = [name for name in changed if not name.startswith(("choice of", OPTIONS))]
+        return tuple(_phrase(name, earlier.get(name), self.facts.get(name)) for name in changed)
 
 
 def venv_facts(
@@ -80,9 +81,9 @@ def venv_facts(
         "the cache's layout": f"{LAYOUT} {BYTECODE_FORMAT}",
         "Python": f"{runtime.version} {runtime.build_id}",
         "the platform": f"{os.uname().machine} {libc_version()}",
-        "the package manager": str(dependencies.manager),
+        MANAGER: str(dependencies.manager),
         "uv": tool_versions()["uv"],
-        "the installer's options": " ".join(dependencies.options),
+        OPTIONS: " ".join(dependencies.options),
     }
     for name, content in dependencies.inputs.items():
         facts[f"file {name}"] = _digest(content)
@@ -123,11 +124,12 @@ def _content_digest(path: Path) -> str:
 def _phrase(name: str, before: str | None, now: str | None) -> str:
     kind, _, rest = name.partition(" ")
     shown = rest if kind in {"file", "directory"} else name
+    shown = "the app's own package" if shown == "." else shown
     if before is None:
         return f"{shown} is new"
     if now is None:
         return f"{shown} is gone"
-    if name in {"Python", "uv", "the package manager"} or kind == "choice":
+    if name in {"Python", "uv", MANAGER} or kind == "choice":
         old, new = (value.partition(" ")[0] or "none" for value in (before, now))
         if old != new:
             return f"{shown} changed from {old} to {new}"

@@ -53,12 +53,13 @@ class UnhashedRequirementsError(SlugkitError):
 
     def __init__(self, lines: Sequence[RequirementLine]) -> None:
         self.lines = tuple(lines)
+        name = printable(lines[0].file)
         listing = "\n".join(f"  {x.file}:{x.number}: {printable(x.requirement)}" for x in lines)
         super().__init__(
             "Some of your requirements have no hash",
             details="Other lines have one, so every line must. These have none:\n\n" + listing,
             resolution="Write the file with hashes for all packages:\n\n"
-            "    uv pip compile --generate-hashes requirements.in -o requirements.txt",
+            f"    uv pip compile --generate-hashes {name} -o {name}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 
 from buildpack.installers.diagnosis.compiled_notices import name_of
@@ -28,8 +29,19 @@ class UnpinnedRequirementsError(SlugkitError):
             details=f"{SWITCH} is set, so every line needs '==' and a version. These have none:"
             f"\n\n{listing}",
             resolution="Write all versions down, those of indirect dependencies too:\n\n"
-            "    pip-compile --generate-hashes requirements.in",
+            + how_to_pin(lines),
         )
+
+
+def how_to_pin(loose: Sequence[RequirementLine]) -> str:
+    """pip-tools' own way: what is asked for in one file, what it led to in another."""
+    name = printable(loose[0].file)
+    source = f"{posixpath.splitext(name)[0]}.in"
+    return (
+        f"    git mv {name} {source}\n"
+        f"    pip-compile --generate-hashes {source} -o {name}\n"
+        f"    git add {name}"
+    )
 
 
 def requirement_notices(found: RequirementFiles, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -63,12 +75,14 @@ def unpinned_notice(loose: Sequence[RequirementLine], found: RequirementFiles) -
     names = ", ".join(printable(line.requirement) for line in loose[:SHOWN])
     more = f" and {len(loose) - SHOWN} more" if len(loose) > SHOWN else ""
     are = "is" if len(loose) == 1 else "are"
+    some = f"{len(loose)} of your {total} requirements {are} not"
+    some = some if len(loose) < total else "None of your requirements is"
     return (
-        f"{len(loose)} of your {total} requirements {are} not pinned to one version\n\n"
+        f"{some} pinned to one version\n\n"
         f"  {names}{more}\n\n"
-        "The next build without a cache may install other versions than this one. To fix them:\n"
-        "pip-compile --generate-hashes. To make this an error, set "
-        f"{SWITCH}=1."
+        "The next build without a cache may install other versions than this one. To keep them:\n\n"
+        f"{how_to_pin(loose)}\n\n"
+        f"To make this an error, set {SWITCH}=1."
     )
 
 

@@ -93,10 +93,24 @@ def test_a_local_directory_is_named_when_its_content_changed(app: App) -> None:
 def test_versions_are_told_from_and_to(app: App) -> None:
     version = PythonVersion(major=3, minor=14, patch=0)
     later = replace(RUNTIME, version=version, build_id="b2")
-    poetry = replace(DEPENDENCIES, manager=PackageManager.POETRY, facts={"groups": "main,prod"})
-    assert changes(facts(app), facts(app, poetry, later)) == (
+    more = replace(DEPENDENCIES, facts={"groups": "main,prod"})
+    assert changes(facts(app), facts(app, more, later)) == (
         "Python changed from 3.13.1 to 3.14.0",
         "choice of groups changed from main to main,prod",
+    )
+
+
+def test_of_another_package_manager_its_files_are_told_and_not_its_options(app: App) -> None:
+    poetry = replace(
+        DEPENDENCIES, manager=PackageManager.POETRY, inputs={"poetry.lock": b""},
+        local_paths=(".",), options=("-e", "."), facts={"groups": "main", "extras": "web"},
+    )  # fmt: skip
+    assert changes(facts(app), facts(app, poetry)) == (
+        "the app's own package is new",
+        "lib is gone",
+        "base.txt is gone",
+        "poetry.lock is new",
+        "requirements.txt is gone",
         "the package manager changed from pip to poetry",
     )
 

@@ -101,9 +101,14 @@ def test_unpinned_requirements_are_counted_and_named(tmp_path: Path) -> None:
     assert notice == (
         "3 of your 7 requirements are not pinned to one version\n\n"
         "  flask, rich>=13, a==1.*\n\n"
-        "The next build without a cache may install other versions than this one. To fix them:\n"
-        "pip-compile --generate-hashes. To make this an error, set SLUGKIT_REQUIRE_PINNED=1."
+        "The next build without a cache may install other versions than this one. To keep them:\n\n"
+        "    git mv requirements.txt requirements.in\n"
+        "    pip-compile --generate-hashes requirements.in -o requirements.txt\n"
+        "    git add requirements.txt\n\n"
+        "To make this an error, set SLUGKIT_REQUIRE_PINNED=1."
     )
+    (notice,) = read(tmp_path, "flask\n").warnings
+    assert notice.startswith("None of your requirements is pinned to one version\n\n  flask\n\n")
 
 
 def test_unpinned_requirements_fail_where_the_app_wants_that(tmp_path: Path) -> None:
