@@ -98,7 +98,7 @@ def add(
         digest=buildpack.digest,
     )
     install(home, added, position=position)
-    return _line(added)
+    return f"{added.name}  {_origin(added)}"
 
 
 def remove(name: str, *, env: Mapping[str, str]) -> None:
@@ -113,9 +113,15 @@ def listing(env: Mapping[str, str], *, as_json: bool) -> str:
     found = read_installed(data_dir(env))
     if as_json:
         keys = ("name", "source", "version", "digest")
-        return json.dumps([{key: getattr(one, key) for key in keys} for one in found])
-    lines = [_line(one) for one in found] + [f"{OWN_NAME}  {__version__}, part of slugc"]
-    return "\n".join(f"{number:>2}  {line}" for number, line in enumerate(lines, start=1))
+        documents: list[object] = [{key: getattr(one, key) for key in keys} for one in found]
+        # Its digest is that of a copy, which is made when it is used.
+        own = {"name": OWN_NAME, "source": OWN_NAME, "version": __version__, "digest": None}
+        return json.dumps([*documents, own])
+    from slugc.upkeep.units import in_columns
+
+    rows = [(one.name, _origin(one)) for one in found]
+    rows.append((OWN_NAME, f"{__version__}, part of slugc"))
+    return in_columns([(f"{number:>2}", *row) for number, row in enumerate(rows, start=1)])[:-1]
 
 
 def trial(
@@ -157,6 +163,6 @@ def _fetched(
         )
 
 
-def _line(one: Installed) -> str:
+def _origin(one: Installed) -> str:
     version = f" at {printable(one.version)}" if one.version else ""
-    return f"{one.name}  {printable(one.source, limit=4096)}{version} ({one.digest[:19]})"
+    return f"{printable(one.source, limit=4096)}{version} ({one.digest[:19]})"

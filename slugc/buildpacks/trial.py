@@ -50,6 +50,7 @@ def try_on_app(
             request,
             buildpacks=Choice(origin=OPTION, specs=(spec,)),
             output=place / "trial.slug",
+            output_shown="a file that is not kept",
             space_root=request.data_dir / "detect" / "trial",
             keep_cache=False,
             allow_no_processes=True,

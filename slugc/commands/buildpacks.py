@@ -27,7 +27,11 @@ def command() -> None:
     """
 
 
-@command.command("add", context_settings=CONTEXT)
+@command.command(
+    "add",
+    context_settings=CONTEXT,
+    short_help="Install a buildpack, or bring an installed one up to date.",
+)
 @click.argument("spec", metavar="SPEC")
 @click.option("--name", metavar="NAME", help="What to call it, as in org/name [default: SPEC's]")
 @click.option(
@@ -52,7 +56,11 @@ def add(spec: str, name: str | None, position: int | None) -> None:
     click.echo(buildpack_commands.add(spec, name=name, position=position, env=os.environ, cwd=cwd))
 
 
-@command.command("list", context_settings=CONTEXT)
+@command.command(
+    "list",
+    context_settings=CONTEXT,
+    short_help="Print the installed buildpacks, in the order they are asked.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print them as a list of JSON objects")
 def list_installed(*, as_json: bool) -> None:
     """Print the installed buildpacks, in the order in which they are asked."""
@@ -70,7 +78,11 @@ def remove(name: str) -> None:
     buildpack_commands.remove(name, env=os.environ)
 
 
-@command.command("lock", context_settings=CONTEXT)
+@command.command(
+    "lock",
+    context_settings=CONTEXT,
+    short_help="Write buildpacks.lock: what SRC is built with, by content.",
+)
 @click.argument("source", metavar="[SRC]", default=".")
 @click.option("-b", "--buildpack", "buildpacks", metavar="SPEC", multiple=True, help="Lock these")
 @click.option("--update", is_flag=True, help="Replace a lock that says otherwise")
@@ -92,7 +104,11 @@ def lock(source: str, **options: object) -> None:
     click.echo(buildpack_commands.lock(source, options, env=os.environ, cwd=current_dir()))
 
 
-@command.command("test", context_settings=CONTEXT)
+@command.command(
+    "test",
+    context_settings=CONTEXT,
+    short_help="Check a buildpack against the API; with APP, build that.",
+)
 @click.argument("spec", metavar="SPEC")
 @click.argument("app", metavar="[APP]", required=False)
 @_SANDBOX

@@ -7,7 +7,11 @@ import click
 from slugc.commands import CONTEXT
 
 
-@click.command("completion", context_settings=CONTEXT)
+@click.command(
+    "completion",
+    context_settings=CONTEXT,
+    short_help="Print a script that lets a shell complete all this.",
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print a script that lets a shell complete the commands and options of slugc.

@@ -10,7 +10,11 @@ from slugc.commands import CONTEXT
 from slugc.plain_build import current_dir
 
 
-@click.command("explain", context_settings=CONTEXT)
+@click.command(
+    "explain",
+    context_settings=CONTEXT,
+    short_help="Say why PATH is in SLUG, or what was left out and why.",
+)
 @click.argument("slug", metavar="SLUG")
 @click.argument("path", metavar="[PATH]", default="")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON")

@@ -10,7 +10,11 @@ import click
 from slugc.commands import CONTEXT
 
 
-@click.command("export", context_settings=CONTEXT)
+@click.command(
+    "export",
+    context_settings=CONTEXT,
+    short_help="Write SLUG as a Heroku tarball, an image, a directory.",
+)
 @click.argument("slug", metavar="SLUG")
 @click.argument("target", metavar="TARGET")
 @click.option(

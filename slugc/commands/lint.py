@@ -10,7 +10,11 @@ from slugc.commands import CONTEXT
 from slugc.plain_build import current_dir
 
 
-@click.command("lint", context_settings=CONTEXT)
+@click.command(
+    "lint",
+    context_settings=CONTEXT,
+    short_help="Say what a build of SRC would stumble over.",
+)
 @click.argument("source", metavar="[SRC]", default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print them as a list of JSON objects")
 def command(source: str, *, as_json: bool) -> None:

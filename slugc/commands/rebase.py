@@ -10,7 +10,11 @@ import click
 from slugc.commands import CONTEXT
 
 
-@click.command("rebase", context_settings=CONTEXT)
+@click.command(
+    "rebase",
+    context_settings=CONTEXT,
+    short_help="Put a slug's image on a new stack image, without building.",
+)
 @click.argument("image", metavar="IMAGE")
 @click.argument("target", metavar="TARGET")
 @click.option(

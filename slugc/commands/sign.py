@@ -10,7 +10,11 @@ import click
 from slugc.commands import CONTEXT
 
 
-@click.command("sign", context_settings=CONTEXT)
+@click.command(
+    "sign",
+    context_settings=CONTEXT,
+    short_help="Sign where SLUG came from and what is in it.",
+)
 @click.argument("slug", metavar="[SLUG]", required=False)
 @click.option(
     "--key",

@@ -10,7 +10,11 @@ from slugc.commands import CONTEXT
 from slugc.plain_build import SANDBOX_VARIABLE, current_dir
 
 
-@click.command("verify", context_settings=CONTEXT)
+@click.command(
+    "verify",
+    context_settings=CONTEXT,
+    short_help="Say whether SLUG is whole, signed, and what SRC builds.",
+)
 @click.argument("slug", metavar="SLUG")
 @click.option(
     "--rebuild", metavar="SRC", help="Build SRC once more, with nothing kept, and compare"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def home(env: dict[str, str]) -> Path:
 
 def test_nothing_is_installed_at_first(env: dict[str, str], home: Path) -> None:
     assert read_installed(home) == ()
-    assert listing(env, as_json=True) == "[]"
+    assert [one["name"] for one in json.loads(listing(env, as_json=True))] == ["slugkit/python"]
     assert "slugkit/python" in listing(env, as_json=False)
 
 
