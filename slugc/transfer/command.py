@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.errors import printable_path
+from buildpack.support.errors import UsageError, printable_path
 from slugc.build_command import APP_NAME, AppNameError
 from slugc.progress import make_progress
 from slugc.slug import SlugFormat, read_slug
@@ -44,6 +44,8 @@ def rebase_from_options(
 
 def import_from_options(source: str, options: Options, *, env: Mapping[str, str], cwd: Path) -> str:
     """Import, and return what is printed: the slug's path."""
+    if not source:  # as from "$SLUG", where nobody set it: never the directory we are in
+        raise UsageError("slugc import needs SOURCE, and it is empty")
     name = _text(options, "name")
     if name and not APP_NAME.fullmatch(name):
         raise AppNameError(name)

@@ -100,11 +100,23 @@ class AttachError(UsageError):
         )
 
 
+def _require_no_image_options(request: ExportRequest) -> None:
+    for option, given in (("--tag", request.tag), ("--compression", request.compression)):
+        if given is not None:
+            raise UsageError(
+                f"{option} says nothing about {request.target.shown}",
+                resolution="It is for images: docker-archive:, oci:, oci-archive:, docker://, and\n"
+                "for dockerfile:.",
+            )
+
+
 def export_slug(slug: Slug, request: ExportRequest, notify: Notify) -> Exported:
     """Verify ``slug``, and make of it what ``request`` asks for: whole, or not at all."""
     target = request.target
     if request.attach and target.transport is not Transport.REGISTRY:
         raise AttachError(target)
+    if not (target.transport.is_image or target.transport is Transport.DOCKERFILE):
+        _require_no_image_options(request)
     if not target.is_stdout and target.transport is not Transport.REGISTRY:
         require_free(target.path, force=request.force)
     if target.transport is Transport.REGISTRY:

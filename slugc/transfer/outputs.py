@@ -79,6 +79,8 @@ def new_directory(path: Path, *, force: bool) -> Iterator[Path]:
     An empty directory of that name is taken; ``force`` replaces another one.
     """
     require_free(path, force=force)
+    if os.path.lexists(path) and _is_around_us(path):
+        raise TargetNotWrittenError(path, "The current directory is in it.")
     beside = f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
     temporary, old = path.parent / f"{beside}.tmp", path.parent / f"{beside}.old"
     with _told(path):
@@ -102,6 +104,13 @@ def require_free(path: Path, *, force: bool) -> None:
         return
     if path.is_symlink() or not path.is_dir() or any(path.iterdir()):
         raise TargetExistsError(path)
+
+
+def _is_around_us(path: Path) -> bool:
+    try:
+        return Path.cwd().is_relative_to(path.resolve())
+    except FileNotFoundError:  # the current directory is gone
+        return False
 
 
 def write_all(out: BinaryIO, chunks: Iterable[bytes]) -> int:

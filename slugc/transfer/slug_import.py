@@ -14,10 +14,12 @@ from pathlib import Path
 
 from buildpack.support.errors import printable_path
 from buildpack.support.values import value
+from slugc.archive.errors import ArchiveError
 from slugc.archive.extract import extract
 from slugc.packing.slug_writer import write_slug
 from slugc.privileges import data_dir, hand_over, in_dropped_child
 from slugc.slug import Slug, SlugFormat
+from slugc.sources.git.urls import shown_url
 from slugc.store import Store
 from slugc.transfer.import_facts import Found, settle_facts
 from slugc.transfer.import_sources import ImportSource, open_source
@@ -48,7 +50,7 @@ def import_slug(request: ImportRequest, notify: Notify) -> Slug:
     with opened_scratch(home / "imports") as scratch, open_source(request, scratch) as source:
         output = request.output or request.cwd / f"{source.name}.{request.format.value}"
         require_free(output, force=request.force)
-        tree = source.tree or _unpacked(source, scratch)
+        tree = source.tree or _unpacked(source, scratch, shown=_shown(request.source))
         found = _app_tree(source, tree)
         notify(found.told)
         facts = settle_facts(source, found, request, notify)
@@ -57,14 +59,22 @@ def import_slug(request: ImportRequest, notify: Notify) -> Slug:
     return written.slug
 
 
-def _unpacked(source: ImportSource, scratch: Path) -> Path:
+def _unpacked(source: ImportSource, scratch: Path, *, shown: str) -> Path:
     """The archive's tree, made by whoever untrusted code runs as."""
     tree = scratch / "tree"
     tree.mkdir()
     hand_over(tree)
     assert source.stream is not None
-    in_dropped_child(partial(_extract, source, tree))
+    try:
+        in_dropped_child(partial(_extract, source, tree))
+    except ArchiveError as err:
+        err.details = f"{shown}\n\n{err.details}"
+        raise
     return tree
+
+
+def _shown(source: str) -> str:
+    return "standard input" if source == "-" else printable_path(shown_url(source))
 
 
 def _extract(source: ImportSource, tree: Path) -> None:

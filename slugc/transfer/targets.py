@@ -90,6 +90,8 @@ class Target:
 
 def parse_target(text: str, *, cwd: Path) -> Target:
     """The target ``text`` names, as typed on the command line. Raises UnknownTargetError."""
+    if not text:  # as from "$OUT", where nobody set it: never the directory we are in
+        raise UnknownTargetError(text, "It is empty.")
     if text == STDOUT:
         return Target(transport=Transport.TGZ, place=STDOUT)
     if found := split_transport(text, cwd=cwd):

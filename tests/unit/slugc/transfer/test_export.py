@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.errors import ExitCode
+from buildpack.support.errors import ExitCode, UsageError
 from buildpack.support.values import changed
 from slugc.slug import SlugDamagedError, SlugFormat, read_slug, read_tar
 from slugc.stack import Stack
@@ -211,6 +211,19 @@ def test_only_a_registry_keeps_what_is_attached(tmp_path: Path) -> None:
         "--attach is for docker://HOST/NAME:TAG. Elsewhere the SBOM can lie beside\n"
         "it: slugc inspect SLUG --sbom"
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "given"), [("--tag", {"tag": "x:1"}), ("--compression", {"compression": "gzip"})]
+)
+def test_what_is_for_images_is_not_passed_over(
+    tmp_path: Path, option: str, given: dict[str, str]
+) -> None:
+    asked = changed(request(tmp_path, "x.tar"), **given)
+    with pytest.raises(UsageError) as caught:
+        export_slug(make_slug(tmp_path), asked, quiet)
+    assert caught.value.brief == f"{option} says nothing about tar:{tmp_path}/x.tar"
+    assert not (tmp_path / "x.tar").exists()
 
 
 def test_dockerfile_gives_the_same_app(tmp_path: Path) -> None:

@@ -80,6 +80,21 @@ def test_a_directory_with_files_is_not_overwritten_unless_told(tmp_path: Path) -
     assert names(tmp_path) == ["x"]
 
 
+def test_the_directory_we_are_in_is_not_replaced_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "x" / "inner")
+    for place in (tmp_path, tmp_path / "x", tmp_path / "x" / "inner"):
+        with (
+            pytest.raises(TargetNotWrittenError, match="cannot be written") as caught,
+            new_directory(place, force=True),
+        ):
+            pass
+        assert caught.value.details == "The current directory is in it."
+    assert (tmp_path / "x" / "inner").is_dir()
+
+
 def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with new_directory(tmp_path / "x", force=False) as new:

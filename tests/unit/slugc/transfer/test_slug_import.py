@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.errors import ExitCode
+from buildpack.support.errors import ExitCode, UsageError
 from slugc.archive.errors import UnsafeMemberError
 from slugc.procfile import ProcfileError
 from slugc.slug import Slug, SlugFormat, read_slug, read_tar
 from slugc.sources.git.program import FetchError
 from slugc.stack import read_host_stack
+from slugc.transfer.command import import_from_options
 from slugc.transfer.export import export_slug
 from slugc.transfer.import_facts import ProcessesFileError
 from slugc.transfer.outputs import TargetExistsError
@@ -196,10 +197,17 @@ def test_what_is_hostile_is_refused_and_nothing_stays(open_dir: Path) -> None:
     with tarfile.open(open_dir / "a.tgz", "w:gz") as tar:
         member = tarfile.TarInfo("./app/../../../etc/cron.d/x")
         tar.addfile(member)
-    with pytest.raises(UnsafeMemberError):
+    with pytest.raises(UnsafeMemberError) as caught:
         bring(open_dir, "a.tgz")
+    assert caught.value.details.startswith("a.tgz\n\n'./app/../../../etc/cron.d/x': ")
     assert names(open_dir) == ["a.tgz", "data"]
     assert names(open_dir / "data/imports") == []
+
+
+def test_no_word_at_all_is_no_source(open_dir: Path) -> None:
+    """What "$SLUG" is where nobody set it: not the directory we happen to be in."""
+    with pytest.raises(UsageError, match="slugc import needs SOURCE"):
+        import_from_options("", {}, env={}, cwd=open_dir)
 
 
 def test_a_hostile_image_cannot_leave_app(open_dir: Path) -> None:

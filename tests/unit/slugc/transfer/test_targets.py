@@ -50,6 +50,7 @@ def test_a_directory_that_is_there_is_one(tmp_path: Path) -> None:
         ("docker://", "Nothing follows the colon."),
         ("rootfs:x.tar", "A rootfs can only be read."),
         ("oci:-", "oci cannot go to standard output."),
+        ("", "It is empty."),
     ],
 )
 def test_unknown_target_is_refused_with_those_there_are(text: str, found: str) -> None:
