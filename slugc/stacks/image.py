@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, assert_never
 from buildpack.support import command
 from buildpack.support.command import Command
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import publishing
 from slugc.stacks.apt_sources import AptSources, read_apt_sources
 from slugc.stacks.recipes import (
     FINISH_SCRIPT,
@@ -113,11 +112,15 @@ def write_stack_archive(
     ``slugc export`` takes for a stack image. No engine is needed, and an old file is replaced."""
     import shutil
 
+    from slugc.transfer.outputs import opened_output
+
+    recipe = stack_recipe(tag)
     with (
-        _bootstrapped(stack_recipe(tag), notify, env or {}, stream) as archive,
-        publishing(output) as temporary,
+        opened_output(str(output.absolute()), force=True) as out,  # told now, not in a minute
+        _bootstrapped(recipe, notify, env or {}, stream) as archive,
+        archive.open("rb") as made,
     ):
-        shutil.copyfile(archive, temporary)
+        shutil.copyfileobj(made, out, 1024 * 1024)
 
 
 def make_image(

@@ -16,6 +16,7 @@ from slugc.stacks.image import (
     write_stack_archive,
 )
 from slugc.stacks.recipes import FINISH_SCRIPT, UnknownStackError, stack_recipe
+from slugc.transfer.outputs import TargetNotWrittenError
 
 RECIPE = stack_recipe("debian-12")
 NONE = AptSources(lines=(), stanzas=())
@@ -80,6 +81,17 @@ def test_the_root_file_system_is_written_whole_or_not_at_all(tmp_path: Path) -> 
     write_stack_archive("slugkit-stack:debian-12", output, stream=make)
     assert output.read_bytes() == b"root"
     assert [path.name for path in tmp_path.iterdir()] == ["stack.tar"]
+
+
+def test_an_output_that_cannot_be_is_told_before_a_minute_of_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for output in (tmp_path, tmp_path / "file" / "stack.tar"):
+        with pytest.raises(TargetNotWrittenError):
+            write_stack_archive("slugkit-stack:debian-12", output, stream=never)
+
+
+def never(step: Command, _notify: object) -> None:
+    raise AssertionError(f"{step.shown} was started")
 
 
 def test_an_unknown_tag_is_refused_before_docker_is_asked() -> None:
