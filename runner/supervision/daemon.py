@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import selectors
 import socket
-import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -44,13 +42,12 @@ from runner.supervision.network import NetworkWatch
 from runner.supervision.records import Records
 from runner.supervision.rollout import RolloutWatch
 from runner.supervision.router_log import ROUTER, RouterLog
-from runner.supervision.start import MOST_ERRORS
+from runner.supervision.start import bound_errors
 from runner.supervision.supply import Supply
 from runner.supervision.upkeep import Upkeep
 from slugc.privileges import data_dir, data_path
 
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
-MOST_FILES = 65536
 LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused, to log or records
 
 
@@ -71,12 +68,7 @@ class Daemon:
         self._router_log.write_to(self._log)
         self._draining = Draining(self._app_dir, env)
         self._supply = Supply(self._home, self._fds)
-        self._known = Known(
-            self._home,
-            number,
-            supply=self._supply,
-            say=lambda text: self._log.system("supervisor", text),
-        )
+        self._known = Known(self._home, number, supply=self._supply, say=self._say)
         self._rollout = RolloutWatch(
             self._home,
             upkeep=lambda: self._upkeep,
@@ -101,11 +93,8 @@ class Daemon:
 
     def _take_over(self) -> None:
         """Go on with what our predecessor left, or begin."""
-        self._engine = LastingEngine(
-            self._env, fds=self._fds, notify=lambda text: self._log.system("supervisor", text)
-        )
-        is_new = not self._engine.go_on(self._dir)
-        if is_new:
+        self._engine = LastingEngine(self._env, fds=self._fds, notify=self._say)
+        if not self._engine.go_on(self._dir):
             self._engine.begin(self._dir)
         self._front = AppFront(
             env=self._env,
@@ -178,6 +167,9 @@ class Daemon:
             ),
         )
 
+    def _say(self, text: str) -> None:
+        self._log.system("supervisor", text)
+
     def _tell(self, event: Event) -> None:
         self._control.tell(event)
 
@@ -241,7 +233,7 @@ class Daemon:
         except SlugkitError as err:
             # What runs goes on; ``look`` tries again when something has changed.
             self._known.doubt()
-            self._log.system("supervisor", f"{err.brief}. Nothing was changed.")
+            self._say(f"{err.brief}. Nothing was changed.")
             if self._known.is_certain and isinstance(err, StateTooNewError):
                 # Slugkit was upgraded under us: the keeper starts what is installed now.
                 raise SystemExit(int(ExitCode.TRY_AGAIN)) from err
@@ -296,7 +288,7 @@ class Daemon:
         self._upkeep.want(None)
 
     def _end_all(self) -> None:
-        self._log.system("supervisor", "The app's network has ended; its containers start again")
+        self._say("The app's network has ended; its containers start again")
         self._upkeep.want(None)
         for live in self._upkeep.lives.values():
             live.container.kill()
@@ -315,29 +307,13 @@ class Daemon:
         self._log.close()
 
 
-def _allow_open_files() -> None:
-    """Each container needs five or so; 1024, the usual limit, is for programs that use select."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _bound_errors() -> None:
-    """A supervisor that dies again and again must not fill the disk with why."""
-    errors = sys.stderr.fileno()
-    status = os.fstat(errors)
-    if stat.S_ISREG(status.st_mode) and status.st_size > MOST_ERRORS:
-        os.ftruncate(errors, 0)
-
-
 def main(argv: Sequence[str]) -> int:
     number, _, keeper, *words = argv
     if not (data_path(os.environ) / "apps" / number).is_dir():
         return 0  # as ``_look`` has it, where that was seen in time
-    _bound_errors()
+    bound_errors(sys.stderr.fileno())
     os.umask(0o022)  # as runner/main.py: a service manager may have started us
     gc.set_threshold(50_000)
-    _allow_open_files()
     os.set_inheritable(int(keeper), False)
     fds = KeptFds(socket.socket(fileno=int(keeper)), inherited(words))
     Daemon(int(number), env=dict(os.environ), fds=fds).run()

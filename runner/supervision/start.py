@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from runner.supervision.fd_store import LOCK, become_subreaper, keeper_argv, sup
 
 # What a supervisor needs of the environment; the rest may hold secrets, and is not its business.
 _PASSED = ("PATH", "HOME", "LANG", "SLUGKIT_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
-MOST_ERRORS = 1024 * 1024
+_MOST_ERRORS = 1024 * 1024
 _TRIES, _PAUSE = 100, 0.002  # seconds
 
 
@@ -56,6 +57,13 @@ def open_lock(directory: Path) -> int:
     return os.open(directory / "lock", flags, 0o600)
 
 
+def bound_errors(errors: int) -> None:
+    """A supervisor that dies again and again must not fill the disk with why."""
+    status = os.fstat(errors)
+    if stat.S_ISREG(status.st_mode) and status.st_size > _MOST_ERRORS:
+        os.ftruncate(errors, 0)
+
+
 def _start(number: int, directory: Path, lock: int, env: Mapping[str, str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -77,8 +85,7 @@ def _start(number: int, directory: Path, lock: int, env: Mapping[str, str]) -> N
 def _become_keeper(number: int, directory: Path, lock: int, env: Mapping[str, str]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     errors = os.open(directory / "errors", flags, 0o600)
-    if os.fstat(errors).st_size > MOST_ERRORS:
-        os.ftruncate(errors, 0)
+    bound_errors(errors)
     nothing = os.open(os.devnull, os.O_RDWR)
     kept = os.dup(lock)
     for descriptor, number_ in ((nothing, 0), (nothing, 1), (errors, 2)):
