@@ -17,7 +17,7 @@ from runner.engines.base import RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.pump import Pump
 from runner.signals import Stopping
-from runner.terminal import copy_size, is_terminal, raw_mode
+from runner.terminal import copy_size, is_terminal, raw_mode, set_raw_again
 
 CTRL_C = b"\x03"
 FORCE_PRESSES, FORCE_WITHIN = 4, 1.0  # heroku run: four Ctrl-C in a second end a deaf program
@@ -169,6 +169,7 @@ class OneOff:
         self.signals.drain()
         if self.signals.resized and resize is not None:
             self.signals.resized = False
+            set_raw_again(resize[0])
             copy_size(*resize)
         is_due = self._stop_at is not None and self.clock() >= self._stop_at
         if (is_due or self.signals.first is not None) and self._kill_at is None:

@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Protocol, Self
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TERMINAL = (signal.SIGWINCH, signal.SIGCONT)
 
 # A wrapper that passes the terminal's Ctrl-C on makes two of one key press.
 SAME_PRESS = 0.3
@@ -22,6 +23,7 @@ class Stopping(Protocol):
     first: int | None
     """the signal that was asked for first; None while nobody wants an end"""
     resized: bool
+    """whether our terminal has another size, or was somebody else's while we were stopped"""
 
     @property
     def insists(self) -> bool:
@@ -66,7 +68,7 @@ class StopSignals:
     def __enter__(self) -> Self:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        for number in (*STOPPING, signal.SIGWINCH):
+        for number in (*STOPPING, *TERMINAL):
             is_ignored = signal.getsignal(number) is signal.SIG_IGN
             if number == signal.SIGHUP and is_ignored:
                 continue
@@ -104,7 +106,7 @@ class StopSignals:
         return 128 + (self.first or 0)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGWINCH:
+        if number in TERMINAL:
             self.resized = True
         elif self.first is None:
             self.first, self._first_at = number, self._clock()

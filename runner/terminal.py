@@ -41,11 +41,22 @@ def copy_size(source: int, target: int) -> None:
     fcntl.ioctl(target, termios.TIOCSWINSZ, size)
 
 
+def set_raw(descriptor: int) -> None:
+    """Have every key go to the container, Ctrl-C and Ctrl-Z included."""
+    tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed ahead is for the container
+
+
+def set_raw_again(descriptor: int) -> None:
+    """After a pause, in which the shell took its terminal back."""
+    with contextlib.suppress(termios.error):  # it has gone; or another pause came, and its end will
+        set_raw(descriptor)
+
+
 @contextlib.contextmanager
 def raw_mode(descriptor: int) -> Iterator[None]:
-    """Every key goes to the container, Ctrl-C and Ctrl-Z included."""
+    """``set_raw`` until the end, and then as it was."""
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed ahead is for the container
+    set_raw(descriptor)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ import pexpect
 import pytest
 
 from tests.integration.slug_run_support import ENGINES, Tiny, make_tiny
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -110,6 +111,86 @@ def test_a_resized_terminal_is_passed_on(slug_run: Tiny) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 130
+
+
+def test_a_terminal_is_lent_again_after_a_pause(slug_run: Tiny) -> None:
+    """kill -STOP, or a shell's own suspend: the shell takes its terminal back, then comes `fg`."""
+    argv = slug_run.argv("run", "-q", "while read word; do echo got $word; done; exit 5")
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(slug_run.directory), env=slug_run.env, timeout=30
+    )
+    child.sendline("one")
+    child.expect_exact("got one")
+    raw = termios.tcgetattr(child.child_fd)
+    child.kill(signal.SIGSTOP)
+    until(lambda: "T (stopped)" in Path(f"/proc/{child.pid}/status").read_text())
+    cooked = [raw[0] | termios.ICRNL, *raw[1:3], raw[3] | termios.ICANON | termios.ECHO, *raw[4:]]
+    termios.tcsetattr(child.child_fd, termios.TCSANOW, cooked)
+    child.setwinsize(40, 100)
+    child.kill(signal.SIGCONT)
+    until(lambda: termios.tcgetattr(child.child_fd)[3] == raw[3])
+    child.sendline("two")
+    child.expect_exact("got two")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 5
+
+
+def test_ctrl_z_is_for_the_shell_in_the_container(slug_run: Tiny) -> None:
+    argv = slug_run.argv("run", "-q", "exec bash --norc")
+    env = {**slug_run.env, "TERM": "dumb"}
+    child = pexpect.spawn(argv[0], argv[1:], cwd=str(slug_run.directory), env=env, timeout=30)
+    child.sendline("sh -c 'echo be\\gun; exec sleep 1000'; echo stopped $?")
+    child.expect_exact("begun")
+    child.sendcontrol("z")
+    child.expect_exact("stopped 148")
+    child.sendline("fg")
+    child.expect_exact("exec sleep 1000'\r\n")  # bash shows what goes on
+    child.sendcontrol("c")
+    child.sendline("echo ended $?")
+    child.expect_exact("ended 130")
+    child.sendline("exit 4")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 4
+
+
+def test_ctrl_z_harms_nothing_where_no_shell_is_there_to_go_on(slug_run: Tiny) -> None:
+    argv = slug_run.argv("run", "-q", "exec sh -c 'read word; echo got $word'")
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(slug_run.directory), env=slug_run.env, timeout=30
+    )
+    child.sendcontrol("z")
+    child.sendline("hello")
+    child.expect_exact("got")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_with_pipes_ctrl_z_stops_and_fg_goes_on_where_it_was(slug_run: Tiny) -> None:
+    with subprocess.Popen(
+        slug_run.argv("run", "-q", "cat; exit 6"),
+        cwd=slug_run.directory,
+        env=slug_run.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"one\n"
+        os.killpg(process.pid, signal.SIGTSTP)
+        until(lambda: "T (stopped)" in Path(f"/proc/{process.pid}/status").read_text())
+        process.stdin.write(b"two\n")
+        process.stdin.flush()
+        os.killpg(process.pid, signal.SIGCONT)
+        assert process.stdout.readline() == b"two\n"
+        process.stdin.close()
+        assert process.wait(timeout=30) == 6
 
 
 def test_the_terminal_is_sane_again_after_a_signal(slug_run: Tiny) -> None:
