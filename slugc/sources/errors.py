@@ -168,8 +168,7 @@ class SourceTimeoutError(SlugkitError):
     def __init__(self, path: str, limit: float) -> None:
         self.path, self.limit = path, limit
         super().__init__(
-            f"{printable_path(path)} could not be read within "
-            f"{limit:g} second{'s' * (limit != 1)}",
+            f"{printable_path(path)} could not be read within {limit:g} second{'s' * (limit != 1)}",
             details="Nothing was built. If it lies on a network mount, the server may be gone.",
             resolution="Give it more time with --timeout SECONDS.",
         )
