@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from runner.app_option import app_option, opened_app
 from runner.json_option import answer, json_option
-from runner.supervision.asking import require_up, restart
-from runner.supervision.stopping import stop
+from runner.supervision.asking import known_settings, require_up, restart
+from runner.supervision.stopping import start_words, stop
 from runner.supervision.telling import say
 
 
@@ -35,8 +37,12 @@ def command(words: tuple[str, ...], *, force: bool, app_name: str | None, as_jso
         name = opened.app.name
         if not words:
             say(f"Stopping {name}")
+            forgotten = start_words(known_settings(opened))
             was_running = stop(opened, at_once=force)
             said = f"Stopped {name}" if was_running else f"{name} was not running"
+            if forgotten:
+                again = shlex.join(("slug-run", "start", "-d", "--app", name, *forgotten))
+                say(f"To start it as it was: {again}")
             answer(said, as_json=as_json, app=name, changed=was_running)
             return
         one_offs, others = chosen_one_offs(opened, words)

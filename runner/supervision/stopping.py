@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
@@ -13,6 +14,7 @@ from runner.state.rollouts import STOPPED, RolloutState
 from runner.state.state import opened_state
 from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
 from runner.supervision.telling import say_in_log, tell_event
+from runner.supervision.wanted import Settings
 
 LAST_WAIT = 10.0  # seconds for keeper and supervisor to be gone
 
@@ -55,6 +57,26 @@ def stop(opened: OpenedApp, *, at_once: bool = False) -> bool:
         _end(opened, directory, {"do": "kill" if at_once else "reconcile"})
         return True
     return was_wanted
+
+
+def start_words(settings: Settings) -> tuple[str, ...]:
+    """The options of ``start -d`` that bring back what ``stop`` makes the app forget."""
+    usual, words = Settings().as_json(), []
+    for name, told in settings.as_json().items():
+        option = name.replace("_", "-")
+        match told:
+            case _ if told == usual[name]:
+                pass
+            case True | False:
+                words.append(f"--{option}" if told else f"--no-{option}")
+            case Mapping():
+                for process_type, may in told.items():
+                    words += [f"--{option}" if may else f"--no-{option}", process_type]
+            case float():
+                words += [f"--{option}", f"{told:g}"]
+            case _:
+                words += [f"--{option}", "none" if told is None else str(told)]
+    return tuple(words)
 
 
 def _note(opened: OpenedApp) -> None:

@@ -57,6 +57,8 @@ def test_an_app_is_started_scaled_listed_and_stopped_without_leaving_anything(si
     runs = site.runs()
     said = site.must("stop")
     assert said.out == "Stopped polls\n"
+    again = f"slug-run start -d --app polls --port {site.port}"
+    assert said.err.endswith(f"To start it as it was: {again}\n")
     assert site.left_behind(runs) == []
     assert site.must("ps").err == "polls is not running: slug-run start -d --app polls\n"
     assert site.must("scale").out == "web=2:standard-1x idle=1:standard-1x\n"

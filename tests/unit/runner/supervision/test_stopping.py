@@ -9,10 +9,13 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from runner.app_option import OpenedApp
+from runner.commands.start import command
 from runner.state.errors import StateFileError
 from runner.state.state import opened_state
-from runner.supervision import stopping
-from runner.supervision.stopping import StopNotNotedError, stop
+from runner.supervision import detached, stopping
+from runner.supervision.stopping import StopNotNotedError, start_words, stop
+from runner.supervision.strategies import StrategyName
+from runner.supervision.wanted import Settings
 
 WORDS = """\
 polls was stopped, and that could not be written down
@@ -103,3 +106,26 @@ def test_stop_with_room_has_the_supervisor_look_for_itself(
     assert stop(opened)
     assert supervisor.asked == [{"do": "reconcile"}]
     assert not stop(opened), "it was not running"
+
+
+def test_what_is_forgotten_is_told_in_the_words_that_bring_it_back(opened: OpenedApp) -> None:
+    told = Settings(
+        port=8000,
+        bind="0.0.0.0",
+        boot_timeout=90.0,
+        stop_timeout=7.5,
+        drain_timeout=5.0,
+        health="//www.example.com/up?quick=1&all=0",
+        strategy=StrategyName.ONE_BY_ONE,
+        overlap={"worker": True, "web": False},
+        metrics=True,
+        disk=64 << 20,
+        router_log=False,
+        request_timeout=None,
+    )
+    usual = Settings()
+    assert not [name for name, value in told.as_json().items() if value == usual.as_json()[name]]
+    words = start_words(told)
+    options = command.make_context("start", ["-d", *words]).params
+    assert detached._settings(opened, options, {}, ()) == told
+    assert start_words(usual) == ()
