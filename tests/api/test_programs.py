@@ -285,6 +285,46 @@ def test_release_without_a_build_has_no_process_types(tmp_path: Path) -> None:
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "--- {}\n", "")
 
 
+def in_process(program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """What ``program``, lines of Python with ``words`` as arguments, ends with."""
+    argv = [sys.executable, "-c", program, *map(str, words)]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_a_bug_of_ours_is_told_as_one_with_its_traceback_and_is_in_the_report(
+    tmp_path: Path,
+) -> None:
+    broken = (
+        "import sys, buildpack.compile\n"
+        "def compile_app(*args): raise RuntimeError('oops')\n"
+        "buildpack.compile.compile_app = compile_app\n"
+        "from buildpack.main import main\n"
+        "sys.exit(main(['compile', *sys.argv[1:]]))"
+    )
+    answer = in_process(broken, tmp_path, tmp_path / "cache")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    said = in_plain_text(answer.stderr)
+    assert said.startswith("Error: Internal error\n\nTraceback (most recent call last):\n")
+    assert said.endswith(
+        "RuntimeError: oops\n\nThis is a bug in Slugkit. Please report it with the text above."
+    )
+    report = json.loads(run("report", tmp_path, tmp_path / "cache").stdout)
+    assert report["failure_reason"] == "internal-error::unhandled"
+    assert report["failure_detail"] == "RuntimeError('oops')"
+
+
+def test_a_build_for_tests_has_the_locale_and_the_switches_that_heroku_gives_it() -> None:
+    shown = (
+        "import os, buildpack.main as phases\n"
+        "os.environ['LANG'] = 'de_DE.UTF-8'\n"
+        "names = ['INSTALL_TEST', 'DISABLE_COLLECTSTATIC', 'LANG', 'LC_ALL']\n"
+        "def run_compile(args, env, *rest): print([env[name] for name in names]); return 0\n"
+        "phases.run_compile = run_compile\n"
+        "phases.main(['test-compile', '/app'])"
+    )
+    assert in_process(shown).stdout == "['1', '1', 'C.UTF-8', 'C.UTF-8']\n"
+
+
 def test_color_is_for_those_who_ask(tmp_path: Path) -> None:
     assert "\x1b[" not in run("compile", tmp_path, tmp_path / "cache").stderr
     colored = run("compile", tmp_path, tmp_path / "cache", env={"FORCE_COLOR": "1"})

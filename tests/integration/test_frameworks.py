@@ -201,6 +201,7 @@ def test_hooks_see_the_api_and_config_vars_and_what_they_change_counts(place: Pa
     assert done.run("python", "worker.py") == "good morning\n"
     report = done.report()
     assert (report["pre_compile_hook"], report["post_compile_hook"]) == (True, True)
+    assert {"pre_compile_hook_duration", "post_compile_hook_duration"} <= report.keys()
 
 
 def test_a_build_for_tests_installs_what_tests_need(place: Path) -> None:

@@ -100,6 +100,16 @@ def test_versions_are_told_from_and_to(app: App) -> None:
     )
 
 
+def test_every_single_fact_makes_another_virtualenv_and_is_told(app: App) -> None:
+    """No reason to start anew is silent: another platform, uv, layout of the cache, anything."""
+    now = facts(app)
+    assert {"the platform", "uv", "the cache's layout", "Python"} <= now.facts.keys()
+    for name in now.facts:
+        earlier = VenvFacts(facts={**now.facts, name: "other"})
+        (phrase,) = changes(earlier, now)
+        assert phrase.split(" changed")[0] in name
+
+
 def test_of_another_package_manager_its_files_are_told_and_not_its_options(app: App) -> None:
     poetry = replace(
         DEPENDENCIES, manager=PackageManager.POETRY, inputs={"poetry.lock": b""},

@@ -72,6 +72,16 @@ def test_names_with_a_place_at_run_time_are_no_error_and_not_seen(name: str) -> 
     assert visible_at_build({name: "/app/lib", "DEBUG": "1"}) == {"DEBUG": "1"}
 
 
+HEROKU_NAMES = (
+    "PATH", "CPATH", "CPPATH", "LD_PRELOAD", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PYTHONHOME",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEROKU_NAMES)
+def test_no_name_that_heroku_keeps_from_a_build_reaches_it(name: str) -> None:
+    assert visible_at_build({name: "x", "DEBUG": "1"}) == {"DEBUG": "1"}
+
+
 @pytest.mark.parametrize("name", CNB_NAMES)
 def test_no_name_that_other_buildpacks_refuse_reaches_the_build(name: str) -> None:
     assert visible_at_build({name: "x"}) == {}

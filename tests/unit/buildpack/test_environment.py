@@ -65,6 +65,14 @@ def test_programs_of_the_app_reach_the_network_as_the_machine_does() -> None:
     assert "AWS_KEY" not in env
 
 
+def test_hooks_and_collectstatic_start_with_what_heroku_sets_and_drops() -> None:
+    inherited = {"PYTHONHOME": "/x", "PYTHONPATH": "/x", "LANG": "", "PATH": "/bin"}
+    env = app_env(inherited, {"LANG": "de_DE.UTF-8"}, Path("/b"))
+    assert (env["PYTHONUNBUFFERED"], env["LANG"]) == ("1", "de_DE.UTF-8")
+    assert not {"PYTHONHOME", "PYTHONPATH"} & env.keys()
+    assert app_env(inherited, {}, Path("/b"))["LANG"] == "C.UTF-8"
+
+
 def test_profile_names_nothing_but_home(tmp_path: Path) -> None:
     write_profile_d(tmp_path)
     content = (tmp_path / ".profile.d" / "python.sh").read_text()

@@ -153,6 +153,24 @@ def test_runtime_txt_wants_its_prefix_and_is_moved_away_from() -> None:
     assert error.reason_id == "runtime-txt::invalid-version"
 
 
+@pytest.mark.parametrize(
+    ("content", "expected", "line"),
+    [("# ours\r\npython-3.12\r\n", "3.12", 2), ("  python-3.12.4  ", "3.12.4", 1)],
+)
+def test_runtime_txt_has_comments_and_any_line_ends(content: str, expected: str, line: int) -> None:
+    found = parse(content, RUNTIME)
+    assert (str(found.requested), found.line) == (expected, line)
+
+
+@pytest.mark.parametrize("content", ["pyhton-3.12", "Python-3.12", "python-3.12.x", "python3.12"])
+def test_a_slip_in_runtime_txt_leads_to_the_file_that_replaces_it(content: str) -> None:
+    error = refused(content, RUNTIME)
+    assert error.reason_id == "runtime-txt::invalid-version"
+    assert error.resolution == (
+        "Write this instead:\n\n    echo 3.12 > .python-version\n    git rm runtime.txt"
+    )
+
+
 def app(root: Path, **files: str) -> App:
     for name, text in files.items():
         (root / name).write_text(text)
