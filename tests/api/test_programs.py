@@ -318,7 +318,7 @@ def test_a_build_for_tests_has_the_locale_and_the_switches_that_heroku_gives_it(
         "import os, buildpack.main as phases\n"
         "os.environ['LANG'] = 'de_DE.UTF-8'\n"
         "names = ['INSTALL_TEST', 'DISABLE_COLLECTSTATIC', 'LANG', 'LC_ALL']\n"
-        "def run_compile(args, env, *rest): print([env[name] for name in names]); return 0\n"
+        "def run_compile(args, env, *_, **__): print([env[name] for name in names]); return 0\n"
         "phases.run_compile = run_compile\n"
         "phases.main(['test-compile', '/app'])"
     )
