@@ -108,11 +108,6 @@ def find_build(data_dir: Path, checksum: str) -> BuildRecord | None:
     return None
 
 
-def forget_build(data_dir: Path, record: BuildRecord) -> None:
-    """Remove every record of the output file that ``record`` tells of."""
-    forget_output(data_dir, record.archive)
-
-
 def forget_output(data_dir: Path, archive: str) -> None:
     """Remove every record of the slugs that were written to ``archive``."""
     key = _output_key(archive)

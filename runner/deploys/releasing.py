@@ -28,17 +28,6 @@ from runner.state.state import Edit
 from runner.state.values import App, NewRelease, ReleaseRecord, ReleaseStatus
 
 
-def make_release(desk: Desk, app: App, edit: Edit, options: PhaseOptions) -> ReleaseRecord | None:
-    """Make what ``edit`` makes of the current release the current one; None if it makes none.
-
-    For config changes as well: hold ``changing_app``. Raises ReleasePhaseError when the release
-    command fails; the release is there then, as failed, and nothing else has changed.
-    """
-    with desk.slugs.held():
-        record = add_release(desk, app, edit)
-    return None if record is None else finish_release(desk, app, record, options)
-
-
 def add_release(desk: Desk, app: App, edit: Edit) -> ReleaseRecord | None:
     """Add it; pending, if it has to prove itself. Only while the slugs are held."""
 

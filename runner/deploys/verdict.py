@@ -82,12 +82,6 @@ def raise_failure(state: State, app: App, version: int) -> None:
     raise RolloutFailedError(app.name, f"v{version}", rollout.failure, kept)
 
 
-def failure_lines(failure: Failure) -> Sequence[str]:
-    """All that is known of it, for a person."""
-    said = " ".join(filter(None, (failure.name, failure.text)))
-    return [said, *_answered(failure), *_said(failure)]
-
-
 def _answered(failure: Failure) -> Sequence[str]:
     if failure.status is None:
         return []

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildpack.support.values import changed, value
+from buildpack.support.values import value
 from runner.engines.embedded.lasting.files import RunFilesError, write_now
 from runner.engines.embedded.lasting.token import Token, parse_token
 from runner.slot import ContainerState
@@ -162,7 +162,3 @@ def _parse(found: dict[str, object]) -> Record:
     assert isinstance(token, dict)
     states = {name: ContainerState(str(found[name])) for name in ("state", "follows")}
     return Record(**{**found, **states, "token": parse_token(token)})  # type: ignore[arg-type]  # as ``write`` wrote them
-
-
-def in_state(record: Record, state: ContainerState, **fields: object) -> Record:
-    return changed(record, state=state, **fields)

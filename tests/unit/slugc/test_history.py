@@ -11,7 +11,7 @@ import pytest
 
 from buildpack.support.values import changed
 from slugc import history
-from slugc.history import BuildRecord, find_build, forget_build, note_build, read_builds
+from slugc.history import BuildRecord, find_build, forget_output, note_build, read_builds
 from slugc.sources.left_out import LeftOut
 from slugc.timeline import BuildStep, Timeline
 
@@ -92,11 +92,11 @@ def test_only_so_many_are_kept_in_all(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
 
 
-def test_forget_build_forgets_all_of_its_output(tmp_path: Path) -> None:
+def test_all_builds_of_an_output_are_forgotten_and_no_others(tmp_path: Path) -> None:
     for number in (1, 2):
         note_build(tmp_path, numbered(number))
     note_build(tmp_path, numbered(3, archive="/apps/other.slug"))
-    forget_build(tmp_path, numbered(1))
+    forget_output(tmp_path, numbered(1).archive)
     assert [record.archive for record in read_builds(tmp_path)] == ["/apps/other.slug"]
 
 

@@ -18,7 +18,7 @@ from runner.deploys.config_release import release_config
 from runner.deploys.desk import settle_if_nobody_works
 from runner.deploys.errors import ReleasePhaseError, ReleaseTimeoutError, SlugReplacedError
 from runner.deploys.phase import PhaseOptions
-from runner.deploys.releasing import make_release, run_release_phase
+from runner.deploys.releasing import run_release_phase
 from runner.engine_choice import EngineChoice
 from runner.errors import EngineUnavailableError
 from runner.signals import InterruptedEarlyError
@@ -313,42 +313,28 @@ def test_a_slug_that_is_replaced_meanwhile_is_not_kept(counter: Counter) -> None
     assert sorted(path.name for path in (counter.desk.data_dir / "slugs").iterdir()) == [".lock"]
 
 
+def opened_app(counter: Counter) -> OpenedApp:
+    desk = counter.desk
+    return OpenedApp(app=counter.app, state=desk.state, data_dir=desk.data_dir, who="bob")
+
+
 def test_a_config_change_runs_the_release_command_with_the_new_config(counter: Counter) -> None:
     counter.deploy(counter.slug("one", WITH_RELEASE))
-
-    def edit(current: ReleaseRecord | None) -> NewRelease:
-        assert current is not None
-        config_vars = {**current.config_vars, "A": "new"}
-        return NewRelease(slug=current.slug, config_vars=config_vars, description="Set", who="bob")
-
-    assert make_release(counter.desk, counter.app, lambda _: None, OPTIONS) is None
-    made = make_release(counter.desk, counter.app, edit, OPTIONS)
-    assert made is not None
-    assert (made.label, str(made.status)) == ("v2", "succeeded")
-    assert counter.engines[-1].started[0].spec.env["A"] == "new"
-    counter.release_command(3, Behaviour(exits=1))
-    with pytest.raises(ReleasePhaseError):
-        make_release(counter.desk, counter.app, edit, OPTIONS)
-    assert counter.current() == "v2"
-
-
-def test_config_commands_make_their_releases_so(counter: Counter) -> None:
-    counter.deploy(counter.slug("one", WITH_RELEASE))
     desk, app = counter.desk, counter.app
-    opened = OpenedApp(app=app, state=desk.state, data_dir=desk.data_dir, who="bob")
 
     def edit(current: ReleaseRecord | None) -> NewRelease:
         assert current is not None
         return NewRelease(slug=current.slug, config_vars={"A": "1"}, description="Set", who="bob")
 
-    assert release_config(opened, app, lambda _: None, env=desk.env) is None
-    made = release_config(opened, app, edit, env=desk.env)
+    assert release_config(opened_app(counter), app, lambda _: None, env=desk.env) is None
+    made = release_config(opened_app(counter), app, edit, env=desk.env)
     assert made is not None
     assert (made.label, str(made.status)) == ("v2", "succeeded")
-    assert counter.engines[-1].started[0].spec.name == "release.2"
+    spec = counter.engines[-1].started[0].spec
+    assert (spec.name, spec.env["A"]) == ("release.2", "1")
     counter.release_command(3, Behaviour(exits=1))
     with pytest.raises(ReleasePhaseError):
-        release_config(opened, app, edit, env=desk.env)
+        release_config(opened_app(counter), app, edit, env=desk.env)
     assert counter.current() == "v2"
 
 
@@ -361,7 +347,8 @@ def test_config_can_be_set_for_an_app_whose_slug_is_gone(counter: Counter) -> No
         assert current is not None
         return NewRelease(slug=current.slug, config_vars={"A": "1"}, description="Set", who="bob")
 
-    made = make_release(counter.desk, counter.app, edit, OPTIONS)
+    desk, app = counter.desk, counter.app
+    made = release_config(opened_app(counter), app, edit, env=desk.env)
     assert made is not None
     assert str(made.status) == "succeeded"
     with pytest.raises(Exception, match="is gone"):
