@@ -52,8 +52,28 @@ class CommandTooLongError(UsageError):
         )
 
 
+class EmptyCommandError(UsageError):
+    """Nothing to run, which would end well."""
+
+    id = "empty-command"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The command is empty",
+            details="A variable that is not set leaves such a word.",
+            resolution="Say what to run:\n\n    slug-run run -- python manage.py migrate",
+        )
+
+
+def require_command(command: str) -> None:
+    """Raise EmptyCommandError for what holds none."""
+    if not command.strip():
+        raise EmptyCommandError
+
+
 def launch_argv(command: str) -> tuple[str, ...]:
     """The program and arguments that source the profile scripts and become ``command``."""
+    require_command(command)
     size = len(command.encode("utf-8", "surrogateescape"))
     if size > MAX_COMMAND:
         raise CommandTooLongError(size)

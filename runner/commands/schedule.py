@@ -10,6 +10,7 @@ import click
 from runner.amounts import parse_time_limit
 from runner.app_option import app_option, opened_app
 from runner.json_option import answer, json_option
+from runner.launch import require_command
 from runner.schedule import book, listing
 from runner.schedule.task import START_WITHIN, Overlap, Task, name_for, require_name
 from runner.schedule.times import Rhythm, require_times
@@ -103,6 +104,7 @@ def add(context: click.Context, /, **options: Any) -> None:
     if options["overlap"] and options["replace"]:
         raise click.UsageError("--overlap and --replace cannot be used together.", context)
     name, words = options["name"], options["words"]
+    require_command(words[0])
     task = Task(
         name=require_name(name) if name is not None else name_for(words, ()),
         rhythm=Rhythm(times=require_times(options["times"]), zone=require_zone(options["zone"])),

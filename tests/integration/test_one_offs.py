@@ -42,6 +42,12 @@ def test_a_one_off_reports_how_it_ended(slug_run: Tiny, words: tuple[str, ...], 
     assert slug_run.run("--", *words).returncode == code
 
 
+def test_a_command_that_is_none_is_no_success(slug_run: Tiny) -> None:
+    for words in (("",), ("--", "  "), ("--",), ()):
+        done = slug_run.run(*words)
+        assert (done.returncode, done.stdout) == (64, b"")
+
+
 def test_a_one_off_takes_a_process_type_and_more_words(slug_run: Tiny) -> None:
     done = slug_run.run("args", "--", "a b", "$HOME")
     assert done.stdout == b"<--><a b><$HOME>"

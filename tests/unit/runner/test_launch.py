@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.errors import ExitCode
 from runner.launch import (
     CommandTooLongError,
+    EmptyCommandError,
     container_env,
     container_spec,
     launch_argv,
@@ -197,3 +199,14 @@ def test_launch_argv_refuses_a_command_no_kernel_takes() -> None:
 def test_one_off_command(words: list[str], command: str) -> None:
     types = a_release({"worker": "python w.py $QUEUE", "release": "migrate"})
     assert one_off_command(words, types.slug.metadata.process_types) == command
+
+
+@pytest.mark.parametrize("command", ["", "  ", "\n\t"])
+def test_a_command_that_is_empty_is_refused(command: str) -> None:
+    with pytest.raises(EmptyCommandError) as caught:
+        launch_argv(command)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert caught.value.text() == (
+        "The command is empty\n\nA variable that is not set leaves such a word.\n\n"
+        "Say what to run:\n\n    slug-run run -- python manage.py migrate"
+    )

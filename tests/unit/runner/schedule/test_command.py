@@ -83,6 +83,8 @@ def test_overlap_and_replace_are_what_the_task_says(
         (["add", "@daily", "--timeout", "x", "--", "true"], "'x' is not a time limit"),
         (["add", "@daily", "--overlap", "--replace", "--", "true"], "cannot be used together"),
         (["add", "@daily"], "Missing argument"),
+        (["add", "@daily", "--", ""], "The command is empty"),
+        (["add", "@daily", "--", " \t"], "The command is empty"),
         (["run", "nope"], "polls has no scheduled task called 'nope'"),
         (["remove", "nope"], "It has none yet."),
         (["runs", "nope"], "polls has no scheduled task called 'nope'"),
