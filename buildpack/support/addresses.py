@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
 from buildpack.support.values import value
 
@@ -17,9 +16,6 @@ LINK_LOCAL_RANGE = "169.254.0.0/16"
 _CANDIDATES = ("10.0.2.0/24", "10.83.7.0/24", "172.31.83.0/24", "192.168.219.0/24")
 
 _INTERFACES = Path("/sys/class/net")
-_RTF_LOCAL = 0x80000000  # linux/ipv6_route.h
-
-N = TypeVar("N", ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 
 @value
@@ -86,41 +82,23 @@ def choose_subnet(addresses: Iterable[str], routes: str) -> Subnet:
 
 
 def virtual_networks(routes: str, subnet: Subnet, net: Path = _INTERFACES) -> tuple[str, ...]:
-    """IPv4 networks that live inside this machine, but for what overlaps ``subnet``."""
-    rows = [line.split() for line in routes.splitlines()[1:]]
-    networks = _on_bridges([(row[0], _route_network(row)) for row in rows], net)
+    """IPv4 networks that live inside this machine, but for what overlaps ``subnet``.
+
+    They are on bridges that no device of this machine is part of. Other apps are on them, those of
+    a Docker Engine for one. A bridge with a real network card, or with the default route, is the
+    way out.
+    """
+    rows = [(line.split()[0], _route_network(line.split())) for line in routes.splitlines()[1:]]
+    ways_out = {name for name, network in rows if network.prefixlen == 0}
+    inner = {name for name in {name for name, _ in rows} - ways_out if is_inner_bridge(name, net)}
+    networks = (network for name, network in rows if name in inner)
     return tuple(str(each) for each in networks if not each.overlaps(subnet.network))
 
 
-def virtual_networks6(routes: str, net: Path = _INTERFACES) -> list[ipaddress.IPv6Network]:
-    """IPv6 networks that live inside this machine, from the text of /proc/net/ipv6_route."""
-    rows = (line.split() for line in routes.splitlines())
-    return _on_bridges([(row[9], _route_network6(row)) for row in rows], net)
-
-
-def host_networks6(routes: str) -> list[ipaddress.IPv6Network]:
-    """The machine's own IPv6 addresses and networks, from the same text.
-
-    It holds the tables of policy routing too: there, "everything" leads to a proxy.
-    """
-    rows = (line.split() for line in routes.splitlines())
-    found = (_route_network6(row) for row in rows if int(row[8], 16) & _RTF_LOCAL)
-    return [network for network in found if network.prefixlen > 0]
-
-
-def _on_bridges(rows: Sequence[tuple[str, N]], net: Path) -> list[N]:
-    """Networks on bridges that no device of this machine is part of.
-
-    Other apps are on them, those of a Docker Engine for one. A bridge with a real network card, or
-    with the default route, is the way out.
-    """
-    ways_out = {name for name, network in rows if network.prefixlen == 0}
-    virtual = {
-        name
-        for name in {name for name, _ in rows} - ways_out
-        if (net / name / "bridge").is_dir() and not _has_device(net / name)
-    }
-    return [network for name, network in rows if name in virtual]
+def is_inner_bridge(interface: str, net: Path = _INTERFACES) -> bool:
+    """Whether it is a bridge that no network card of this machine is part of."""
+    place = net / interface
+    return (place / "bridge").is_dir() and not _has_device(place)
 
 
 def _has_device(interface: Path) -> bool:
@@ -143,8 +121,3 @@ def _route_network(words: list[str]) -> ipaddress.IPv4Network:
     """Columns 1 and 7 of /proc/net/route are destination and mask."""
     target, mask = (bytes.fromhex(words[index])[::-1] for index in (1, 7))
     return ipaddress.IPv4Network((target, bin(int.from_bytes(mask)).count("1")))
-
-
-def _route_network6(words: list[str]) -> ipaddress.IPv6Network:
-    """Columns 0 and 1 of /proc/net/ipv6_route are destination and length of the prefix."""
-    return ipaddress.IPv6Network((bytes.fromhex(words[0]), int(words[1], 16)))

@@ -6,25 +6,15 @@ judged: a name server that answers differently the next time changes nothing.
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
-from buildpack.support.addresses import (
-    choose_subnet,
-    host_networks6,
-    read_host_addresses,
-    virtual_networks,
-    virtual_networks6,
-)
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
+from buildpack.support.routes import Address, is_inside, route_to
 from buildpack.support.urls import without_password
 from buildpack.support.values import value
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Place = tuple[str, int | None]
 """A host and a port of it; None is every port."""
 
@@ -40,7 +30,7 @@ _METADATA = frozenset(
 _TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48")))
 """NAT64 (RFC 6052, RFC 8215): an IPv4 address is in the last four bytes."""
 
-_ROUTES6 = Path("/proc/net/ipv6_route")
+_TO_MANY = "the address of no single server"
 
 
 class AddressRefusedError(SlugkitError):
@@ -67,12 +57,19 @@ def why_here(address: Address) -> str:
     if address.is_loopback or address.is_unspecified:
         return "this machine's loopback"
     if address.is_multicast or str(address) == "255.255.255.255":
-        return "the address of no single server"
-    if any(address in network for network in _own_networks()):
+        return _TO_MANY
+    return _why_by_route(address)
+
+
+def _why_by_route(address: Address) -> str:
+    route = route_to(address)
+    if route is None:
+        return ""  # nobody is connected to there: whoever tries is told
+    if route.is_to_many:
+        return _TO_MANY
+    if route.is_own:
         return "an address of this machine"
-    if any(address in network for network in _networks_inside()):
-        return "in a network inside this machine"
-    return ""
+    return "in a network inside this machine" if is_inside(address, route) else ""
 
 
 def _embedded(address: Address) -> Address:
@@ -82,26 +79,6 @@ def _embedded(address: Address) -> Address:
     if any(address in network for network in _TRANSLATED):
         return ipaddress.IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour or address
-
-
-def _own_networks() -> Sequence[Network]:
-    """This machine's addresses; and networks, where all of one is its own."""
-    found: list[Network] = [ipaddress.IPv4Network(text) for text in read_host_addresses()]
-    with contextlib.suppress(OSError):  # no IPv6 here
-        lines = Path("/proc/net/if_inet6").read_text().splitlines()
-        found += [ipaddress.IPv6Network(bytes.fromhex(line.split()[0])) for line in lines]
-        found += host_networks6(_ROUTES6.read_text())
-    return found
-
-
-def _networks_inside() -> Sequence[Network]:
-    routes = Path("/proc/net/route").read_text()
-    found: list[Network] = [
-        ipaddress.IPv4Network(text) for text in virtual_networks(routes, choose_subnet((), routes))
-    ]
-    with contextlib.suppress(OSError):  # no IPv6 here
-        found += virtual_networks6(_ROUTES6.read_text())
-    return found
 
 
 @value

@@ -15,8 +15,10 @@ import pytest
 from buildpack.support import peers as room
 from buildpack.support.download import final_url, save
 from buildpack.support.peers import AddressRefusedError, Peers, why_here
+from buildpack.support.routes import Route, route_to
 from buildpack.support.urls import DownloadError
 
+RTN_UNICAST, RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST = 1, 2, 3, 4  # linux/rtnetlink.h
 HINT = "Say so: --trust {host}"
 
 
@@ -43,24 +45,41 @@ def test_addresses_of_others(text: str) -> None:
     assert why_here(ipaddress.ip_address(text)) == ""
 
 
-def test_the_machines_own_addresses_and_the_networks_inside_it(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("kind", "inside", "why"),
+    [
+        (RTN_LOCAL, False, "an address of this machine"),
+        (RTN_ANYCAST, False, "an address of this machine"),
+        (RTN_BROADCAST, False, "the address of no single server"),
+        (RTN_UNICAST, True, "in a network inside this machine"),
+        (RTN_UNICAST, False, ""),
+    ],
+)
+def test_an_address_is_what_the_kernel_says_of_the_way_there(
+    monkeypatch: pytest.MonkeyPatch, kind: int, inside: bool, why: str
 ) -> None:
-    own = [ipaddress.ip_network(text) for text in ("192.0.2.7", "10.1.0.0/16", "2001:db8:5::/48")]
-    inside = [ipaddress.ip_network(text) for text in ("172.17.0.0/16", "fd00:dead::/64")]
-    monkeypatch.setattr(room, "_own_networks", lambda: own)
-    monkeypatch.setattr(room, "_networks_inside", lambda: inside)
-    for text in ("192.0.2.7", "::ffff:192.0.2.7", "10.1.2.3", "2001:db8:5::9"):
-        assert why_here(ipaddress.ip_address(text)) == "an address of this machine"
-    for text in ("172.17.0.2", "fd00:dead::7"):
-        assert why_here(ipaddress.ip_address(text)) == "in a network inside this machine"
-    assert why_here(ipaddress.ip_address("fd00:beef::7")) == ""
+    asked: list[object] = []
+
+    def way(address: object) -> Route:
+        asked.append(address)
+        return Route(kind=kind, interface="x")
+
+    monkeypatch.setattr(room, "route_to", way)
+    monkeypatch.setattr(room, "is_inside", lambda *_: inside)
+    assert why_here(ipaddress.ip_address("::ffff:192.0.2.7")) == why
+    assert asked == [ipaddress.ip_address("192.0.2.7")]
 
 
-def test_this_machines_addresses_are_read_from_the_kernel() -> None:
-    own = room._own_networks()
-    assert ipaddress.ip_network("::1") in (*own, ipaddress.ip_network("::1"))
-    assert all(network.prefixlen > 0 for network in own)
+def test_where_no_way_leads_nobody_is_kept_from_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "route_to", lambda _: None)
+    assert why_here(ipaddress.ip_address("192.0.2.7")) == ""
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "127.200.3.4", "::1"])
+def test_the_kernel_knows_the_way_to_itself(text: str) -> None:
+    if ":" in text and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("there is no IPv6 here")
+    assert route_to(ipaddress.ip_address(text)) == Route(kind=RTN_LOCAL, interface="lo")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

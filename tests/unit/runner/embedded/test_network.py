@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import socket
 import threading
@@ -14,10 +13,8 @@ from buildpack.support.addresses import (
     Subnet,
     choose_subnet,
     host_addresses,
-    host_networks6,
     route_networks,
     virtual_networks,
-    virtual_networks6,
 )
 from buildpack.support.user_network import WayOut, slirp_argv
 from runner.engines.base import Address
@@ -234,36 +231,3 @@ def test_networks_inside_the_machine_are_known_by_their_bridges(tmp_path: Path) 
     routes = ROUTES + "".join(more)
     assert virtual_networks(routes, Subnet(cidr="10.0.2.0/24"), tmp_path) == ("172.17.0.0/16",)
     assert virtual_networks(routes, Subnet(cidr="172.17.9.0/24"), tmp_path) == ()
-
-
-def route6(target: str, flags: str, interface: str) -> str:
-    network = ipaddress.IPv6Network(target)
-    nobody = f"{'0' * 32} 00"
-    nets = f"{network.network_address.packed.hex()} {network.prefixlen:02x} {nobody} {'0' * 32}"
-    return f"{nets} 00000100 00000001 00000000 {flags} {interface:>8}\n"
-
-
-def test_ipv6_networks_inside_the_machine_and_its_own(tmp_path: Path) -> None:
-    """As for IPv4: what lies beyond a card, or where the default route leads, is elsewhere."""
-    for name in ("docker0", "lan0", "vpn0"):
-        (tmp_path / name / "bridge").mkdir(parents=True)
-    (tmp_path / "lan0/lower_eth1").symlink_to("../eth1")
-    (tmp_path / "eth1/device").mkdir(parents=True)
-    routes = "".join(
-        (
-            route6("::/0", "80000001", "lo"),  # a table of policy routing
-            route6("2001:db8:5::/48", "80000001", "lo"),
-            route6("fd00:1::/64", "00000001", "docker0"),
-            route6("fd00:1::1/128", "80200001", "docker0"),
-            route6("fd00:2::/64", "00000001", "lan0"),
-            route6("fd00:3::/64", "00000001", "vpn0"),
-            route6("::/0", "00000003", "vpn0"),
-            route6("::/0", "00200200", "lo"),
-        )
-    )
-    own = [ipaddress.IPv6Network(text) for text in ("2001:db8:5::/48", "fd00:1::1/128")]
-    assert host_networks6(routes) == own
-    assert {str(each) for each in virtual_networks6(routes, tmp_path)} == {
-        "fd00:1::/64",
-        "fd00:1::1/128",
-    }
