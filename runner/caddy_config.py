@@ -54,13 +54,17 @@ def whole_config(
     handlers: Sequence[Mapping[str, object]],
     admin_socket: Path,
     rules: RequestRules = USUAL_RULES,
+    errors: Sequence[Mapping[str, object]] = (),
     others: Mapping[str, object] = NOTHING,
 ) -> dict[str, object]:
-    """A server at ``listen``, which does the same with every request; ``others`` beside it."""
+    """A server at ``listen``, which does the same with every request; ``others`` beside it.
+
+    ``errors`` are routes for what went wrong; the rest is told to the client.
+    """
     server = {
         "listen": [listen],
         "routes": [{"handle": [_NAMELESS, *handlers]}],
-        "errors": {"routes": error_routes(rules)},
+        "errors": {"routes": [*errors, *error_routes(rules)]},
         **access_log(rules),
         "automatic_https": {"disable": True},
         "protocols": ["h1"],

@@ -29,6 +29,11 @@ class Subnet:
         return ipaddress.IPv4Network(self.cidr)
 
     @property
+    def beside(self) -> str:
+        """For a program of ours in the network itself, which no container is."""
+        return str(self.network[1])
+
+    @property
     def gateway(self) -> str:
         return str(self.network[2])  # libslirp's convention, as is the next
 

@@ -76,7 +76,7 @@ def _code_of_error(error: str, standing: Standing) -> Code:
 def _code_of_dialing(error: str) -> Code:
     if error.endswith("timeout"):
         return Code.H19
-    return Code.H21 if "refused" in error or "reset by peer" in error else Code.H99
+    return Code.H21 if any(each in error for each in _NOBODY_THERE) else Code.H99
 
 
 def _is_by_client(error: str) -> bool:
@@ -84,6 +84,8 @@ def _is_by_client(error: str) -> bool:
     return "context canceled" in error or error.startswith(("write ", "writing"))
 
 
+# As the kernel says it.
+_NOBODY_THERE = ("refused", "reset by peer", "no route to host", "unreachable")
 # As Go's net/http says it.
 _NOT_HTTP = (
     *("malformed HTTP", "malformed MIME", "bad Content-Length", "too many transfer"),

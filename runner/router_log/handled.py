@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.router_log.rules import SEPARATOR
+from runner.router_log.rules import AGAIN, SEPARATOR
 from runner.router_log.said import ABORTING, words_of
 
 SWITCHING_PROTOCOLS = 101
@@ -80,6 +80,9 @@ def _handled(entry: Mapping[str, object], request: Mapping[str, object]) -> Hand
     client, upstream, latency, duration, proxied, request_id, error = noted + [""] * (
         7 - len(noted)
     )
+    if error.startswith(AGAIN):
+        # One that refused it; the next may have answered.
+        error = "" if latency else error.removeprefix(AGAIN)
     status = _whole(entry.get("status"))
     if not status and latency and not duration and not error:
         status = SWITCHING_PROTOCOLS  # Caddy 2.6 takes no note of that one

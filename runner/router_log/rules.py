@@ -21,6 +21,9 @@ MOST_HEADERS = 512 * 1024  # bytes
 LONGEST_LINE = 512 * 1024  # bytes
 REQUEST_ID = "{http.request.header.X-Request-Id}"
 
+AGAIN = "again: "
+_AGAIN = "http.vars.slug_run_again"
+
 # As Heroku: an id that a client brings is kept if it looks like one.
 _GOOD_ID = "^[A-Za-z0-9+/=-]{20,200}$"
 _ASKS_TO_UPGRADE = "(?i)(^|,)[ \\t]*upgrade[ \\t]*(,|$)"
@@ -79,7 +82,7 @@ def noting(rules: RequestRules, *, client: str = REMOTE) -> list[Mapping[str, ob
         "{http.reverse_proxy.upstream.duration_ms}",  # until it had answered; empty: cut off
         "{http.reverse_proxy.duration_ms}",  # with all tries before
         REQUEST_ID,
-        "{http.error.message}",  # last: it may hold the separator
+        f"{{{_AGAIN}}}{{http.error.message}}",  # last: it may hold the separator
     )
     return [
         {
@@ -89,6 +92,11 @@ def noting(rules: RequestRules, *, client: str = REMOTE) -> list[Mapping[str, ob
             "defaults": [SEPARATOR.join(noted)],
         }
     ]
+
+
+def noting_again(rules: RequestRules) -> list[Mapping[str, object]]:
+    """Notes that the error there is was a container's that was asked before."""
+    return [{"handler": "vars", "slug_run_again": AGAIN}] if rules.log else []
 
 
 def skipping(rules: RequestRules, *, skip: bool) -> list[Mapping[str, object]]:

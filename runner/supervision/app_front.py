@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.front import find_caddy
 from runner.supervision.fd_store import KeptFds
 from runner.supervision.front import LastingRouter
@@ -21,12 +21,12 @@ class AppFront:
         *,
         env: Mapping[str, str],
         fds: KeptFds,
-        directory: Callable[[], Path],
+        engine: LastingEngine,
         log: RouterLog,
         selector: selectors.BaseSelector,
         say: Callable[[str], None],
     ) -> None:
-        self._env, self._fds, self._directory, self._log = env, fds, directory, log
+        self._env, self._fds, self._engine, self._log = env, fds, engine, log
         self._selector, self._say = selector, say
         self.router: LastingRouter | None = None
 
@@ -37,7 +37,11 @@ class AppFront:
             return
         if self.router is None:
             self.router = LastingRouter(
-                caddy, directory=self._directory(), fds=self._fds, log=self._log
+                caddy,
+                directory=self._engine.run.sockets / "router",
+                fds=self._fds,
+                log=self._log,
+                entry=lambda: self._engine.entry,
             )
         self._unwatch()
         try:

@@ -99,7 +99,7 @@ class Daemon:
         self._front = AppFront(
             env=self._env,
             fds=self._fds,
-            directory=lambda: self._engine.run.sockets / "router",
+            engine=self._engine,
             log=self._router_log,
             selector=self._selector,
             say=lambda line: self._log.system(ROUTER, line),

@@ -10,7 +10,7 @@ a hundred changes under load, these two fail none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import SlugkitError
@@ -18,7 +18,7 @@ from runner.engines.base import Address
 from runner.engines.embedded.lasting.files import FdStore
 from runner.ports import ensure_port_free
 from runner.router_log.rules import RequestRules
-from runner.supervision.front_config import door_config, switch_config
+from runner.supervision.front_config import Server, door_config, switch_config
 from runner.supervision.guarded import LastingCaddy
 from runner.supervision.router_log import RouterLog
 
@@ -41,42 +41,66 @@ class Door(LastingCaddy):
 
 
 class Switch(LastingCaddy):
-    """Knows which containers answer."""
+    """Knows which containers answer, and is in their network (``entry``)."""
+
+    def __init__(
+        self,
+        caddy: str,
+        *,
+        directory: Path,
+        fds: FdStore,
+        log: RouterLog,
+        entry: Callable[[], tuple[str, ...]],
+    ) -> None:
+        super().__init__("switch", caddy, directory=directory, fds=fds, log=log)
+        self._entry = entry
+        self._servers: tuple[Server, ...] = ()
 
     def config(self) -> Mapping[str, object]:
-        return switch_config(
-            self._upstreams, self._dir, admin_socket=self._socket, rules=self.rules
-        )
+        return switch_config(self._servers, self._dir, admin_socket=self._socket, rules=self.rules)
 
-    def serve(self, addresses: Sequence[Address]) -> None:
-        """Send requests to these; in force, for those who connect from now on, on return."""
-        self._upstreams = tuple(addresses)
+    def argv(self, config_file: Path) -> tuple[str, ...]:
+        return (*self._entry(), self._caddy, "run", "--config", str(config_file))
+
+    def send_to(self, servers: Sequence[Server]) -> None:
+        """Requests, and to no others; in force, for those who connect from now on, on return."""
+        self._servers = tuple(servers)
         self.follow()
 
     def go_on(self) -> Mapping[str, object] | None:
         found = super().go_on()
-        upstreams = None if found is None else self._read_upstreams()
-        if upstreams is None:
+        servers = None if found is None else self._read_servers()
+        if servers is None:
             self.end()
             return None
-        self._upstreams = upstreams
+        self._servers = servers
         return found
 
-    def _read_upstreams(self) -> tuple[Address, ...] | None:
-        found = self._asked("/id/web")
-        upstreams = found.get("upstreams", []) if isinstance(found, dict) else None
-        if not isinstance(upstreams, list):
+    def _read_servers(self) -> tuple[Server, ...] | None:
+        """None: it knows none as we do, so it is another Slugkit's, which it cannot go on as."""
+        web, choice = self._asked("/id/web"), self._asked("/id/choice")
+        if not isinstance(web, dict) or not isinstance(choice, dict):
             return None
-        return tuple(_parse_dial(each["dial"]) for each in upstreams)
+        inside = [_parse_dial(each["dial"]) for each in web.get("upstreams", ())]
+        outside = [_parse_dial(each["outputs"][0]) for each in choice.get("mappings") or ()]
+        return tuple(Server(inside=x, outside=y) for x, y in zip(inside, outside, strict=True))
 
 
 class LastingRouter:
     """Door and switch, as one ``Front``."""
 
-    def __init__(self, caddy: str, *, directory: Path, fds: FdStore, log: RouterLog) -> None:
+    def __init__(
+        self,
+        caddy: str,
+        *,
+        directory: Path,
+        fds: FdStore,
+        log: RouterLog,
+        entry: Callable[[], tuple[str, ...]],
+    ) -> None:
         self._log = log
         self._door = Door("door", caddy, directory=directory, fds=fds, log=log)
-        self._switch = Switch("switch", caddy, directory=directory, fds=fds, log=log)
+        self._switch = Switch(caddy, directory=directory, fds=fds, log=log, entry=entry)
         self._is_known = False
 
     def listen_on(self, bind: str, port: int, rules: RequestRules) -> Sequence[str]:
@@ -95,13 +119,10 @@ class LastingRouter:
             each.follow()
         return self._mend()
 
-    def serve(self, addresses: Sequence[Address]) -> None:
+    def serve(self, servers: Sequence[Server]) -> None:
         """Send requests to these, and to no others."""
         self._log.standing.note()
-        self._switch.serve(addresses)
-
-    def stop(self) -> None:
-        """Requests under way are finished while containers are drained; ``end`` closes the port."""
+        self._switch.send_to(servers)
 
     def streams(self) -> tuple[int, ...]:
         return (*self._door.streams(), *self._switch.streams())

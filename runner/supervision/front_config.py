@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from buildpack.support.values import value
 from runner.caddy_config import FLUSH_INTERVAL, caddy_handler, dial, whole_config
 from runner.engines.base import Address
-from runner.router_log.rules import RequestRules, marking, noting, skipping, transport
+from runner.router_log.pages import error_routes
+from runner.router_log.rules import (
+    RequestRules,
+    marking,
+    noting,
+    noting_again,
+    skipping,
+    transport,
+)
 
 IN = "in.sock"  # where the switch takes requests
 CHOICE = "choice.sock"  # where it says which container a WebSocket may go to
@@ -27,10 +36,28 @@ _CARRIED = {
     "X-Forwarded-Proto": ("Slugkit-Proto", "{http.request.scheme}"),
     "X-Forwarded-Host": ("Slugkit-Host", "{http.request.hostport}"),
 }
-_OURS = [ours for ours, _ in _CARRIED.values()]
+# No client's reaches a Caddy or the app.
+_OURS = "Slugkit-*"
+_STRIP = {"handler": "headers", "request": {"delete": [_OURS]}}
 
 _CHOSEN = "Slugkit-Container"
 _SHARES = 256  # more than there are containers of an app
+
+# A container that failed a request, refused it for one, is left out for so long while others are
+# there. Mostly the switch is told of its end sooner.
+_LEFT_OUT = {"fail_duration": 250_000_000, "max_fails": 1}  # nanoseconds
+# Each offer that is refused takes a tenth of a millisecond.
+_MOST_OFFERS = 20
+
+
+@value
+class Server:
+    """Where a web container takes requests."""
+
+    inside: Address
+    """in the app's own network, where the switch is"""
+    outside: Address
+    """from this machine, where the door is"""
 
 
 def door_config(
@@ -41,23 +68,24 @@ def door_config(
     first = [*noting(rules), *skipping(rules, skip=True), *marking(listen.port)]
     return whole_config(
         listen=dial(listen),
-        handlers=[*first, door_handler(directory, rules)],
+        handlers=[_STRIP, *first, door_handler(directory, rules)],
         admin_socket=admin_socket,
         rules=rules,
     )
 
 
 def switch_config(
-    upstreams: Sequence[Address], directory: Path, *, admin_socket: Path, rules: RequestRules
+    servers: Sequence[Server], directory: Path, *, admin_socket: Path, rules: RequestRules
 ) -> Mapping[str, object]:
     """Everything the switch is told while these containers answer."""
     client = f"{{http.request.header.{_FOR}}}"
     return whole_config(
         listen=f"unix/{directory / IN}",
-        handlers=[*noting(rules, client=client), switch_handler(upstreams, rules)],
+        handlers=[*noting(rules, client=client), switch_handler(servers, rules)],
         admin_socket=admin_socket,
         rules=rules,
-        others={"choice": choice_server(upstreams, directory)},
+        errors=offers(servers, rules),
+        others={"choice": choice_server(servers, directory)},
     )
 
 
@@ -114,7 +142,6 @@ def _past_switch(directory: Path, rules: RequestRules) -> dict[str, object]:
     straight = {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"{{http.reverse_proxy.header.{_CHOSEN}}}"}],
-        "headers": {"request": {"delete": _OURS}},
         "flush_interval": FLUSH_INTERVAL,
         "transport": _transport(rules),
     }
@@ -133,42 +160,115 @@ def _past_switch(directory: Path, rules: RequestRules) -> dict[str, object]:
     }
 
 
-def choice_server(upstreams: Sequence[Address], directory: Path) -> Mapping[str, object]:
+def choice_server(servers: Sequence[Server], directory: Path) -> Mapping[str, object]:
     """Names one of these to whoever asks, at random; says nothing while there is none."""
     shares = [f"{number:02x}" for number in range(_SHARES)]
     choose = {
+        "@id": "choice",
         "handler": "map",
         "source": "{http.request.uuid}",
         "destinations": ["{slug_run.chosen}"],
         "mappings": [
             {
-                "input_regexp": f"^({'|'.join(shares[number :: len(upstreams)])})",
-                "outputs": [dial(address)],
+                "input_regexp": f"^({'|'.join(shares[number :: len(servers)])})",
+                "outputs": [dial(server.outside)],
             }
-            for number, address in enumerate(upstreams)
+            for number, server in enumerate(servers)
         ],
     }
     name: dict[str, object] = {"handler": "static_response"}
-    if upstreams:
+    if servers:
         name["headers"] = {_CHOSEN: ["{slug_run.chosen}"]}
     return {
         "listen": [f"unix/{directory / CHOICE}"],
-        "routes": [{"handle": [choose, name] if upstreams else [name]}],
+        "routes": [{"handle": [choose, name]}],
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
     }
 
 
-def switch_handler(upstreams: Sequence[Address], rules: RequestRules) -> dict[str, object]:
-    """What the switch does with a request while these containers answer."""
-    handler = caddy_handler(upstreams, rules)
-    if not upstreams:
+def switch_handler(servers: Sequence[Server], rules: RequestRules) -> dict[str, object]:
+    """What the switch does with a request while these containers answer.
+
+    It goes to the one with the fewest under way. One that has ended a moment ago refuses it, and
+    has the fewest: so that is left out for a moment, and the request is offered to the others
+    (``offers``).
+    """
+    handler = _to_containers(servers, rules)
+    if len(servers) > 1:
+        handler["health_checks"] = {"passive": _LEFT_OUT}
+    return handler
+
+
+def offers(servers: Sequence[Server], rules: RequestRules) -> list[Mapping[str, object]]:
+    """What the switch does with a request that no container has taken, and none has seen."""
+    if len(servers) < 2:
+        return []
+    handler = _to_containers(servers, rules)
+    del handler["@id"]
+    return [
+        _offer(_NOT_TAKEN, handler, rules, retries=_MOST_OFFERS),
+        # Once a container has refused one with a body, Caddy 2.6 has closed that.
+        _offer([_all_left_out({})], handler, rules, retries=0),
+    ]
+
+
+def _to_containers(servers: Sequence[Server], rules: RequestRules) -> dict[str, object]:
+    handler = caddy_handler([server.inside for server in servers], rules)
+    if not servers:
         return handler
     carried = {
         "set": {name: [f"{{http.request.header.{ours}}}"] for name, (ours, _) in _CARRIED.items()},
-        "delete": _OURS,
+        "delete": [_OURS],
     }
-    return {**handler, "headers": {"request": carried}, "transport": _transport(rules)}
+    return {
+        **handler,
+        "load_balancing": {"selection_policy": {"policy": "least_conn"}},
+        "headers": {"request": carried},
+        "transport": _transport(rules),
+    }
+
+
+def _offer(
+    match: Sequence[Mapping[str, object]],
+    handler: Mapping[str, object],
+    rules: RequestRules,
+    *,
+    retries: int,
+) -> Mapping[str, object]:
+    """Offers a request to all containers in turn, however often Caddy is told of others meanwhile.
+
+    That is why there is no pause between two: it is at a pause that Caddy gives up.
+    """
+    by_turns = {
+        "selection_policy": {"policy": "round_robin"},
+        "retries": retries,
+        "retry_match": [{"method": []}],  # no method: only what no container has seen
+    }
+    handle = [*noting_again(rules), {**handler, "load_balancing": by_turns}]
+    all_refuse = {"routes": error_routes(rules)}
+    whole = {"handler": "subroute", "routes": [{"handle": handle}], "errors": all_refuse}
+    return {"match": match, "handle": [whole], "terminal": True}
+
+
+def _said(words: str, more: Mapping[str, object]) -> Mapping[str, object]:
+    return {"vars_regexp": {"{http.error.message}": {"pattern": words}}, **more}
+
+
+def _refused(more: Mapping[str, object]) -> Mapping[str, object]:
+    return _said("^dial .*(refused|no route to host|unreachable)", more)
+
+
+def _all_left_out(more: Mapping[str, object]) -> Mapping[str, object]:
+    return _said("^no upstreams available$", more)
+
+
+_WITHOUT_BODY: list[Mapping[str, object]] = [
+    {"header": {"Content-Length": ["0"]}},
+    # Caddy 2.6 does not know a chunked one; these seldom have any.
+    {"method": ["GET", "HEAD", "OPTIONS"], "not": [{"header": {"Content-Length": ["*"]}}]},
+]
+_NOT_TAKEN = [why(each) for why in (_refused, _all_left_out) for each in _WITHOUT_BODY]
 
 
 def _transport(rules: RequestRules) -> Mapping[str, object]:

@@ -103,6 +103,11 @@ class LastingCaddy(Router):
     def config(self) -> Mapping[str, object]:
         """What it is to go by."""
 
+    def argv(self, config_file: Path) -> tuple[str, ...]:
+        return caddy_argv(
+            self._caddy, config_file, port=self._listen.port, is_root=os.getuid() == 0
+        )
+
     def noted(self) -> Mapping[str, object]:
         """What a successor of ours has to know of it before it can be asked."""
         return {}
@@ -148,9 +153,7 @@ class LastingCaddy(Router):
         self._told = self.config()
         write_atomically(config_file, json.dumps(self._told))
         self._socket.unlink(missing_ok=True)
-        argv = caddy_argv(
-            self._caddy, config_file, port=self._listen.port or 65535, is_root=os.getuid() == 0
-        )
+        argv = self.argv(config_file)
         home = str(self._dir)
         env = {"PATH": TOOL_PATH, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
         reader, writer = os.pipe2(os.O_CLOEXEC)

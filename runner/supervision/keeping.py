@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from buildpack.support.values import changed
 from runner import container_lines
 from runner.health import Check
-from runner.policy import Front
 from runner.state.rollouts import Failure
 from runner.supervision.command_question import AskInside, Unasked
 from runner.supervision.crashes import CrashMemory
-from runner.supervision.live import Engine, Event, Fds, Live, Log, snapshot
+from runner.supervision.live import Engine, Event, Fds, Front, Live, Log, snapshot
 from runner.supervision.reconcile import Place, Running, Strategy
 from runner.supervision.records import Records
 from runner.supervision.supply import Material

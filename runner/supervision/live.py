@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from runner.engines.base import Address, Limits, Streams
+from runner.engines.base import Limits, Streams
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.token import Token
 from runner.formation import ContainerSpec
@@ -15,6 +15,7 @@ from runner.health import Check
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
 from runner.supervision.crashes import CrashMemory
+from runner.supervision.front_config import Server
 from runner.supervision.probing import HealthProbe
 from runner.supervision.reconcile import Place
 from runner.supervision.records import Record
@@ -40,6 +41,12 @@ class Engine(Protocol):
     def adopt(self, spec: ContainerSpec, token: Token) -> LastingContainer: ...
 
     def clear_unknown(self, known: Mapping[str, Token]) -> None: ...
+
+
+class Front(Protocol):
+    """What of ``LastingRouter`` is used here."""
+
+    def serve(self, servers: Sequence[Server]) -> None: ...
 
 
 class Log(Protocol):
@@ -88,10 +95,18 @@ class Live:
         return self.record.name
 
     @property
-    def serves(self) -> Address | None:
+    def serves(self) -> Server | None:
         """Where it takes requests now."""
         is_up = self.record.state is ContainerState.UP and self.container.poll() is None
-        return self.container.address if is_up and self.failure is None else None
+        return self.server if is_up and self.failure is None else None
+
+    @property
+    def server(self) -> Server | None:
+        """Where it takes requests while it does; None: it is not web."""
+        inside, outside = self.container.inside, self.container.address
+        if inside is None or outside is None:
+            return None
+        return Server(inside=inside, outside=outside)
 
 
 def snapshot(

@@ -39,8 +39,9 @@ class UpkeepStanding:
     def note(self) -> None:
         """Who answers where: a line may come when its container is gone."""
         for live in self._upkeep().lives.values():
-            address = live.container.address
-            if address is not None and live.record.process_type == WEB:
+            if live.server is None or live.record.process_type != WEB:
+                continue
+            for address in (live.server.inside, live.server.outside):
                 self._names.pop(dial(address), None)
                 self._names[dial(address)] = live.name
         while len(self._names) > MOST_KNOWN:

@@ -94,6 +94,27 @@ def upgraded(site: Site) -> list[dict[str, str]]:
     return [each for each in found if each.get("status") == "101"]
 
 
+def test_who_has_just_ended_is_passed_over_before_the_load_balancer_is_told(site: Site) -> None:
+    site.start("web=3")
+    pids, supervisor = site.pids(), site.processes()["supervisor"]
+    os.kill(supervisor, signal.SIGSTOP)  # who would tell it
+    try:
+        os.kill(pids["web.2"], signal.SIGKILL)
+        assert [ask(site.port, f"/whole?{n}").status for n in range(40)] == [200] * 40
+        for name in ("web.1", "web.3"):
+            os.kill(pids[name], signal.SIGKILL)
+        assert ask(site.port, "/none").status == 503
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    until(lambda: 'path="/none"' in site.log("-d", "router"), site.log)
+    lines = [fields(line) for line in site.log("-d", "router").splitlines()]
+    whole = [each for each in lines if each.get("path", "").startswith("/whole")]
+    assert [each["status"] for each in whole] == ["200"] * 40
+    assert {each["dyno"] for each in whole} == {"web.1", "web.3"}
+    assert not any("code" in each for each in whole)
+    assert [each["code"] for each in lines if each.get("path") == "/none"] == ["H21"]
+
+
 NAMES = ("door", "switch")
 
 

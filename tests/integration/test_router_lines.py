@@ -125,15 +125,29 @@ def test_what_the_app_is_told_of_a_request(site: Site) -> None:
     assert found["x-forwarded-port"] == str(site.port)
     assert found["x-forwarded-for"] == "127.0.0.1"
     assert found["via"] == "1.1 slug-run"
-    forged = {"X-Request-Id": "a|b|c|d|e|EOF" * 3, "Slugkit-For": "8.8.8.8", "Via": "1.0 fred"}
+    ours = {"Slugkit-For": "8.8.8.8", "Slugkit-Container": "10.0.2.9:5000", "Slugkit-Any": "x"}
+    forged = {"X-Request-Id": "a|b|c|d|e|EOF" * 3, "Via": "1.0 fred", **ours}
     found = headers_of(ask(site.port, "/headers", headers=forged))
     assert str(uuid.UUID(found["x-request-id"])) == found["x-request-id"]
     assert found["via"] == "1.0 fred, 1.1 slug-run"
-    assert "slugkit-for" not in found
+    assert not any(name.startswith("slugkit-") for name in found)
     until(lambda: len(of_path(site, "/headers")) == 2)
     first, second = of_path(site, "/headers")
     assert (first["request_id"], second["request_id"]) == (kept, found["x-request-id"])
     assert second["fwd"] == "127.0.0.1"
+
+
+def test_no_header_of_ours_comes_from_a_client_past_the_switch(site: Site) -> None:
+    site.start()
+    ours = "Slugkit-Container: 10.0.2.9:5000\r\nSlugkit-For: 8.8.8.8\r\n"
+    upgrading = "Connection: Upgrade\r\nUpgrade: echo\r\n"
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as client:
+        head = f"GET /headers HTTP/1.1\r\nHost: here\r\n{ours}{upgrading}\r\n"
+        client.sendall(head.encode())
+        with client.makefile("rb") as answer:
+            found = b"".join(iter(answer.readline, b"Upgrade: echo\r\n"))  # they are sorted
+    assert b"\r\nHost: here\r\n" in found
+    assert b"slugkit-" not in found.lower()
 
 
 def test_no_client_takes_out_what_the_app_is_told_or_hides_from_the_log(site: Site) -> None:

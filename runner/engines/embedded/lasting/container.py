@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from runner.engines.base import Address
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.lasting.token import Token
 from runner.ports import count_connections
@@ -18,6 +19,12 @@ class LastingContainer(EmbeddedContainer):
     status_file: Path
     """where bubblewrap writes how it ended"""
     told_fd: int = -1
+
+    @property
+    def inside(self) -> Address | None:
+        """Where its PORT is reached in the app's own network; ``address`` is from the machine."""
+        port = self.spec.port
+        return None if port is None else Address(host=self.token.inside, port=port)
 
     def begin(self) -> None:
         """Let its command begin, now that it is written down."""

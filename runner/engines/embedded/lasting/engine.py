@@ -65,6 +65,11 @@ class LastingEngine(EmbeddedEngine):
         return self._run.root / RECORDS
 
     @property
+    def entry(self) -> tuple[str, ...]:
+        """Before a program's argument list: it runs in the app's own network."""
+        return self._network.entry
+
+    @property
     def watched(self) -> tuple[int, ...]:
         """Readable when the network has broken and ``end`` is all that is left to do."""
         return self._network.watched

@@ -133,6 +133,36 @@ def test_files_are_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_program_beside_the_containers_has_no_right_and_an_address_of_its_own(
+    tmp_path: Path,
+) -> None:
+    from buildpack.support.addresses import Subnet
+
+    network = LastingNetwork(
+        Subnet(cidr="10.0.2.0/24"),
+        reader=-1,
+        lifeline=-1,
+        holder=(4711, -1),
+        slirp=(4712, -1),
+        socket=tmp_path / "slirp.sock",
+    )
+    entry = network.entry[network.entry.index("nsenter") :]
+    script = (
+        'ip -batch - <<END && shift 3 && exec "$@"\n'
+        "link set br0 address $3\n"
+        "address replace $1/24 dev br0 noprefixroute\n"
+        "route replace $2 dev br0 src $1 quickack 1\n"
+        "END\n"
+    )
+    assert entry == (
+        *("nsenter", "--target", "4711", "--user", "--net", "--preserve-credentials", "--"),
+        *("sh", "-c", script, "slugkit-join"),
+        *("10.0.2.1", "10.0.2.0/24", "02:53:0a:00:02:01"),
+        *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
+        *("--pdeathsig", "KILL", "--"),
+    )
+
+
 def test_an_address_that_is_in_use_is_given_to_nobody_else(
     tmp_path: Path, process: subprocess.Popen[bytes]
 ) -> None:

@@ -36,6 +36,13 @@ def test_a_request_is_told_in_herokus_words() -> None:
     )
 
 
+def test_one_that_another_container_has_refused_is_told_as_what_became_of_it() -> None:
+    refused = "again: dial tcp 10.0.2.4:5000: connect: connection refused"
+    assert "at=info method=GET" in told(access(error=refused))
+    assert code_of(failed(refused)) == "H21"
+    assert code_of(failed("again: EOF")) == "H13"
+
+
 def test_an_error_is_told_with_its_code_and_its_words() -> None:
     assert told(failed("EOF", proxied="31.2")) == (
         'at=error code=H13 desc="Connection closed without response" method=GET path="/"'
@@ -54,7 +61,8 @@ def test_an_error_is_told_with_its_code_and_its_words() -> None:
         ('net/http: HTTP/1.x transport connection broken: malformed HTTP status code "x"', "H17"),
         ("dial tcp 127.0.0.1:18803: i/o timeout", "H19"),
         ("dial tcp 127.0.0.1:18809: connect: connection refused", "H21"),
-        ("dial tcp 127.0.0.1:18809: connect: no route to host", "H99"),
+        ("dial tcp 10.0.2.4:5000: connect: no route to host", "H21"),
+        ("dial tcp: lookup nowhere: no such host", "H99"),
         ("context canceled", "H27"),
         ("something that was never seen", "H99"),
     ],

@@ -53,7 +53,7 @@ def test_the_error_comes_last_in_what_is_noted_for_it_may_hold_the_separator() -
     assert isinstance(defaults, list)
     words = defaults[0].split("|")
     assert words[0] == "{http.request.header.Slugkit-For}"
-    assert words[-1] == "{http.error.message}"
+    assert words[-1] == "{http.vars.slug_run_again}{http.error.message}"
     assert len(words) == 7
 
 

@@ -31,6 +31,7 @@ class FakeContainer:
     def __init__(self, spec: ContainerSpec, token: Token) -> None:
         self.id, self.spec, self.token = f"run-{token.key}", spec, token
         self.address = None if spec.port is None else Address(host="127.0.0.1", port=4000)
+        self.inside = None if spec.port is None else Address(host=token.inside, port=spec.port)
         self.launched, self.cgroup = SimpleNamespace(init_pid=1), None
         self.calls: list[str] = []
         self.listens = (Address(host="0.0.0.0", port=spec.port or 0),)

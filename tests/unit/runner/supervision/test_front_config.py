@@ -11,8 +11,10 @@ from runner.engines.base import Address
 from runner.router_log.rules import RequestRules
 from runner.supervision.front_config import (
     KEEP_ALIVE,
+    Server,
     choice_server,
     door_handler,
+    offers,
     switch_handler,
 )
 
@@ -23,9 +25,14 @@ def routes() -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", handler["routes"])[1:]
 
 
-ONE = Address(host="127.0.0.1", port=4001)
-TWO = Address(host="127.0.0.1", port=4002)
-THREE = Address(host="127.0.0.1", port=4003)
+def a_server(number: int) -> Server:
+    return Server(
+        inside=Address(host=f"10.0.2.{number}", port=5000),
+        outside=Address(host="127.0.0.1", port=4000 + number),
+    )
+
+
+ONE, TWO, THREE = (a_server(number) for number in (1, 2, 3))
 
 
 def test_the_door_knows_no_container_and_says_who_asks() -> None:
@@ -73,7 +80,7 @@ def test_the_switch_takes_the_door_s_word_for_who_asks() -> None:
                 "X-Forwarded-Proto": ["{http.request.header.Slugkit-Proto}"],
                 "X-Forwarded-Host": ["{http.request.header.Slugkit-Host}"],
             },
-            "delete": ["Slugkit-For", "Slugkit-Proto", "Slugkit-Host"],
+            "delete": ["Slugkit-*"],
         }
     }
     transport = handler["transport"]
@@ -98,9 +105,40 @@ def test_each_container_gets_its_share_of_the_websockets() -> None:
         ]
         assert len(matching) == 1
         chosen += matching
-    assert [chosen.count(dial(each)) for each in (ONE, TWO, THREE)] == [86, 85, 85]
+    assert [chosen.count(dial(each.outside)) for each in (ONE, TWO, THREE)] == [86, 85, 85]
 
 
 def test_no_container_is_named_while_none_answers() -> None:
     found = cast("Any", choice_server([], Path("/run/x")))
-    assert found["routes"] == [{"handle": [{"handler": "static_response"}]}]
+    assert found["routes"][0]["handle"][-1] == {"handler": "static_response"}
+
+
+def test_a_lone_container_is_never_left_out_and_asked_once() -> None:
+    handler = switch_handler([ONE], RequestRules())
+    assert handler["upstreams"] == [{"dial": "10.0.2.1:5000"}]
+    assert "health_checks" not in handler
+    assert "retries" not in str(handler)
+    assert offers([ONE], RequestRules()) == []
+
+
+def test_only_what_no_container_has_seen_is_offered_to_others() -> None:
+    """And with a body only if none was dialled: that has closed it."""
+    whole, with_body = cast("Any", offers([ONE, TWO], RequestRules()))
+    said = [next(iter(each["vars_regexp"].values()))["pattern"] for each in whole["match"]]
+    assert said == [*["^dial .*(refused|no route to host|unreachable)"] * 2,
+                    *["^no upstreams available$"] * 2]  # fmt: skip
+    without_body = [{"header": {"Content-Length": ["0"]}},
+                    {"method": ["GET", "HEAD", "OPTIONS"],
+                     "not": [{"header": {"Content-Length": ["*"]}}]}]  # fmt: skip
+    rest = [{name: each[name] for name in each if name != "vars_regexp"} for each in whole["match"]]
+    assert rest == without_body * 2
+    assert [list(each["vars_regexp"].values()) for each in with_body["match"]] == [
+        [{"pattern": "^no upstreams available$"}]
+    ]
+    retries = []
+    for each in (whole, with_body):
+        (proxy,) = each["handle"][0]["routes"][0]["handle"]
+        assert proxy["load_balancing"]["retry_match"] == [{"method": []}]
+        assert "health_checks" not in proxy
+        retries.append(proxy["load_balancing"]["retries"])
+    assert retries == [20, 0]

@@ -12,6 +12,7 @@ import pytest
 
 from runner.engines.base import Address
 from runner.router_log.codes import Code
+from runner.supervision.front_config import Server
 from runner.supervision.router_log import MOST_KNOWN, MUCH, PAUSE, RouterLog, UpkeepStanding
 from slugc.procfile import ProcessType
 
@@ -137,7 +138,9 @@ def test_a_pipe_is_closed_whether_it_is_watched_or_pauses(bench: Bench) -> None:
 def live(name: str, port: int) -> Any:
     address = Address(host="127.0.0.1", port=port)
     record = SimpleNamespace(process_type=ProcessType(name.partition(".")[0]))
-    return SimpleNamespace(name=name, record=record, container=SimpleNamespace(address=address))
+    inside = Address(host=f"10.0.2.{port % 250 + 4}", port=5000)
+    server = Server(inside=inside, outside=address)
+    return SimpleNamespace(name=name, record=record, server=server)
 
 
 def upkeep(*lives: Any, places: tuple[str, ...] = (), crashed: tuple[str, ...] = ()) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from runner.engines.base import Address
 from runner.errors import PortInUseError
-from runner.policy import Front
 from runner.state.values import App
+from runner.supervision.front_config import Server
+from runner.supervision.live import Front
 from runner.supervision.reconcile import Rolling
 from runner.supervision.upkeep import named
 from runner.supervision.wanted import Settings, Wanted
@@ -41,17 +42,8 @@ class RecordingFront:
     def __init__(self) -> None:
         self.served: list[int] = []
 
-    def serve(self, addresses: object) -> None:
-        assert isinstance(addresses, list)
-        self.served.append(len(addresses))
-
-    def stop(self) -> None: ...
-
-    def streams(self) -> tuple[int, ...]:
-        return ()
-
-    def attend(self) -> tuple[str, ...]:
-        return ()
+    def serve(self, servers: Sequence[Server]) -> None:
+        self.served.append(len(servers))
 
 
 def test_what_is_wanted_is_started_and_begins_when_it_is_written_down(
@@ -241,8 +233,8 @@ def test_who_has_ended_gets_no_requests_before_it_is_put_away(stage: Stage) -> N
     told: list[tuple[int, bool]] = []
 
     class Front(RecordingFront):
-        def serve(self, addresses: object) -> None:
-            super().serve(addresses)
+        def serve(self, servers: Sequence[Server]) -> None:
+            super().serve(servers)
             told.append((self.served[-1], "remove" in stage.engine.started[0].calls))
 
     stage.upkeep.front = Front()
