@@ -26,6 +26,15 @@ from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+LIBRARY_NAMES = (
+    # What a compiler, pkg-config and the dynamic linker look into.
+    "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH",
+    "PKG_CONFIG_PATH",
+    # What GDAL and GeoDjango ask for by themselves.
+    "GDAL_LIBRARY_PATH", "GEOS_LIBRARY_PATH", "GDAL_DATA", "PROJ_LIB", "PROJ_DATA",
+)  # fmt: skip
+"""Where the machine, or a buildpack before this one (apt, geo), has libraries and headers."""
+
 LONGEST_VALUE = 128 * 1024 - 1
 """Bytes of NAME=value that the kernel hands to a program (MAX_ARG_STRLEN, with a NUL)."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildpack.config_vars import (
+    LIBRARY_NAMES,
     ConfigVarsError,
     UnsafeConfigVarsError,
     is_for_run_time,
@@ -39,6 +40,8 @@ INHERITED_NAMES = (
     "SOURCE_VERSION",
     "SOURCE_DATE_EPOCH",
     "CI",
+    # What settings of Django load, and hooks compile against.
+    *LIBRARY_NAMES,
     # How to reach the network from here: NLTK data, a hook that downloads.
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -67,10 +70,8 @@ def _is_inherited_danger(name: str) -> bool:
     )
 
 
-KEPT_OF_THE_MACHINE = frozenset(
-    {"PATH", "HOME", "TMPDIR", "PWD", "LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH"}
-)
-"""The machine's own, or an earlier buildpack's: a compiler finds libraries by them."""
+KEPT_OF_THE_MACHINE = frozenset({"PATH", "HOME", "TMPDIR", "PWD", *LIBRARY_NAMES})
+"""The machine's own, or an earlier buildpack's."""
 
 
 def app_env(env: Mapping[str, str], config_vars: Mapping[str, str], prefix: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from buildpack.config_vars import LIBRARY_NAMES
 from buildpack.installers.base import Install
 from buildpack.support.secrets import is_secret_name
 
@@ -21,7 +22,7 @@ PASSED_ON = (
     "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "UV_OFFLINE", "UV_EXCLUDE_NEWER", "UV_CONSTRAINT",
     "UV_CONCURRENT_DOWNLOADS", "UV_CONCURRENT_INSTALLS", "UV_REQUIRE_HASHES",
     # How source distributions are compiled.
-    "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "PKG_CONFIG_PATH",
+    "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", *LIBRARY_NAMES,
 )  # fmt: skip
 
 FROM_PIP = {

@@ -157,6 +157,34 @@ def test_an_editable_install_of_the_app_itself_moves_with_it(place: Path) -> Non
     assert run_python(app, "-c", "import mine; print(mine.__file__)") == f"{app}/mine/__init__.py\n"
 
 
+def test_headers_and_libraries_of_an_earlier_buildpack_are_found(place: Path) -> None:
+    """As heroku-buildpack-apt leaves them: in the app, and named in the environment."""
+    setup = (
+        "import os, setuptools\n"
+        "module = setuptools.Extension('fast', ['fast.c'], libraries=['speed'])\n"
+        "setuptools.setup(name='fast', version='1', ext_modules=[module])\n"
+    )
+    source = (
+        "#include <Python.h>\n#include <speed.h>\n"
+        'static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "fast"};\n'
+        "PyMODINIT_FUNC PyInit_fast(void) { speed(); return PyModule_Create(&definition); }\n"
+    )
+    app = make_app(
+        place / "native",
+        **{"requirements.txt": "./lib\n", "lib/setup.py": setup, "lib/fast.c": source,
+           ".apt/include/speed.h": "int speed(void);\n", ".apt/lib/speed.c": "int speed(void) "
+           "{ return 1; }\n"},
+    )  # fmt: skip
+    library = ("gcc", "-shared", "-o", app / ".apt/lib/libspeed.so", app / ".apt/lib/speed.c")
+    subprocess.run(library, check=True, timeout=30)
+    hook = "#!/bin/sh\n[ -n \"$LD_LIBRARY_PATH\" ] && exec python -c 'import fast'\n"
+    (app / "bin").mkdir()
+    (app / "bin" / "post_compile").write_text(hook)
+    paths = {"CPATH": f"{app}/.apt/include", "LIBRARY_PATH": f"{app}/.apt/lib"}
+    answer = compile_app(app, place / "cache-one", **paths, LD_LIBRARY_PATH=f"{app}/.apt/lib")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
 def refused(place: Path, name: str, requirements: str, **env: str) -> str:
     app = make_app(place / name, **{"requirements.txt": requirements})
     answer = compile_app(app, place / "cache-one", **env)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from buildpack.environment import (
     app_env,
     export_script,
@@ -14,6 +16,7 @@ from buildpack.environment import (
     write_export,
     write_profile_d,
 )
+from buildpack.installers.uv_environment import installer_env
 
 
 def test_config_vars_are_files_kept_byte_for_byte(tmp_path: Path) -> None:
@@ -71,6 +74,21 @@ def test_hooks_and_collectstatic_start_with_what_heroku_sets_and_drops() -> None
     assert (env["PYTHONUNBUFFERED"], env["LANG"]) == ("1", "de_DE.UTF-8")
     assert not {"PYTHONHOME", "PYTHONPATH"} & env.keys()
     assert app_env(inherited, {}, Path("/b"))["LANG"] == "C.UTF-8"
+
+
+@pytest.mark.parametrize(
+    "name", ["CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH"]
+)
+def test_compilers_and_the_app_find_what_an_earlier_buildpack_has_brought(name: str) -> None:
+    env = {name: "/build/.apt/usr"}
+    assert installer_env(install_settings(env, {})) == env
+    assert app_env(env, {}, Path("/b"))[name] == "/build/.apt/usr"
+
+
+def test_libraries_of_a_running_container_are_none_of_a_build() -> None:
+    config_vars = {"LD_LIBRARY_PATH": "/app/lib"}
+    assert installer_env(install_settings({}, config_vars)) == {}
+    assert "LD_LIBRARY_PATH" not in app_env({}, config_vars, Path("/b"))
 
 
 def test_profile_names_nothing_but_home(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def test_pips_settings_reach_uv_under_its_names() -> None:
             "PIP_EXTRA_INDEX_URL": "https://a.example https://b.example",
             "PIP_FIND_LINKS": "/wheels /more",
             "PIP_CERT": "/etc/ca.pem",
+            "PIP_DEFAULT_TIMEOUT": "60",
+            "PIP_RETRIES": "5",
             "UV_INDEX_PRIVATE_PASSWORD": "x",
             "AWS_SECRET": "never",
             "PYTHONPATH": "never",
@@ -56,6 +58,8 @@ def test_pips_settings_reach_uv_under_its_names() -> None:
         "UV_EXTRA_INDEX_URL": "https://a.example https://b.example",
         "UV_FIND_LINKS": "/wheels,/more",
         "SSL_CERT_FILE": "/etc/ca.pem",
+        "UV_HTTP_TIMEOUT": "60",
+        "UV_HTTP_RETRIES": "5",
         "UV_INDEX_PRIVATE_PASSWORD": "x",
     }
 
