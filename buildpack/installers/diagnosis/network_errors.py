@@ -83,9 +83,12 @@ class IndexAccessError(SlugkitError):
         super().__init__(
             "The package index refused access",
             details=f"{self.index} answered with HTTP status {status}.",
-            resolution="Give the user name and password in the index's URL, in the\n"
-            "config var PIP_INDEX_URL or PIP_EXTRA_INDEX_URL:\n\n"
-            "    PIP_EXTRA_INDEX_URL=https://USER:PASSWORD@index.example.com/simple",
+            resolution="Give a user name and a password as config vars. For requirements.txt, in\n"
+            "the index's URL:\n\n"
+            "    PIP_EXTRA_INDEX_URL=https://USER:PASSWORD@index.example.com/simple\n\n"
+            "For an index that has a name in uv's or Poetry's settings, by its name:\n\n"
+            "    UV_INDEX_NAME_USERNAME, UV_INDEX_NAME_PASSWORD\n"
+            "    POETRY_HTTP_BASIC_NAME_USERNAME, POETRY_HTTP_BASIC_NAME_PASSWORD",
         )
 
 

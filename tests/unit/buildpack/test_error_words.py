@@ -43,9 +43,12 @@ def test_a_refused_index_names_no_password() -> None:
     assert IndexAccessError("https://me:pw@i.example/simple", "401").text() == (
         "The package index refused access\n\n"
         "https://***@i.example/simple answered with HTTP status 401.\n\n"
-        "Give the user name and password in the index's URL, in the\n"
-        "config var PIP_INDEX_URL or PIP_EXTRA_INDEX_URL:\n\n"
-        "    PIP_EXTRA_INDEX_URL=https://USER:PASSWORD@index.example.com/simple"
+        "Give a user name and a password as config vars. For requirements.txt, in\n"
+        "the index's URL:\n\n"
+        "    PIP_EXTRA_INDEX_URL=https://USER:PASSWORD@index.example.com/simple\n\n"
+        "For an index that has a name in uv's or Poetry's settings, by its name:\n\n"
+        "    UV_INDEX_NAME_USERNAME, UV_INDEX_NAME_PASSWORD\n"
+        "    POETRY_HTTP_BASIC_NAME_USERNAME, POETRY_HTTP_BASIC_NAME_PASSWORD"
     )
 
 
