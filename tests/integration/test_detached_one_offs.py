@@ -79,12 +79,15 @@ def test_its_output_and_its_end_are_in_the_log(site: Site) -> None:
 
 def test_it_is_listed_entered_and_stopped(site: Site) -> None:
     name = detached(site, "worker")
+    shown = site.must("ps")
     assert re.search(
         r"^=== run: one-off processes \(1\)\n"
         rf"{name}: up \d\d:\d\d:\d\d \(~ \d+s ago\): echo working; sleep 1000$",
-        site.must("ps").out,
+        shown.out,
         re.M,
     )
+    assert shown.err == "polls is not running: slug-run start -d --app polls\n"
+    assert site.must("ps", name).err == ""
     assert site.containers()[name]["release"] == 2
     assert site.must("exec", name, "echo $DYNO $COLOR").out == f"{name} green\n"
     said = site.must("stop", name)
