@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from buildpack.frameworks.django import SETTINGS, SWITCH
+from buildpack.installers.diagnosis.likely_names import likely_name
 from buildpack.support.errors import printable
 from buildpack.support.values import value
 
@@ -247,6 +248,9 @@ def _missing_file(lines: Sequence[str], env: Mapping[str, str]) -> Failure | Non
     )
 
 
+NOT_INSTALLED = """\
+If it is a package, add it to your app's requirements. A package that is only
+for development must not be among the INSTALLED_APPS of a build."""
 NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -264,8 +268,7 @@ def _missing_module(lines: Sequence[str], env: Mapping[str, str]) -> Failure | N
         meaning = (
             f"Your app imports '{module}', which is neither one of its own modules\nnor installed."
         )
-        advice = "If it is a package, add it to your app's requirements. A package that is only\n"
-        advice += "for development must not be among the INSTALLED_APPS of a build."
+        advice = likely_name(module.partition(".")[0]) or NOT_INSTALLED
     return Failure(
         reason_id=OTHER, subject=module, line=lines[number].strip(), meaning=meaning, advice=advice
     )

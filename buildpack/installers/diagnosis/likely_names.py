@@ -20,10 +20,15 @@ IMPORTED_AS = {
 }
 """Names seen in requirements files that an index does not have, or has as a warning."""
 
+OF_SETUPTOOLS = frozenset({"distutils", "pkg-resources"})
+"""On Heroku setuptools is there with Python 3.12 and older; Debian's pip freezes pkg-resources."""
+
 
 def likely_name(package: str) -> str:
     """What to write in place of ``package``, as a sentence or two; "" for what we do not know."""
     name = package.partition("==")[0].lower().replace("_", "-")
+    if name in OF_SETUPTOOLS:
+        return f"'{name}' comes with setuptools, which nothing asks for: require setuptools<81."
     if name in IMPORTED_AS:
         right = IMPORTED_AS[name]
         return f"'{name}' is what a program imports. The package is called {right}: ask for that."

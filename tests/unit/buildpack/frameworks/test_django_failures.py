@@ -171,6 +171,21 @@ def test_a_module_that_is_not_installed_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("module", "advice"),
+    [
+        ("PIL", "'pil' is what a program imports. The package is called pillow: ask for that."),
+        ("pkg_resources",
+         "'pkg-resources' comes with setuptools, which nothing asks for: require setuptools<81."),
+        ("distutils.util",
+         "'distutils' comes with setuptools, which nothing asks for: require setuptools<81."),
+    ],
+)  # fmt: skip
+def test_a_module_that_is_not_called_like_its_package(module: str, advice: str) -> None:
+    end = f"ModuleNotFoundError: No module named '{module}'"
+    assert explain(traceback(SETTINGS, end=end)).advice == advice
+
+
 def test_a_settings_module_that_is_not_there_is_the_fault_of_its_variable() -> None:
     lines = traceback(DJANGO, end="ModuleNotFoundError: No module named 'mysite.production'")
     found = explain(lines, DJANGO_SETTINGS_MODULE="mysite.production")
