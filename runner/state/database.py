@@ -21,6 +21,7 @@ from runner.state.errors import (
     StateFileError,
     StateTooNewError,
 )
+from runner.state.place import network_file_system
 
 PATIENCE = 10.0  # seconds to wait for another writer, which needs milliseconds
 
@@ -152,6 +153,9 @@ def _make_private(path: Path) -> None:
     connection of this process (POSIX), and with them what keeps the last one elsewhere from
     removing the write-ahead log that they still use.
     """
+    if not path.exists() and (kind := network_file_system(path.parent)) is not None:
+        found = f"It would lie on a network file system ({kind}), where SQLite can lose changes."
+        raise StateFileError(path, found)
     with contextlib.suppress(FileExistsError):
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         os.close(os.open(path, flags, 0o600))
