@@ -120,6 +120,8 @@ __python_concurrency() {
   if [ -n "${WEB_CONCURRENCY-}" ]; then return 0; fi
   if [ "$workers" -lt 1 ]; then workers=1; fi
   export WEB_CONCURRENCY="$workers" WEB_CONCURRENCY_SET_BY=slugkit/python
+  # Whoever is brought into a container that runs already has a parent outside, which is 0.
+  if [ "$PPID" -eq 0 ] && [ "$$" -ne 1 ]; then return 0; fi
   case ${DYNO-} in
     web.*)
       echo "Python buildpack: WEB_CONCURRENCY=$workers" \

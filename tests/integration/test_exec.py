@@ -15,6 +15,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from buildpack.environment import PROFILE_SCRIPT
 from buildpack.support.hierarchies import find_hierarchies
 from tests.integration.supervision_support import (
     Site,
@@ -41,7 +42,7 @@ def site(session_dir: Path) -> Iterator[Site]:
         "server.py": "import os, socket, time\n"
         "server = socket.create_server(('', int(os.environ['PORT'])))\n"
         "time.sleep(10000)\n",
-        ".profile": "export FROM_PROFILE=yes\n",
+        ".profile": f"export FROM_PROFILE=yes\n{PROFILE_SCRIPT.read_text()}",
     }
     found = deployed(session_dir / "exec", port=free_port(), files=files)
     found.release("green")
@@ -86,6 +87,13 @@ def spawned(site: Site, *words: str) -> pexpect.spawn[bytes]:
 def marked(marker: str) -> list[int]:
     """Processes on whose command line the marker is, but not those that were asked for it."""
     return [pid for pid, line in command_lines().items() if line.startswith(f"sleep\0{marker}")]
+
+
+def test_our_profile_script_says_its_line_to_the_app_alone(site: Site) -> None:
+    said = inside(site, "web.1", "echo $WEB_CONCURRENCY; exit 3")
+    assert (said.returncode, said.stderr) == (3, b"")
+    assert int(said.stdout) >= 1
+    assert site.log("-d", "web.1").count("Python buildpack: WEB_CONCURRENCY=") == 1
 
 
 def test_it_has_the_containers_environment_after_the_profile_scripts(site: Site) -> None:
