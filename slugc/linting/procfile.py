@@ -21,6 +21,7 @@ RUNNER_COMMANDS = frozenset(
      "wait"}
 )  # fmt: skip
 RELEASE = ProcessType("release")
+CONSOLE = ProcessType("console")  # which the command of that name runs
 
 # Who refuses names that hold one of these.
 _UNPORTABLE = (
@@ -64,7 +65,7 @@ def _of_name(kind: ProcessType, place: TypePlace) -> Iterator[Finding]:
     if kind != kind.lower():
         text = f"'{kind}' does not work everywhere: Kubernetes takes lower-case names only"
         yield _warning("type-not-portable", text, place)
-    if kind in RUNNER_COMMANDS:
+    if kind in RUNNER_COMMANDS and kind != CONSOLE:
         text = f"'{kind}' is a command of slug-run too; to start it: slug-run start {kind}"
         yield _warning("type-is-command", text, place)
 

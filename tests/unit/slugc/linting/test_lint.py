@@ -82,6 +82,7 @@ FIXTURES = Path(__file__).parents[4] / "fixtures"
                 " slug-run start logs [type-is-command]"
             ],
         ),
+        ("web: x\nconsole: y\n", []),
         (
             "release: x\n",
             [
