@@ -31,16 +31,26 @@ def use_a_newer_python() -> None:
     sys.exit(1)
 
 
+def named_cache_dir(argv):  # type: (list[str]) -> str
+    """The cache of a build that is asked for as it should be; what is wrong is told later."""
+    is_build = len(argv) in (3, 4) and argv[0] in ("compile", "test-compile")
+    if is_build and argv[2] and os.path.isdir(argv[1]):  # noqa: PTH112
+        return os.path.realpath(argv[2])
+    return ""
+
+
 if __name__ == "__main__":
     if sys.version_info < OLDEST:
         use_a_newer_python()
     here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
     root = os.path.dirname(here)  # noqa: PTH120
     sys.path.insert(0, root)
-    if sys.argv[1:2] == ["detect"] and os.environ.get("CNB_BUILD_PLAN_PATH"):
-        from buildpack.cnb.detect import main
-    elif sys.argv[1:2] == ["detect"]:
-        from buildpack.detect import main
+    if sys.argv[1:2] == ["detect"]:
+        if os.environ.get("CNB_BUILD_PLAN_PATH"):
+            from buildpack.cnb.detect import main
+        else:
+            from buildpack.detect import main
+        code = main(sys.argv[1:])
     else:
         import atexit
         import gc
@@ -49,5 +59,17 @@ if __name__ == "__main__":
         # and more when Python ends.
         gc.set_threshold(50000)
         atexit.register(gc.freeze)
-        from buildpack.main import main
-    sys.exit(main(sys.argv[1:]))
+        # What is built is read by other users, whatever the builder's own files are.
+        os.umask(0o022)
+        cache_dir, early = named_cache_dir(sys.argv[1:]), None
+        if cache_dir:
+            from buildpack.own_bytecode import keep_bytecode
+
+            keep_bytecode(cache_dir)
+            from buildpack.early import begin
+
+            early = begin(sys.argv[2], cache_dir, os.environ)
+        from buildpack.main import main as main_of_phases
+
+        code = main_of_phases(sys.argv[1:], early)
+    sys.exit(code)

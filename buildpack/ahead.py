@@ -1,22 +1,20 @@
-"""Links the trees of the last build once more, while this build thinks about what it needs.
+"""Trees of the last build that are linked once more, while this build thinks about what it needs.
 
-Most builds need those very trees, and linking them takes longer than everything else they do. So
-another process begins with it at once, and helps when the build has decided. Until then they lie
-in the cache, where what a killed build leaves is reaped.
+They are begun as early as can be (early.py), and lie in the cache until it is known whether they
+are the right ones; there, what a killed build leaves is reaped.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from buildpack.early import PLACE, PREVIOUS
 from buildpack.support import files
-from buildpack.support.linking import Linking, LinkingAside, is_alone, read_listing
 
-PREVIOUS = "PREVIOUS_BUILD_DIR"
-PLACE = Path("venvs") / ".ahead"
-TREES = (("venvs", "venv"), ("runtimes", "python"))
+if TYPE_CHECKING:
+    from buildpack.early import Early
 
 
 def previous_build_dir(env: Mapping[str, str]) -> Path | None:
@@ -28,25 +26,11 @@ def previous_build_dir(env: Mapping[str, str]) -> Path | None:
 class TreesAhead:
     """Copies of trees in the cache, each to be moved to where the app has it."""
 
-    def __init__(self, cache_dir: Path) -> None:
-        self.cache_dir, self.place = cache_dir, cache_dir / PLACE
-        self._copies: dict[Path, Path] = {}
-        self._linking: LinkingAside | None = None
-
-    def begin(self, build_dir: Path, env: Mapping[str, str]) -> None:
-        """Start with the trees used last, where that can be done and is of use."""
-        if previous_build_dir(env) is not None:
-            return  # one of the last build will do
-        try:
-            if not is_alone() or build_dir.stat().st_dev != self.cache_dir.stat().st_dev:
-                return
-            trees = [tree for kind, name in TREES if (tree := self._last_used(kind, name))]
-            if trees:
-                self.place.mkdir()  # in the way, if a build was killed: reaped at the end of this
-                self._linking = LinkingAside(trees)
-                self._copies = {Path(tree.source): Path(tree.target) for tree in trees}
-        except OSError:
-            return  # they are linked when they are needed, and what is wrong is told then
+    def __init__(self, cache_dir: Path, early: Early | None = None) -> None:
+        self.place = cache_dir / PLACE
+        self._linking = early.linking if early else None
+        trees = early.trees if early else ()
+        self._copies = {Path(tree.source): Path(tree.target) for tree in trees}
 
     def copy_of(self, source: Path) -> Path | None:
         """Where there is a whole copy of ``source``, if it was the right one to begin with."""
@@ -80,13 +64,3 @@ class TreesAhead:
         if linking:
             linking.give_up()
         self._copies = {}
-
-    def _last_used(self, kind: str, name: str) -> Linking | None:
-        with os.scandir(self.cache_dir / kind) as entries:
-            homes = [entry for entry in entries if not entry.name.startswith(".")]
-        home = max(homes, key=lambda entry: entry.stat().st_mtime_ns, default=None)
-        listing = read_listing(Path(home.path, f"{name}.names")) if home else None
-        if home is None or listing is None:
-            return None
-        source, target = f"{home.path}/{name}", f"{self.place}/{name}"
-        return Linking(source=source, target=target, listing=listing)

@@ -21,10 +21,10 @@ def write_app_dir(build_dir: Path, app_dir: str) -> None:
     if not app_dir:
         (build_dir / NOTE).unlink(missing_ok=True)  # one that the app brought along
     else:
-        files.write_atomically(build_dir / NOTE, app_dir + "\n")
+        files.write_whole(build_dir / NOTE, app_dir + "\n")
         place = f'"$HOME"/{shlex.quote(app_dir)}'
         line = f'[ -n "${{PYTHONPATH+set}}" ] || export PYTHONPATH={place}\n'
-        files.write_atomically(build_dir / PROFILE, line)
+        files.write_whole(build_dir / PROFILE, line)
 
 
 def read_app_dir(build_dir: Path) -> str:

@@ -85,7 +85,7 @@ def allowed_hashes(dependencies: Dependencies) -> dict[str, str]:
 def write_hashes(home: Path, dependencies: Dependencies) -> None:
     """For the build that makes its virtualenv from the one in ``home``."""
     if dependencies.is_one_run and (hashes := allowed_hashes(dependencies)):
-        files.write_atomically(home / HASHES_FILE, json.dumps(hashes, sort_keys=True))
+        files.write_whole(home / HASHES_FILE, json.dumps(hashes, sort_keys=True))
 
 
 def have_other_hashes(home: Path, dependencies: Dependencies, kept: Iterable[str]) -> bool:

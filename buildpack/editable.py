@@ -22,7 +22,7 @@ def make_editables_movable(venv: Venv, build_dir: Path, way_to_app: str) -> None
         for path in sorted(venv.site_packages.glob(pattern)):
             text = path.read_text("utf-8")
             if root in text:
-                files.write_atomically(path, rewrite(text, root, way_to_app))
+                files.write_whole(path, rewrite(text, root, way_to_app))
                 rewritten.append(path)
     record_again(venv, rewritten)
 

@@ -96,7 +96,7 @@ def app_env(env: Mapping[str, str], config_vars: Mapping[str, str], prefix: Path
 def write_profile_d(build_dir: Path) -> None:
     """What every container runs before its command, in terms of $HOME alone."""
     target = build_dir / ".profile.d" / "python.sh"
-    files.write_atomically(target, PROFILE_SCRIPT.read_bytes())
+    files.write_whole(target, PROFILE_SCRIPT.read_bytes())
 
 
 def export_script(build_dir: Path) -> str:
@@ -125,5 +125,5 @@ def write_export(buildpack_dir: Path, build_dir: Path) -> bool:
     """
     if buildpack_dir.name == "_buildpack" or not os.access(buildpack_dir, os.W_OK):
         return False
-    files.write_atomically(buildpack_dir / "export", export_script(build_dir))
+    files.write_whole(buildpack_dir / "export", export_script(build_dir))
     return True

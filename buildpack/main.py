@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from buildpack.support.errors import SlugkitError, UsageError, printable_path
 from buildpack.support.output import Output, wants_color
 
 if TYPE_CHECKING:
+    from buildpack.early import Early
     from buildpack.report import BuildData
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,12 +44,15 @@ class RefusedBySystemError(SlugkitError):
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run a phase. ``bin/*`` answer 0 or 1, as the buildpack API asks."""
+def main(argv: Sequence[str], early: Early | None = None) -> int:
+    """Run a phase. ``bin/*`` answer 0 or 1, as the buildpack API asks.
+
+    ``early`` is what was begun before this module was imported.
+    """
     env = dict(os.environ)
     out = Output(color=wants_color(sys.stderr, env))
     try:
-        return _phase(argv)(argv[1:], env, out)
+        return _phase(argv, early)(argv[1:], env, out)
     except SlugkitError as err:
         out.error(err)
         return 1
@@ -72,12 +77,12 @@ def main(argv: Sequence[str]) -> int:
 Phase = Callable[[Sequence[str], Mapping[str, str], Output], int]
 
 
-def _phase(argv: Sequence[str]) -> Phase:
+def _phase(argv: Sequence[str], early: Early | None) -> Phase:
     phases: Mapping[str, Phase] = {
-        "compile": run_compile,
+        "compile": partial(run_compile, early=early),
         "release": run_release,
         "report": run_report,
-        "test-compile": run_test_compile,
+        "test-compile": partial(run_test_compile, early=early),
         "build": run_build,
         "plan": run_plan,
     }
@@ -88,32 +93,37 @@ def _phase(argv: Sequence[str]) -> Phase:
     return phases[name]
 
 
-def run_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+def run_compile(
+    args: Sequence[str], env: Mapping[str, str], out: Output, *, early: Early | None = None
+) -> int:
     """``bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]``"""
     if not 1 <= len(args) <= 3:
         raise UsageError("Usage: bin/compile BUILD_DIR [CACHE_DIR [ENV_DIR]]")
     build_dir = _directory(args[0], "BUILD_DIR")
     env_dir = _absolute(args[2]) if args[2:] and args[2] else None
     if args[1:] and args[1]:
-        return _compile(build_dir, _absolute(args[1]), env_dir, env, out)
+        return _compile(build_dir, _absolute(args[1]), env_dir, env, out, early)
     import tempfile
 
     # Nothing is kept from build to build then, but tools and trees must be somewhere.
     with tempfile.TemporaryDirectory(prefix="slugkit-cache-") as cache_dir:
-        return _compile(build_dir, _absolute(cache_dir), env_dir, env, out)
+        return _compile(build_dir, _absolute(cache_dir), env_dir, env, out, None)
 
 
 def _compile(
-    build_dir: Path, cache_dir: Path, env_dir: Path | None, env: Mapping[str, str], out: Output
+    build_dir: Path,
+    cache_dir: Path,
+    env_dir: Path | None,
+    env: Mapping[str, str],
+    out: Output,
+    early: Early | None,
 ) -> int:
-    _prepare(cache_dir)
+    cache_dir.mkdir(parents=True, exist_ok=True)
     from buildpack.ahead import TreesAhead
 
-    ahead = TreesAhead(cache_dir)
+    ahead = TreesAhead(cache_dir, early)
 
     def compile_it(data: BuildData) -> None:
-        ahead.begin(build_dir, env)
-        # Only now: to import it takes a while, and the trees are being linked meanwhile.
         from buildpack.compile import BuildDirs, compile_app
 
         dirs = BuildDirs(
@@ -124,17 +134,19 @@ def _compile(
         finally:
             ahead.end()
 
-    _recorded(cache_dir, compile_it, out)
+    _recorded(cache_dir, compile_it, out, held=early.lock if early else None)
     return 0
 
 
 def run_build(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     """``bin/build LAYERS_DIR PLATFORM_DIR BUILD_PLAN``: the build of a CNB lifecycle."""
     from buildpack.cnb.dirs import read_dirs, unlink_cache
+    from buildpack.own_bytecode import keep_bytecode
 
     dirs = read_dirs(args, env, Path.cwd(), ROOT)
     unlink_cache(dirs)
-    _prepare(dirs.cache_dir)
+    dirs.cache_dir.mkdir(parents=True, exist_ok=True)
+    keep_bytecode(str(dirs.cache_dir))
     from buildpack.cnb.build import build_app
 
     def build_it(data: BuildData) -> None:
@@ -144,18 +156,17 @@ def run_build(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
     return 0
 
 
-def _prepare(cache_dir: Path) -> None:
-    os.umask(0o022)  # What is built is read by other users, whatever the builder's own files are.
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    if not _has_own_bytecode():
-        # It goes to the cache: the checkout may be read-only, and compiling these modules anew
-        # would take longer than a whole build in which nothing has changed.
-        sys.pycache_prefix = str(cache_dir / "buildpack-bytecode")
-        sys.dont_write_bytecode = False
+def _recorded(
+    cache_dir: Path,
+    build: Callable[[BuildData], None],
+    out: Output,
+    *,
+    held: int | None = None,
+) -> None:
+    """Run ``build`` with the cache to itself; what happened is kept, also after a failure.
 
-
-def _recorded(cache_dir: Path, build: Callable[[BuildData], None], out: Output) -> None:
-    """Run ``build`` with the cache to itself; what happened is kept, also after a failure."""
+    ``held`` is the lock of the cache, if we have it already.
+    """
     from buildpack.hooks import end_what_is_left
     from buildpack.report import BuildData
     from buildpack.support.files import locked
@@ -163,7 +174,7 @@ def _recorded(cache_dir: Path, build: Callable[[BuildData], None], out: Output) 
 
     data, before = BuildData(), read_descendants()
     try:
-        with locked(cache_dir / "lock"):
+        with locked(cache_dir / "lock", held=held):
             try:
                 build(data)
             finally:
@@ -180,20 +191,9 @@ def _recorded(cache_dir: Path, build: Callable[[BuildData], None], out: Output) 
         data.save(cache_dir)
 
 
-def _has_own_bytecode() -> bool:
-    """Whether these modules were all compiled in advance, as slugc does with its copy of them.
-
-    Such bytecode is marked as never to be checked (PEP 552); what Python writes beside a module
-    that happened to be imported is not.
-    """
-    try:
-        with open(__spec__.cached or "", "rb") as file:  # noqa: PTH123 - pathlib brings nothing here
-            return file.read(8)[4:] == b"\1\0\0\0"
-    except OSError:
-        return False
-
-
-def run_test_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:
+def run_test_compile(
+    args: Sequence[str], env: Mapping[str, str], out: Output, *, early: Early | None = None
+) -> int:
     """``bin/test-compile``: as compile, with what tests need and without static files."""
     ours = {
         "INSTALL_TEST": "1",
@@ -201,7 +201,7 @@ def run_test_compile(args: Sequence[str], env: Mapping[str, str], out: Output) -
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
     }
-    return run_compile(args, {**env, **ours}, out)
+    return run_compile(args, {**env, **ours}, out, early=early)
 
 
 def run_release(args: Sequence[str], env: Mapping[str, str], out: Output) -> int:

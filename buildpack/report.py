@@ -92,12 +92,12 @@ class BuildData:
         target = data_file(cache_dir)
         if target.exists():
             target.replace(target.with_name("python-prev.json"))
-        files.write_atomically(target, json.dumps(self.facts, sort_keys=True, indent=1) + "\n")
+        files.write_whole(target, json.dumps(self.facts, sort_keys=True, indent=1) + "\n")
 
 
 def read_build_data(cache_dir: Path) -> str:
     """The JSON for ``bin/report``: sorted, on one level; ``{}`` before the first build."""
     try:
-        return data_file(cache_dir).read_text("utf-8")
+        return data_file(cache_dir).read_text("utf-8") or "{}\n"  # empty after a power cut
     except FileNotFoundError:
         return "{}\n"

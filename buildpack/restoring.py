@@ -77,7 +77,7 @@ def _names_of(source: Path) -> Path:
 
 def tree_listing(source: Path) -> Listing:
     """The names in a cached tree, which is complete and never changes: written down beside it."""
-    found = read_listing(_names_of(source))
+    found = read_listing(str(_names_of(source)))
     if found is None:
         found = list_tree(str(source))
         write_listing(source, found)
@@ -86,7 +86,7 @@ def tree_listing(source: Path) -> Listing:
 
 def write_listing(source: Path, listing: Listing) -> None:
     """Note what lies in a tree that is in the cache, or soon will be."""
-    files.write_atomically(_names_of(source), encode_listing(listing))
+    files.write_whole(_names_of(source), encode_listing(listing))
 
 
 def link_anew(source: Path, target: Path) -> None:
@@ -127,5 +127,5 @@ def _seal(target: Path, directories: list[bytes], note: Path) -> None:
     names = {os.fsencode(name) for name in os.listdir(target)}  # noqa: PTH208 - names alone
     links = sorted(names.difference(directories))
     seal = seal_entries(target, directories, links)
-    files.write_atomically(note, seal.encoded())
+    files.write_whole(note, seal.encoded())
     seal.wait()  # the app's own programs run next, and might write within the same tick

@@ -118,4 +118,4 @@ def _write_record(record: Path, rows: Sequence[Sequence[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     # A new file, never a write into the old one: that may be a hard link into uv's cache.
-    files.write_atomically(record, text.getvalue().encode("utf-8", "surrogateescape"))
+    files.write_whole(record, text.getvalue().encode("utf-8", "surrogateescape"))

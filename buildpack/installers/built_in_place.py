@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +52,8 @@ def restore_built_in_place(home: Path, app_dir: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     # No link: a hook of the app may write into what is its own directory.
+    import shutil  # wanted by few builds
+
     shutil.copy(source, target)
 
 

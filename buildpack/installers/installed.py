@@ -105,5 +105,5 @@ def _replace_recorded(path: Path, content: bytes) -> None:
     ]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    files.write_atomically(path, content)
-    files.write_atomically(record, text.getvalue().encode("utf-8", "surrogateescape"))
+    files.write_whole(path, content)
+    files.write_whole(record, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -30,7 +30,7 @@ def note_yanked(venv: Venv, lines: Sequence[str]) -> None:
         found = {name: why for name, why in noted.items() if name in installed} | found
     if found:
         text = json.dumps(found, indent=1, sort_keys=True) + "\n"
-        files.write_atomically(venv.root / FILE, text)
+        files.write_whole(venv.root / FILE, text)
     elif noted:
         (venv.root / FILE).unlink()
 

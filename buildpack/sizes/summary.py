@@ -62,7 +62,7 @@ def environment_size(venv: Venv, beside: Path) -> EnvironmentSize:
         found = measure(venv.site_packages, last.packages if last else ())
         rows = [[package.name, package.version, package.size] for package in found.packages]
         table = {"format": FORMAT, "packages": rows, "warnings": list(found.warnings)}
-        files.write_atomically(kept, json.dumps(table) + "\n")
+        files.write_whole(kept, json.dumps(table) + "\n")
     return found
 
 

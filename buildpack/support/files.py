@@ -1,8 +1,8 @@
 """Files that are whole or absent, locks that cannot be held twice, trees that are not copied.
 
-Publication is: temporary name, fsync, rename, fsync of the directory. A lock is a file that
-nobody removes who does not hold it. A tree on the path a person waits for is renamed aside, never
-deleted.
+Publication is: temporary name, fsync, rename, fsync of the directory; ``write_whole`` leaves the
+syncs out. A lock is a file that nobody removes who does not hold it. A tree on the path a person
+waits for is renamed aside, never deleted.
 """
 
 from __future__ import annotations
@@ -47,14 +47,16 @@ class LockTimeoutError(SlugkitError):
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, timeout: float = 600.0, shared: bool = False) -> Iterator[None]:
+def locked(
+    path: Path, *, timeout: float = 600.0, shared: bool = False, held: int | None = None
+) -> Iterator[None]:
     """Hold the lock file ``path``, made if missing; freed when we die.
 
     Never through a link: the directory may belong to a user with fewer rights than ours, and the
     file is written to. Only who holds the lock alone may remove or rename the file; who waits for
-    it meanwhile notices, and takes the new one.
+    it meanwhile notices, and takes the new one. ``held`` is its descriptor if we hold it already.
     """
-    descriptor = open_locked(path, timeout=timeout, shared=shared)
+    descriptor = open_locked(path, timeout=timeout, shared=shared) if held is None else held
     try:
         if not shared:
             os.ftruncate(descriptor, 0)
@@ -138,10 +140,7 @@ def fsync_dir(directory: Path) -> None:
 @contextlib.contextmanager
 def publishing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Write a file under a temporary name in the same directory; it appears whole or not at all."""
-    require_replaceable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-    try:
+    with _temporary_beside(path) as temporary:
         yield temporary
         temporary.chmod(mode)
         descriptor = os.open(temporary, os.O_RDONLY)
@@ -151,6 +150,15 @@ def publishing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
             os.close(descriptor)
         temporary.replace(path)
         fsync_dir(path.parent)
+
+
+@contextlib.contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    require_replaceable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -171,6 +179,15 @@ def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o644) -> 
     data = content.encode() if isinstance(content, str) else content
     with publishing(path, mode=mode) as temporary:
         temporary.write_bytes(data)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """As ``write_atomically``, but not to outlast a power cut: for what lies among files that no
+    one syncs, or is doubted when it is read. A sync waits for all that was linked before it."""
+    with _temporary_beside(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.chmod(0o644)
+        temporary.replace(path)
 
 
 @contextlib.contextmanager

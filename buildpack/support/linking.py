@@ -4,16 +4,18 @@ Making a directory takes the kernel 20 microseconds, a link 8, and finding out w
 much again: so a tree that never changes has its names written down once. Two processes do it in
 less time than one, and the other one may begin before it is known what is needed. What goes wrong
 here is not told: whoever asked links the slow way, and that tells.
+
+Imports os alone, because it is where bin/compile begins.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
 
-from buildpack.support.values import value
+TYPE_CHECKING = False  # as in typing, which is not loaded where every millisecond counts
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 Listing = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 """Directories, parents first, each with the files and links in it; b"" is the top."""
@@ -56,10 +58,11 @@ def decode_listing(data: bytes) -> Listing | None:
     return tuple((directory, tuple(names)) for directory, names in found)
 
 
-def read_listing(note: Path) -> Listing | None:
+def read_listing(note: str) -> Listing | None:
     """The listing that was written there, if there is one."""
     try:
-        return decode_listing(note.read_bytes())
+        with open(note, "rb") as file:  # noqa: PTH123 - pathlib is not loaded yet
+            return decode_listing(file.read())
     except OSError:
         return None
 
@@ -106,13 +109,13 @@ def in_pieces(listing: Listing) -> list[Listing]:
     return pieces
 
 
-@value
 class Linking:
     """One tree to be linked: ``target`` is new, or not there yet."""
 
-    source: str
-    target: str
-    listing: Listing
+    __slots__ = ("listing", "source", "target")
+
+    def __init__(self, *, source: str, target: str, listing: Listing) -> None:
+        self.source, self.target, self.listing = source, target, listing
 
 
 def is_alone() -> bool:

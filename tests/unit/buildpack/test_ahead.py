@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from buildpack import ahead
-from buildpack.ahead import PREVIOUS, TreesAhead
+from buildpack import early
+from buildpack.__main__ import named_cache_dir
+from buildpack.ahead import TreesAhead
 from buildpack.cache import reap
+from buildpack.early import PREVIOUS
 from buildpack.restoring import restore_tree, tree_listing
+from buildpack.support.files import is_locked, locked
 
 
 @pytest.fixture(autouse=True)
 def _may_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "is_alone", lambda: True)
+    monkeypatch.setattr(early, "is_alone", lambda: True)
 
 
 @pytest.fixture
@@ -30,6 +33,7 @@ def cache(tmp_path: Path) -> Path:
         (tree / "bin").symlink_to("lib")
         tree_listing(tree)
         os.utime(tree.parent, (number, number))
+    (tmp_path / "cache" / "lock").touch()
     return tmp_path / "cache"
 
 
@@ -50,9 +54,10 @@ def inodes(tree: Path) -> dict[str, int]:
 
 
 def begun(cache: Path, build_dir: Path, **env: str) -> TreesAhead:
-    trees = TreesAhead(cache)
-    trees.begin(build_dir, env)
-    return trees
+    found = early.begin(str(build_dir), str(cache), env)
+    if found:
+        os.close(found.lock)
+    return TreesAhead(cache, found)
 
 
 def test_the_trees_used_last_are_moved_to_their_places(cache: Path, build_dir: Path) -> None:
@@ -126,3 +131,40 @@ def test_a_copy_that_was_changed_stands_for_what_it_was_made(cache: Path, build_
     assert not trees.take(last, build_dir / "venv")
     assert trees.take(made, build_dir / "venv")
     assert (build_dir / "venv" / "added").exists()
+
+
+def test_nothing_is_begun_while_somebody_else_has_the_cache(cache: Path, build_dir: Path) -> None:
+    with locked(cache / "lock"):
+        assert early.begin(str(build_dir), str(cache), {}) is None
+    assert not (cache / "venvs" / ".ahead").exists()
+
+
+def test_the_lock_is_handed_on_without_a_gap(cache: Path, build_dir: Path) -> None:
+    begun = early.begin(str(build_dir), str(cache), {})
+    assert begun
+    assert is_locked(cache / "lock")
+    with locked(cache / "lock", held=begun.lock):
+        assert (cache / "lock").read_text() == f"{os.getpid()}\n"
+        TreesAhead(cache, begun).end()
+    assert not is_locked(cache / "lock")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compile", "."),
+        ("compile", ".", ""),
+        ("compile", "no-such-directory", "cache"),
+        ("compile", ".", "cache", "env", "more"),
+        ("report", ".", "cache"),
+    ],
+)
+def test_only_a_build_that_has_a_cache_begins_early(words: tuple[str, ...]) -> None:
+    assert named_cache_dir(list(words)) == ""
+    assert named_cache_dir(["test-compile", ".", "cache"]) == os.path.realpath("cache")
+
+
+def test_a_lock_that_is_a_link_is_not_taken(cache: Path, build_dir: Path) -> None:
+    (cache / "lock").rename(cache / "elsewhere")
+    (cache / "lock").symlink_to("elsewhere")
+    assert early.begin(str(build_dir), str(cache), {}) is None

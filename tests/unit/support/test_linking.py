@@ -17,7 +17,6 @@ from buildpack.support.linking import (
     link_listed,
     list_tree,
 )
-from buildpack.support.values import changed
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_two_processes_link_the_same(tree: Linking) -> None:
 
 
 def test_several_trees_are_linked_at_once(tree: Linking, tmp_path: Path) -> None:
-    more = changed(tree, target=str(tmp_path / "more"))
+    more = Linking(source=tree.source, target=str(tmp_path / "more"), listing=tree.listing)
     assert LinkingAside([tree, more]).finish()
     assert inodes(Path(tree.target)) == inodes(Path(more.target)) == inodes(Path(tree.source))
 
