@@ -14,6 +14,8 @@ from slugc.build_request import BuildRequest
 from slugc.build_space import temporary_space
 from slugc.buildpacks.fetch import Buildpack, fetch_buildpack
 from slugc.buildpacks.installed import (
+    IS_OWN,
+    BuildpackNameError,
     Installed,
     check_name,
     default_name,
@@ -22,7 +24,7 @@ from slugc.buildpacks.installed import (
     uninstall,
 )
 from slugc.buildpacks.places import INSTALLED, STORE, known_names
-from slugc.buildpacks.spec import OWN_NAME, BuildpackSpec, parse_spec
+from slugc.buildpacks.spec import OWN, OWN_NAME, BuildpackSpec, parse_spec
 from slugc.buildpacks.trial import describe, try_on_app
 from slugc.plain_build import DEFAULTS
 from slugc.privileges import data_dir
@@ -88,6 +90,10 @@ def add(
     """Fetch a buildpack and install it; its line in the list."""
     home = data_dir(env)
     spec = _spec(text, home, env=env, cwd=cwd)
+    if spec == OWN:  # a copy would stay behind when slugc is brought up to date
+        raise BuildpackNameError(
+            OWN_NAME, IS_OWN, "It is asked last. To have it alone: -b " + OWN_NAME
+        )
     chosen = name or spec.name or default_name(spec)
     check_name(chosen)
     buildpack = _fetched(spec, home, env, store=INSTALLED)

@@ -23,6 +23,8 @@ from slugc.store import BUILDPACKS_LOCK
 
 LOCK = f"{INSTALLED}/.lock"
 
+IS_OWN = "is our own, and always there"
+
 
 class InstalledFileError(SlugkitError):
     """The file that says which buildpacks are installed is not as we write it."""
@@ -142,7 +144,7 @@ def uninstall(data_dir: Path, name: str) -> None:
         kept = [one for one in found if one.name != name]
         if len(kept) == len(found):
             names = ", ".join(one.name for one in found) or "none"
-            why = "is our own, and always there" if name == OWN_NAME else "is not installed"
+            why = IS_OWN if name == OWN_NAME else "is not installed"
             raise BuildpackNameError(name, why, f"Installed are: {names}")
         _write(data_dir, kept)
         gone = {one.digest for one in found} - {one.digest for one in kept}

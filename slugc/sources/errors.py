@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
+from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable, printable_path
 
 if TYPE_CHECKING:
     from slugc.sources.weighing import Weight
@@ -35,6 +35,18 @@ class SourceMissingError(SlugkitError):
             details=found,
             resolution="Give a directory, a tarball or a git URL, for example:\n\n"
             "    slugc build path/to/app",
+        )
+
+
+class SourceFromTerminalError(UsageError):
+    """Somebody would have to type a tar stream."""
+
+    id = "source-from-terminal"
+
+    def __init__(self, example: str) -> None:
+        super().__init__(
+            "A tar stream is not read from a terminal",
+            resolution=f"Send it from a file or a program:\n\n    {example}",
         )
 
 

@@ -18,6 +18,7 @@ from slugc.progress import unwatched
 from slugc.sources.errors import (
     SourceChangedError,
     SourceEmptyError,
+    SourceFromTerminalError,
     SourceKindError,
     SourceMissingError,
     SourceTooWideError,
@@ -89,6 +90,8 @@ def parse_source(
     if not text:  # as from "$SRC", where nobody set it
         raise SourceMissingError(text)
     if text == "-":
+        if os.isatty(0):
+            raise SourceFromTerminalError("git archive HEAD | slugc build -")
         return Source(kind=SourceKind.STDIN, location="-")
     if is_archive_url(text) and not text.startswith("file:"):
         return Source(kind=SourceKind.DOWNLOAD, location=text)

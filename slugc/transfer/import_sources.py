@@ -20,6 +20,7 @@ from slugc.slug import SlugFacts, read_slug
 from slugc.slug_format import FOOTER_MAGIC, GZIP_MAGIC, TAR_END, ZSTD_MAGIC
 from slugc.slug_verify import tar_chunks
 from slugc.sources.download import downloaded
+from slugc.sources.errors import SourceFromTerminalError
 from slugc.sources.trusted import NOBODY
 from slugc.stack import read_host_stack
 from slugc.transfer.app_facts import NotOurImageError, facts_of_label, facts_of_slug
@@ -63,6 +64,8 @@ def open_source(request: ImportRequest, scratch: Path) -> Iterator[ImportSource]
     """What ``request`` names, open for reading until the block ends."""
     text = request.source
     if text == "-":
+        if os.isatty(0):
+            raise SourceFromTerminalError("slugc import - < slug.tgz")
         yield ImportSource(name="app", stream=sys.stdin.buffer)
     elif re.match(r"https?://", text):
         with downloaded(

@@ -18,7 +18,7 @@ from slugc.buildpacks.installed import (
     read_installed,
 )
 from slugc.buildpacks.places import installed_specs
-from slugc.buildpacks.spec import BuildpackKind, BuildpackSpec
+from slugc.buildpacks.spec import BuildpackKind, BuildpackSpec, own_root
 from slugc.privileges import data_dir
 from tests.unit.slugc.buildpacks.test_fetch import make
 
@@ -41,6 +41,16 @@ def test_nothing_is_installed_at_first(env: dict[str, str], home: Path) -> None:
     assert read_installed(home) == ()
     assert [one["name"] for one in json.loads(listing(env, as_json=True))] == ["slugkit/python"]
     assert "slugkit/python" in listing(env, as_json=False)
+
+
+def test_our_own_is_not_installed_as_a_copy(env: dict[str, str], tmp_path: Path) -> None:
+    for words in ("slugkit/python", str(own_root())):
+        with pytest.raises(BuildpackNameError) as caught:
+            add(words, name="mine", position=1, env=env, cwd=tmp_path)
+        assert caught.value.text() == (
+            "'slugkit/python' is our own, and always there\n\n"
+            "It is asked last. To have it alone: -b slugkit/python"
+        )
 
 
 def test_they_are_asked_in_the_order_of_the_list(

@@ -11,6 +11,7 @@ import pytest
 from slugc.archive.errors import ArchiveDamagedError
 from slugc.sources.errors import (
     SourceEmptyError,
+    SourceFromTerminalError,
     SourceKindError,
     SourceMissingError,
     SourceTooWideError,
@@ -275,6 +276,19 @@ def test_no_word_at_all_is_no_source(tmp_path: Path) -> None:
         parse("", tmp_path)
     assert caught.value.exit_code == 66
     assert caught.value.text().startswith("There is no source at ''\n\n")
+
+
+def test_a_tar_stream_is_not_waited_for_at_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "isatty", lambda descriptor: descriptor == 0)
+    with pytest.raises(SourceFromTerminalError) as caught:
+        parse("-", tmp_path)
+    assert caught.value.exit_code == 64
+    assert caught.value.text() == (
+        "A tar stream is not read from a terminal\n\n"
+        "Send it from a file or a program:\n\n    git archive HEAD | slugc build -"
+    )
 
 
 def test_a_ref_of_what_is_no_repository(tmp_path: Path) -> None:
