@@ -26,6 +26,7 @@ from runner.policy import (
     outcome_of_crash,
     pause_between_looks,
 )
+from runner.selecting import attend_ready
 from runner.signals import Stopping
 from runner.slot import ContainerState, Slot
 
@@ -86,10 +87,7 @@ class Supervisor:
         )
 
     def _attend_one_round(self) -> None:
-        for key, _ in self._selector.select(self._patience()):
-            # An earlier callback of this round may have closed what this one is about.
-            if self._selector.get_map().get(key.fileobj) is key:
-                key.data()
+        attend_ready(self._selector, self._patience())
         self._attend_signals()
         now = self.clock()
         for slot in self._slots:

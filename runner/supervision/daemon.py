@@ -23,6 +23,7 @@ from runner.logbook.draining import Draining
 from runner.metrics.gauges import Gauges
 from runner.schedule.scheduling import Scheduling
 from runner.schedule.words import SCHEDULER
+from runner.selecting import attend_ready
 from runner.signals import StopSignals
 from runner.state.errors import StateTooNewError
 from runner.supervision.answering import Answering
@@ -177,10 +178,7 @@ class Daemon:
         return (self._known.is_unwanted or self._is_stopping) and not self._upkeep.lives
 
     def _attend_one_round(self) -> None:
-        for key, _ in self._selector.select(self._patience()):
-            # An earlier callback of this round may have closed what this one is about.
-            if self._selector.get_map().get(key.fileobj) is key:
-                key.data()
+        attend_ready(self._selector, self._patience())
         if self._signals.first is not None and not self._is_stopping:
             self._stop_all()
         now = time.monotonic()

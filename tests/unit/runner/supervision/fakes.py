@@ -16,6 +16,7 @@ from runner.engines.embedded.identity import ProcessId
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.token import Token
 from runner.formation import ContainerSpec
+from runner.selecting import attend_ready
 from runner.sizes import find_size
 from runner.state.rollouts import Failure
 from runner.supervision.reconcile import Place
@@ -208,9 +209,7 @@ class Stage:
         """Let time pass, and everything happen that is due until then."""
         end = self.now + seconds
         for _ in range(1000):
-            for key, _ in self.selector.select(0):
-                if self.selector.get_map().get(key.fileobj) is key:
-                    key.data()
+            attend_ready(self.selector, 0)
             due = self.upkeep.due()
             if due is None or due > end:
                 break

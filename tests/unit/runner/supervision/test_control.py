@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.selecting import attend_ready
 from runner.supervision.client import NoAnswerYetError, ask, is_supervised
 from runner.supervision.control import NAME, Client, Control, connected
 
@@ -44,9 +45,7 @@ class Listener:
 
     def _loop(self) -> None:
         while not self._done.is_set():
-            for key, _ in self._selector.select(0.01):
-                if self._selector.get_map().get(key.fileobj) is key:
-                    key.data()
+            attend_ready(self._selector, 0.01)
 
     def close(self) -> None:
         self._done.set()
