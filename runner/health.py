@@ -37,6 +37,16 @@ class Check:
     """to fail it is told, and no more"""
 
 
+@value
+class UpChecks:
+    """What a container is asked again and again while it is up."""
+
+    liveness: tuple[Check, ...] = ()
+    """one that fails is started again"""
+    readiness: tuple[Check, ...] = ()
+    """one that fails gets no requests until it passes"""
+
+
 class HealthPathError(UsageError):
     """Not a path of an app."""
 

@@ -1,8 +1,7 @@
 """What an app says in its app.json about being replaced: health checks, and what may overlap.
 
-Dokku's ``healthchecks`` (https://dokku.com/docs/appendices/file-formats/app-json/), of which those
-of startup and liveness are asked, and ``overlap`` in Heroku's ``formation``. Whatever else is in
-the file is others' business.
+Dokku's ``healthchecks`` (https://dokku.com/docs/appendices/file-formats/app-json/), and ``overlap``
+in Heroku's ``formation``. Whatever else is in the file is others' business.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ class Manifest:
     """of a start, by process type"""
     liveness: Mapping[str, tuple[Check, ...]] = NOTHING
     """of containers that are up, by process type"""
+    readiness: Mapping[str, tuple[Check, ...]] = NOTHING
+    """whether they are to get requests, by process type"""
     overlap: Mapping[str, bool] = NOTHING
     """by process type: whether old and new may run at the same time"""
     notes: tuple[Remark, ...] = ()
@@ -67,6 +68,7 @@ def parse_manifest(content: bytes) -> Manifest:
     return Manifest(
         checks={name: each["startup"] for name, each in checks.items()},
         liveness={name: each["liveness"] for name, each in checks.items()},
+        readiness={name: each["readiness"] for name, each in checks.items()},
         overlap=overlap,
         notes=tuple(reader.notes),
     )
@@ -204,10 +206,10 @@ class _Reader:
 
 def _unsupported(found: Mapping[str, object], kind: str, *, is_web: bool) -> str | None:
     """Why a check is not asked; None if it is."""
-    if kind == "readiness":
-        return "a readiness check; only those of startup and liveness are asked"
-    if kind == "liveness" and not (found.get("path") or found.get("command")):
-        return "a liveness check without path and command"
+    if kind == "readiness" and not is_web:
+        return "a readiness check; only web gets requests"
+    if kind != "startup" and not (found.get("path") or found.get("command")):
+        return f"a {kind} check without path and command"
     if found.get("command"):
         return "a check by command and path at once" if found.get("path") else None
     port = found.get("port")

@@ -108,11 +108,20 @@ class Booting(Living):
             live.due = now
 
     def _checks(self, live: Live) -> tuple[Check, ...]:
-        """What was said with --health goes before what the app says."""
+        """What was said with --health goes before what the app says. Last: is it ready?"""
+        return (*self._startup_checks(live), *self._patient_readiness(live))
+
+    def _startup_checks(self, live: Live) -> tuple[Check, ...]:
         if live.record.port is not None and self.settings.health:
             check = parse_health(self.settings.health)
             return () if check is None else (check,)
         return self.app_checks(live.record.process_type)
+
+    def _patient_readiness(self, live: Live) -> tuple[Check, ...]:
+        """For as long as it may take to boot, however many attempts are said."""
+        said = self.up_checks(live.record.process_type, live.record.version)
+        checks = () if said is None else said.readiness
+        return tuple(changed(each, attempts=None) for each in checks if not each.is_warning)
 
     def _look_at_boot(self, live: Live, now: float) -> None:
         probe = live.probe
@@ -142,7 +151,7 @@ class Booting(Living):
         seconds = round(self.clock() - live.record.began, 3)
         self.tell({"event": "up", "name": live.name, "seconds": seconds})
         self.serve()
-        self._begin_liveness(live)
+        self._begin_asking(live)
 
     def _fail_boot(self, live: Live) -> None:
         assert live.probe is not None

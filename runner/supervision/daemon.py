@@ -144,7 +144,7 @@ class Daemon:
             tell=self._tell,
             blame=self._rollout.blame,
             app_checks=lambda name: self._known.manifest.checks.get(name, ()),
-            liveness=self._known.liveness,
+            up_checks=self._known.up_checks,
             ask_inside=asking_inside(self._number, self._env),
         )
 

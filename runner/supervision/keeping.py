@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from buildpack.support.values import changed
 from runner import container_lines
-from runner.health import Check
+from runner.health import Check, UpChecks
 from runner.state.rollouts import Failure
 from runner.supervision.command_question import AskInside, Unasked
 from runner.supervision.crashes import CrashMemory
@@ -39,8 +39,8 @@ class Keeping(ABC):
     """hears of each container that failed: the release's version, why, and its key"""
     app_checks: Callable[[ProcessType], tuple[Check, ...]] = field(default=lambda _: ())
     """what the app itself says of when its containers are healthy"""
-    liveness: Callable[[ProcessType, int], tuple[Check, ...] | None] = field(default=lambda *_: ())
-    """and, of those of a release, when they are no more; None: that is not known now"""
+    up_checks: Callable[[ProcessType, int], UpChecks | None] = field(default=lambda *_: UpChecks())
+    """and what those of a release are asked from then on; None: that is not known now"""
     ask_inside: AskInside = field(default=lambda *_: Unasked("nobody can"))
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -91,7 +91,7 @@ class Keeping(ABC):
     def _put_away(self, live: Live) -> None:
         """Take what is left of its output, then give everything back."""
         self._unregister(live.container.exit_fd)
-        self._close_probe(live)
+        self._ask_no_more(live)
         self._unregister(live.reader)
         self.log.close_container(live.container.id)
         live.container.remove()
@@ -116,6 +116,12 @@ class Keeping(ABC):
         if live.probe is not None:
             live.probe.close()
             live.probe = None
+
+    def _ask_no_more(self, live: Live) -> None:
+        self._close_probe(live)
+        for each in live.asked or ():
+            each.probe.close()
+        live.asked = []
 
     def _unregister(self, descriptor: int) -> None:
         if descriptor in self.selector.get_map():

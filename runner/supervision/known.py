@@ -8,7 +8,7 @@ from pathlib import Path
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.app_json.manifest import Manifest, read_manifest
 from runner.formation import WEB
-from runner.health import Check
+from runner.health import UpChecks
 from runner.supervision.reconcile import Place, Strategy
 from runner.supervision.strategies import make_strategies
 from runner.supervision.supply import Material, Supply
@@ -71,12 +71,15 @@ class Known:
         except SlugkitError as err:
             self._say(f"{err.brief}. {err.details}".strip())
 
-    def liveness(self, process_type: ProcessType, version: int) -> tuple[Check, ...] | None:
-        """When a container of that release is not alive; None: only of another one is it known."""
+    def up_checks(self, process_type: ProcessType, version: int) -> UpChecks | None:
+        """What a container of that release is asked; None: only of another one is it known."""
         release = None if self.wanted is None else self.wanted.release
         if release is None or release.version != version:
             return None
-        return self.manifest.liveness.get(process_type, ())
+        return UpChecks(
+            liveness=self.manifest.liveness.get(process_type, ()),
+            readiness=self.manifest.readiness.get(process_type, ()),
+        )
 
     def material(self, place: Place) -> Material:
         """What a place's container is started from. Raises NotKnownError."""

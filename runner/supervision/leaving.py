@@ -29,8 +29,8 @@ class Leaving(Keeping):
             follows = ContainerState.STARTING
         now = self.clock()
         # Only who was served has requests under way; without a load balancer nobody is drained.
-        is_drained = live.serves is not None and self.front is not None
-        self._close_probe(live)
+        is_drained = live.is_up and live.server is not None and self.front is not None
+        self._ask_no_more(live)
         self._update(
             live,
             state=ContainerState.STOPPING,

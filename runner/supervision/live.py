@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -74,6 +75,23 @@ class Fds(Protocol):
     def drop(self, name: str) -> None: ...
 
 
+class Kind(StrEnum):
+    """What a check of a container that is up decides."""
+
+    LIVENESS = "Liveness"
+    READINESS = "Readiness"
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """Checks of one kind, asked again and again."""
+
+    kind: Kind
+    checks: tuple[Check, ...]
+    probe: HealthProbe
+    due: float
+
+
 @dataclass(slots=True)
 class Live:
     """A container that runs, or whose end we have not dealt with yet."""
@@ -82,7 +100,7 @@ class Live:
     container: LastingContainer
     reader: int = -1
     probe: HealthProbe | None = None
-    liveness: tuple[Check, ...] | None = None
+    asked: list[Asked] | None = None
     """what its own release asks of it while it is up; None: nobody knows yet"""
     due: float | None = None
     failure: Failure | None = None
@@ -97,8 +115,12 @@ class Live:
     @property
     def serves(self) -> Server | None:
         """Where it takes requests now."""
+        return self.server if self.is_up and self.record.is_ready else None
+
+    @property
+    def is_up(self) -> bool:
         is_up = self.record.state is ContainerState.UP and self.container.poll() is None
-        return self.server if is_up and self.failure is None else None
+        return is_up and self.failure is None
 
     @property
     def server(self) -> Server | None:
@@ -136,6 +158,7 @@ def _shown_place(place: Place, crashes: CrashMemory) -> Event:
         "command": None,
         "address": None,
         "pid": None,
+        "ready": False,
         "soft_limits": None,
     }
 
@@ -152,5 +175,6 @@ def _shown(live: Live) -> Event:
         "command": record.command,
         "address": None if live.container.address is None else str(live.container.address),
         "pid": live.container.launched.init_pid,
+        "ready": live.is_up and record.is_ready,
         "soft_limits": live.container.cgroup is None,
     }

@@ -46,6 +46,8 @@ class Record:
     stop_by: float | None = None
     """monotonic: when it is killed, or given up"""
     is_killed: bool = False
+    is_ready: bool = True
+    """while it is up: whether it is to get requests"""
     follows: ContainerState = ContainerState.DOWN
     """what its place is in once it has stopped as it was told to: starting again, or down"""
 

@@ -47,6 +47,7 @@ def line(each: Mapping[str, object], now: float, zone: tzinfo | None) -> str:
         return f"{each['name']}: {each['state']}"
     moment = datetime.fromtimestamp(since, zone).strftime("%H:%M:%S")
     more = f", {each['crashes']} crashes" if each["state"] == "crashed" else ""
+    more += ", not ready" if each["state"] == "up" and each.get("ready") is False else ""
     return f"{each['name']}: {each['state']} {moment} (~ {_ago(now - since)} ago{more})"
 
 

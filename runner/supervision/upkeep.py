@@ -61,8 +61,8 @@ class Upkeep(Booting, Leaving):
             self.settings = wanted.settings
         self.crashes.forget_others({place.name: place.version for place in self.places})
         for live in self.lives.values():
-            if live.record.state is ContainerState.UP and live.liveness is None:
-                self._begin_liveness(live)
+            if live.record.state is ContainerState.UP and live.asked is None:
+                self._begin_asking(live)
         self._is_changed = True
 
     def want_no_more(self, names: Collection[str]) -> None:

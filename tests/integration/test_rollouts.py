@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,11 +120,11 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     site.start()
     checks: list[dict[str, object]] = [
         {"type": "startup", "path": "/", "content": "two"},
-        {"type": "readiness", "path": "/"},
+        {"type": "readiness"},
     ]
     manifest = json.dumps({"healthchecks": {"web": checks}})
     said = site.must("deploy", app.slug("two", files={"app.json": manifest}))
-    assert "app.json: healthchecks.web[1]: is left out: a readiness check; only " in said.err
+    assert "app.json: healthchecks.web[1]: is left out: a readiness check without " in said.err
     assert site.get() == "two"
     checks = [{"path": "/", "content": "four", "attempts": 2, "wait": 0.1}]
     manifest = json.dumps({"healthchecks": {"web": checks}})
@@ -161,6 +162,48 @@ def test_commands_are_asked_inside_and_what_is_not_alive_is_started_again(app: R
     shown = "ended `echo nothing works; exit 3` with status 3: nothing works"
     assert f"worker.1 was not healthy: it {shown}" in said.err
     assert {each["release"] for each in site.containers().values()} == {3}
+
+
+BUSY = """\
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        is_busy = self.path == "/ready" and os.path.exists("/tmp/busy")
+        body = os.environ["DYNO"].encode()
+        self.send_response(503 if is_busy else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_what_is_not_ready_gets_no_requests_and_is_left_running(app: Releases) -> None:
+    site = app.site
+    check = {"type": "readiness", "path": "/ready", "wait": 1, "attempts": 2}
+    manifest = json.dumps({"healthchecks": {"web": [check]}})
+    site.must("deploy", app.slug("two", files={"app.json": manifest, "server.py": BUSY}))
+    site.start("web=2")
+    before = site.pids()
+
+    def ready() -> set[str]:
+        return {name for name, each in site.containers().items() if each["ready"]}
+
+    assert ready() == {"web.1", "web.2"}
+    site.must("exec", "web.2", "--", "touch", "/tmp/busy")
+    until(lambda: ready() == {"web.1"}, site.log)
+    assert {site.get() for _ in range(20)} == {"web.1"}
+    assert re.search(r"^web\.2: up .*, not ready\)$", site.must("ps").out, re.M)
+    assert "web.2]: Readiness check failed: it answered 503 at /ready. It gets no" in site.log()
+    site.must("exec", "web.1", "--", "touch", "/tmp/busy")
+    until(lambda: ready() == set(), site.log)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        site.get()
+    site.must("exec", "web.2", "--", "rm", "/tmp/busy")
+    until(lambda: ready() == {"web.2"}, site.log)
+    assert site.get() == "web.2"
+    assert "web.2]: Readiness check passed: it gets requests again" in site.log()
+    assert site.pids() == before
 
 
 def test_a_long_request_is_finished_before_its_container_stops(app: Releases) -> None:

@@ -66,10 +66,11 @@ def test_everything_a_startup_check_may_say_is_understood() -> None:
     ("check", "process_type", "why"),
     [
         ({"type": "liveness"}, "web", "a liveness check without path and command"),
+        ({"type": "readiness"}, "web", "a readiness check without path and command"),
         (
-            {"type": "readiness", "path": "/"},
-            "web",
-            "a readiness check; only those of startup and liveness are asked",
+            {"type": "readiness", "command": "true"},
+            "worker",
+            "a readiness check; only web gets requests",
         ),
         ({"command": "true", "path": "/"}, "web", "a check by command and path at once"),
         ({"path": "/", "port": 9000}, "web", "a check of port 9000; web has only $PORT"),
@@ -83,6 +84,13 @@ def test_what_cannot_be_asked_is_left_out_and_said(
     assert found.checks[process_type] == ()
     (note,) = found.notes
     assert note.shown == f"healthchecks.{process_type}[0]: is left out: {why}"
+
+
+def test_web_may_be_asked_whether_it_is_ready_for_requests() -> None:
+    found = checks({"type": "readiness", "path": "/ready", "wait": 2}, process_type="web")
+    assert found.notes == ()
+    assert found.readiness["web"] == (Check(path="/ready", attempts=3, timeout=5.0, wait=2.0),)
+    assert found.checks["web"] == found.liveness["web"] == ()
 
 
 def test_workers_may_have_to_run_for_a_while() -> None:

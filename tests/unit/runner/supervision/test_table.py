@@ -32,6 +32,12 @@ def test_containers_stand_below_their_type_web_first_in_the_order_of_their_numbe
     ]
 
 
+def test_a_container_that_is_up_and_not_ready_is_shown_as_that() -> None:
+    row = {**ROWS[1], "ready": False}
+    shown = "web.10: up 11:06:35 (~ 5s ago, not ready)"
+    assert containers_text([row], {}, now=NOW, zone=UTC).splitlines()[1] == shown
+
+
 def test_programs_get_one_array_with_times_in_utc() -> None:
     found = containers_document(ROWS)
     assert [each["name"] for each in found] == ["web.2", "web.10", "worker.1", "worker.2"]

@@ -64,8 +64,8 @@ def test_checks_that_slug_run_leaves_out_are_a_note(tmp_path: Path) -> None:
     document = '{"healthchecks": {"web": [{"type": "readiness"}]}}'
 
     assert linted(tmp_path, Procfile="web: x\n", **{"app.json": document}) == [
-        "app.json:1:27: note: 'healthchecks.web[0]' is left out: a readiness check; only those"
-        " of startup and liveness are asked [app-json-left-out]",
+        "app.json:1:27: note: 'healthchecks.web[0]' is left out: a readiness check without path"
+        " and command [app-json-left-out]",
     ]
 
 
