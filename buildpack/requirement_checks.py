@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from buildpack.app import App
 from buildpack.requirement_lines import RequirementFiles, RequirementLine, local_paths_of
@@ -117,6 +118,9 @@ PLAIN = re.compile(
 """Requirements as most are written; anything else is read by ``packaging``."""
 
 
+NO_PROJECT = (
+    "The directory has no pyproject.toml or setup.py. If it is a git submodule, it was not fetched."
+)
 FROZEN = (
     "This is a place on the computer that wrote the file. To have versions there:\n"
     "    pip list --format=freeze > requirements.txt"
@@ -138,7 +142,14 @@ def _local_problem(app: App, line: RequirementLine) -> str:
             from buildpack.requirement_hints import known_slip  # wanted for mistakes alone
 
             return known_slip(line.text) or "There is no such file or directory in your app."
+        if _is_no_project(app.root / path) and "subdirectory=" not in line.text:
+            return NO_PROJECT
     return ""
+
+
+def _is_no_project(path: Path) -> bool:
+    files = ("pyproject.toml", "setup.py")
+    return path.is_dir() and not any((path / name).exists() for name in files)
 
 
 def plainly_wrong(app: App, lines: Iterable[RequirementLine]) -> Iterator[Problem]:

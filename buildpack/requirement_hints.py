@@ -17,6 +17,10 @@ WHOLE_LINES = (
         re.compile(r"[\w.-]+ ?= ?[\w.*+!]+=[\w.]+"),
         "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
     ),
+    (
+        re.compile(r"version https://git-lfs\S+"),
+        "This is what Git LFS leaves of a file that it has not fetched.",
+    ),
     (re.compile(r"(import|from) [\w.]+.*"), "This is Python, not the name of a package."),
     (
         re.compile(r"[A-Za-z][\w.-]*(?:==[\w.]+)?(?:[ ,]+[A-Za-z][\w.-]*(?:==[\w.]+)?)+"),

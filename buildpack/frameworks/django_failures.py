@@ -10,6 +10,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from buildpack.frameworks.django import SETTINGS, SWITCH
+from buildpack.frameworks.tracebacks import (
+    FRAME,
+    find_line,
+    last_exception,
+    last_line,
+    last_place,
+)
 from buildpack.installers.diagnosis.likely_names import likely_name
 from buildpack.support.errors import printable
 from buildpack.support.values import value
@@ -40,44 +47,15 @@ def explain_failure(lines: Sequence[str], build_dir: str, env: Mapping[str, str]
         (found for judge in JUDGES if (found := judge(plain, env)) is not None),
         Failure(
             reason_id=OTHER,
-            line=_last_line(plain),
-            meaning="The reason is in its output above.",
+            line=last_line(plain),
+            meaning=_where(plain),
         ),
     )
 
 
-def _last_line(lines: Sequence[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-
-EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?([A-Z]\w*)(?:: (.*))?$")
-
-
-def _last_exception(lines: Sequence[str]) -> tuple[int, str, str]:
-    """Where the last exception is, its class and its text; ``(-1, "", "")`` without one."""
-    starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent")]
-    first = starts[-1] if starts else 0
-    for number in range(len(lines) - 1, first - 1, -1):
-        match = EXCEPTION.match(lines[number])
-        if match and match[1].endswith(("Error", "Exception", "Configured", "NotFound")):
-            return number, match[1], match[2] or ""
-    return -1, "", ""
-
-
-FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+)')
-
-
-def _last_place(lines: Sequence[str], *, of_the_app: bool = True) -> str:
-    """``settings.py, line 12``: the last frame of the traceback, outside of packages."""
-    for line in reversed(lines):
-        match = FRAME.match(line)
-        if match and not (of_the_app and _is_foreign(match[1])):
-            return f"{printable(match[1])}, line {match[2]}"
-    return ""
-
-
-def _is_foreign(path: str) -> bool:
-    return path.startswith((".heroku/", "/", "<")) or "site-packages/" in path
+def _where(lines: Sequence[str]) -> str:
+    place = last_place(lines)
+    return f"It came to that in {place}." if place else "The reason is in its output above."
 
 
 # The config var that is not set, as the usual ways to read one complain of it.
@@ -96,21 +74,23 @@ FIELD_REQUIRED = re.compile(r"^\s+Field required \[type=missing")
 
 
 def _missing_variable(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
-    number, line = _find(lines, MISSING_VARIABLE)
+    number, line = find_line(lines, MISSING_VARIABLE)
     names: tuple[str, ...] = ()
     if line:
         names = tuple(match[1] for p in MISSING_VARIABLE if (match := p.search(line)))[:1]
+    elif none := _none_of_environment(lines, env):
+        number, line, names = none
     elif fields := _missing_fields(lines):
         number, names = fields
         line = "pydantic: Field required"
     else:
-        number, line = _find(lines, (KEY_ERROR,))
+        number, line = find_line(lines, (KEY_ERROR,))
         match = KEY_ERROR.match(line)
         if match and any("environ" in before for before in lines[:number]):
             names = (match[1],)
     if not names:
         return None
-    place = _last_place(lines[:number])
+    place = last_place(lines[:number])
     what = names[0] if len(names) == 1 else ", ".join(names)
     where = f"Your app reads it in {place}." if place else ""
     is_set = names[0] in env
@@ -125,6 +105,20 @@ def _missing_variable(lines: Sequence[str], env: Mapping[str, str]) -> Failure |
     )
 
 
+READ = re.compile(r"(?:getenv|environ\.get)\(\s*['\"](\w+)['\"]\s*\)")
+
+
+def _none_of_environment(
+    lines: Sequence[str], env: Mapping[str, str]
+) -> tuple[int, str, tuple[str, ...]] | None:
+    """``os.getenv("HOSTS").split(",")`` of a name that is not set; the line is in the traceback."""
+    number, _, text = last_exception(lines)
+    last = max((n for n in range(number) if FRAME.match(lines[n])), default=-1)
+    names = tuple(READ.findall(lines[last + 1])) if last >= 0 and "NoneType" in text else ()
+    missing = tuple(name for name in names if name not in env)
+    return (number, lines[number], missing) if missing else None
+
+
 def _missing_fields(lines: Sequence[str]) -> tuple[int, tuple[str, ...]] | None:
     """The fields pydantic-settings misses, as config vars are written."""
     at = [n for n, line in enumerate(lines) if n and FIELD_REQUIRED.match(line)]
@@ -132,18 +126,11 @@ def _missing_fields(lines: Sequence[str]) -> tuple[int, tuple[str, ...]] | None:
     return (at[0], names) if names and all(name.isidentifier() for name in names) else None
 
 
-def _find(lines: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> tuple[int, str]:
-    for number in range(len(lines) - 1, -1, -1):
-        if any(pattern.search(lines[number]) for pattern in patterns):
-            return number, lines[number]
-    return -1, ""
-
-
 SETTING = re.compile(r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+|DEBUG|DATABASES)\b(?:['\"]? setting)?")
 
 
 def _bad_setting(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
-    number, kind, text = _last_exception(lines)
+    number, kind, text = last_exception(lines)
     no_settings = "No Django settings specified." in lines
     if kind != "ImproperlyConfigured" and not no_settings:
         return None
@@ -182,10 +169,10 @@ def _setting_advice(setting: str, env: Mapping[str, str]) -> str:
 
 
 def _syntax(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
-    number, kind, _ = _last_exception(lines)
+    number, kind, _ = last_exception(lines)
     if kind not in {"SyntaxError", "IndentationError", "TabError"}:
         return None
-    place = _last_place(lines[:number], of_the_app=False)
+    place = last_place(lines[:number], of_the_app=False)
     return Failure(
         reason_id=SYNTAX,
         subject=place,
@@ -202,8 +189,8 @@ NOT_COLLECTED = re.compile(r"The file '([^']+)' could not be found with")
 
 
 def _references(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
-    number, line = _find(lines, (CSS_FILE, POST_PROCESSING))
-    missing_at, missing_line = _find(lines, (NOT_COLLECTED,))
+    number, line = find_line(lines, (CSS_FILE, POST_PROCESSING))
+    missing_at, missing_line = find_line(lines, (NOT_COLLECTED,))
     if number < 0 and missing_at < 0:
         return None
     match = CSS_FILE.search(line) or POST_PROCESSING.search(line)
@@ -226,12 +213,12 @@ NAMED_FILE = re.compile(r"'([^']+)'")
 
 
 def _missing_file(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
-    number, kind, text = _last_exception(lines)
+    number, kind, text = last_exception(lines)
     if kind not in OS_ERRORS:
         return None
     match = NAMED_FILE.search(text)
     name = printable(match[1]) if match else ""
-    place = _last_place(lines[:number])
+    place = last_place(lines[:number])
     reached = f"It was wanted in {place}." if place else ""
     what = f"'{name}'" if name else "A file or directory"
     problem = {
@@ -255,7 +242,7 @@ NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
 def _missing_module(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
-    number, _, text = _last_exception(lines)
+    number, _, text = last_exception(lines)
     match = NO_MODULE.search(text)
     if match is None:
         return None

@@ -104,20 +104,34 @@ def build_error(package: str, output: Sequence[str], *, is_own: bool = False) ->
     return SourceBuildError(package, output, None, is_own=is_own)
 
 
-FLAT_LAYOUT = re.compile(r"Multiple top-level (packages|modules) discovered in a flat-layout")
-NAME_PACKAGES = """\
-setuptools cannot tell which of these are the package. If your app need not be
-installed itself, remove the [build-system] table from its pyproject.toml.
-Otherwise say there what is to be installed:
+WHICH_PACKAGE = (
+    (
+        r"Multiple top-level (packages|modules) discovered in a flat-layout",
+        '[tool.setuptools]\n    packages = ["NAME"]',
+    ),
+    (
+        r"Unable to determine which files to ship inside the wheel",
+        '[tool.hatch.build.targets.wheel]\n    packages = ["NAME"]',
+    ),
+    (r"Expected a Python module at", '[tool.uv.build-backend]\n    module-name = "NAME"'),
+    (r"No file/folder found for package", '[tool.poetry]\n    packages = [{ include = "NAME" }]'),
+)
+"""What a build says that does not know which files are the app's package, and what tells it."""
+NOT_A_PACKAGE = """\
+Its build cannot tell which files are the package. If your app need not be installed
+itself, remove the [build-system] table from its pyproject.toml. Otherwise say there
+what is to be installed:
 
-    [tool.setuptools]
-    packages = ["NAME"]"""
+    """
 
 
 def _advice(package: str, output: Sequence[str], missing: Missing | None) -> str:
     """What to do; ``package`` is empty where it is the app's own."""
-    if any(map(FLAT_LAYOUT.search, output)) and not package:
-        return NAME_PACKAGES
+    if not package:
+        text = "\n".join(output)
+        found = (table for sign, table in WHICH_PACKAGE if re.search(sign, text))
+        if table := next(found, ""):
+            return NOT_A_PACKAGE + table
     if advice := likely_name(package):
         return advice
     if missing is None and not package:

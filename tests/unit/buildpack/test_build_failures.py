@@ -115,14 +115,25 @@ def test_a_package_of_the_app_itself_is_not_looked_for_on_an_index() -> None:
     )
 
 
-def test_an_app_with_several_directories_is_told_how_to_say_which_is_its_package() -> None:
-    said = "error: Multiple top-level packages discovered in a flat-layout: ['data', 'shop']."
+@pytest.mark.parametrize(
+    ("said", "table"),
+    [
+        ("error: Multiple top-level packages discovered in a flat-layout: ['data', 'shop'].",
+         '[tool.setuptools]\n    packages = ["NAME"]'),
+        ("ValueError: Unable to determine which files to ship inside the wheel using the following",
+         '[tool.hatch.build.targets.wheel]\n    packages = ["NAME"]'),
+        ("Error: Expected a Python module at: `src/shop/__init__.py`",
+         '[tool.uv.build-backend]\n    module-name = "NAME"'),
+        ("ValueError: No file/folder found for package my-app",
+         '[tool.poetry]\n    packages = [{ include = "NAME" }]'),
+    ],
+)  # fmt: skip
+def test_an_app_that_is_no_package_is_told_how_not_to_be_one(said: str, table: str) -> None:
     assert classify(own(said)).text() == (
         f"Your app's own shop could not be built from source\n\n{said}\n\n"
-        "setuptools cannot tell which of these are the package. If your app need not be\n"
-        "installed itself, remove the [build-system] table from its pyproject.toml.\n"
-        "Otherwise say there what is to be installed:\n\n"
-        '    [tool.setuptools]\n    packages = ["NAME"]'
+        "Its build cannot tell which files are the package. If your app need not be installed\n"
+        "itself, remove the [build-system] table from its pyproject.toml. Otherwise say there\n"
+        f"what is to be installed:\n\n    {table}"
     )
 
 

@@ -16,6 +16,10 @@ from buildpack.requirement_hints import what_was_meant
             "flask=2.2.2=py311h06a4308_0",
             "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
         ),
+        (
+            "version https://git-lfs.github.com/spec/v1",
+            "This is what Git LFS leaves of a file that it has not fetched.",
+        ),
         ("flask, gunicorn==23.0.0", "Each package needs a line of its own."),
         ("two words", "Each package needs a line of its own."),
         ("gunicorn >> 2", "'>>' compares nothing. There are: == >= <= > < != ~="),

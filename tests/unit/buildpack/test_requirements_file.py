@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from buildpack.app import App
 from buildpack.requirement_checks import (
     FROZEN,
+    NO_PROJECT,
     PLAIN,
     InvalidRequirementsError,
     UnhashedRequirementsError,
@@ -93,11 +94,26 @@ def test_syntax_errors_are_reported_together_with_file_and_line(tmp_path: Path) 
 
 
 def test_urls_and_paths_that_exist_are_left_to_the_installer(tmp_path: Path) -> None:
-    for name in ("local", "lib", "y"):
-        (tmp_path / name).mkdir()
+    for name in (".", "local", "lib", "y"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "setup.py").touch()
     (tmp_path / "x-1-py3-none-any.whl").touch()
     text = "-e .\n./local\nlib/\nx-1-py3-none-any.whl\ngit+https://e.example/x\nx @ file:./y\n"
     check(tmp_path, read(tmp_path, requirements=text))
+
+
+def test_a_directory_that_is_no_project_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+    for name in ("submodule", "lib", "old", "many/part"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lib" / "pyproject.toml").touch()
+    (tmp_path / "old" / "setup.py").touch()
+    text = "-e ./submodule\n./lib\n-e old\nx @ ./submodule\npart @ ./many#subdirectory=part\n"
+    with pytest.raises(InvalidRequirementsError) as caught:
+        check(tmp_path, read(tmp_path, requirements=text))
+    assert [(p.number, p.message) for p in caught.value.problems] == [
+        (1, NO_PROJECT),
+        (4, NO_PROJECT),
+    ]
 
 
 def test_paths_that_lead_nowhere_or_out_of_the_app_are_named(tmp_path: Path) -> None:

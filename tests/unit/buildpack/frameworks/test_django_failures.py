@@ -172,6 +172,35 @@ def test_a_module_that_is_not_installed_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "end", "name"),
+    [
+        ('HOSTS = os.getenv("HOSTS").split(",")',
+         "AttributeError: 'NoneType' object has no attribute 'split'", "HOSTS"),
+        ("DEBUG = int(os.environ.get('DEBUG'))",
+         "TypeError: int() argument must be a string, a bytes-like object or a real number, not "
+         "'NoneType'", "DEBUG"),
+    ],
+)  # fmt: skip
+def test_a_variable_that_is_read_as_if_it_were_set_is_named(
+    source: str, end: str, name: str
+) -> None:
+    lines = traceback(DJANGO, SETTINGS, end=end)
+    lines[-2] = f"    {source}"
+    found = explain(lines)
+    assert (found.reason_id, found.subject) == (CONFIGURATION, name)
+    assert found.meaning == (
+        f"The config var {name} is not set. Your app reads it in mysite/settings.py, line 12."
+    )
+    assert explain(lines, **{name: "1"}).reason_id == OTHER
+
+
+def test_whatever_else_it_is_the_place_is_named() -> None:
+    found = explain(traceback(SETTINGS, DJANGO, end="ZeroDivisionError: division by zero"))
+    assert (found.reason_id, found.line) == (OTHER, "ZeroDivisionError: division by zero")
+    assert found.meaning == "It came to that in mysite/settings.py, line 12."
+
+
+@pytest.mark.parametrize(
     ("module", "advice"),
     [
         ("PIL", "'pil' is what a program imports. The package is called pillow: ask for that."),

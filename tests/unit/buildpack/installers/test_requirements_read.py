@@ -37,6 +37,7 @@ def test_hashes_are_required_when_the_app_has_any(text: str, tmp_path: Path) -> 
 
 
 def test_an_editable_line_among_hashed_ones_has_no_hash_either(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").touch()
     with pytest.raises(UnhashedRequirementsError) as caught:
         read(tmp_path, "a==1 --hash=sha256:aa\n-e .\n")
     assert [line.text for line in caught.value.lines] == ["-e ."]
@@ -162,6 +163,7 @@ def test_an_editable_package_decides_by_its_metadata_and_limits_python(tmp_path:
 
 def test_a_package_that_is_copied_decides_by_all_that_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "setup.py").touch()
     assert read(tmp_path, "./lib\n").local_paths == ("lib",)
 
 
