@@ -103,9 +103,13 @@ def read_listeners(pid: int, *, proc: Path = Path("/proc")) -> tuple[Address, ..
     return tuple(dict.fromkeys(address for table in tables for address, _ in _read_table(table)))
 
 
-def count_connections(pid: int, port: int, *, proc: Path = Path("/proc")) -> int:
-    """How many TCP connections to ``port`` are open in the network that ``pid`` lives in."""
+def count_connections(pid: int, port: int, *, apart_from: str, proc: Path = Path("/proc")) -> int:
+    """How many TCP connections to ``port`` are open in the network that ``pid`` lives in.
+
+    Those of ``apart_from``, an IPv4 address, do not count.
+    """
     net = proc / str(pid) / "net"
+    left_out = {apart_from, f"::ffff:{apart_from}"}
     found = 0
     for name in ("tcp", "tcp6"):
         if _has_sockets(net, name):
@@ -114,6 +118,7 @@ def count_connections(pid: int, port: int, *, proc: Path = Path("/proc")) -> int
                 len(row) > 3
                 and row[3] == ESTABLISHED
                 and int(row[1].rpartition(":")[2], 16) == port
+                and _host(row[2].rpartition(":")[0]) not in left_out
                 for row in rows
             )
     return found

@@ -15,6 +15,7 @@ from runner.errors import PortInUseError
 from runner.ports import (
     AddressNotHereError,
     choose_ports,
+    count_connections,
     ensure_port_free,
     find_port_holder,
     read_listeners,
@@ -115,3 +116,24 @@ def test_is_reachable_means_from_outside_on_that_port(
     host: str, port: int, reachable: bool
 ) -> None:
     assert is_reachable(Address(host=host, port=port), 5000) is reachable
+
+
+def test_connections_to_a_port_are_counted_but_for_those_of_one_address(tmp_path: Path) -> None:
+    net = tmp_path / "7" / "net"
+    net.mkdir(parents=True)
+    head, end = TABLE.splitlines()[0], "00000000:00000000 00:00000000 00000000     0        0 1 1 0"
+    rows = [
+        f"   0: 0402000A:1388 0102000A:8000 01 {end}",
+        f"   1: 0402000A:1388 0202000A:8001 01 {end}",
+        f"   2: 0402000A:1388 0102000A:8002 06 {end}",
+        f"   3: 0402000A:1389 0102000A:8003 01 {end}",
+    ]
+    mapped = "0000000000000000FFFF0000"
+    rows6 = [
+        f"   0: {mapped}0402000A:1388 {mapped}0502000A:8000 01 {end}",
+        f"   1: {mapped}0402000A:1388 {mapped}0202000A:8001 01 {end}",
+    ]
+    (net / "tcp").write_text("\n".join((head, *rows, "")))
+    (net / "tcp6").write_text("\n".join((head, *rows6, "")))
+    assert count_connections(7, 5000, apart_from="10.0.2.2", proc=tmp_path) == 2
+    assert count_connections(7, 5000, apart_from="10.0.2.9", proc=tmp_path) == 4

@@ -18,6 +18,8 @@ class LastingContainer(EmbeddedContainer):
     token: Token
     status_file: Path
     """where bubblewrap writes how it ended"""
+    way_out: str
+    """the address that connections from outside the app's network have here"""
     told_fd: int = -1
 
     @property
@@ -35,11 +37,14 @@ class LastingContainer(EmbeddedContainer):
             self.told_fd = -1
 
     def connections(self) -> int:
-        """How many others are connected to its PORT now: requests under way, for one."""
+        """How many are connected to its PORT within the app's network: requests under way.
+
+        What comes in by the way out is not counted: nobody knows when a WebSocket will be done.
+        """
         init, port = self.launched.init_pid, self.spec.port
         if init is None or port is None or self.is_removed:
             return 0
-        return count_connections(init, port)
+        return count_connections(init, port, apart_from=self.way_out)
 
     def remove(self) -> None:
         if self.told_fd >= 0:

@@ -143,6 +143,7 @@ class LastingStarts(Starts):
             release=lambda: None,
         )
         container.status_file = self._status_file(key)
+        container.way_out = self._network.subnet.gateway
         return container
 
     def _forward(
