@@ -50,6 +50,13 @@ class Formation:
         return sum(self.quantities.values())
 
 
+_MAKE_WEB = """
+
+What answers requests is called so; a line of the Procfile makes it:
+
+    web: gunicorn app:app"""
+
+
 class UnknownProcessTypeError(UsageError):
     """The slug has no such process type."""
 
@@ -65,7 +72,8 @@ class UnknownProcessTypeError(UsageError):
         hint = f"Did you mean {self.suggestion}? " if self.suggestion else ""
         super().__init__(
             f"There is no {what} called '{printable(word)}'",
-            resolution=f"{hint}Process types of this slug: {', '.join(self.types) or 'none'}",
+            resolution=f"{hint}Process types of this slug: {', '.join(self.types) or 'none'}"
+            f"{_MAKE_WEB if word == WEB else ''}",
         )
 
 

@@ -72,8 +72,9 @@ def ask_all(url: str, pid: int, log: Path, names: list[str]) -> bool:
         waiting = [name for name in waiting if name not in answering]
         if answers >= ANONYMOUS_AFTER:
             time.sleep(0.05)
-    for name in waiting:
-        say(f"{name} has not answered", mark=" !     ")
+    if is_running(pid):  # else the runner's own last words say why
+        for name in waiting:
+            say(f"{name} has not answered", mark=" !     ")
     return not waiting
 
 

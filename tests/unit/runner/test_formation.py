@@ -130,6 +130,15 @@ def test_determine_formation_suggests_the_nearest_type_or_command() -> None:
     assert caught.value.exit_code is ExitCode.USAGE
 
 
+def test_who_has_no_web_is_told_how_to_make_it() -> None:
+    error = UnknownProcessTypeError("web", ["worker"])
+    assert error.resolution == (
+        "Process types of this slug: worker\n\n"
+        "What answers requests is called so; a line of the Procfile makes it:\n\n"
+        "    web: gunicorn app:app"
+    )
+
+
 def test_determine_formation_suggests_a_type_that_differs_in_case() -> None:
     with pytest.raises(UnknownProcessTypeError) as caught:
         determine_formation({"WEB": 1}, TYPES)
