@@ -79,6 +79,18 @@ class PortError(UsageError):
         )
 
 
+class SecondsError(UsageError):
+    """A span of time that is none."""
+
+    id = "seconds"
+
+    def __init__(self, name: str, given: float) -> None:
+        self.name, self.given = name, given
+        super().__init__(
+            f"{name}={given:g} is no time to wait", resolution="Give seconds from 0 on."
+        )
+
+
 _TRIES = 3  # a port that was free a moment ago may be somebody's now
 
 
@@ -112,8 +124,8 @@ def start(  # noqa: PLR0913  # all but the first are named, and may be left out
         "port": port,
         "types": tuple(f"{name}={count}" for name, count in (formation or {}).items()),
         "bind": bind,
-        "boot_timeout": float(boot_timeout),
-        "stop_timeout": float(stop_timeout),
+        "boot_timeout": _seconds("boot_timeout", boot_timeout),
+        "stop_timeout": _seconds("stop_timeout", stop_timeout),
         "exit_on_crash": exit_on_crash,
     }
     if port is not None and not 0 <= port <= 65535:
@@ -149,7 +161,7 @@ def run_one_off(  # noqa: PLR0913  # as above
     options = {
         **_shared(slug, config_vars, engine, memory=memory, cpus=cpus, pids=pids),
         "words": _words(command),
-        "stop_timeout": float(stop_timeout),
+        "stop_timeout": _seconds("stop_timeout", stop_timeout),
     }
     request = _one_off_request(options, env, time_limit)
     release = prepare_release(request, _unheard)
@@ -173,7 +185,7 @@ def start_one_off(  # noqa: PLR0913  # as above
     options = {
         **_shared(slug, config_vars, engine, memory=memory, cpus=cpus, pids=pids),
         "words": _words(command),
-        "stop_timeout": float(stop_timeout),
+        "stop_timeout": _seconds("stop_timeout", stop_timeout),
     }
     request = _one_off_request(options, env, time_limit)
     return RunningOneOff(request, prepare_release(request, _unheard), _unheard)
@@ -202,6 +214,12 @@ def _one_off_request(
         raise TimeLimitError(str(time_limit))
     request = one_off_request(options, os.environ if env is None else env, Path("/"))
     return changed(request, time_limit=time_limit)
+
+
+def _seconds(name: str, given: float) -> float:
+    if not given >= 0:  # which a NaN is not either
+        raise SecondsError(name, given)
+    return float(given)
 
 
 def _words(command: str | Sequence[str]) -> tuple[str, ...]:

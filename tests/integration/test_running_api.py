@@ -208,10 +208,13 @@ def test_what_is_wrong_is_an_error_of_ours(slug: Path) -> None:
         (lambda: runner.start(slug, port=65536), "port", 64),
         (lambda: runner.start(slug, port=-1), "port", 64),
         (lambda: runner.start(slug, memory="much"), "size", 64),
+        (lambda: runner.start(slug, boot_timeout=-1), "seconds", 64),
+        (lambda: runner.start(slug, stop_timeout=float("nan")), "seconds", 64),
         (lambda: runner.start(slug, **wrong), "unknown-engine", 64),
         (url_of_a_worker, "no-url", 64),
         (lambda: runner.run_one_off(slug, []), "usage", 64),
         (lambda: runner.run_one_off(slug, "true", time_limit=0), "time-limit", 64),
+        (lambda: runner.run_one_off(slug, "true", stop_timeout=-1), "seconds", 64),
         (lambda: runner.run_one_off(slug, "cat", stdin="x"), "one-off-stdin", 64),  # type: ignore[arg-type]  # the mistake
         (lambda: runner.run_one_off("nowhere.slug", "true"), "slug-missing", 66),
         (lambda: runner.start_one_off("nowhere.slug", "true"), "slug-missing", 66),
