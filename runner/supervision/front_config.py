@@ -148,6 +148,7 @@ def _past_switch(directory: Path, rules: RequestRules) -> dict[str, object]:
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"unix/{directory / CHOICE}"}],
+        "rewrite": {"method": "HEAD"},  # a body, should there be one, is left for the container
         "load_balancing": _PATIENCE,
         "handle_response": [
             {

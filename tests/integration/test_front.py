@@ -90,6 +90,15 @@ def test_a_websocket_ends_with_its_own_container_and_with_no_other(site: Site) -
     until(lambda: "code=H14" in site.log(), site.log)
 
 
+def test_a_chunked_request_may_ask_for_another_protocol(site: Site) -> None:
+    site.start()
+    asked = "Host: here\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n"
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as client:
+        client.sendall(f"GET /well HTTP/1.1\r\n{asked}\r\n5\r\nhello\r\n0\r\n\r\n".encode())
+        with client.makefile("rb") as answer:
+            assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
 def upgraded(site: Site) -> list[dict[str, str]]:
     found = map(fields, site.log("-d", "router").splitlines())
     return [each for each in found if each.get("status") == "101"]
