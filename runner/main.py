@@ -11,15 +11,17 @@ REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
 
 def main(argv: list[str] | None = None) -> int:
     """Run `slug-run` with ``argv`` and give its exit code."""
-    if "PYTHONUNBUFFERED" in os.environ or None in {sys.stdin, sys.stdout, sys.stderr}:
-        from buildpack.support.streams import settle_streams  # rare
-
-        settle_streams()
     os.umask(0o022)  # the same files whatever the caller's; what is private says so itself
     code = 0
     try:
+        if "PYTHONUNBUFFERED" in os.environ or None in {sys.stdin, sys.stdout, sys.stderr}:
+            from buildpack.support.streams import settle_streams  # rare
+
+            settle_streams()
         code = _answer(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
+    except KeyboardInterrupt as err:  # also while we still import
+        return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except OSError as err:  # of our output: of all others ``_run`` tells
         from buildpack.support.streams import tell_unwritten
 
@@ -54,8 +56,6 @@ def _run(words: list[str]) -> int:
 
         shown = explain(words, err)
         return _tell(words, shown, code=int(shown.exit_code))
-    except KeyboardInterrupt as err:
-        return int(getattr(err, "exit_code", 130))  # InterruptedEarlyError knows better
     except Exception as err:
         if isinstance(err, OSError):
             sys.stdout.flush()  # where that is what failed it fails again: main tells of it

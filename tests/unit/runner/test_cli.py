@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,21 @@ from slugc.procfile import ProcessType
 def test_the_stored_help_is_clicks_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["--help"]) == 0
     assert capsys.readouterr().out == Path(HELP_FILE).read_text()
+
+
+def test_ctrl_c_while_slug_run_starts_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupts(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    for module in ("buildpack.support.errors", "runner.plain_start", "runner.cli"):
+        with monkeypatch.context() as patch:
+            patch.delitem(sys.modules, module, raising=False)
+            patch.setattr(sys, "meta_path", [Interrupts()])
+            assert main(["ps"]) == 130
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
