@@ -31,7 +31,7 @@ from buildpack.frameworks.django import SWITCH
 from buildpack.frameworks.nltk import NltkRequest, nltk_step
 from buildpack.frameworks.static_files import StaticFilesRequest, collect_static_step
 from buildpack.head_start import HeadStart
-from buildpack.hooks import run_hook
+from buildpack.hooks import run_hook, unbind_scripts
 from buildpack.installers.yanked import yanked_warning
 from buildpack.packaging_finder import make_packaging_importable
 from buildpack.plan import BuildPlan, plan_build
@@ -167,7 +167,7 @@ def compile_app(
     before_hook = time.time_ns()
     run_hook_step("post_compile", app, dirs, program_env, data, out)
     if plan.has_hook("post_compile"):
-        discard_if_written(dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
+        settle_hook(venv, dirs.cache_dir, (runtime.home, venv_home), before_hook, out)
     with data.timed("cache_save_duration"):
         keep_for_the_next(dirs.cache_dir, facts, runtime, policy)
     data.set("package_manager_install_duration", round(tools.seconds, 3))
@@ -241,6 +241,14 @@ def run_hook_step(
     }
     with data.timed(f"{name}_hook_duration"):
         run_hook(name, app.root, hook_env, out.info)
+
+
+def settle_hook(
+    venv: Venv, cache_dir: Path, cached: tuple[Path, ...], since: int, out: Output
+) -> None:
+    """What a hook has installed is to start anywhere; what it wrote into is not to be kept."""
+    unbind_scripts(venv.bin_dir)
+    discard_if_written(cache_dir, cached, since, out)
 
 
 def report_plan(plan: BuildPlan, data: BuildData) -> None:

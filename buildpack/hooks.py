@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from collections.abc import Callable, Mapping, Set
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
@@ -14,19 +16,33 @@ from buildpack.support.leftovers import adopt_orphans, end_descendants
 LONGEST_FIRST_LINE = 256
 """As the kernel reads it (BINPRM_BUF_SIZE)."""
 
+LINES_KEPT = 50
+"""Of its output, for the reason of a failure to be looked for."""
+
+
+NO_PIP = re.compile(r"\bpip[\d.]*: (command )?not found|No module named '?pip\b")
+WITHOUT_PIP = """\
+It runs pip, which is no part of what is built. Name what it installs in your
+requirements; or name pip there, which then is part of the slug.
+
+"""
+"""On Heroku pip is there, and spaCy, for instance, downloads its models with it."""
+
 
 class HookFailedError(SlugkitError):
     """A hook ended with a non-zero code."""
 
     id = "hooks::failed"
 
-    def __init__(self, name: str, code: int) -> None:
-        self.name, self.code = name, code
+    def __init__(self, name: str, code: int, lines: Sequence[str] = ()) -> None:
+        self.name, self.code, self.lines = name, code, tuple(lines)
         self.reason_id = f"hooks::{name}"
+        wants_pip = any(map(NO_PIP.search, lines))
         super().__init__(
             f"Your {name} script failed",
             details=f"bin/{name} {how_it_ended(code)}. Its output is above.",
-            resolution="Correct the script, or remove it from your app if you do not need it.",
+            resolution=(WITHOUT_PIP if wants_pip else "")
+            + "Correct the script, or remove it from your app if you do not need it.",
         )
 
 
@@ -84,17 +100,44 @@ def run_hook(
     script = build_dir / "bin" / name
     if not script.is_file():
         return False
+    lines: deque[str] = deque(maxlen=LINES_KEPT)
+
+    def show(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
     try:
         adopt_orphans()
         if not os.access(script, os.X_OK):
             script.chmod(script.stat().st_mode | 0o111)
         argv = hook_argv(script, on_line)
-        stream(Command(argv=argv, cwd=build_dir, env=env, title=f"bin/{name}"), on_line)
+        stream(Command(argv=argv, cwd=build_dir, env=env, title=f"bin/{name}"), show)
     except CommandFailedError as err:
-        raise HookFailedError(name, err.code) from err
+        raise HookFailedError(name, err.code, lines) from err
     except (OSError, CommandNotFoundError) as err:
         raise HookNotRunnableError(name, _why_not(script, err)) from err
     return True
+
+
+BESIDE_ITS_PYTHON = b"""#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"
+' '''
+"""
+"""As uv begins scripts of an environment that may be moved."""
+
+
+def unbind_scripts(bin_dir: Path) -> None:
+    """Let programs that a hook has installed with pip start wherever the app is moved to."""
+    bound = f"#!{bin_dir}/python".encode()
+    for script in sorted(bin_dir.iterdir()):
+        if script.is_symlink() or not script.is_file():
+            continue
+        with script.open("rb") as file:
+            if file.read(len(bound)) != bound:
+                continue
+            file.readline()
+            rest = file.read()
+        script.write_bytes(BESIDE_ITS_PYTHON + rest)
 
 
 def end_what_is_left(

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from buildpack.hooks import HookFailedError, HookNotRunnableError, how_it_ended, run_hook
+from buildpack.hooks import (
+    HookFailedError,
+    HookNotRunnableError,
+    how_it_ended,
+    run_hook,
+    unbind_scripts,
+)
 
 ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
 
@@ -76,6 +84,45 @@ def test_a_failing_hook_is_named_with_its_code(tmp_path: Path) -> None:
         "bin/pre_compile ended with exit code 7. Its output is above.\n\n"
         "Correct the script, or remove it from your app if you do not need it."
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bin/post_compile: line 3: pip: command not found",
+        "sh: 3: pip3: not found",
+        "/app/.heroku/venv/bin/python: No module named pip",
+        "ModuleNotFoundError: No module named 'pip'",
+    ],
+)
+def test_a_hook_that_runs_pip_is_told_that_there_is_none(line: str, tmp_path: Path) -> None:
+    hook(tmp_path, f'#!/bin/sh\necho "{line}" >&2\nexit 1\n')
+    with pytest.raises(HookFailedError) as caught:
+        run(tmp_path)
+    assert caught.value.resolution == (
+        "It runs pip, which is no part of what is built. Name what it installs in your\n"
+        "requirements; or name pip there, which then is part of the slug.\n\n"
+        "Correct the script, or remove it from your app if you do not need it."
+    )
+
+
+def test_what_a_hook_installs_with_pip_starts_wherever_the_app_is_moved_to(tmp_path: Path) -> None:
+    """pip writes the path of the Python that ran it; the build is somewhere else than the app."""
+    bin_dir = tmp_path / "build" / "bin"
+    bin_dir.mkdir(parents=True)
+    (bin_dir / "python").symlink_to(sys.executable)
+    (bin_dir / "tool").write_text(f"#!{bin_dir}/python\nimport sys\nprint(sys.argv[1])\n")
+    (bin_dir / "tool").chmod(0o755)
+    (bin_dir / "other").write_text("#!/usr/bin/env python3\n")
+    (bin_dir / "link").symlink_to("tool")
+    unbind_scripts(bin_dir)
+    moved = (tmp_path / "build").rename(tmp_path / "my app")
+    done = subprocess.run(
+        [moved / "bin" / "tool", "hello"], capture_output=True, text=True, check=True, timeout=20
+    )
+    assert done.stdout == "hello\n"
+    assert (moved / "bin" / "other").read_text() == "#!/usr/bin/env python3\n"
+    assert (moved / "bin" / "link").is_symlink()
 
 
 def test_a_hook_that_was_killed_names_the_signal(tmp_path: Path) -> None:
