@@ -16,6 +16,7 @@ from tests.integration.supervision_support import (
     Site,
     command_lines,
     deployed,
+    environ,
 )
 from tests.integration.support import free_port
 from tests.waiting import until
@@ -80,6 +81,32 @@ def test_a_change_reaches_what_runs_byte_for_byte_and_a_secret_nobody_else(site:
     assert open_files_with(SECRET, site.home) == []
     site.must("config", "unset", "SECRET_KEY", "NASTY")
     until(lambda: "SECRET_KEY" not in json.loads(site.get()))
+
+
+def test_what_changes_how_programs_start_changes_none_of_ours(site: Site) -> None:
+    """Whoever may set config vars is not to become root by it, or who runs the supervisor."""
+    mark = "/app/b3f1c2"
+    names = ("BASH_ENV", "ENV", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PYTHONPATH",
+             "PYTHONSTARTUP", "PERL5LIB", "CADDY_ADMIN")  # fmt: skip
+    site.must("config", "set", *(f"{name}={mark}" for name in names))
+    site.start()
+    seen = json.loads(site.get())
+    assert {name: seen.get(name) for name in names} == dict.fromkeys(names, mark)
+    site.must("run", "--app", "polls", "--detach", "--", "sleep 1000")
+    ours = Path("/proc/self/ns/pid").readlink()
+    assert {*site.processes()} == {"keeper", "supervisor", "caddy"}
+    reached = [pid for pid in command_lines() if mark in environ(pid)]
+    assert reached, "the containers' processes"
+    assert [pid for pid in reached if namespace_of(pid) == ours] == []
+    site.must("stop", "run")
+
+
+def namespace_of(pid: int) -> Path | None:
+    """Of processes; None once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/ns/pid").readlink()
+    except OSError:
+        return None
 
 
 def open_files_with(secret: str, home: Path) -> list[Path]:
