@@ -37,6 +37,15 @@ def state(tmp_path: Path) -> Iterator[State]:
         yield opened
 
 
+def test_what_is_said_to_be_done_is_on_the_disk(tmp_path: Path) -> None:
+    opened = database.open_database(tmp_path / FILE)
+    try:
+        assert opened.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+        assert opened.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    finally:
+        opened.close()
+
+
 def new(description: str = "Deploy", **config_vars: str) -> NewRelease:
     return NewRelease(slug="sha256:ab", config_vars=config_vars, description=description, who="me")
 

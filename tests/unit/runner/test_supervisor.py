@@ -18,7 +18,7 @@ from runner.formation import ContainerSpec
 from runner.logs import LogWriter
 from runner.policy import Outcome, Policy, back_off, pause_between_looks
 from runner.signals import StopSignals
-from runner.slot import Slot
+from runner.slot import ContainerState, Slot
 from runner.supervisor import Supervisor
 from tests.unit.runner.fakes import Behaviour, FakeEngine, FakeFront, OnUp
 from tests.unit.runner.samples import a_spec
@@ -280,6 +280,54 @@ def test_a_restart_that_fails_is_tried_again_later(watched: Watched) -> None:
     assert watched.run(engine, WORKER, on_up=crash).exit_code == 130
     assert "slug-run[worker.1]: Start failed: The engine hiccuped" in watched.lines
     assert watched.lines[-1] == "slug-run[worker.1]: Restarting in 1 second"
+
+
+def interrupt_at_start(engine: FakeEngine, count: int) -> Callable[[Slot], None]:
+    """For ``on_change``: when that start of a container is up."""
+
+    def look(slot: Slot) -> None:
+        if len(engine.started) == count and slot.state is ContainerState.UP:
+            interrupt()
+
+    return look
+
+
+def test_a_boot_that_fails_once_all_was_up_ends_nothing(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.supervisor.back_off", lambda _: 0.0)
+    engine = FakeEngine({"web.1": [Behaviour(), Behaviour(listens=()), Behaviour()]})
+    outcome = watched.run(
+        engine,
+        WEB,
+        policy=Policy(boot_timeout=0.1, stop_timeout=5),
+        on_up=lambda _: engine.running("web.1").end(1),
+        on_change=interrupt_at_start(engine, 3),
+    )
+    assert outcome.exit_code == 130
+    assert "slug-run[web.1]: PORT is 5000; listening here: nothing" in watched.lines
+
+
+def test_who_ran_for_long_is_started_again_at_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.supervisor.STEADY", 0.0)
+    engine = FakeEngine({"worker.1": [Behaviour(exits=0), Behaviour(exits=0), Behaviour()]})
+    watched.run(engine, WORKER, on_change=interrupt_at_start(engine, 3))
+    assert not [line for line in watched.lines if "Restarting in" in line]
+
+
+def test_what_the_kernel_cannot_end_is_not_waited_for(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.supervisor.LAST_WAIT", 0.1)
+    engine = FakeEngine({"web.1": [Behaviour(on_terminate=None, on_kill=None)]})
+    outcome = watched.run(engine, WEB, policy=Policy(stop_timeout=0.1), on_up=interrupt)
+    assert outcome.exit_code == 130
+    assert engine.started[0].calls == ["terminate", "kill", "remove"]
+    assert watched.lines[-1] == (
+        "slug-run[web.1]: Process does not end after SIGKILL; it is left to the kernel"
+    )
 
 
 def test_a_memory_kill_is_named(watched: Watched) -> None:

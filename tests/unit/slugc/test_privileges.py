@@ -54,6 +54,16 @@ def test_child_has_no_rights_left_and_cannot_get_them_back() -> None:
     assert in_dropped_child(look) == ((RUN_UID,) * 3, (RUN_GID,) * 3, [], "no")
 
 
+@AS_ROOT
+def test_child_is_in_none_of_our_groups() -> None:
+    ours = os.getgroups()
+    os.setgroups([*ours, 4])  # as root's shell mostly is
+    try:
+        assert in_dropped_child(os.getgroups) == []
+    finally:
+        os.setgroups(ours)
+
+
 def test_our_errors_come_back_with_their_facts() -> None:
     def refuse() -> None:
         raise UnsafeMemberError(b"a\xff", "it is a FIFO")

@@ -144,6 +144,15 @@ def test_the_first_container_that_ends_decides_and_the_release_before_goes_on(
     assert len(scene.stage.engine.started) == 3  # not tried again
 
 
+def test_of_several_failures_the_first_is_told(scene: Scene) -> None:
+    scene.begin("web.1")
+    first = Failure(name="web.1", text="exited with status 1")
+    for failure in (first, Failure(name="web.2", text="exited with status 137")):
+        scene.watch.blame(2, failure, "")
+    scene.go()
+    assert scene.verdict.failure == first
+
+
 def test_a_container_of_the_old_release_that_ends_is_not_blamed_on_the_new_one(
     scene: Scene,
 ) -> None:

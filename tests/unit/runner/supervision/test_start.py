@@ -48,3 +48,19 @@ def test_what_a_supervisor_gets_of_the_environment() -> None:
     env = {"PATH": "/bin", "HOME": "/home/me", "SECRET": "x", "LANG": "C.UTF-8"}
     found = start.supervisor_env(env)
     assert set(found) == {"PATH", "HOME", "LANG", "PYTHONPATH"}
+
+
+def test_errors_that_fill_a_file_are_forgotten_and_those_in_a_pipe_let_alone(
+    tmp_path: Path,
+) -> None:
+    kept, full = tmp_path / "kept", tmp_path / "full"
+    kept.write_bytes(b"x" * 1024 * 1024)
+    full.write_bytes(b"x" * (1024 * 1024 + 1))
+    for path, size in ((kept, 1024 * 1024), (full, 0)):
+        with path.open("ab") as file:
+            start.bound_errors(file.fileno())
+        assert path.stat().st_size == size
+    reader, writer = os.pipe()
+    start.bound_errors(writer)
+    os.close(reader)
+    os.close(writer)
