@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.app_dir import process_types_of, read_app_dir
+from buildpack.frameworks.procfile_tools import absent_tools_warning
 from buildpack.report import BuildData
 from buildpack.support.output import Output
 
@@ -52,6 +53,9 @@ def web_process_step(build_dir: Path, data: BuildData, out: Output) -> None:
     """Show during the build what ``bin/release`` will say, or why it will say nothing."""
     app_dir = read_app_dir(build_dir)
     if has_procfile(build_dir, app_dir):
+        for directory in dict.fromkeys((build_dir, build_dir / app_dir)):
+            if warning := absent_tools_warning(build_dir, directory / "Procfile"):
+                out.warning(warning)
         return
     for name in sorted(MISSPELT_PROCFILES.intersection(os.listdir(build_dir / app_dir))):  # noqa: PTH208
         out.warning(f"Your Procfile is not called Procfile\n\n    git mv {name} Procfile")
