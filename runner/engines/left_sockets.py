@@ -1,4 +1,5 @@
-"""Directories for sockets that runs of data directories have left which nobody uses any more.
+"""Directories for sockets, and control groups, that runs of data directories have left which nobody
+uses any more.
 
 Whoever was killed is swept up after by the next run with the same data directory (``rundir``). If
 that was deleted there is none: its part beside the others (/run/slugkit) is looked at when another
@@ -29,7 +30,16 @@ def sweep_left_sockets(root: Path) -> None:
     """Remove them; what cannot be removed now is left to the next one."""
     for directory in left_sockets(root):
         with contextlib.suppress(OSError):
+            _remove_groups(directory.name)  # first: their name is the directory's
             remove_tree(directory)
+
+
+def _remove_groups(run_id: str) -> None:
+    from buildpack.support.cgroups import remove_run_groups  # there is seldom anything to sweep
+    from buildpack.support.hierarchies import find_hierarchies
+
+    if (hierarchies := find_hierarchies()) is not None:
+        remove_run_groups(hierarchies, run_id)
 
 
 def left_sockets(root: Path) -> tuple[Path, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from buildpack.support.cgroups import create_cgroup
 from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import Limits
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.launcher import MemoryTooLowError
+from runner.engines.left_sockets import sweep_left_sockets
 from tests.integration import embedded_support as support
 from tests.integration.embedded_support import (
     GREETER,
@@ -93,6 +96,28 @@ def test_cpu_limit_holds(home: Path) -> None:
     with support.make_engine(home, Limits(cpus=0.25)) as engine:
         happened = support.run(engine, Wanted(command="python3 -", stdin=burn + show))
     assert 0.1 < float(happened.output) < 0.45
+
+
+@pytest.mark.skipif(find_hierarchies() is None, reason="limits are soft here: no cgroup access")
+def test_groups_of_a_killed_run_without_data_directory_go_once_nobody_is_in_them(
+    tmp_path: Path,
+) -> None:
+    hierarchies = find_hierarchies()
+    assert hierarchies is not None
+    run_id = f"embedded-{os.urandom(4).hex()}"
+    left = tmp_path / run_id
+    left.mkdir()
+    os.utime(left, (0, 0))
+    group = create_cgroup(hierarchies, run_id, "web.1-1", Limits(memory=64 * MIB))
+    with subprocess.Popen(("sleep", "60")) as process:
+        for entrance in group.entrances:
+            entrance.write_text(str(process.pid))
+        sweep_left_sockets(tmp_path)
+        assert left.exists()
+        process.kill()
+    sweep_left_sockets(tmp_path)
+    assert not left.exists()
+    assert not [path for path in group.dirs.values() if path.exists() or path.parent.exists()]
 
 
 def test_limits_of_one_container_are_not_anothers(home: Path) -> None:
