@@ -21,14 +21,8 @@ PATIENT_AFTER = 5.0  # seconds of booting after which looking every 20 ms is too
 PATIENT_INTERVAL = 0.25
 
 
-class Front(Protocol):
-    """What stands before the web containers."""
-
-    def serve(self, addresses: Sequence[Address]) -> None:
-        """Send requests to these, and to no others."""
-
-    def stop(self) -> None:
-        """Take no new requests; those under way are finished."""
+class Attended(Protocol):
+    """Something whose processes have streams to watch."""
 
     def streams(self) -> tuple[int, ...]:
         """Descriptors to watch; ``attend`` is called when one is readable."""
@@ -37,11 +31,21 @@ class Front(Protocol):
         """Look after itself; what came of it, as log lines."""
 
 
+class Front(Attended, Protocol):
+    """What stands before the web containers."""
+
+    def serve(self, addresses: Sequence[Address]) -> None:
+        """Send requests to these, and to no others."""
+
+    def stop(self) -> None:
+        """Take no new requests; those under way are finished."""
+
+
 class FrontWatch:
     """Has a front look after itself whenever one of its streams says something."""
 
     def __init__(
-        self, front: Front, selector: selectors.BaseSelector, say: Callable[[str], None]
+        self, front: Attended, selector: selectors.BaseSelector, say: Callable[[str], None]
     ) -> None:
         self._front, self._selector, self._say = front, selector, say
 
@@ -54,13 +58,17 @@ class FrontWatch:
             if descriptor in self._selector.get_map():
                 self._selector.unregister(descriptor)
 
-    def _attend(self) -> None:
+    def change(self, act: Callable[[], Sequence[str]]) -> None:
+        """Do what may give it other streams, and say what came of it."""
         self.unwatch()
         try:
-            for line in self._front.attend():
+            for line in act():
                 self._say(line)
         finally:
             self.watch()
+
+    def _attend(self) -> None:
+        self.change(self._front.attend)
 
 
 @value

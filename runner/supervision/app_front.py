@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.front import find_caddy
+from runner.policy import FrontWatch
 from runner.supervision.fd_store import KeptFds
 from runner.supervision.front import LastingRouter
 from runner.supervision.router_log import RouterLog
@@ -29,6 +31,7 @@ class AppFront:
         self._env, self._fds, self._engine, self._log = env, fds, engine, log
         self._selector, self._say = selector, say
         self.router: LastingRouter | None = None
+        self._watch: FrontWatch | None = None
 
     def listen(self, settings: Settings) -> None:
         """Have it listen where ``settings`` say, and go by their rules."""
@@ -43,32 +46,12 @@ class AppFront:
                 log=self._log,
                 entry=lambda: self._engine.entry,
             )
-        self._unwatch()
-        try:
-            for line in self.router.listen_on(settings.bind, settings.port, settings.rules):
-                self._say(line)
-        finally:
-            self._watch()
+            self._watch = FrontWatch(self.router, self._selector, self._say)
+        assert self._watch is not None
+        where = (settings.bind, settings.port, settings.rules)
+        self._watch.change(partial(self.router.listen_on, *where))
 
     def end(self) -> None:
-        if self.router is not None:
-            self._unwatch()
+        if self.router is not None and self._watch is not None:
+            self._watch.unwatch()
             self.router.end()
-
-    def _watch(self) -> None:
-        for descriptor in self.router.streams() if self.router is not None else ():
-            self._selector.register(descriptor, selectors.EVENT_READ, self._attend)
-
-    def _unwatch(self) -> None:
-        for descriptor in self.router.streams() if self.router is not None else ():
-            if descriptor in self._selector.get_map():
-                self._selector.unregister(descriptor)
-
-    def _attend(self) -> None:
-        assert self.router is not None
-        self._unwatch()
-        try:
-            for line in self.router.attend():
-                self._say(line)
-        finally:
-            self._watch()
