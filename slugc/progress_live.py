@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TextIO
 
-from buildpack.support.errors import SlugkitError
-from buildpack.support.output import Output
 from slugc.plain_text import plain_text
-from slugc.progress import MAX_SHOWN, BuildpackLines, packages_in, shown_bytes
+from slugc.progress import PlainProgress, packages_in, shown_bytes
 from slugc.status_line import StatusLine, fitted, text_width
 from slugc.timeline import BESIDE
 
@@ -39,7 +37,7 @@ class _Above(io.StringIO):
             self._show(text)
 
 
-class LiveProgress:
+class LiveProgress(PlainProgress):
     """Progress for a person at a terminal; meaning never rests on its colours."""
 
     def __init__(
@@ -51,12 +49,9 @@ class LiveProgress:
         columns: Callable[[TextIO], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.clock = clock
-        self.color, self.hints = color, hints
-        self.lines = BuildpackLines(keep_color=color)
+        self.clock, self.hints = clock, hints
         self.status = StatusLine(stream, self.picture, columns=columns, paint=self._painted)
-        self._above = _Above(self.status.above)
-        self.output = Output(out=self._above, err=self._above, color=color)
+        super().__init__(_Above(self.status.above), color)
         self._spinner = SPINNERS[0 if "utf" in (stream.encoding or "").lower() else 1]
         self._begun = self._step_begun = clock()
         self._step = "Starting"
@@ -83,15 +78,6 @@ class LiveProgress:
             return
         self._show(f"{CYAN}{STEP.rstrip()}{RESET} {text}")
 
-    def info(self, text: str) -> None:
-        self.output.info(text)
-
-    def warning(self, text: str) -> None:
-        self.output.warning(text)
-
-    def error(self, error: SlugkitError) -> None:
-        self.output.error(error)
-
     def line(self, text: str) -> None:
         cleaned = self.lines.cleaned(text)
         if cleaned is None:
@@ -102,9 +88,6 @@ class LiveProgress:
         if (count := packages_in(cleaned)) is not None:
             self._counts["packages"] = f"{count:,} packages"
         self._show(cleaned + (RESET if "\x1b" in cleaned else ""))
-
-    def has_shown_all(self) -> bool:
-        return self.lines.shown <= MAX_SHOWN
 
     def moved(self, what: str, count: int) -> None:
         self._counts[what] = f"{shown_bytes(count)} {what}"
