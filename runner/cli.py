@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from buildpack.support.errors import UsageError
 from buildpack.version import __version__
 from runner import commands
 from runner.heroku_words import spelled_out
-from runner.requests import COMMANDS
+from runner.requests import COMMANDS, current_dir
 from runner.signals import InterruptedEarlyError
 
 HELP_WIDTH = 80  # fixed, so that the stored help text (runner/help.txt) is what click would print
@@ -66,7 +65,7 @@ def cli(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         from runner.overview import overview
 
-        found = overview(Path.cwd())
+        found = overview(current_dir())
         click.echo(context.get_help() if found is None else found, nl=found is None)
 
 

@@ -33,11 +33,11 @@ def run_words(
     options: Mapping[str, Any], words: tuple[str, ...], *, otherwise: str | None = None
 ) -> int:
     """Run one command in a fresh container: ``one_off_request`` has ``otherwise``."""
-    from runner.requests import one_off_request
+    from runner.requests import current_dir, one_off_request
     from runner.session import run_one_off
 
     given = {**options, "words": words}
-    return run_one_off(one_off_request(given, os.environ, Path.cwd(), otherwise=otherwise))
+    return run_one_off(one_off_request(given, os.environ, current_dir(), otherwise=otherwise))
 
 
 def shared_options(command: Decorated) -> Decorated:

@@ -68,17 +68,16 @@ def run_plainly(words: Sequence[str]) -> int | None:
         return None
     import os
     import sys
-    from pathlib import Path
 
     from runner.holder import begin_holder
 
     holder = begin_holder(options["engine"], os.environ)
     try:
         # While its programs do their part:
-        from runner.requests import start_request
+        from runner.requests import current_dir, start_request
         from runner.session import run_formation
 
-        request = start_request(options, os.environ, Path.cwd(), commands=COMMANDS)
+        request = start_request(options, os.environ, current_dir(), commands=COMMANDS)
         outcome = run_formation(request, holder)
     finally:
         if holder is not None:

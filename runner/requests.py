@@ -147,6 +147,15 @@ class DiskEngineError(UsageError):
         )
 
 
+def current_dir() -> Path:
+    """Where we were started. If that has been deleted, it is the kernel's name for it: nothing is
+    found there, and nothing but what is looked for there fails."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("/proc/self/cwd").readlink()
+
+
 def start_request(
     options: Mapping[str, Any],
     env: Mapping[str, str],

@@ -23,6 +23,7 @@ from runner.deploys.options import (
 )
 from runner.deploys.told import tell_result
 from runner.json_option import json_option
+from runner.requests import current_dir
 from runner.rollout_options import (
     NotKeptRunningError,
     given_words,
@@ -64,7 +65,7 @@ def command(**options: Any) -> None:
     """
     with desk_of_command(options) as desk:
         request = DeployRequest(
-            slug_file=Path.cwd() / options["slug_file"],
+            slug_file=current_dir() / options["slug_file"],
             options=read_phase_options(options),
             keys=options["keys"],
             force=options["force"],

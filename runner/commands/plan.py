@@ -16,6 +16,7 @@ from runner.deploys.plan import Plan, plan_deploy
 from runner.deploys.plan_text import plan_document, plan_text
 from runner.engine_choice import determine_engine
 from runner.json_option import json_option
+from runner.requests import current_dir
 from slugc.slug import read_slug
 
 
@@ -38,7 +39,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     No value of a config var is shown, and no password in a command.
     """  # fmt: skip
     with desk_of_command(options) as desk:
-        slug = read_slug(Path.cwd() / options["slug_file"])
+        slug = read_slug(current_dir() / options["slug_file"])
         require_fit(slug, determine_engine(options["engine"], desk.env).name)
         app = chosen_app(desk, options["app_name"])
         current = desk.state.current(app)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import click
 
 from runner.command_options import one_off_options, shared_options
-from runner.requests import one_off_request
+from runner.requests import current_dir, one_off_request
 from runner.session import run_one_off
 
 
@@ -40,7 +39,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     if options["detach"]:
         from runner.one_offs.detach import run_detached
 
-        click.echo(run_detached(options, os.environ, Path.cwd()))
+        click.echo(run_detached(options, os.environ, current_dir()))
         return
-    code = run_one_off(one_off_request(options, os.environ, Path.cwd()))
+    code = run_one_off(one_off_request(options, os.environ, current_dir()))
     context.exit(0 if options["no_exit_code"] else code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from buildpack.support.errors import UsageError
 from runner.command_options import shared_options
 from runner.front import DEFAULT_PORT, LOOPBACK
 from runner.json_option import answer, json_option
-from runner.requests import COMMANDS, DEFAULTS, start_request
+from runner.requests import COMMANDS, DEFAULTS, current_dir, start_request
 from runner.rollout_options import given_words, rollout_options
 from runner.session import run_formation
 
@@ -104,7 +103,7 @@ def command(context: click.Context, /, **options: Any) -> None:
             resolution=f"Leave it out, or:\n\n    slug-run start -d {words[0]} ...",
         )
     commands = COMMANDS if context.meta.get("bare") else ()
-    outcome = run_formation(start_request(options, os.environ, Path.cwd(), commands=commands))
+    outcome = run_formation(start_request(options, os.environ, current_dir(), commands=commands))
     if outcome.reason:
         click.echo(outcome.reason, err=True)
     context.exit(outcome.exit_code)

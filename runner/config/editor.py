@@ -18,6 +18,7 @@ from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
 from runner.config.changes import ConfigChange
 from runner.config.written import env_text
+from runner.requests import current_dir
 
 DEFAULT_EDITOR = "vi"
 HEADER = """\
@@ -110,7 +111,9 @@ def _private_file(directory: Path, text: str) -> Path:
 def _run_editor(editor: tuple[str, ...], path: Path, env: Mapping[str, str]) -> None:
     # A handler of ours, not SIG_IGN: that would be inherited. Ctrl-C belongs to the editor.
     before = signal.signal(signal.SIGINT, lambda *_: None)
-    command = Command(argv=(*editor, os.fspath(path)), cwd=Path.cwd(), env=env)
+    cwd = current_dir()
+    where = cwd if cwd.is_dir() else path.parent
+    command = Command(argv=(*editor, os.fspath(path)), cwd=where, env=env)
     try:
         code = spawn(command, stdin=0, stdout=1, stderr=2, new_session=False).wait()
     except CommandNotFoundError as err:

@@ -303,10 +303,31 @@ def test_a_directory_that_was_deleted_is_no_reason_to_fail(home: Path, tmp_path:
         os.chdir(gone)
         gone.rmdir()
 
-    for words in (["config", "set", "A=1"], ["config"], ["releases"], ["ps"]):
+    missing = (["web"], ["run", "true"], ["deploy", "x.slug"], ["plan", "x.slug"])
+    for words in (["config", "set", "A=1"], ["config"], ["releases"], ["ps"], [], *missing):
         done = slug_run(home, *words, prepare=lose_the_directory)
-        assert done.returncode == 0, (words, done.stderr)
+        assert done.returncode == (66 if words in missing else 0), (words, done.stderr)
+        assert b"Traceback" not in done.stderr
+        assert words not in missing or b"gone (deleted)" in done.stderr
         gone.mkdir()
+
+
+@pytest.mark.embedded
+def test_what_was_deployed_runs_from_a_directory_that_was_deleted(
+    site: Site, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+
+    def lose_the_directory() -> None:
+        gone.mkdir()
+        os.chdir(gone)
+        gone.rmdir()
+
+    slug = str(site.home.parent / "app.slug")
+    for words in (["run", "-a", "polls", "--", "true"], ["deploy", slug, "-a", "polls", "--force"],
+                  ["config", "edit", "-a", "polls"]):  # fmt: skip
+        done = slug_run(site.home, *words, env={"EDITOR": "true"}, prepare=lose_the_directory)
+        assert done.returncode == 0, (words, done.stderr)
 
 
 @pytest.mark.embedded
