@@ -36,7 +36,7 @@ def facts_of_slug(slug: Slug) -> AppFacts:
     return _facts({key: value for key, value in document.items() if key != "layers"}, slug.archive)
 
 
-def facts_of_label(labels: dict[str, str], shown: str) -> AppFacts:
+def facts_of_label(labels: Mapping[str, str], shown: str) -> AppFacts:
     """What the label of an image says; it is not to be trusted, and read as an index is."""
     label = labels.get(SLUG_LABEL)
     if label is None:

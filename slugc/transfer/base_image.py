@@ -36,33 +36,14 @@ _ELF_MACHINES = {  # elf(5)
 
 
 @value
-class BaseImage:
-    """What an app's layers are put on."""
-
-    shown: str
-    config: Mapping[str, object]
-    layers: tuple[ImageLayer, ...]
-    digest: str | None = None
-    """of its manifest, where it has one"""
-    reference: str | None = None
-    """its name in a registry"""
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """How its containers start."""
-        found = self.config.get("config")
-        return found if isinstance(found, dict) else {}
+class BaseImage(StoredImage):
+    """What an app's layers are put on. Its layers have their history."""
 
     @property
     def env(self) -> Mapping[str, str]:
         entries = self.settings.get("Env")
         texts = [each for each in entries if "=" in str(each)] if isinstance(entries, list) else []
         return {name: text for name, _, text in (str(each).partition("=") for each in texts)}
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        found = self.settings.get("Labels")
-        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 class StackImageMissingError(SlugkitError):

@@ -40,12 +40,19 @@ class StoredImage:
     config: Mapping[str, object]
     layers: tuple[ImageLayer, ...]
     digest: str | None = None
+    """of its manifest, where it has one"""
     reference: str | None = None
+    """its name in a registry"""
 
     @property
-    def labels(self) -> dict[str, str]:
-        settings = self.config.get("config")
-        found = settings.get("Labels") if isinstance(settings, dict) else None
+    def settings(self) -> Mapping[str, object]:
+        """How its containers start."""
+        found = self.config.get("config")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        found = self.settings.get("Labels")
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
