@@ -18,6 +18,7 @@ from buildpack.support.machine import MachineError, refused_by_machine
 from buildpack.support.values import NOTHING, value
 from slugc import builder
 from slugc.build_command import make_request
+from slugc.config_vars import ConfigVarError
 from slugc.inspection.contents import SlugEntry, read_contents
 from slugc.inspection.packages import SlugPackage, read_packages
 from slugc.inspection.verification import verify_slug_file
@@ -59,6 +60,14 @@ class Slug:
     def open(cls, path: AnyPath) -> Slug:
         """The slug at ``path``. Raises a SlugkitError if there is none, or it is cut short."""
         return cls(read_slug(Path(path).absolute()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Slug):
+            return NotImplemented
+        return (self.path, self.checksum) == (other.path, other.checksum)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.checksum))
 
     def __repr__(self) -> str:
         return f"Slug({str(self.path)!r})"
@@ -185,7 +194,7 @@ def build_slug(  # noqa: PLR0913  # all but the first are named, and may be left
         "output": None if output is None else os.fspath(output),
         "name": name,
         "buildpacks": tuple(os.fspath(each) for each in buildpacks),
-        "env": tuple(f"{key}={text}" for key, text in config_vars.items()),
+        "env": _assignments(config_vars),
         "sandbox": sandbox,
         "network": network,
         "stack": stack,
@@ -211,6 +220,20 @@ def build_slug(  # noqa: PLR0913  # all but the first are named, and may be left
         duration=built.duration,
         left_out=built.left_out.reasons,
     )
+
+
+def _assignments(config_vars: Mapping[str, object]) -> tuple[str, ...]:
+    """As ``--env`` takes them, where a name ends at the first '='; and texts, not their likes: of
+    None nobody wants 'None'."""
+    problems = [f"'{printable(name)}' is not a name" for name in config_vars if "=" in name]
+    problems += [
+        f"the value of '{printable(name)}' is not a text"
+        for name, text in config_vars.items()
+        if not isinstance(text, str)
+    ]
+    if problems:
+        raise ConfigVarError(problems)
+    return tuple(f"{name}={text}" for name, text in config_vars.items())
 
 
 def _require_known(options: Mapping[str, object]) -> None:

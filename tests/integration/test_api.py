@@ -181,6 +181,10 @@ def test_what_is_wrong_is_an_error_of_ours(place: Path) -> None:
         (lambda: slugc.build_slug("nowhere"), "source-missing", ExitCode.NO_INPUT),
         (lambda: slugc.build_slug("site", buildpacks=["nope"]), "buildpack-missing", 66),
         (lambda: slugc.build_slug("site", config_vars={"1": "x"}), "config-var", 64),
+        (lambda: slugc.build_slug("site", config_vars={"A=B": "1"}), "config-var", 64),
+        (lambda: slugc.build_slug("site", config_vars={"A": None}), "config-var", 64),  # type: ignore[dict-item]  # the mistake
+        (lambda: slugc.build_slug("site", timeout=float("nan")), "usage", 64),
+        (lambda: slugc.build_slug(""), "source-missing", 66),
         (lambda: slugc.build_slug("site", sandbox="jail"), "usage", 64),  # type: ignore[arg-type]  # the mistake
         (lambda: slugc.build_slug("site", buildpacks="./static"), "usage", 64),
         (lambda: slugc.build_slug("site", **quick), "phase-timeout", 124),
@@ -229,6 +233,16 @@ def test_builds_in_threads_give_what_each_alone_gives(place: Path) -> None:
         assert (built.slug.extract(place / f"{who}-tree") / "who").read_text() == who
     assert len(found) == 2
     assert os.umask(before) == before
+
+
+def test_slugs_are_equal_if_they_are_the_same_content_at_the_same_place(place: Path) -> None:
+    built = slugc.build_slug("site", output="x.slug", buildpacks=["./static"])
+    again = slugc.Slug.open("x.slug")
+    (place / "y.slug").write_bytes(again.path.read_bytes())
+
+    assert again == built.slug
+    assert len({again, built.slug, slugc.Slug.open("y.slug")}) == 2
+    assert again != "x.slug"
 
 
 def test_extract_takes_the_place_of_nothing(place: Path) -> None:
