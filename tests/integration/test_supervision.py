@@ -172,15 +172,28 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_time_it_has(site: Si
     ]
 
 
-def test_a_web_process_that_does_not_listen_is_given_up(site: Site, open_dir: Path) -> None:
-    files = {"Procfile": "web: exec sleep 1000\n"}
+ELSEWHERE = """\
+exec /usr/bin/python3 -c 'import socket, time; s = socket.create_server(("", 8000)); time.sleep(99)'
+"""
+
+
+@pytest.mark.parametrize(
+    ("web", "patience", "found"),
+    [("exec sleep 1000\n", 0.3, "nothing"), (ELSEWHERE, 3.0, "0.0.0.0:8000")],
+    ids=["nowhere", "elsewhere"],
+)
+def test_a_web_process_that_does_not_listen_is_given_up_and_it_is_said_where_it_does(
+    web: str, patience: float, found: str, open_dir: Path
+) -> None:
+    files = {"Procfile": f"web: {web}"}
     quiet = deployed(open_dir / "quiet", port=free_port(), files=files)
     try:
-        said = quiet.run("start", "-d", "--port", str(quiet.port), "--boot-timeout", "0.3")
+        said = quiet.run("start", "-d", "--port", str(quiet.port), "--boot-timeout", f"{patience}")
         assert said.code == 1
         assert "web.1 did not come up" in said.err
         assert "The last web.1 said" not in said.err  # nothing
         assert "Error R10 (Boot timeout) -> Web process failed to bind" in quiet.log()
+        assert f"PORT is 5000; listening here: {found}\n" in quiet.log()
     finally:
         quiet.must("stop")
 
