@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -11,6 +12,8 @@ from buildpack.support.values import value
 
 LARGEST_TEXT_FILE = 32 * 1024 * 1024
 """Lock files of large workspaces have a few megabytes."""
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
 LONGEST_NUMBER = 4300
 """Digits that Python converts (sys.int_info): with more of them, every parser fails in its way."""
 
@@ -77,9 +80,20 @@ class App:
         finally:
             os.close(descriptor)
 
+    def read_as_pip(self, name: str) -> tuple[bytes, str]:
+        """The content in UTF-8; what has the mark of UTF-16, PowerShell's, is brought to it."""
+        content = self.read_bytes(name)
+        if content.startswith(UTF_16_MARKS):
+            # What is no UTF-16 after all is refused as what it says it is.
+            with contextlib.suppress(UnicodeDecodeError):
+                content = content.decode("utf-16").encode()
+        return content, self._text(name, content)
+
     def read_text(self, name: str) -> str:
         """The content as UTF-8; a byte order mark is dropped."""
-        content = self.read_bytes(name)
+        return self._text(name, self.read_bytes(name))
+
+    def _text(self, name: str, content: bytes) -> str:
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as err:
@@ -92,7 +106,7 @@ class App:
 
 
 def _not_utf8(name: str, content: bytes, err: UnicodeDecodeError) -> UnreadableFileError:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if content.startswith(UTF_16_MARKS):
         reason, encoding = "its encoding is UTF-16", "UTF-16"
     else:
         line = content[: err.start].count(b"\n") + 1

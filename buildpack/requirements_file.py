@@ -39,8 +39,8 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
         current = waiting.pop(0)
         if current in contents:
             continue  # Included twice: once is enough.
-        contents[current] = app.read_bytes(current)
-        for line in split_lines(current, app.read_text(current)):
+        contents[current], text = app.read_as_pip(current)
+        for line in split_lines(current, text):
             match = INCLUDE.fullmatch(line.text)
             if match is None:
                 lines.append(line)
