@@ -8,15 +8,14 @@ from pathlib import Path
 from buildpack.support.values import value
 from runner.caddy_config import FLUSH_INTERVAL, caddy_handler, dial, whole_config
 from runner.engines.base import Address
-from runner.router_log.pages import error_routes
 from runner.router_log.rules import (
     RequestRules,
     marking,
     noting,
-    noting_again,
     skipping,
     transport,
 )
+from runner.supervision.offers import offers
 
 IN = "in.sock"  # where the switch takes requests
 CHOICE = "choice.sock"  # where it says which container a WebSocket may go to
@@ -46,8 +45,6 @@ _SHARES = 256  # more than there are containers of an app
 # A container that failed a request, refused it for one, is left out for so long while others are
 # there. Mostly the switch is told of its end sooner.
 _LEFT_OUT = {"fail_duration": 250_000_000, "max_fails": 1}  # nanoseconds
-# Each offer that is refused takes a tenth of a millisecond.
-_MOST_OFFERS = 20
 
 
 @value
@@ -84,7 +81,7 @@ def switch_config(
         handlers=[*noting(rules, client=client), switch_handler(servers, rules)],
         admin_socket=admin_socket,
         rules=rules,
-        errors=offers(servers, rules),
+        errors=switch_errors(servers, rules),
         others={"choice": choice_server(servers, directory)},
     )
 
@@ -193,7 +190,7 @@ def switch_handler(servers: Sequence[Server], rules: RequestRules) -> dict[str, 
 
     It goes to the one with the fewest under way. One that has ended a moment ago refuses it, and
     has the fewest: so that is left out for a moment, and the request is offered to the others
-    (``offers``).
+    (``switch_errors``).
     """
     handler = _to_containers(servers, rules)
     if len(servers) > 1:
@@ -201,17 +198,13 @@ def switch_handler(servers: Sequence[Server], rules: RequestRules) -> dict[str, 
     return handler
 
 
-def offers(servers: Sequence[Server], rules: RequestRules) -> list[Mapping[str, object]]:
-    """What the switch does with a request that no container has taken, and none has seen."""
+def switch_errors(servers: Sequence[Server], rules: RequestRules) -> Sequence[Mapping[str, object]]:
+    """What the switch does with a request that went wrong, before the client is told."""
     if len(servers) < 2:
         return []
     handler = _to_containers(servers, rules)
     del handler["@id"]
-    return [
-        _offer(_NOT_TAKEN, handler, rules, retries=_MOST_OFFERS),
-        # Once a container has refused one with a body, Caddy 2.6 has closed that.
-        _offer([_all_left_out({})], handler, rules, retries=0),
-    ]
+    return offers(handler, rules)
 
 
 def _to_containers(servers: Sequence[Server], rules: RequestRules) -> dict[str, object]:
@@ -228,48 +221,6 @@ def _to_containers(servers: Sequence[Server], rules: RequestRules) -> dict[str, 
         "headers": {"request": carried},
         "transport": _transport(rules),
     }
-
-
-def _offer(
-    match: Sequence[Mapping[str, object]],
-    handler: Mapping[str, object],
-    rules: RequestRules,
-    *,
-    retries: int,
-) -> Mapping[str, object]:
-    """Offers a request to all containers in turn, however often Caddy is told of others meanwhile.
-
-    That is why there is no pause between two: it is at a pause that Caddy gives up.
-    """
-    by_turns = {
-        "selection_policy": {"policy": "round_robin"},
-        "retries": retries,
-        "retry_match": [{"method": []}],  # no method: only what no container has seen
-    }
-    handle = [*noting_again(rules), {**handler, "load_balancing": by_turns}]
-    all_refuse = {"routes": error_routes(rules)}
-    whole = {"handler": "subroute", "routes": [{"handle": handle}], "errors": all_refuse}
-    return {"match": match, "handle": [whole], "terminal": True}
-
-
-def _said(words: str, more: Mapping[str, object]) -> Mapping[str, object]:
-    return {"vars_regexp": {"{http.error.message}": {"pattern": words}}, **more}
-
-
-def _refused(more: Mapping[str, object]) -> Mapping[str, object]:
-    return _said("^dial .*(refused|no route to host|unreachable)", more)
-
-
-def _all_left_out(more: Mapping[str, object]) -> Mapping[str, object]:
-    return _said("^no upstreams available$", more)
-
-
-_WITHOUT_BODY: list[Mapping[str, object]] = [
-    {"header": {"Content-Length": ["0"]}},
-    # Caddy 2.6 does not know a chunked one; these seldom have any.
-    {"method": ["GET", "HEAD", "OPTIONS"], "not": [{"header": {"Content-Length": ["*"]}}]},
-]
-_NOT_TAKEN = [why(each) for why in (_refused, _all_left_out) for each in _WITHOUT_BODY]
 
 
 def _transport(rules: RequestRules) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ from runner.supervision.front_config import (
     Server,
     choice_server,
     door_handler,
-    offers,
+    switch_errors,
     switch_handler,
 )
 
@@ -118,12 +118,12 @@ def test_a_lone_container_is_never_left_out_and_asked_once() -> None:
     assert handler["upstreams"] == [{"dial": "10.0.2.1:5000"}]
     assert "health_checks" not in handler
     assert "retries" not in str(handler)
-    assert offers([ONE], RequestRules()) == []
+    assert switch_errors([ONE], RequestRules()) == []
 
 
 def test_only_what_no_container_has_seen_is_offered_to_others() -> None:
     """And with a body only if none was dialled: that has closed it."""
-    whole, with_body = cast("Any", offers([ONE, TWO], RequestRules()))
+    whole, with_body = cast("Any", switch_errors([ONE, TWO], RequestRules()))
     said = [next(iter(each["vars_regexp"].values()))["pattern"] for each in whole["match"]]
     assert said == [*["^dial .*(refused|no route to host|unreachable)"] * 2,
                     *["^no upstreams available$"] * 2]  # fmt: skip
