@@ -21,13 +21,27 @@ WHOLE_LINES = (
         re.compile(r"version https://git-lfs\S+"),
         "This is what Git LFS leaves of a file that it has not fetched.",
     ),
+    (re.compile(r"""(["'])(?P<it>[^"']+)\1"""), r"No quotes belong around it: \g<it>"),
+    (
+        re.compile(r"(?P<name>[A-Za-z][\w.-]*) +(?P<version>\d[\w.]*)"),
+        r"A version takes two equals signs: \g<name>==\g<version>",
+    ),
+    (
+        re.compile(r"(?P<name>[A-Za-z][\w.-]*) ?~= ?(?P<version>\d+)"),
+        r"'~=' needs two numbers at least: \g<name>~=\g<version>.0",
+    ),
+    (re.compile(r"(?P<it>[A-Za-z][^#;]*)#.*"), r"A comment needs a blank before it: \g<it> #"),
+    (
+        re.compile(r".+; ?(?P<name>python_(?:full_)?version) ?(?P<sign>[<>=!~]+) ?(?P<v>\d[\d.]*)"),
+        r"The number needs quotes: \g<name> \g<sign> '\g<v>'",
+    ),
     (re.compile(r"(import|from) [\w.]+.*"), "This is Python, not the name of a package."),
     (
         re.compile(r"[A-Za-z][\w.-]*(?:==[\w.]+)?(?:[ ,]+[A-Za-z][\w.-]*(?:==[\w.]+)?)+"),
         "Each package needs a line of its own.",
     ),
 )
-"""What a line is as a whole, and what is said of it; the first that fits counts."""
+"""What a line is as a whole, and what is said of it, as a template; the first that fits counts."""
 
 
 def what_was_meant(text: str) -> str:
@@ -52,8 +66,8 @@ def known_slip(text: str) -> str:
     if match:
         return f"A version takes two equals signs: {match['name']}=={match['version']}"
     match = COMPARISON.fullmatch(text)
-    if match:
-        return _wrong_comparison(match["sign"], match["version"])
+    if match and (wrong := _wrong_comparison(match["sign"], match["version"])):
+        return wrong
     match = COMMAND.fullmatch(text)
     if match:
         return f"This is a command. Write what it installs alone: {match['rest']}"
@@ -62,7 +76,8 @@ def known_slip(text: str) -> str:
         name = match["path"].rstrip("/").rpartition("/")[2].removesuffix(".git")
         address = f"{match['user']}@{match['host']}/{match['path']}"
         return f"An address for git is written as a URL: {name} @ git+ssh://{address}"
-    return next((said for pattern, said in WHOLE_LINES if pattern.fullmatch(text)), "")
+    matches = ((pattern.fullmatch(text), said) for pattern, said in WHOLE_LINES)
+    return next((match.expand(said) for match, said in matches if match), "")
 
 
 def _wrong_comparison(sign: str, version: str) -> str:
