@@ -1,8 +1,7 @@
 """What every engine gives: containers that start, speak, answer and stop, whatever runs them.
 
-Two seams (docs/ARCHITECTURE.md, section 4): ``ContainerEngine`` starts containers one by one and
-is driven by the supervisor. ``Orchestrator``, for engines that keep a wanted count themselves,
-comes with them.
+``ContainerEngine`` starts containers one by one and is driven by the supervisor
+(docs/ARCHITECTURE.md, section 4).
 """
 
 from __future__ import annotations
