@@ -32,13 +32,25 @@ class RefusedBySystemError(SlugkitError):
     id = "system::refused"
 
     def __init__(self, err: OSError) -> None:
-        self.path, reason = os.fsdecode(err.filename), (err.strerror or str(err)).lower()
+        self.path = os.fsdecode(err.filename or "")
+        reason = (err.strerror or str(err)).lower()
         super().__init__(
             "The system refused something the build needs",
-            details=f"{printable_path(self.path)}: {reason}.",
+            details=f"{printable_path(self.path) if self.path else 'It says'}: {reason}.",
             resolution="The build, cache and layers directories must be directories that\n"
             "the build may write to, with room left.",
         )
+
+
+def refusal_of(err: Exception) -> RefusedBySystemError | None:
+    """Our error for one of the system, unless it may be our own fault.
+
+    A disk that is full while a file is being written has no name in Python's error.
+    """
+    if not isinstance(err, OSError) or err.errno not in REFUSALS:
+        return None
+    is_named = bool(err.filename) or err.errno in {errno.ENOSPC, errno.EDQUOT}
+    return RefusedBySystemError(err) if is_named else None
 
 
 REPORT_BUGS = "This is a bug in Slugkit. Please report it with the text above."
@@ -59,8 +71,8 @@ def main(argv: Sequence[str], early: Early | None = None) -> int:
     except KeyboardInterrupt:
         return 1
     except Exception as err:
-        if isinstance(err, OSError) and err.errno in REFUSALS and err.filename:
-            out.error(RefusedBySystemError(err))
+        if refused := refusal_of(err):
+            out.error(refused)
             return 1
         import traceback
 
@@ -184,8 +196,9 @@ def _recorded(
         data.set("failure_detail", err.brief)
         raise
     except Exception as err:
-        data.set("failure_reason", "internal-error::unhandled")
-        data.set("failure_detail", repr(err))
+        refused = refusal_of(err)
+        data.set("failure_reason", refused.id if refused else "internal-error::unhandled")
+        data.set("failure_detail", refused.brief if refused else repr(err))
         raise
     finally:
         data.save(cache_dir)

@@ -291,17 +291,19 @@ def in_process(program: str, *words: object) -> subprocess.CompletedProcess[str]
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
 
 
+BROKEN = (
+    "import sys, buildpack.compile\n"
+    "def compile_app(*args): raise {error}\n"
+    "buildpack.compile.compile_app = compile_app\n"
+    "from buildpack.main import main\n"
+    "sys.exit(main(['compile', *sys.argv[1:]]))"
+)
+
+
 def test_a_bug_of_ours_is_told_as_one_with_its_traceback_and_is_in_the_report(
     tmp_path: Path,
 ) -> None:
-    broken = (
-        "import sys, buildpack.compile\n"
-        "def compile_app(*args): raise RuntimeError('oops')\n"
-        "buildpack.compile.compile_app = compile_app\n"
-        "from buildpack.main import main\n"
-        "sys.exit(main(['compile', *sys.argv[1:]]))"
-    )
-    answer = in_process(broken, tmp_path, tmp_path / "cache")
+    answer = in_process(BROKEN.format(error="RuntimeError('oops')"), tmp_path, tmp_path / "cache")
     assert (answer.returncode, answer.stdout) == (1, "")
     said = in_plain_text(answer.stderr)
     assert said.startswith("Error: Internal error\n\nTraceback (most recent call last):\n")
@@ -311,6 +313,20 @@ def test_a_bug_of_ours_is_told_as_one_with_its_traceback_and_is_in_the_report(
     report = json.loads(run("report", tmp_path, tmp_path / "cache").stdout)
     assert report["failure_reason"] == "internal-error::unhandled"
     assert report["failure_detail"] == "RuntimeError('oops')"
+
+
+def test_a_disk_that_is_full_while_a_file_is_written_is_no_bug_of_ours(tmp_path: Path) -> None:
+    error = "OSError(28, 'No space left on device')"
+    answer = in_process(BROKEN.format(error=error), tmp_path, tmp_path / "cache")
+    assert in_plain_text(answer.stderr) == (
+        "Error: The system refused something the build needs\n\n"
+        "It says: no space left on device.\n\n"
+        "The build, cache and layers directories must be directories that\n"
+        "the build may write to, with room left."
+    )
+    report = json.loads(run("report", tmp_path, tmp_path / "cache").stdout)
+    assert report["failure_reason"] == "system::refused"
+    assert report["failure_detail"] == "The system refused something the build needs"
 
 
 def test_a_build_for_tests_has_the_locale_and_the_switches_that_heroku_gives_it() -> None:
