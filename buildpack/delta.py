@@ -23,12 +23,12 @@ from buildpack.cache_key import VenvFacts
 from buildpack.installers.base import Dependencies
 from buildpack.installers.requirements import requirement_texts
 from buildpack.installers.yanked import FILE as YANKED
+from buildpack.pins import normalized
 from buildpack.support import files
 from buildpack.support.linking import Listing, link_listed, list_tree
 from buildpack.support.values import NOTHING, value
 from buildpack.venv import Venv, create_venv
 
-PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*[^\s*,;]+(?:\s+--hash=\S+)*")
 LOCKED = "the locked requirements"
 HASHED = re.compile(r"\s*(?P<name>[A-Za-z0-9._-]+)[^#]*?\s--hash\b(?P<hashes>.*)")
 HASHES_FILE = "hashes.json"
@@ -50,24 +50,6 @@ def is_comparable(last: Mapping[str, str], facts: VenvFacts, dependencies: Depen
     names = {*last, *facts.facts}
     differing = {name for name in names if last.get(name) != facts.facts.get(name)}
     return all(name.startswith("file ") or name == LOCKED for name in differing)
-
-
-def exactly(dependencies: Dependencies, installed: Mapping[str, frozenset[str]]) -> Dependencies:
-    """Have uv remove what is no longer required, and choose versions as in an empty virtualenv.
-
-    Where every installed distribution is pinned there is nothing to choose.
-    """
-    from buildpack.support.values import changed
-
-    pinned = {
-        normalized(match["name"])
-        for text in requirement_texts(dependencies).values()
-        for line in text.replace("\\\n", " ").splitlines()
-        if (match := PINNED.fullmatch(line.partition(" #")[0].strip()))
-    }
-    names = {normalized(name.partition("-")[0]) for name in installed}
-    options = ("--exact",) if names <= pinned else ("--exact", "--upgrade")
-    return changed(dependencies, options=(*dependencies.options, *options))
 
 
 def allowed_hashes(dependencies: Dependencies) -> dict[str, str]:
@@ -97,10 +79,6 @@ def have_other_hashes(home: Path, dependencies: Dependencies, kept: Iterable[str
         last = {}
     names = {normalized(name.partition("-")[0]) for name in kept}
     return any(now.get(name) != last.get(name) for name in names)
-
-
-def normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_installed(
@@ -173,9 +151,9 @@ def list_added(stand_in: Venv, kept: Iterable[str]) -> Listing:
     site_packages = os.fsencode(stand_in.site_packages.relative_to(stand_in.root))
     tops = {site_packages + b"/" + os.fsencode(name) for name in kept}
     deep = site_packages.count(b"/") + 2
-    own = {b"": {b"pyvenv.cfg"}, b"bin": {os.fsencode(name) for name in stand_in.python_links}}
+    own = {os.fsencode(name) for name in stand_in.own_files}
     return tuple(
-        (directory, tuple(name for name in names if name not in own.get(directory, ())))
+        (directory, tuple(name for name in names if _joined(directory, name) not in own))
         for directory, names in list_tree(str(stand_in.root))
         if b"/".join(directory.split(b"/")[:deep]) not in tops
     )
@@ -200,12 +178,12 @@ def clear_away(venv: Venv, gone: Iterable[str]) -> frozenset[bytes]:
 
     ``gone`` are names from site-packages; those of all that was there come back, from the top.
     """
-    root, top = str(venv.site_packages), str(venv.root)
+    root, top, own = str(venv.site_packages), str(venv.root), venv.own_files
     directories, removed = set(), set()
     for name in gone:
         path = os.path.normpath(f"{root}/{name}")
-        if not path.startswith(f"{top}/"):
-            continue  # nothing outside was ever installed
+        if not path.startswith(f"{top}/") or path[len(top) + 1 :] in own:
+            continue  # nothing outside was ever installed, and nobody brought what is our own
         parent, base = os.path.split(path)
         paths = {path, _bytecode(path, venv)} if base.endswith(".py") else {path}
         removed |= {each for each in paths if _is_unlinked(each)}

@@ -13,6 +13,8 @@ from buildpack.support import files
 from buildpack.support.values import value
 from buildpack.versions.python_version import PythonVersion
 
+CONFIG = "pyvenv.cfg"
+
 
 @value
 class Venv:
@@ -33,6 +35,11 @@ class Venv:
     def python_links(self) -> tuple[str, ...]:
         """Names of the interpreter in ``bin_dir``."""
         return ("python", "python3", f"python{self.version.series}")
+
+    @property
+    def own_files(self) -> frozenset[str]:
+        """What it is made with. No package may bring one of these, nor take one along."""
+        return frozenset({CONFIG, *(f"bin/{name}" for name in self.python_links)})
 
     @property
     def site_packages(self) -> Path:
@@ -57,9 +64,10 @@ def create_venv(root: Path, version: PythonVersion, *, home: Path) -> Venv:
 
 def _write_config(venv: Venv, home_line: str) -> None:
     # "relocatable" makes uv write scripts that find their Python wherever both have been moved.
-    (venv.root / "pyvenv.cfg").write_text(
+    files.write_whole(
+        venv.root / CONFIG,
         f"{home_line}include-system-site-packages = false\n"
-        f"relocatable = true\nversion = {venv.version}\n"
+        f"relocatable = true\nversion = {venv.version}\n",
     )
 
 

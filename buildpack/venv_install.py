@@ -14,7 +14,6 @@ from buildpack.cache import set_aside
 from buildpack.cache_key import read_last_facts
 from buildpack.delta import (
     compare,
-    exactly,
     groups_of,
     has_empty_directory,
     have_other_hashes,
@@ -33,6 +32,7 @@ from buildpack.head_start import PLACE as HEAD_START
 from buildpack.head_start import forget_built, has_built, link_python
 from buildpack.installers import load_installer, requirements
 from buildpack.installers.base import Install, OnLine
+from buildpack.pins import only_what_is_new
 from buildpack.restoring import taken_over, tree_listing, write_listing
 from buildpack.runtime.install import Runtime
 from buildpack.sizes.summary import LAST_SIZES_FILE, SIZES_FILE
@@ -180,8 +180,9 @@ def _filled_stand_in(
     stand_in = make_stand_in(last, place / "venv", before, home=python.parent)
     install = _installation(request, stand_in, tools)
     install = changed(install, checked=frozenset(before), may_build=may_build)
+    wanted = only_what_is_new(request.plan.dependencies, before, install)
     try:
-        requirements.install(exactly(request.plan.dependencies, before), install, on_line)
+        requirements.install(wanted, install, on_line)
     finally:
         is_spoilt = not may_build and forget_built(install.uv_cache_dir)
     return None if is_spoilt else stand_in

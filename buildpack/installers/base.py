@@ -102,6 +102,12 @@ class Install:
         way = os.path.relpath(self.app_dir, self.source_dir or self.app_dir)
         return "" if way == "." else f"{way}/"
 
+    def named_as_in_app(self, text: str) -> str:
+        """``text`` in which copies of the app's files, in ``scratch_dir``, have their own names."""
+        scratch = f"{self.scratch_dir}/"
+        up = "../" * self.below_source.count("/")
+        return text.replace(f"{scratch}{self.below_source}", "").replace(scratch, up)
+
     @property
     def uv_cache_dir(self) -> Path:
         return self.cache_dir / "uv"

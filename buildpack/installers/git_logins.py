@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from buildpack.installers.variables import expand
 
@@ -20,6 +20,13 @@ GIT_URL = re.compile(
 def without_logins(text: str) -> str:
     """``text`` with nobody's name or password in the URLs of repositories."""
     return GIT_URL.sub(lambda url: f"git+{url['scheme']}://{url['host']}{url['path']}", text)
+
+
+def with_logins(text: str, sources: Iterable[str]) -> str:
+    """``text`` with the URLs that ``without_logins`` changed in ``sources`` as they were there."""
+    found = {without_logins(url[0]): url[0] for each in sources for url in GIT_URL.finditer(each)}
+    bare_urls = re.compile(r"git\+https?://[^\s@#;]+")
+    return bare_urls.sub(lambda url: found.get(url[0], url[0]), text)
 
 
 def login_settings(text: str, env: Mapping[str, str]) -> dict[str, str]:

@@ -21,9 +21,6 @@ from buildpack.support import files
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.venv import Venv
 
-TO_ROOT = "lib/python/site-packages"
-"""As deep as site-packages is in a virtualenv; RECORD's names start there."""
-
 
 class HostileWheelError(SlugkitError):
     """A wheel that is not what its own list of files says."""
@@ -43,28 +40,30 @@ class HostileWheelError(SlugkitError):
 
 
 def check_records(venv: Venv, checked: frozenset[str] = frozenset()) -> None:
-    """Every file a wheel lists is inside the virtualenv and has the size the list says.
+    """Every file a wheel lists is inside the virtualenv, not one of the virtualenv's own, and has
+    the size the list says.
 
     The content is covered by the hash of the whole wheel, where the app gives one. Those of the
     .dist-info directories ``checked`` are not looked at again.
     """
-    root = str(venv.site_packages)
     for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")):
         if record.parent.name in checked:
             continue
-        problems = [text for row in _rows(record) if (text := _problem(root, row))]
+        problems = [text for row in _rows(record) if (text := _problem(venv, row))]
         if problems:
             name = record.parent.name.removesuffix(".dist-info").replace("-", " ")
             raise HostileWheelError(name, problems)
 
 
-def _problem(root: str, row: Sequence[str]) -> str:
-    name = row[0]
+def _problem(venv: Venv, row: Sequence[str]) -> str:
+    name, root = row[0], str(venv.site_packages)
     is_plain = not name.startswith(("/", ".")) and "/.." not in name
     if not is_plain:
-        place = posixpath.normpath(posixpath.join(TO_ROOT, name))
+        place = os.path.relpath(posixpath.join(root, name), venv.root)
         if name.startswith("/") or place == ".." or place.startswith("../"):
             return f"{printable(name)} is outside the virtualenv"
+        if place in venv.own_files:  # uv refuses bin/python, but not pyvenv.cfg
+            return f"{printable(name)} is the virtualenv's own"
     if len(row) < 3 or not row[2].isdecimal() or name.endswith(".dist-info/RECORD"):
         return ""
     try:

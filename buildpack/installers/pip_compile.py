@@ -18,6 +18,8 @@ from buildpack.installers.diagnosis.pip_tools_errors import (
     PipToolsSettingsError,
     PipToolsUnavailableError,
 )
+from buildpack.installers.git_logins import without_logins
+from buildpack.installers.given import Given
 from buildpack.installers.locks.project_file import table
 from buildpack.installers.requirements import install_requirements
 from buildpack.installers.uv_environment import installer_env, uv_env
@@ -160,7 +162,7 @@ def compile_command(
     venv: Venv,
     sources: Sequence[str],
     arguments: Sequence[str],
-    variables: Mapping[str, str],
+    given: Given,
 ) -> Command:
     """``pip-compile --generate-hashes`` into the scratch directory."""
     return Command(
@@ -175,10 +177,24 @@ def compile_command(
             *arguments, *sources,
         ),
         cwd=install.app_dir,
-        env={**variables, **pip_env(install)},
+        env={**given.variables, **pip_env(install), **given.for_git},
         timeout=1800,
-        title=f"pip-compile --generate-hashes {' '.join(sources)}",
+        title=f"pip-compile --generate-hashes {install.named_as_in_app(' '.join(sources))}",
     )  # fmt: skip
+
+
+def write_sources(install: Install, names: Sequence[str], texts: Mapping[str, str]) -> list[str]:
+    """The files ``names`` as pip-compile is to read them: without logins, which it would hand to
+    git as arguments. Where there are none it reads the app's own."""
+    bare = {name: without_logins(text) for name, text in texts.items()}
+    if bare == texts:
+        return list(names)
+    place = install.scratch_dir / install.below_source
+    for name, text in bare.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return [str(place / name) for name in names]
 
 
 def pip_env(install: Install) -> dict[str, str]:

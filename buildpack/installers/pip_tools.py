@@ -21,6 +21,7 @@ from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
 from buildpack.installers.diagnosis.pip_tools_errors import PipCompileError
 from buildpack.installers.diagnosis.requirement_notices import index_notice
+from buildpack.installers.git_logins import with_logins
 from buildpack.installers.given import Given, given_by
 from buildpack.installers.locks.local_limits import python_limits
 from buildpack.installers.locks.local_projects import editable_inputs
@@ -32,6 +33,7 @@ from buildpack.installers.pip_compile import (
     portable,
     read_compile_settings,
     tool_version,
+    write_sources,
 )
 from buildpack.installers.pip_syntax import (
     link_directories,
@@ -153,23 +155,28 @@ def _digest(content: bytes) -> str:
 
 
 def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> str:
-    given = given_by(requirement_texts(dependencies), install.env)
-    sources = dependencies.facts[FILES_FACT].split(",")
+    texts = requirement_texts(dependencies)
+    given = given_by(texts, install.env)
+    sources = write_sources(install, dependencies.facts[FILES_FACT].split(","), texts)
     (install.scratch_dir / "pip-tools.toml").write_bytes(dependencies.inputs[SETTINGS])
     venv = ensure_pip_tools(install)
-    command = compile_command(install, venv, sources, dependencies.options, given.variables)
+    command = compile_command(install, venv, sources, dependencies.options, given)
     on_line(command.shown)
     lines: list[str] = []
     try:
         with building_in_place(dependencies, install):
-            stream(command, lambda line: lines.append(redact(line, given.secrets)))
+            stream(
+                command,
+                lambda line: lines.append(redact(install.named_as_in_app(line), given.secrets)),
+            )
     except CommandTimeoutError as err:
         raise PipCompileError(("pip-compile took longer than 30 minutes",), 124) from err
     except CommandFailedError as err:
         _explain(dependencies, install, given)
         raise PipCompileError(without_traceback(lines), err.code) from err
-    locked = (install.scratch_dir / "locked.txt").read_text("utf-8")
-    return portable(locked, install.app_dir, given.variables, install.source_dir)
+    locked = install.named_as_in_app((install.scratch_dir / "locked.txt").read_text("utf-8"))
+    text = portable(locked, install.app_dir, given.variables, install.source_dir)
+    return with_logins(text, texts.values())
 
 
 def _explain(dependencies: Dependencies, install: Install, given: Given) -> None:

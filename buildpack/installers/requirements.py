@@ -80,12 +80,10 @@ def install_requirements(
 
     env = {**given.variables, **uv_env(install), **given.for_git}
     command = install_command(install, arguments, title=title, env=env)
-    scratch = f"{install.scratch_dir}/"
-    in_app, up = f"{scratch}{install.below_source}", "../" * install.below_source.count("/")
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        shown = redact(line.replace(in_app, "").replace(scratch, up), given.secrets)
+        shown = redact(install.named_as_in_app(line), given.secrets)
         if not line.startswith("Using "):
             lines.append(shown)
         if line.endswith("does not contain any dependencies"):

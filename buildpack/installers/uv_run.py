@@ -9,6 +9,7 @@ from buildpack.installers.base import Install, OnLine
 from buildpack.installers.diagnosis.errors import InstallFailedError
 from buildpack.installers.diagnosis.failures import classify_failure
 from buildpack.installers.file_limit import limited
+from buildpack.installers.installed import check_records
 from buildpack.installers.locks.project_errors import (
     BrokenFileError,
     RequiredUvVersionError,
@@ -89,6 +90,7 @@ def run_uv(
         ) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
+    check_records(install.venv)
 
 
 def classify_uv_failure(

@@ -38,12 +38,19 @@ WHEELS: tuple[tuple[str, str, Files], ...] = (
     ("twin", "1", {"alpha/old.py": "import re\n", "twin.py": ""}),
     ("needs", "1", {"needs.py": "import alpha\n"}),
     ("hollow", "1", {"hollow/__init__.py": "", "hollow/empty/": ""}),
+    ("fussy", "1", {"fussy.py": ""}),
+    ("multi", "1", {"multi.py": ""}),
 )
+REQUIRES = {
+    "needs": "Requires-Dist: alpha\n",
+    "fussy": "Requires-Dist: alpha>1\n",
+    "multi": "Provides-Extra: more\nRequires-Dist: beta; extra == 'more'\n",
+}
 
 
 def make_wheel(directory: Path, name: str, version: str, files: Files) -> None:
     info = f"{name}-{version}.dist-info"
-    requires = "Requires-Dist: alpha\n" if name == "needs" else ""
+    requires = REQUIRES.get(name, "")
     script = "[console_scripts]\n" + f"{name}-run = {name}:main\n"
     members = {
         **files,
@@ -104,6 +111,9 @@ CASES = {
     "downgrade": ("alpha==2 gamma==1", "alpha==1 gamma==1", "Installed 1 package"),
     "exchange": ("beta==1", "gamma==1", "Uninstalled 1 package"),
     "everything goes": ("alpha==1 beta==1", "", ""),
+    "add what needs one of them": ("alpha==1", "alpha==1 needs==1", "Installed 1 package"),
+    "add what brings another": ("beta==1", "beta==1 needs==1", "Installed 2 packages"),
+    "add an extra": ("alpha==1 multi==1", "alpha==1 multi[more]==1", "Installed 1 package"),
     # An installation anew would choose alpha 2.
     "no longer pinned": ("alpha==1", "needs==1", "Installed 2 packages"),
     # Files that two distributions bring: only an installation anew knows whose are kept.
@@ -138,6 +148,17 @@ def test_it_equals_a_fresh_installation(
     assert is_moved or tree(tmp_path / "first" / ".heroku" / "venv") == first
     build(tmp_path, "back", ours, before, env)
     assert tree(tmp_path / "back" / ".heroku" / "venv") == first
+
+
+def test_what_does_not_fit_the_pinned_ones_is_refused_as_ever(
+    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str]
+) -> None:
+    cache = without_venvs(tmp_path / "cache", fresh_cache)
+    build(tmp_path, "first", cache, "alpha==1\n", env)
+    app = make_app(tmp_path / "second", **{"requirements.txt": "alpha==1\nfussy==1\n"})
+    answer = compile_app(app, cache, **env)
+    assert answer.returncode == 1
+    assert "Your requirements cannot be installed together" in answer.stderr
 
 
 def test_another_index_gives_its_own_file_of_the_same_version(

@@ -40,7 +40,9 @@ def watched_git(directory: Path) -> Path:
     return seen
 
 
-@pytest.mark.parametrize("manager", [PackageManager.PIP, PackageManager.PIPENV])
+@pytest.mark.parametrize(
+    "manager", [PackageManager.PIP, PackageManager.PIPENV, PackageManager.PIP_TOOLS]
+)
 def test_a_password_reaches_git_in_no_argument(manager: PackageManager, tmp_path: Path) -> None:
     commit = make_repository(tmp_path / "repositories" / "private")
     seen = watched_git(tmp_path / "watched")
@@ -61,8 +63,14 @@ def test_a_password_reaches_git_in_no_argument(manager: PackageManager, tmp_path
         url = f"http://${{WHO}}:${{WORD}}@{host_of(server)}/private"
         entry = f'{{"editable": true, "git": "{url}", "ref": "{commit}"}}'
         (bench.app.root / "Pipfile.lock").write_text(f'{{"default": {{"private": {entry}}}}}')
-        bench.write(requirements_txt=f"private @ git+{url}@{commit}\n")
+        line = f"private @ git+{url}@{commit}\n"
+        bench.write(requirements_txt=line, requirements_in=line)
         place = bench.install()
+        offered = place.venv.root / "requirements.txt"
+        if manager == PackageManager.PIP_TOOLS:  # to be committed: with the variables, as it was
+            lines = offered.read_text().splitlines()
+            assert line.rstrip() in lines
+            assert "    # via -r requirements.in" in lines
         bench.env = {**env, "WORD": "wrong"}
         shutil.rmtree(bench.directory / "cache", ignore_errors=True)
         with pytest.raises(GitError) as refused:

@@ -15,11 +15,12 @@ from zipfile import ZIP_DEFLATED
 
 import pytest
 
-from buildpack.installers import file_limit, requirements
+from buildpack.installers import file_limit, load_installer, requirements
 from buildpack.installers.base import Installer
 from buildpack.installers.diagnosis.errors import FileTooLargeError
 from buildpack.installers.installed import HostileWheelError
 from buildpack.installers.vendored import NotVendoredError
+from buildpack.package_manager import PackageManager
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from tests.integration.fake_index import (
@@ -184,6 +185,21 @@ def test_a_wheel_that_is_not_what_its_record_says_is_refused(
 
     assert caught.value.problems == ("bad.py has 12 bytes instead of 3",)
     assert caught.value.brief == "The wheel of bad 1.0 is damaged or hostile"
+
+
+@pytest.mark.parametrize("manager", [PackageManager.PIP, PackageManager.PYPROJECT])
+def test_a_wheel_with_a_file_of_the_virtualenvs_own_is_refused(
+    manager: PackageManager, bench: Workbench, index: FakeIndex
+) -> None:
+    make_wheel(index.directory, "bad", files={"bad-1.0.data/data/pyvenv.cfg": "home = /srv\n"})
+    project = '[project]\nname = "a"\nversion = "1"\ndependencies = ["bad==1.0"]\n'
+    bench.write(requirements_txt="bad==1.0\n", pyproject_toml=project)
+    bench.installer = load_installer(manager)
+
+    with pytest.raises(HostileWheelError) as caught:
+        bench.install()
+
+    assert caught.value.problems == ("../../../pyvenv.cfg is the virtualenv's own",)
 
 
 @pytest.mark.parametrize("kind", ["files", "unrecorded"])

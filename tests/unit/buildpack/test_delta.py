@@ -37,6 +37,7 @@ def last(tmp_path: Path) -> Venv:
 GONE = (
     "gone/deep/__init__.py", "gone.py", "gone-1.dist-info/RECORD", "shared/gone.txt",
     "../../../bin/gone", "../../../../outside", "missing.py",
+    "../../../bin/python", "../../../bin/x/../python3.12", "../../../pyvenv.cfg",
 )  # fmt: skip
 
 

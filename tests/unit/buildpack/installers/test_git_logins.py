@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from buildpack.installers.git_logins import login_settings, without_logins
+from buildpack.installers.git_logins import login_settings, with_logins, without_logins
 
 TEXT = """\
 --index-url https://me:index@pypi.example/simple
@@ -68,3 +68,9 @@ def test_git_is_told_the_login_of_that_place(url: str, login: tuple[str, str] | 
 
 def test_without_a_login_git_is_told_nothing() -> None:
     assert login_settings("a @ git+https://one.example/a.git\n", {}) == {}
+
+
+def test_they_come_back_where_they_were_and_nowhere_else() -> None:
+    assert with_logins(without_logins(TEXT), [TEXT]) == TEXT
+    others = "b @ git+https://two.example/bb@1\ne @ git+https://three.example/e.git#egg=e\n"
+    assert with_logins(others, [TEXT]) == others

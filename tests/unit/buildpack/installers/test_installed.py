@@ -53,6 +53,14 @@ def test_what_leads_out_of_the_virtualenv_is_refused(name: str, venv: Venv) -> N
     )
 
 
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "bin/python", "bin/x/../python3.13"])
+def test_what_is_the_virtualenvs_own_is_refused(name: str, venv: Venv) -> None:
+    add(venv, "bad", f"../../../{name},,")
+    with pytest.raises(HostileWheelError) as caught:
+        check_records(venv)
+    assert caught.value.problems == (f"../../../{name} is the virtualenv's own",)
+
+
 def test_a_file_of_another_size_is_refused(venv: Venv) -> None:
     (venv.site_packages / "bad.py").write_text("abc")
     add(venv, "bad", "bad.py,sha256=aa,9")

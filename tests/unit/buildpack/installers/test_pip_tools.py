@@ -15,6 +15,7 @@ from buildpack.installers.diagnosis.pip_tools_errors import (
     PipToolsSettingsError,
     PipToolsUnavailableError,
 )
+from buildpack.installers.given import NOTHING_GIVEN
 from buildpack.installers.pip_compile import (
     LOCKED_TOOL,
     compile_command,
@@ -115,7 +116,9 @@ def test_a_new_patch_of_python_keeps_the_lock(tmp_path: Path) -> None:
 
 def test_pip_compile_makes_hashes_and_names_no_host(tmp_path: Path) -> None:
     venv = Venv(root=Path("/c/pip-tools/k/venv"), version=VERSION)
-    command = compile_command(place(tmp_path), venv, ("requirements.in",), ("--no-index",), {})
+    command = compile_command(
+        place(tmp_path), venv, ("requirements.in",), ("--no-index",), NOTHING_GIVEN
+    )
     assert command.argv[:4] == ("/c/pip-tools/k/venv/bin/python", "-m", "piptools", "compile")
     assert {"--generate-hashes", "--no-emit-index-url", "--no-header"} <= set(command.argv)
     assert command.argv[-2:] == ("--no-index", "requirements.in")
