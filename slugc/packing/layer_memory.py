@@ -7,8 +7,9 @@ second; a seal that is unbroken says the same in half of that. It only ever save
 whose seal is missing, broken or made under other conditions is scanned as in a first build.
 
 While build code runs there is nothing for us to do, so that is when seals are read and the frames
-they name are compared with their digests. A frame then counts as whole while its inode, size and
-times are those of the file that was compared: a file of the store is replaced, never written to.
+they name are compared with their digests, unless an earlier build has done so (compared.py). A
+frame then counts as whole while its inode, size and times are those of the file that was compared:
+a file of the store is replaced, never written to.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from buildpack.support.files import publishing
@@ -27,6 +29,7 @@ from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import Entry
 from slugc.json_fields import Fields
+from slugc.packing.compared import Compared
 from slugc.packing.frames import (
     FileIdentity,
     NoteIllegibleError,
@@ -76,6 +79,7 @@ class LayerMemory:
         self._suffix = format.suffix
         # What is known was judged under these limits, and packed by this packer.
         self._salt = f"{frame_salt(format)} {limits}"
+        self.compared = Compared(directory / "compared")
         self.whole: dict[str, FileIdentity] = {}
         """Files of frames that were compared with their digests, whatever became of the seals."""
         self._known = self._read()
@@ -191,8 +195,8 @@ class LayerMemory:
         for frame in layer.parts:
             file = self._file(frame)
             note_use(file)
-            identity = file_identity(file)
-            if identity is None or not is_whole(file, frame):
+            identity = self.compared.identity(file, frame.digest, partial(is_whole, file, frame))
+            if identity is None:
                 return None
             found[frame.digest] = identity
         return found

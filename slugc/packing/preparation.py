@@ -6,9 +6,11 @@ build has ended is looked at again, as if nothing had been prepared.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from buildpack.support.values import value
+from slugc.packing.compared import Compared
 from slugc.packing.draft import Draft, begin_draft
 from slugc.packing.frames import FileIdentity, file_identity
 from slugc.packing.layer_memory import LayerMemory
@@ -51,7 +53,8 @@ def prepare_packing(
     ``newest`` is when the source last changed: a slug older than that is probably not to stay.
     """
     memory = LayerMemory(seals_dir, store=store, format=format)
-    present = None if _is_older(output, newest) else find_present(output)
+    present = None if _is_older(output, newest) else find_present(output, memory.compared)
+    memory.compared.keep()
     likely = tuple(layer.digest for layer in memory.likely)
     if present and likely == present.digests[: len(likely)]:
         return Preparation(memory=memory, present=present)
@@ -67,15 +70,24 @@ def _is_older(output: Path, newest: int) -> bool:
         return False
 
 
-def find_present(output: Path, wanted: SlugMetadata | None = None) -> Present | None:
+def find_present(
+    output: Path, compared: Compared, wanted: SlugMetadata | None = None
+) -> Present | None:
     """The slug at ``output`` if it is one, whole to the last byte; if it is ``wanted``, where that
     is given: of another nobody asks more than its index."""
-    identity = file_identity(output)
+    before = file_identity(output)
     try:
         slug = read_slug(output)
         if wanted is not None and slug.metadata != wanted:
             return None
-        verify_slug(slug)
+        checksum = slug.metadata.checksum
+        identity = compared.identity(output, checksum, partial(_is_whole, slug))
     except UNUSABLE:
         return None
-    return Present(slug=slug, identity=identity) if identity else None
+    # Else another slug was put there after we had read whose this is.
+    return Present(slug=slug, identity=identity) if identity and identity == before else None
+
+
+def _is_whole(slug: Slug) -> bool:
+    verify_slug(slug)  # raises what is wrong
+    return True

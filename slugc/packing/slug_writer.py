@@ -13,11 +13,12 @@ from buildpack.support.values import changed, value
 from slugc.archive.judge import TreePath
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.archive.scan import Entry, TreeTooLargeError, biggest, check_links, scan_tree
+from slugc.packing.compared import Compared
 from slugc.packing.draft import Draft, copy_frame, give_name
 from slugc.packing.frames import FrameMaker, file_identity
 from slugc.packing.layer_memory import KnownLayer, LayerMemory
 from slugc.packing.layers import LAYER_NAMES, plan_layers
-from slugc.packing.preparation import Preparation, Present, find_present
+from slugc.packing.preparation import Preparation, find_present
 from slugc.progress import unwatched
 from slugc.slug import Frame, Layer, Slug, SlugFacts, SlugFormat
 from slugc.slug_format import encode_trailer, end_of
@@ -95,7 +96,7 @@ def _write(  # noqa: PLR0913, PLR0917  # as above
         largest = biggest(scan_tree(tree, limits))
         raise TreeTooLargeError("packed bytes", limits.packed, packed, largest)
     slug = _slug(output, facts, layers, format)
-    unchanged = _is_there(slug, prepared.present if prepared else None)
+    unchanged = _is_there(slug, prepared)
     if not unchanged:
         _publish(slug, facts, store, prepared.draft if prepared else None)
     return WrittenSlug(slug=slug, unchanged=unchanged, packed=frozenset(maker.made))
@@ -153,10 +154,13 @@ def _slug(
     return Slug(archive=output, metadata=metadata, format=format)
 
 
-def _is_there(slug: Slug, present: Present | None) -> bool:
+def _is_there(slug: Slug, prepared: Preparation | None) -> bool:
     """Whether the output file is this very slug, to the last byte."""
+    present = prepared.present if prepared else None
     if present is None or present.identity != file_identity(slug.archive):
-        present = find_present(slug.archive, slug.metadata)
+        compared = prepared.memory.compared if prepared else Compared()
+        present = find_present(slug.archive, compared, slug.metadata)
+        compared.keep()
     if present is None:
         return False
     return present.slug.format is slug.format and present.slug.metadata == slug.metadata

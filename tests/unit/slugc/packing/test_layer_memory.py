@@ -11,9 +11,11 @@ import pytest
 
 from slugc.archive.limits import Limits
 from slugc.archive.scan import TreeCrowdedError
-from slugc.packing.frames import file_identity
+from slugc.packing import layer_memory, preparation
+from slugc.packing.compared import Compared
+from slugc.packing.frames import FileIdentity, file_identity
 from slugc.packing.layer_memory import LayerMemory
-from slugc.packing.preparation import Preparation, prepare_packing
+from slugc.packing.preparation import Preparation, find_present, prepare_packing
 from slugc.packing.slug_writer import WrittenSlug, write_slug
 from slugc.slug import SlugFormat, verify_slug
 from slugc.store import Store
@@ -186,6 +188,44 @@ def test_a_slug_written_to_after_it_was_looked_at_is_written_anew(app: App) -> N
 def _frame(app: App, layer: int) -> Path:
     diff_id = app.build().slug.metadata.layers[layer].diff_id
     return app.store.frame_file(diff_id, SlugFormat.ZSTD.suffix)
+
+
+def test_frames_and_a_slug_that_were_compared_are_not_read_again(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.build()
+    app.settle()
+    app.build()
+    monkeypatch.setattr(layer_memory, "is_whole", pytest.fail)
+    monkeypatch.setattr(preparation, "verify_slug", pytest.fail)
+    assert app.build().unchanged
+
+
+def test_a_slug_damaged_after_it_was_compared_is_written_anew(app: App) -> None:
+    whole = app.build().slug.archive.read_bytes()
+    app.settle()
+    app.build()
+    before = app.output.stat()
+    with app.output.open("r+b") as file:
+        file.seek(20)
+        file.write(b"damaged")
+    os.utime(app.output, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not app.build().unchanged
+    assert app.output.read_bytes() == whole
+
+
+def test_another_slug_in_its_place_while_one_is_compared_is_not_taken_for_it(app: App) -> None:
+    class Swapping(Compared):
+        def identity(
+            self, file: Path, digest: str, is_whole: Callable[[], bool]
+        ) -> FileIdentity | None:
+            file.with_name("y").write_bytes(file.read_bytes())
+            file.with_name("y").replace(file)
+            return super().identity(file, digest, is_whole)
+
+    app.build()
+    assert find_present(app.output, Swapping()) is None
+    assert find_present(app.output, Compared()) is not None
 
 
 @pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_bytes(b"damaged")])
