@@ -181,7 +181,8 @@ def _prepare(
     request: BuildRequest, space: BuildSpace, store: Store, source: StagedSource
 ) -> tuple[Preparation, EarlyPacker]:
     """Here and not above is where the modules that packing needs are imported."""
-    import yaml  # noqa: F401  # parse_release needs it
+    if not os.path.lexists(space.build_dir / "Procfile"):  # else most have nothing to say
+        import yaml  # noqa: F401  # parse_release needs it
 
     from slugc.packing import slug_writer  # noqa: F401
     from slugc.packing.early import EarlyPacker

@@ -7,9 +7,9 @@ the order they came in cannot matter, and resolves to a place inside the tree.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from buildpack.support.errors import printable
+from buildpack.support.values import value
 from slugc.archive.headers import MemberKind
 from slugc.archive.limits import MAX_COMPONENT, MAX_TARGET, Limits
 
@@ -17,7 +17,7 @@ TreePath = tuple[bytes, ...]
 _MAX_HOPS = 40  # the kernel gives up after as many links: path_resolution(7)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Refusal:
     """Something that is not packed and not unpacked, and why."""
 

@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,12 +76,20 @@ class FrameMaker:
     def ensure(self, plans: Sequence[LayerPlan]) -> tuple[Layer, ...]:
         """The layers, lowest first, with every frame in the store."""
         cuts = [_parts(plan) for plan in plans]
+        done = iter(self._ensure_frames([part for parts in cuts for part in parts]))
+        return tuple(
+            layer_of(plan.name, [next(done) for _ in parts])
+            for plan, parts in zip(plans, cuts, strict=True)
+        )
+
+    def _ensure_frames(self, parts: Sequence[_Part]) -> Iterable[Frame]:
+        if len(parts) == 1:
+            return (self._ensure_frame(parts[0]),)
+        # Where nothing but the app is new it is not needed, and it takes three milliseconds.
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_WORKERS) as pool:
-            done = pool.map(self._ensure_frame, [part for parts in cuts for part in parts])
-            return tuple(
-                layer_of(plan.name, [next(done) for _ in parts])
-                for plan, parts in zip(plans, cuts, strict=True)
-            )
+            return list(pool.map(self._ensure_frame, parts))
 
     def _ensure_frame(self, part: _Part) -> Frame:
         if not self._wanted():

@@ -43,6 +43,7 @@ from slugc.sandbox.policy import (
     bwrap_argv,
     require_visible,
     reveal_prefix,
+    revealed_prefix,
     system_arguments,
     without_resolver,
 )
@@ -79,6 +80,7 @@ class EmbeddedSandbox:
         self._system = system_arguments()
         self._users: dict[str, int] = {}
         self._filter = -1
+        self._revealed = -1  # the mount namespace where the first found what is hidden from it
         self._waiting: deque[WaitingSandbox] = deque()
         self._running: set[WaitingSandbox] = set()
         self._network = NetworkChoice(request.network)
@@ -154,10 +156,10 @@ class EmbeddedSandbox:
         if self._group is not None:
             self._group.remove()
             self._group = None
-        for descriptor in (self._filter, *self._users.values()):
+        for descriptor in (self._filter, self._revealed, *self._users.values()):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._users, self._filter = {}, -1
+        self._users, self._filter, self._revealed = {}, -1, -1
 
     def _take_down(self) -> None:
         while self._waiting:
@@ -232,7 +234,9 @@ class EmbeddedSandbox:
     def _get_ready(self) -> None:
         if threading.get_ident() != self._thread:
             return
-        while self._expected > 0 and len(self._waiting) < _AHEAD:
+        # Beside bin/detect, which is over soon, that of bin/compile alone: two take twice as long.
+        ahead = _AHEAD if self._expected <= _AHEAD else 1
+        while self._expected > 0 and len(self._waiting) < ahead:
             self._waiting.append(self._start())
 
     def _start(self) -> WaitingSandbox:
@@ -277,6 +281,8 @@ class EmbeddedSandbox:
         )
         if not hidden:
             return (), walls
+        if self._revealed >= 0:
+            return revealed_prefix(self._revealed), walls
         # Beside the work directory, where no build can put a link in its place.
         area = request.work_dir.parent / "area"
         area.mkdir(exist_ok=True)
@@ -289,3 +295,5 @@ class EmbeddedSandbox:
         except CommandFailedError as err:
             problem = explain_refusal("\n".join(err.last_lines))
             raise SandboxUnavailableError(self.kind, (problem,)) from err
+        with contextlib.suppress(OSError):  # of a user's none is needed; else each makes its own
+            self._revealed = os.open(f"/proc/{self._waiting[0].pid}/ns/mnt", os.O_RDONLY)

@@ -214,3 +214,11 @@ def reveal_prefix(area: Path, sources: Sequence[Path]) -> tuple[str, ...]:
     names = tuple(os.fspath(source) for source in sources)
     unshare = ("unshare", "--mount", "--propagation", "private", "--")
     return (*unshare, "sh", "-c", REVEAL, "sh", os.fspath(area), str(len(names)), *names)
+
+
+def revealed_prefix(namespace: int) -> tuple[str, ...]:
+    """The same for a later sandbox, where a first one has done it: six programs less.
+
+    ``namespace`` is an open file of ours and stays that: none of these programs is handed it.
+    """
+    return ("nsenter", f"--mount=/proc/{os.getpid()}/fd/{namespace}", "--")

@@ -95,3 +95,30 @@ def test_a_builds_first_process_does_not_tell_where_this_machine_keeps_it(work_d
         said = sandbox.capture(phase("/bin/bash", "-c", script), print)
     assert "bwrap" in said
     assert str(work_dir.parent) not in said
+
+
+def mount_namespaces_held() -> int:
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(os.path.realpath(link).rpartition("/")[2].startswith("mnt:") for link in links)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="of a user nothing is hidden that the build may see")
+def test_every_phase_sees_what_only_root_can_reach_and_nothing_beside_it(work_dir: Path) -> None:
+    """Later sandboxes enter what the first one has put up; none is handed the way there."""
+    secret = work_dir.parent / "secret"
+    (secret / "shown").mkdir(parents=True)
+    (secret / "key").touch(mode=0o644)
+    (secret / "shown" / "wheel").touch()
+    secret.chmod(0o700)
+    script = f"ls {secret}; ls {secret}/shown; ls /mnt; readlink /proc/self/fd/* | grep mnt"
+    request = SandboxRequest(work_dir=work_dir, exposed=(secret / "shown",))
+    with EmbeddedSandbox(request) as sandbox:
+        sandbox.expect(4)
+        look = phase("/bin/sh", "-c", f"exec 2>&1; {script} || true")
+        said = [sandbox.capture(look, print) for _ in range(4)]
+        held = mount_namespaces_held()
+    assert said == [said[0]] * 4
+    assert said[0].splitlines()[:2] == ["shown", "wheel"]
+    assert "key" not in said[0]
+    assert "mnt:" not in said[0]
+    assert (held, mount_namespaces_held()) == (1, 0)

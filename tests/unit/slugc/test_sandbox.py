@@ -32,6 +32,7 @@ from slugc.sandbox.policy import (
     bwrap_argv,
     require_visible,
     reveal_prefix,
+    revealed_prefix,
     system_arguments,
     without_resolver,
 )
@@ -164,6 +165,10 @@ def test_root_reveals_what_the_unprivileged_user_cannot_reach() -> None:
 
     assert prefix[:6] == ("unshare", "--mount", "--propagation", "private", "--", "sh")
     assert prefix[9:] == ("/var/lib/slugkit/area", "2", "/root/a", "/root/b")
+
+
+def test_a_later_sandbox_goes_where_the_first_one_has_revealed_it() -> None:
+    assert revealed_prefix(7) == ("nsenter", f"--mount=/proc/{os.getpid()}/fd/7", "--")
 
 
 def test_is_reachable_looks_at_every_directory_on_the_way(tmp_path: Path) -> None:
