@@ -103,6 +103,14 @@ def read_listeners(pid: int, *, proc: Path = Path("/proc")) -> tuple[Address, ..
     return tuple(dict.fromkeys(address for table in tables for address, _ in _read_table(table)))
 
 
+def listening_sockets(
+    pid: int, listener: Address, *, proc: Path = Path("/proc")
+) -> tuple[str, ...]:
+    """The inodes of the sockets behind one of ``read_listeners(pid)``."""
+    table = proc / str(pid) / "net" / ("tcp6" if ":" in listener.host else "tcp")
+    return tuple(inode for address, inode in _read_table(table) if address == listener)
+
+
 def count_connections(pid: int, port: int, *, apart_from: str, proc: Path = Path("/proc")) -> int:
     """How many TCP connections to ``port`` are open in the network that ``pid`` lives in.
 

@@ -6,8 +6,15 @@ import contextlib
 import errno
 import select
 import socket
+from typing import TYPE_CHECKING
 
 from runner.engines.base import Address, RunningContainer, ShowsListeners
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+# All of IPv6, and all of IPv4 too unless the socket was told not to (IPV6_V6ONLY, as asyncio does).
+ANY_IPV6 = "::"
 
 # Behind a port forwarder (slirp4netns, docker-proxy) a connection is accepted before the app
 # listens, and closed again at once when it does not. One that lives this long has reached it.
@@ -26,7 +33,7 @@ class ReadinessProbe:
     def is_ready(self, now: float) -> bool:
         """Whether PORT answers from outside the container; ``now`` is monotonic seconds."""
         if isinstance(self._container, ShowsListeners):
-            return any(is_reachable(each, self._port) for each in self._container.listeners())
+            return self._has_listener(self._container)
         if self._container.address is None:
             return False
         if self._connection is None:
@@ -44,6 +51,12 @@ class ReadinessProbe:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._connected_at = None
+
+    def _has_listener(self, container: ShowsListeners) -> bool:
+        found = [each for each in container.listeners() if is_reachable(each, self._port)]
+        if all(each.host == ANY_IPV6 for each in found):
+            return any(container.takes_ipv4(each) for each in found)
+        return True
 
     def _connect(self, address: Address) -> None:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -80,17 +93,34 @@ class ReadinessProbe:
 
 
 def is_reachable(listener: Address, port: int) -> bool:
-    """Whether ``listener``, in a network of its own, takes connections from outside on ``port``."""
+    """Whether ``listener``, in a network of its own, takes connections from outside on ``port``.
+
+    They come over IPv4. What listens on [::] may or may not take them.
+    """
+    if listener.port != port or listener.host == ANY_IPV6:
+        return listener.port == port
+    host = _ipv4(listener)
+    return host is not None and not host.is_loopback
+
+
+def _ipv4(listener: Address) -> IPv4Address | None:
+    """The IPv4 address it listens on, also where it is written as an IPv6 one."""
     import ipaddress
 
-    return listener.port == port and not ipaddress.ip_address(listener.host).is_loopback
+    host = ipaddress.ip_address(listener.host)
+    return host if isinstance(host, ipaddress.IPv4Address) else host.ipv4_mapped
 
 
 def describe_listeners(found: tuple[Address, ...], port: int | None) -> str:
     """What a container listens on instead of its PORT, and what would help."""
     words = []
     for each in found:
-        # The port is right, so it is the address that nobody outside reaches.
-        hint = " (only the container itself gets there: listen on 0.0.0.0)"
-        words.append(f"{each}{hint if each.port == port else ''}")
+        # Where the port is right, it is the address that nobody outside reaches.
+        words.append(f"{each}{_hint(each) if each.port == port else ''}")
     return ", ".join(words) or "nothing"
+
+
+def _hint(listener: Address) -> str:
+    is_ipv6 = listener.host != "::1" and _ipv4(listener) is None
+    why = "takes IPv6 only" if is_ipv6 else "only the container itself gets there"
+    return f" ({why}: listen on 0.0.0.0)"

@@ -42,7 +42,7 @@ class Address:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @value
@@ -104,6 +104,9 @@ class ShowsListeners(Protocol):
 
     def listeners(self) -> tuple[Address, ...]:
         """Every listening address, as seen from inside the container."""
+
+    def takes_ipv4(self, listener: Address) -> bool:
+        """Whether ``listener``, which is on [::], takes IPv4 too; True where nobody can tell."""
 
 
 class ContainerEngine(Protocol):

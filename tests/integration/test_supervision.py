@@ -172,6 +172,11 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_time_it_has(site: Si
     ]
 
 
+IPV6_ONLY = """\
+import os, socket, time
+s = socket.create_server(("::", int(os.environ["PORT"])), family=socket.AF_INET6)
+time.sleep(99)
+"""
 ELSEWHERE = """\
 exec /usr/bin/python3 -c 'import socket, time; s = socket.create_server(("", 8000)); time.sleep(99)'
 """
@@ -179,13 +184,17 @@ exec /usr/bin/python3 -c 'import socket, time; s = socket.create_server(("", 800
 
 @pytest.mark.parametrize(
     ("web", "patience", "found"),
-    [("exec sleep 1000\n", 0.3, "nothing"), (ELSEWHERE, 3.0, "0.0.0.0:8000")],
-    ids=["nowhere", "elsewhere"],
+    [
+        ("exec sleep 1000\n", 0.3, "nothing"),
+        (ELSEWHERE, 3.0, "0.0.0.0:8000"),
+        ("exec /usr/bin/python3 ipv6.py\n", 3.0, "[::]:5000 (takes IPv6 only: listen on 0.0.0.0)"),
+    ],
+    ids=["nowhere", "elsewhere", "IPv6 only"],
 )
 def test_a_web_process_that_does_not_listen_is_given_up_and_it_is_said_where_it_does(
     web: str, patience: float, found: str, open_dir: Path
 ) -> None:
-    files = {"Procfile": f"web: {web}"}
+    files = {"Procfile": f"web: {web}", "ipv6.py": IPV6_ONLY}
     quiet = deployed(open_dir / "quiet", port=free_port(), files=files)
     try:
         said = quiet.run("start", "-d", "--port", str(quiet.port), "--boot-timeout", f"{patience}")

@@ -13,7 +13,7 @@ from runner.engines.base import Address
 from runner.engines.embedded.launcher import Launched
 from runner.engines.embedded.processes import descendants
 from runner.formation import ContainerSpec
-from runner.ports import read_listeners
+from runner.ports import listening_sockets, read_listeners
 
 _END_TIMEOUT_MS = 5000
 _TERMINATE_ROUNDS = 10
@@ -86,6 +86,14 @@ class EmbeddedContainer:
         """Every listening TCP address in the container's network."""
         init = self.launched.init_pid
         return () if init is None or self.is_removed else read_listeners(init)
+
+    def takes_ipv4(self, listener: Address) -> bool:
+        init, network = self.launched.init_pid, self.launched.network_fd
+        if init is None or network is None or self.is_removed:
+            return False
+        from runner.engines.embedded.dual_stack import takes_ipv4
+
+        return takes_ipv4(network, listener.port, listening_sockets(init, listener))
 
     def remove(self) -> None:
         if self.is_removed:

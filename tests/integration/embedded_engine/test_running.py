@@ -15,6 +15,7 @@ from runner.engines.embedded import checks
 from runner.engines.embedded.container import EmbeddedContainer
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.errors import PortInUseError
+from runner.readiness import ReadinessProbe
 from tests.integration import embedded_support as support
 from tests.integration.embedded_support import (
     GREETER,
@@ -32,6 +33,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
 MIB = 1024 * 1024
 SERVE = f"exec python3 -c '{GREETER}' 5000"
+SERVE_IPV6 = """exec python3 -c '
+import socket, time
+s = socket.create_server(("::", 5000), family=socket.AF_INET6, dualstack_ipv6=not {})
+time.sleep(99)'
+"""
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,16 @@ def test_listeners_are_shown_as_soon_as_there_are_any(engine: EmbeddedEngine) ->
     assert isinstance(container, ShowsListeners)
     assert container.listeners() == ()
     until(lambda: [str(found) for found in container.listeners()] == ["0.0.0.0:5000"])
+
+
+@pytest.mark.parametrize("only", [True, False])
+def test_what_listens_on_all_of_ipv6_is_ready_if_it_takes_ipv4(
+    engine: EmbeddedEngine, only: bool
+) -> None:
+    container = started(engine, SERVE_IPV6.format(only), port=5000)
+    assert isinstance(container, ShowsListeners)
+    until(lambda: [str(found) for found in container.listeners()] == ["[::]:5000"])
+    assert ReadinessProbe(container, 5000).is_ready(0.0) is not only
 
 
 def test_published_port_is_the_one_asked_for_and_taken_only_once(engine: EmbeddedEngine) -> None:

@@ -55,6 +55,9 @@ class FakeContainer:
             return self._behaviour.listens
         return (Address(host="0.0.0.0", port=self.spec.port or 0),)
 
+    def takes_ipv4(self, listener: Address) -> bool:
+        return listener not in (self._behaviour.listens or ())
+
     def poll(self) -> int | None:
         return self._code
 

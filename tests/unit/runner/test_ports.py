@@ -18,6 +18,7 @@ from runner.ports import (
     count_connections,
     ensure_port_free,
     find_port_holder,
+    listening_sockets,
     read_listeners,
 )
 from runner.readiness import is_reachable
@@ -85,6 +86,8 @@ def test_read_listeners_reads_both_families(tmp_path: Path) -> None:
         Address(host="0.0.0.0", port=8000),
         Address(host="::1", port=5000),
     )
+    assert listening_sockets(42, Address(host="0.0.0.0", port=8000), proc=tmp_path) == ("4712",)
+    assert listening_sockets(42, Address(host="::1", port=5000), proc=tmp_path) == ("4714",)
 
 
 def test_a_table_that_can_hold_nothing_is_not_read(tmp_path: Path) -> None:
@@ -109,6 +112,9 @@ def test_a_table_that_can_hold_nothing_is_not_read(tmp_path: Path) -> None:
         ("10.0.2.7", 5000, True),
         ("127.0.0.1", 5000, False),
         ("::1", 5000, False),
+        ("fd00::7", 5000, False),
+        ("::ffff:10.0.2.7", 5000, True),
+        ("::ffff:127.0.0.1", 5000, False),
         ("0.0.0.0", 8000, False),
     ],
 )

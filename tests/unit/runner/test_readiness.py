@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import time
 
+import pytest
+
 from runner.engines.base import Address
-from runner.readiness import HOLD, ReadinessProbe
+from runner.readiness import HOLD, ReadinessProbe, describe_listeners
 from tests.unit.runner.samples import a_spec
 from tests.waiting import PATIENCE
 
@@ -86,6 +88,61 @@ def test_a_server_that_greets_first_is_ready() -> None:
         time.sleep(HOLD)
         assert probe.is_ready(time.monotonic())
         connection.close()
+
+
+class Listening(Plain):
+    """A container that shows its listeners; of those on [::] it says whether they take IPv4."""
+
+    def __init__(self, *hosts: str, takes_ipv4: bool = False) -> None:
+        super().__init__(None)
+        self._listeners = tuple(Address(host=host, port=5000) for host in hosts)
+        self._takes_ipv4 = takes_ipv4
+        self.asked = 0
+
+    def listeners(self) -> tuple[Address, ...]:
+        return self._listeners
+
+    def takes_ipv4(self, listener: Address) -> bool:
+        assert listener == Address(host="::", port=5000)
+        self.asked += 1
+        return self._takes_ipv4
+
+
+@pytest.mark.parametrize("takes_ipv4", [True, False])
+def test_a_listener_on_all_of_ipv6_is_ready_if_it_takes_ipv4(takes_ipv4: bool) -> None:
+    container = Listening("::1", "::", takes_ipv4=takes_ipv4)
+    assert ReadinessProbe(container, 5000).is_ready(0.0) is takes_ipv4
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_ready"), [(("0.0.0.0", "::"), True), ((), False), (("::1",), False)]
+)
+def test_it_is_asked_only_where_nothing_else_listens(
+    hosts: tuple[str, ...], is_ready: bool
+) -> None:
+    container = Listening(*hosts)
+    assert ReadinessProbe(container, 5000).is_ready(0.0) is is_ready
+    assert container.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [
+        ("::", 5000, "[::]:5000 (takes IPv6 only: listen on 0.0.0.0)"),
+        ("fd00::7", 5000, "[fd00::7]:5000 (takes IPv6 only: listen on 0.0.0.0)"),
+        ("::1", 5000, "[::1]:5000 (only the container itself gets there: listen on 0.0.0.0)"),
+        (
+            "127.0.0.1",
+            5000,
+            "127.0.0.1:5000 (only the container itself gets there: listen on 0.0.0.0)",
+        ),
+        ("::", 8000, "[::]:8000"),
+    ],
+)
+def test_what_listens_instead_is_named_with_what_would_help(
+    host: str, port: int, words: str
+) -> None:
+    assert describe_listeners((Address(host=host, port=port),), 5000) == words
 
 
 def test_a_container_without_an_address_is_never_ready() -> None:

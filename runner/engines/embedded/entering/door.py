@@ -62,9 +62,7 @@ class Door:
 
         network, own = opened("net"), opened("user")
         others = [opened(name) for name in _OWNED_BY_CONTAINER]
-        app, outer = (
-            self._keep(fcntl.ioctl(each, _NS_GET_USERNS)) for each in (network, others[0])
-        )
+        app, outer = (self._keep(owner_of(each)) for each in (network, others[0]))
         # To join the one we are in already is refused.
         last = () if os.fstat(own).st_ino == os.fstat(outer).st_ino else (own,)
         return (app, network, outer, *others, *last)
@@ -72,6 +70,11 @@ class Door:
     def _keep(self, descriptor: int) -> int:
         self._open.append(descriptor)
         return descriptor
+
+
+def owner_of(namespace: int) -> int:
+    """The user namespace that owns ``namespace``, opened."""
+    return fcntl.ioctl(namespace, _NS_GET_USERNS)
 
 
 def _opened_init(init: ProcessId) -> int:

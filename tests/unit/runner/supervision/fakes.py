@@ -47,6 +47,9 @@ class FakeContainer:
     def listeners(self) -> tuple[Address, ...]:
         return self.listens
 
+    def takes_ipv4(self, listener: Address) -> bool:
+        return listener not in self.listens
+
     def connections(self) -> int:
         return self.open_connections
 

@@ -73,6 +73,9 @@ class Listening(SimpleNamespace):
     def listeners(self) -> tuple[Address, ...]:
         return cast("tuple[Address, ...]", self.listens)
 
+    def takes_ipv4(self, listener: Address) -> bool:
+        return listener in self.listens
+
 
 def probe(server: Server, *checks: Check) -> HealthProbe:
     container = Listening(address=server.address, listens=(Address(host="0.0.0.0", port=5000),))
