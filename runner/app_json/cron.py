@@ -58,7 +58,7 @@ def parse_cron(content: bytes) -> tuple[Task, ...]:
         reader = _Entry(index, entry, problems)
         task = reader.task(taken={*tasks, *given})
         if task is not None and task.name in tasks:
-            problems.append(_problem(f"'{task.name}' is there twice.", index, "name"))
+            problems.append(_problem(f"is '{task.name}', as that of another task.", index, "name"))
         elif task is not None:
             tasks[task.name] = task
     if problems:
@@ -117,7 +117,7 @@ class _Entry:
             return parse(found)
         except UsageError as err:
             more = err.details.replace("\n", " ")
-            self._wrong(key, f"{err.brief}.{' ' + more if more else ''}")
+            self._wrong(key, f"cannot be used: {err.brief}.{' ' + more if more else ''}")
             return None
 
     def _wrong(self, key: str, text: str) -> None:

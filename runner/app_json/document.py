@@ -25,12 +25,13 @@ class Remark:
     place: Place
     """empty for the whole file"""
     what: str
+    """the rest of a sentence that begins with the place"""
 
     @property
     def shown(self) -> str:
-        """``cron[0].schedule: is missing.``"""
+        """``cron[0].schedule is missing.``"""
         keys = [f"[{key}]" if isinstance(key, int) else f".{printable(key)}" for key in self.place]
-        return f"{''.join(keys).removeprefix('.') or APP_JSON}: {self.what}"
+        return f"{''.join(keys).removeprefix('.') or APP_JSON} {self.what}"
 
 
 class AppJsonError(SlugkitError):
@@ -60,7 +61,7 @@ def read_app_json(layers: Sequence[Path], error: type[AppJsonError]) -> bytes:
         try:
             content = read_small_file(layer, APP_JSON, limit=MAX_BYTES)
         except SmallFileError as err:
-            raise error([Remark(place=(), what=err.details)]) from err
+            raise error([Remark(place=(), what=f"cannot be used: {err.details}")]) from err
         if content is not None:
             return content
     return b""
@@ -76,5 +77,5 @@ def parse_document(content: bytes, error: type[AppJsonError]) -> dict[str, Any]:
     except (ValueError, RecursionError) as err:
         if not any(f'"{key}"'.encode() in content for key in error.keys):
             return {}
-        raise error([Remark(place=(), what=f"It is not JSON: {err}.")]) from err
+        raise error([Remark(place=(), what=f"is not JSON: {err}.")]) from err
     return document if isinstance(document, dict) else {}

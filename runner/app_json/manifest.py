@@ -201,20 +201,20 @@ class _Reader:
         self.problems.append(Remark(place=place, what=text))
 
     def _left_out(self, place: Place, why: str) -> None:
-        self.notes.append(Remark(place=place, what=f"is left out: {why}"))
+        self.notes.append(Remark(place=place, what=f"is left out: {why}."))
 
 
 def _unsupported(found: Mapping[str, object], kind: str, *, is_web: bool) -> str | None:
     """Why a check is not asked; None if it is."""
     if kind == "readiness" and not is_web:
-        return "a readiness check; only web gets requests"
+        return "only web gets requests, so only web is asked whether it is ready"
     if kind != "startup" and not (found.get("path") or found.get("command")):
-        return f"a {kind} check without path and command"
+        return f"a {kind} check needs a path or a command"
     if found.get("command"):
-        return "a check by command and path at once" if found.get("path") else None
+        return "a check has a path or a command, not both" if found.get("path") else None
     port = found.get("port")
     if found.get("path") and port not in (None, 5000):  # Dokku's default, whatever PORT is
-        return f"a check of port {port}; web has only $PORT"
+        return f"it asks port {port}, and web has only $PORT"
     if not is_web and (found.get("path") or found.get("listening")):
-        return "a check of a port; only web has one"
+        return "it asks a port, and only web has one"
     return None

@@ -124,7 +124,7 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     ]
     manifest = json.dumps({"healthchecks": {"web": checks}})
     said = site.must("deploy", app.slug("two", files={"app.json": manifest}))
-    assert "app.json: healthchecks.web[1]: is left out: a readiness check without " in said.err
+    assert "app.json: healthchecks.web[1] is left out: a readiness check needs a " in said.err
     assert site.get() == "two"
     checks = [{"path": "/", "content": "four", "attempts": 2, "wait": 0.1}]
     manifest = json.dumps({"healthchecks": {"web": checks}})
@@ -134,7 +134,7 @@ def test_the_app_s_own_checks_are_asked(app: Releases) -> None:
     manifest = json.dumps({"healthchecks": {"web": [{"path": 3, "paht": "/"}]}})
     said = site.run("deploy", app.slug("four", files={"app.json": manifest}))
     assert said.code == 65
-    assert "healthchecks.web[0].path: is not a text." in said.err
+    assert "healthchecks.web[0].path is not a text." in said.err
     assert app.statuses() == {"v1": "succeeded", "v2": "succeeded", "v3": "failed"}
 
 

@@ -65,16 +65,16 @@ def test_everything_a_startup_check_may_say_is_understood() -> None:
 @pytest.mark.parametrize(
     ("check", "process_type", "why"),
     [
-        ({"type": "liveness"}, "web", "a liveness check without path and command"),
-        ({"type": "readiness"}, "web", "a readiness check without path and command"),
+        ({"type": "liveness"}, "web", "a liveness check needs a path or a command"),
+        ({"type": "readiness"}, "web", "a readiness check needs a path or a command"),
         (
             {"type": "readiness", "command": "true"},
             "worker",
-            "a readiness check; only web gets requests",
+            "only web gets requests, so only web is asked whether it is ready",
         ),
-        ({"command": "true", "path": "/"}, "web", "a check by command and path at once"),
-        ({"path": "/", "port": 9000}, "web", "a check of port 9000; web has only $PORT"),
-        ({"path": "/"}, "worker", "a check of a port; only web has one"),
+        ({"command": "true", "path": "/"}, "web", "a check has a path or a command, not both"),
+        ({"path": "/", "port": 9000}, "web", "it asks port 9000, and web has only $PORT"),
+        ({"path": "/"}, "worker", "it asks a port, and only web has one"),
     ],
 )
 def test_what_cannot_be_asked_is_left_out_and_said(
@@ -83,7 +83,7 @@ def test_what_cannot_be_asked_is_left_out_and_said(
     found = checks(check, process_type=process_type)
     assert found.checks[process_type] == ()
     (note,) = found.notes
-    assert note.shown == f"healthchecks.{process_type}[0]: is left out: {why}"
+    assert note.shown == f"healthchecks.{process_type}[0] is left out: {why}."
 
 
 def test_web_may_be_asked_whether_it_is_ready_for_requests() -> None:
@@ -129,18 +129,18 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
             formation={"worker": {"overlap": "no"}},
         )
     assert tuple(problem.shown for problem in raised.value.problems) == (
-        "healthchecks.web[0].typo: is not known.",
-        "healthchecks.web[0].path: is not a path that begins with /.",
-        "healthchecks.web[0].attempts: is less than 1.",
-        "healthchecks.web[0].timeout: is not a number from 0 to 3600.",
-        "healthchecks.web[1].type: is none of startup, liveness, readiness.",
-        "healthchecks.web[2]: is not an object.",
-        "healthchecks.web[3].httpHeaders: is not a list of name and value.",
-        "healthchecks.web[4].command: is neither a text nor a list of texts.",
-        "healthchecks.web[5].command: has a character that no program can be given.",
-        "healthchecks.web[6].command: has a character that no program can be given.",
-        "healthchecks.worker: is not a list of at most 20 checks.",
-        "formation.worker.overlap: is neither true nor false.",
+        "healthchecks.web[0].typo is not known.",
+        "healthchecks.web[0].path is not a path that begins with /.",
+        "healthchecks.web[0].attempts is less than 1.",
+        "healthchecks.web[0].timeout is not a number from 0 to 3600.",
+        "healthchecks.web[1].type is none of startup, liveness, readiness.",
+        "healthchecks.web[2] is not an object.",
+        "healthchecks.web[3].httpHeaders is not a list of name and value.",
+        "healthchecks.web[4].command is neither a text nor a list of texts.",
+        "healthchecks.web[5].command has a character that no program can be given.",
+        "healthchecks.web[6].command has a character that no program can be given.",
+        "healthchecks.worker is not a list of at most 20 checks.",
+        "formation.worker.overlap is neither true nor false.",
     )
     assert int(raised.value.exit_code) == 65
 

@@ -108,17 +108,17 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
             {"command": "a", "schedule": "@daily", "name": "x"},
         )
     assert caught.value.exit_code is ExitCode.DATA
-    places = [problem.shown.partition(":")[0] for problem in caught.value.problems]
+    places = [problem.shown.partition(" ")[0] for problem in caught.value.problems]
     assert places == [
         "cron[0].schedule", "cron[1].command", "cron[1].timezone", "cron[2].user",
         "cron[2].command", "cron[2].concurrency_policy", "cron[3].size", "cron[3].maintenance",
         "cron[4].name", "cron[4].timeout", "cron[5]", "cron[6].schedule", "cron[8].name",
     ]  # fmt: skip
     assert caught.value.problems[0].shown == (
-        "cron[0].schedule: '61 * * * *' does not say when to run. The minute is '61'. Allowed: 0"
-        " to 59. Also lists (1,15), ranges (1-5) and steps (*/10)."
+        "cron[0].schedule cannot be used: '61 * * * *' does not say when to run. The minute"
+        " is '61'. Allowed: 0 to 59. Also lists (1,15), ranges (1-5) and steps (*/10)."
     )
-    assert caught.value.problems[1].shown == "cron[1].command: is missing."
+    assert caught.value.problems[1].shown == "cron[1].command is missing."
     assert "Did you mean Europe/Berlin?" in caught.value.problems[2].shown
 
 
@@ -132,9 +132,9 @@ def test_an_app_json_without_tasks_has_none(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"cron": ', "app.json: It is not JSON: "),
-        (b'{"cron": {}}', "cron: is not a list."),
-        (b'{"cron": [' + b"{}," * 100 + b"{}]}", "cron: has 101 tasks; at most 100 may be."),
+        (b'{"cron": ', "app.json is not JSON: "),
+        (b'{"cron": {}}', "cron is not a list."),
+        (b'{"cron": [' + b"{}," * 100 + b"{}]}", "cron has 101 tasks; at most 100 may be."),
     ],
 )
 def test_an_app_json_that_is_broken_says_how(content: bytes, said: str) -> None:

@@ -50,8 +50,8 @@ def test_what_slug_run_goes_by_in_app_json(tmp_path: Path) -> None:
     said = linted(tmp_path, Procfile="web: x\n", **{"app.json": document})
 
     assert said == [
-        "app.json:4:22: warning: 'cron[1].schedule' '61 * * * *' does not say when to run."
-        " The minute is '61'. Allowed: 0 to 59. Also lists (1,15), ranges (1-5) and steps (*/10)"
+        "app.json:4:22: warning: 'cron[1].schedule' cannot be used: '61 * * * *' does not say when to"
+        " run. The minute is '61'. Allowed: 0 to 59. Also lists (1,15), ranges (1-5) and steps (*/10)"
         " [app-json-cron]",
         "app.json:7:6: warning: 'healthchecks.web[0].path' is not a path that begins with /"
         " [app-json-checks]",
@@ -64,8 +64,8 @@ def test_checks_that_slug_run_leaves_out_are_a_note(tmp_path: Path) -> None:
     document = '{"healthchecks": {"web": [{"type": "readiness"}]}}'
 
     assert linted(tmp_path, Procfile="web: x\n", **{"app.json": document}) == [
-        "app.json:1:27: note: 'healthchecks.web[0]' is left out: a readiness check without path"
-        " and command [app-json-left-out]",
+        "app.json:1:27: note: 'healthchecks.web[0]' is left out: a readiness check needs a path"
+        " or a command [app-json-left-out]",
     ]
 
 
