@@ -50,9 +50,9 @@ def test_what_slug_run_goes_by_in_app_json(tmp_path: Path) -> None:
     said = linted(tmp_path, Procfile="web: x\n", **{"app.json": document})
 
     assert said == [
-        "app.json:4:22: warning: 'cron[1].schedule' cannot be used: '61 * * * *' does not say when to"
-        " run. The minute is '61'. Allowed: 0 to 59. Also lists (1,15), ranges (1-5) and steps (*/10)"
-        " [app-json-cron]",
+        "app.json:4:22: warning: 'cron[1].schedule' cannot be used: '61 * * * *' does not say when"
+        " to run. The minute is '61'. Allowed: 0 to 59. Also lists (1,15), ranges (1-5) and steps"
+        " (*/10) [app-json-cron]",
         "app.json:7:6: warning: 'healthchecks.web[0].path' is not a path that begins with /"
         " [app-json-checks]",
         "app.json:9:40: warning: 'formation.web.overlap' is neither true nor false"
