@@ -82,6 +82,22 @@ class BuildSpaceError(SlugkitError):
         )
 
 
+class NoExecError(BuildSpaceError):
+    """Buildpacks are programs, which the mount they would be on does not let start."""
+
+    id = "build-space-noexec"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "It is on a file system mounted with noexec, from which no program can be started.",
+        )
+        self.resolution = (
+            "Choose a place on another file system with --cache-dir or SLUGKIT_HOME, or mount\n"
+            "this one without noexec."
+        )
+
+
 @value
 class BuildSpace:
     """Where one build happens, on this host."""
@@ -219,6 +235,8 @@ def _create(space: BuildSpace) -> None:
         # ENV_DIR holds the config vars' values, for the build's eyes alone.
         directory.mkdir(exist_ok=True, mode=0o700 if directory == space.env_dir else 0o755)
         hand_over(directory)
+    if os.statvfs(space.work_dir).f_flag & os.ST_NOEXEC:
+        raise NoExecError(space.root)
 
 
 def _set_aside(space: BuildSpace, *, keep_cache: bool, keep_build: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,22 @@ def test_a_place_nobody_can_write_to(builder: Builder, app: Path, tmp_path: Path
 
     assert outcome.code == 73
     assert error_of(outcome).startswith(f"Slugkit cannot build in {tmp_path}/file/cache")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
+def test_a_place_where_no_program_starts(builder: Builder, app: Path, tmp_path: Path) -> None:
+    """The buildpack is not to be blamed that its bin/detect could not be started."""
+    (at := tmp_path / "noexec").mkdir()
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "noexec,size=4m", "tmpfs", str(at)), check=True)
+    try:
+        outcome = builder.build(app, "--cache-dir", at / "cache")
+    finally:
+        subprocess.run(("umount", "--lazy", str(at)), check=True)
+
+    assert outcome.code == 73
+    assert error_of(outcome) == (
+        f"Slugkit cannot build in {at}/cache\n\n"
+        "It is on a file system mounted with noexec, from which no program can be started.\n\n"
+        "Choose a place on another file system with --cache-dir or SLUGKIT_HOME, or mount\n"
+        "this one without noexec."
+    )
