@@ -112,6 +112,11 @@ __python_limits() {
 # min(2 x processors + 1, memory / 256 MB), at least 1.
 __python_concurrency() {
   local workers="$(( __python_cores * 2 + 1 ))" megabytes= shown="no limit"
+  # Where no cgroup limits us, who runs us may say how many megabytes we have.
+  case $__python_memory,${DYNO_RAM-} in
+    ,|,0*|,*[!0-9]*|,????????*|[!,]*) ;;
+    *) __python_memory=$(( DYNO_RAM * 1048576 )) ;;
+  esac
   if [ -n "$__python_memory" ] && [ "$__python_memory" -le 1099511627776 ]; then
     megabytes=$(( __python_memory / 1048576 )) shown="$(( __python_memory / 1048576 )) MB"
     export DYNO_RAM="$megabytes"

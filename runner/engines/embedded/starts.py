@@ -164,7 +164,7 @@ class Starts:
             sandbox = bwrap.Sandbox(
                 hostname=spec.name.replace(".", "-"),
                 app=tree.target,
-                env=spec.env,
+                env=self._env_of(spec, cgroup),
                 cgroup_view=() if cgroup is None else cgroup.view,
                 has_terminal=streams.terminal,
                 seccomp_fd=descriptors.content("seccomp", self._ground.filter),
@@ -207,6 +207,13 @@ class Starts:
                     raise MemoryTooLowError(spec.name, self._ground.limits.memory) from err
                 _explain(self._ground.env)
                 raise
+
+    def _env_of(self, spec: ContainerSpec, cgroup: cgroups.Cgroup | None) -> Mapping[str, str]:
+        """Where no file says how much memory it has, its environment does: apps plan by it."""
+        memory = self._ground.limits.quota or self._ground.limits.memory
+        if cgroup is not None or memory is None:
+            return spec.env
+        return {"DYNO_RAM": str(memory >> 20), **spec.env}
 
     def _show_quota(
         self, cgroup: cgroups.Cgroup | None, descriptors: Descriptors

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.environment import PROFILE_SCRIPT
 from buildpack.support.cgroups import create_cgroup
 from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import Limits
@@ -30,6 +31,7 @@ from tests.integration.embedded_support import (
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
 MIB = 1024 * 1024
+PROFILE = PROFILE_SCRIPT.read_text()
 SERVE = f"exec python3 -c '{GREETER}' 5000"
 
 
@@ -65,6 +67,20 @@ def test_memory_hog_of_a_user_is_stopped_at_a_limit_said_to_be_soft() -> None:
     happened, notices = carry_out_as("user", Limits(memory=64 * MIB), [Wanted(command=HOG)])
     assert "MemoryError" in happened[0].output
     assert [notice.split(",")[0] for notice in notices] == ["Limits are soft here"]
+
+
+def test_an_app_is_told_its_memory_where_its_limit_is_soft() -> None:
+    """By the name that .profile.d goes by; a config var of that name is the app's own word."""
+    show, env = 'eval "$SCRIPT"; echo $DYNO_RAM $WEB_CONCURRENCY', {"SCRIPT": PROFILE}
+    plan = [
+        Wanted(command=show, env=env),
+        Wanted(command=show, env={**env, "DYNO_RAM": "256"}),
+    ]
+    limits = Limits(memory=1024 * MIB, quota=512 * MIB)
+    happened, _ = carry_out_as("user", limits, plan)
+    assert [each.output.strip() for each in happened] == ["512 2", "256 1"]
+    happened, _ = carry_out_as("user", Limits(memory=256 * MIB), plan[:1])
+    assert happened[0].output.strip() == "256 1"
 
 
 @pytest.mark.parametrize("starter", STARTERS)

@@ -163,8 +163,8 @@ class Machine:
         """There is a version 2 hierarchy here."""
         self.write(f"{name}cgroup.controllers", "cpu memory")
 
-    def ask(self, shell: str) -> tuple[str, str | None]:
-        env = source_profile(shell, "/app", self.script).env
+    def ask(self, shell: str, **given: str) -> tuple[str, str | None]:
+        env = source_profile(shell, "/app", self.script, **given).env
         return env["WEB_CONCURRENCY"], env.get("DYNO_RAM")
 
 
@@ -271,6 +271,21 @@ def test_dyno_ram_is_said_even_where_the_app_has_chosen_its_workers(
     machine.write("memory.max", 512 * MB)
     env = source_profile(shell, "/app", machine.script, WEB_CONCURRENCY="9", DYNO_RAM="1").env
     assert (env["WEB_CONCURRENCY"], env["DYNO_RAM"]) == ("9", "512")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("given", "workers", "megabytes"),
+    [("512", "2", "512"), ("1024", "4", "1024"), ("", "17", ""), ("0", "17", "0")]
+    + [(nonsense, "17", nonsense) for nonsense in ("08", "1G", "99999999", "512,")],
+)
+def test_who_runs_us_may_say_how_much_memory_there_is_where_no_cgroup_does(
+    given: str, workers: str, megabytes: str, shell: str, tmp_path: Path
+) -> None:
+    machine = Machine(tmp_path, cores="0-7", cgroup="0::/\n")
+    assert machine.ask(shell, DYNO_RAM=given) == (workers, megabytes)
+    (tmp_path / "cgroup").unlink()
+    assert machine.ask(shell, DYNO_RAM=given) == (workers, megabytes)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
