@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 
 from buildpack.support.linking import Linking, LinkingAside, is_alone, read_listing
 
@@ -56,11 +57,16 @@ def begin(build_dir: str, cache_dir: str, env: Mapping[str, str]) -> Early | Non
 
 
 def _locked(path: str) -> int | None:
-    """The lock file if it is there and nobody holds it; ``support.files`` takes it over."""
+    """The lock file if it is there and nobody holds it; ``support.files`` takes it over.
+
+    What is no lock file of ours is refused there, in words.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.lstat(path), os.fstat(descriptor)):
+        status = os.fstat(descriptor)
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if is_ours and os.path.samestat(os.lstat(path), status):
             return descriptor
     except BlockingIOError:
         pass

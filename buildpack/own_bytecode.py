@@ -36,6 +36,11 @@ def keep_bytecode(cache_dir: str) -> None:
             sys.pycache_prefix, sys.dont_write_bytecode = prefix, False
             try:
                 return super().get_code(fullname)
+            except (EOFError, TypeError, ValueError):  # half a file, as a power cut leaves it
+                from importlib.util import cache_from_source
+
+                os.unlink(cache_from_source(self.path))  # noqa: PTH108 - as above
+                return super().get_code(fullname)
             finally:
                 sys.pycache_prefix, sys.dont_write_bytecode = None, True
 

@@ -39,18 +39,22 @@ def list_tree(top: str) -> Listing:
     return tuple(found)
 
 
+END = b"\0\0"
+"""Of a whole listing, and nowhere else in one: after a power cut half of a file may be there."""
+
+
 def encode_listing(listing: Listing) -> bytes:
     """Names of files hold no slash, so a word with one at its end begins a directory."""
     words = [word for directory, names in listing for word in (directory + b"/", *names)]
-    return b"\0".join(words) + b"\0"
+    return b"\0".join(words) + END
 
 
 def decode_listing(data: bytes) -> Listing | None:
     """The listing ``encode_listing`` made these bytes of; None when it did not."""
-    if not data.startswith(b"/\0") or not data.endswith(b"\0"):
+    if not data.startswith(b"/\0") or data.find(END) != len(data) - len(END):
         return None
     found: list[tuple[bytes, list[bytes]]] = []
-    for word in data[:-1].split(b"\0"):
+    for word in data[: -len(END)].split(b"\0"):
         if word.endswith(b"/"):
             found.append((word[:-1], []))
         else:

@@ -45,3 +45,13 @@ def test_what_is_kept_is_used(checkout: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.pyc")}
     modules_kept(checkout, cache)
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.pyc")} == before
+
+
+def test_what_a_power_cut_left_of_it_is_made_anew(checkout: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    modules_kept(checkout, cache)
+    whole = {path: path.read_bytes() for path in cache.rglob("*.pyc")}
+    for number, (path, content) in enumerate(whole.items()):
+        path.write_bytes(content[: number * 50 % len(content)])
+    modules_kept(checkout, cache)
+    assert {path: path.read_bytes() for path in whole} == whole

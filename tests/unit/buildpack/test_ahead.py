@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,17 @@ def test_only_a_build_that_has_a_cache_begins_early(words: tuple[str, ...]) -> N
     assert named_cache_dir(["test-compile", ".", "cache"]) == os.path.realpath("cache")
 
 
-def test_a_lock_that_is_a_link_is_not_taken(cache: Path, build_dir: Path) -> None:
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_a_lock_that_is_a_link_is_not_taken(
+    make: Callable[[Path, Path], None], cache: Path, build_dir: Path
+) -> None:
     (cache / "lock").rename(cache / "elsewhere")
-    (cache / "lock").symlink_to("elsewhere")
+    make(cache / "lock", cache / "elsewhere")
+    assert early.begin(str(build_dir), str(cache), {}) is None
+    assert not is_locked(cache / "elsewhere")
+
+
+def test_a_lock_that_is_a_pipe_is_not_taken(cache: Path, build_dir: Path) -> None:
+    (cache / "lock").unlink()
+    os.mkfifo(cache / "lock")
     assert early.begin(str(build_dir), str(cache), {}) is None

@@ -45,7 +45,17 @@ def test_a_listing_survives_being_written_down(source: Path) -> None:
     assert decode_listing(encode_listing(listing)) == listing
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"/\0a", b"a\0", b"x/\0file\0"])
+def test_half_a_listing_is_none(source: Path) -> None:
+    whole = encode_listing(list_tree(str(source)))
+    for length in range(len(whole)):
+        assert decode_listing(whole[:length]) is None
+        assert decode_listing(whole[:length].ljust(len(whole), b"\0")) in {
+            None,
+            decode_listing(whole),
+        }
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"/\0a", b"a\0\0", b"x/\0file\0\0"])
 def test_what_is_no_listing_is_none(data: bytes) -> None:
     assert decode_listing(data) is None
 
