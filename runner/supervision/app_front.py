@@ -52,6 +52,8 @@ class AppFront:
         self._watch.change(partial(self.router.listen_on, *where))
 
     def end(self) -> None:
+        """Close the port; another network's begins anew."""
         if self.router is not None and self._watch is not None:
             self._watch.unwatch()
             self.router.end()
+            self.router = None

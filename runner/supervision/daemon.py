@@ -115,6 +115,7 @@ class Daemon:
             self._dir,
             selector=self._selector,
             ended=self._end_all,
+            emptied=self._front.end,
             mended=self._start_all,
         )
         answering = Answering(
@@ -293,6 +294,7 @@ class Daemon:
 
     def _start_all(self) -> None:
         self._upkeep.keep_records(Records(self._engine.records_dir))
+        self._set_up_front()
         self._want()
 
     def _end(self) -> None:

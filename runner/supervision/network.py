@@ -12,7 +12,8 @@ from runner.engines.embedded.lasting.engine import LastingEngine
 class NetworkWatch:
     """Sees that the network has ended, and makes another when nothing runs any more.
 
-    ``ended`` is called then, and has the containers end; ``mended`` once there is another.
+    ``ended`` is called then, and has the containers end; ``emptied`` when the last one has, for
+    what else lives in it; ``mended`` once there is another.
     """
 
     def __init__(
@@ -22,10 +23,11 @@ class NetworkWatch:
         *,
         selector: selectors.BaseSelector,
         ended: Callable[[], None],
+        emptied: Callable[[], None],
         mended: Callable[[], None],
     ) -> None:
         self._engine, self._dir, self._selector = engine, directory, selector
-        self._ended, self._mended = ended, mended
+        self._ended, self._emptied, self._mended = ended, emptied, mended
         self._is_broken = False
         self._watch()
 
@@ -44,6 +46,7 @@ class NetworkWatch:
         if not self._is_broken:
             return
         self._is_broken = False
+        self._emptied()
         self._engine.end(self._dir)
         self._engine.begin(self._dir)
         self._watch()

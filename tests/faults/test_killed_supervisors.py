@@ -333,7 +333,7 @@ def test_a_supervisor_killed_between_giving_back_and_forgetting_leaves_the_true_
 
 def test_a_network_that_was_killed_is_made_anew(site: Site) -> None:
     site.start("web=1")
-    run = site.runs()[0]
+    run, supervisor = site.runs()[0], site.processes()["supervisor"]
     slirp = next(
         int(entry.name)
         for entry in Path("/proc").iterdir()
@@ -343,6 +343,8 @@ def test_a_network_that_was_killed_is_made_anew(site: Site) -> None:
     until(lambda: site.runs() != [run] and bool(site.runs()))
     until(lambda: all_up(site, ["web.1"]))
     assert site.get() == "web.1 "
+    assert site.processes()["supervisor"] == supervisor
+    assert site.errors() == ""
 
 
 def cmdline(entry: Path) -> str:
