@@ -23,11 +23,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import locked
+from buildpack.support.files import locked, open_locked
 from slugc.privileges import RUN_GID, RUN_UID, hand_over
 from slugc.slug import Slug
 
-_SWEEP_AFTER = 60  # seconds; between a file's creation and its lock lies less than one
+_SWEEP_EVERY = 60  # seconds
 PARTS = ("layers", "frames", "signatures", "judged", "locks", "uses")
 BUILDPACKS_LOCK = "buildpacks/.lock"
 """Below the data directory; held, shared, while a build finds its buildpacks and copies them."""
@@ -108,11 +108,10 @@ class Store:
         self._sweep_frames()
         path = self.root / "frames" / f".{os.getpid()}.{os.urandom(4).hex()}.tmp"
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            descriptor = open_locked(path)  # made once more if it was swept before it was locked
         except OSError as err:
             raise StoreNotWritableError(self.root, str(err)) from err
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             hand_over(path)
             yield path
         except OSError as err:
@@ -123,16 +122,14 @@ class Store:
 
     def _sweep_frames(self) -> None:
         """Drop what packers that died left behind; a slug of many frames looks for it once."""
-        if time.monotonic() - self._swept < _SWEEP_AFTER:
+        if time.monotonic() - self._swept < _SWEEP_EVERY:
             return
         self._swept = time.monotonic()
         for path in (self.root / "frames").glob(".*.tmp"):
-            with contextlib.suppress(FileNotFoundError, BlockingIOError):  # gone, or in use
-                if time.time() - path.stat().st_mtime < _SWEEP_AFTER:
-                    continue
-                with path.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    path.unlink()
+            gone_or_in_use = contextlib.suppress(FileNotFoundError, BlockingIOError)
+            with gone_or_in_use, path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
 
     @contextlib.contextmanager
     def layers_in_use(self, slug: Slug) -> Iterator[tuple[Path, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -163,14 +164,33 @@ def test_leftover_of_a_killed_process_is_removed(slug: Slug, open_dir: Path) -> 
 def test_half_packed_frame_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     store.create()
-    old = store.root / "frames/.1.abcd.tmp"
-    old.write_bytes(b"x")
-    os.utime(old, (1, 1))
-    fresh = store.root / "frames/.2.abcd.tmp"
-    fresh.write_bytes(b"x")
-    with store.temporary_frame():
-        assert not old.exists()
-        assert fresh.exists()
+    left = store.root / "frames/.1.abcd.tmp"
+    left.write_bytes(b"x")
+    with Store(store.root).temporary_frame() as theirs, store.temporary_frame():
+        assert not left.exists()
+        assert theirs.exists()
+
+
+def test_a_frame_that_is_swept_before_it_is_locked_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two begin their first frames at once, and one of them sweeps."""
+    store = Store(tmp_path / "store")
+    store.create()
+    lock = fcntl.flock
+    swept: list[Path] = []
+
+    def swept_once(descriptor: int, operation: int) -> None:
+        if not swept:
+            swept.extend((store.root / "frames").iterdir())
+            swept[0].unlink()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr("fcntl.flock", swept_once)
+    with store.temporary_frame() as frame:
+        assert swept == [frame]
+        frame.write_bytes(b"x")
+        frame.replace(store.root / "frames/whole")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root drops to another user")
