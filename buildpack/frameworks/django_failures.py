@@ -17,7 +17,7 @@ from buildpack.frameworks.tracebacks import (
     last_line,
     last_place,
 )
-from buildpack.installers.diagnosis.likely_names import likely_name
+from buildpack.installers.diagnosis.likely_names import package_with
 from buildpack.support.errors import printable
 from buildpack.support.values import value
 
@@ -92,6 +92,8 @@ def _missing_variable(lines: Sequence[str], env: Mapping[str, str]) -> Failure |
         return None
     place = last_place(lines[:number])
     what = names[0] if len(names) == 1 else ", ".join(names)
+    if what == SETTINGS and env.get(SETTINGS):
+        return _too_early(place, line.strip(), env[SETTINGS])
     where = f"Your app reads it in {place}." if place else ""
     is_set = names[0] in env
     return Failure(
@@ -102,6 +104,18 @@ def _missing_variable(lines: Sequence[str], env: Mapping[str, str]) -> Failure |
         advice=f"Set {what}: collectstatic reads all settings of your app, and sees the\n"
         "same config vars as your app will. Or give the setting a default that is good\n"
         f"enough for a build. Without static files of your own, set {SWITCH}=1.",
+    )
+
+
+def _too_early(place: str, line: str, module: str) -> Failure:
+    where = f" in {place}" if place else ""
+    return Failure(
+        reason_id=CONFIGURATION,
+        subject=SETTINGS,
+        line=line,
+        meaning=f"Your app uses settings of Django{where}, before\nmanage.py says which they are.",
+        advice=f"Set the config var {SETTINGS}={printable(module)}, or import\n"
+        "your own modules in manage.py later than that is set.",
     )
 
 
@@ -255,7 +269,7 @@ def _missing_module(lines: Sequence[str], env: Mapping[str, str]) -> Failure | N
         meaning = (
             f"Your app imports '{module}', which is neither one of its own modules\nnor installed."
         )
-        advice = likely_name(module.partition(".")[0]) or NOT_INSTALLED
+        advice = package_with(module) or NOT_INSTALLED
     return Failure(
         reason_id=OTHER, subject=module, line=lines[number].strip(), meaning=meaning, advice=advice
     )

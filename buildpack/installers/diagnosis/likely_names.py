@@ -27,11 +27,19 @@ OF_SETUPTOOLS = frozenset({"distutils", "pkg-resources"})
 def likely_name(package: str) -> str:
     """What to write in place of ``package``, as a sentence or two; "" for what we do not know."""
     name = package.partition("==")[0].lower().replace("_", "-")
-    if name in OF_SETUPTOOLS:
-        return f"'{name}' comes with setuptools, which nothing asks for: require setuptools<81."
-    if name in IMPORTED_AS:
-        right = IMPORTED_AS[name]
-        return f"'{name}' is what a program imports. The package is called {right}: ask for that."
+    if advice := package_with(name):
+        return advice
     if name.replace("-", "_") in {module.lower() for module in sys.stdlib_module_names}:
         return f"'{name}' is a part of Python itself: remove it from your requirements."
+    return ""
+
+
+def package_with(module: str) -> str:
+    """Which package brings a module that is not installed; "" for what we do not know."""
+    name = module.lower().replace("_", "-")
+    if name in OF_SETUPTOOLS:
+        return f"'{module}' is a part of setuptools: require setuptools<81."
+    if name in IMPORTED_AS:
+        right = IMPORTED_AS[name]
+        return f"'{module}' is what a program imports. The package is called {right}: ask for that."
     return ""

@@ -51,9 +51,12 @@ def _other_platform(package: str, hint: str) -> str:
     """What to do where its files are for other systems, and no Python would help."""
     if not re.search(r"following platforms?:|compatible with \w+ \(", hint):
         return ""
-    system = "darwin" if "macosx" in hint and "`win" not in hint else "win32"
+    advice = "Ask for a version that has a file for this platform."
+    system = "win32" if "`win" in hint else "darwin" if "`macosx" in hint else ""
+    if not system:  # another processor's Linux
+        return advice
     return (
-        "Ask for a version that has a file for this platform. If only another system\n"
+        f"{advice} If only another system\n"
         f"needs it, say so behind it:\n\n    {package} ; sys_platform == '{system}'"
     )
 

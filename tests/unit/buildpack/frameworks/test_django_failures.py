@@ -203,16 +203,35 @@ def test_whatever_else_it_is_the_place_is_named() -> None:
 @pytest.mark.parametrize(
     ("module", "advice"),
     [
-        ("PIL", "'pil' is what a program imports. The package is called pillow: ask for that."),
-        ("pkg_resources",
-         "'pkg-resources' comes with setuptools, which nothing asks for: require setuptools<81."),
-        ("distutils.util",
-         "'distutils' comes with setuptools, which nothing asks for: require setuptools<81."),
+        ("PIL", "'PIL' is what a program imports. The package is called pillow: ask for that."),
+        ("pkg_resources", "'pkg_resources' is a part of setuptools: require setuptools<81."),
+        ("distutils", "'distutils' is a part of setuptools: require setuptools<81."),
     ],
 )  # fmt: skip
 def test_a_module_that_is_not_called_like_its_package(module: str, advice: str) -> None:
     end = f"ModuleNotFoundError: No module named '{module}'"
     assert explain(traceback(SETTINGS, end=end)).advice == advice
+
+
+@pytest.mark.parametrize("module", ["tkinter", "imp", "calendar.urls", "yaml.shop"])
+def test_parts_of_python_and_of_packages_that_are_there_are_no_packages(module: str) -> None:
+    found = explain(traceback(SETTINGS, end=f"ModuleNotFoundError: No module named '{module}'"))
+    assert found.advice.startswith("If it is a package, add it to your app's requirements.")
+
+
+def test_settings_used_before_manage_py_names_them_are_told_as_that() -> None:
+    end = (
+        "django.core.exceptions.ImproperlyConfigured: Requested setting DEBUG, but settings are "
+        "not configured. You must either define the environment variable DJANGO_SETTINGS_MODULE "
+        "or call settings.configure() before accessing settings."
+    )
+    lines = traceback((f"{BUILD}/manage.py", 3), (f"{BUILD}/shop/hello.py", 7), DJANGO, end=end)
+    found = explain(lines, DJANGO_SETTINGS_MODULE="mysite.settings")
+    assert found.meaning == (
+        "Your app uses settings of Django in shop/hello.py, line 7, before\n"
+        "manage.py says which they are."
+    )
+    assert found.advice.startswith("Set the config var DJANGO_SETTINGS_MODULE=mysite.settings, or")
 
 
 def test_a_settings_module_that_is_not_there_is_the_fault_of_its_variable() -> None:

@@ -205,6 +205,13 @@ def test_wheels_for_other_systems_only() -> None:
     )
 
 
+def test_wheels_for_another_processor_are_of_no_other_system() -> None:
+    why = "has no wheels with a matching platform tag (e.g., `manylinux_2_36_x86_64`)"
+    hint = "Wheels are available for `pi` (v1) on the following platform: `manylinux_2_17_aarch64`"
+    error = classify(unsolvable(none_left("pi==1", why), hint))
+    assert error.resolution == "Ask for a version that has a file for this platform."
+
+
 def test_a_wheel_of_the_app_for_another_system() -> None:
     error = classify(
         "error: Failed to determine installation plan\n  cause: A path (wheels/foo-1.0-cp312-cp312-"
@@ -228,6 +235,7 @@ def test_a_wheel_of_the_app_for_another_system() -> None:
         ("cv2", "'cv2' is what a program imports. The package is called opencv-python-headless: "
          "ask for that."),
         ("sqlite3", "'sqlite3' is a part of Python itself: remove it from your requirements."),
+        ("pkg-resources", "'pkg-resources' is a part of setuptools: require setuptools<81."),
     ],
 )  # fmt: skip
 def test_names_of_no_package_are_told_by_their_right_name(name: str, advice: str) -> None:
