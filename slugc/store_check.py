@@ -40,8 +40,8 @@ class StoreDamagedError(SlugkitError):
         super().__init__(
             f"The store {store} is not as it should be",
             details="\n".join(problems),
-            resolution="Builds notice a damaged frame and pack it again; an unpacked layer is\n"
-            "used as it lies. Empty the store: slugc prune --older-than 0",
+            resolution="Builds and containers may use it as it lies. Empty the store:\n\n"
+            "    slugc prune --older-than 0",
         )
 
 

@@ -2,10 +2,11 @@
 
 A frame is read to its last byte before it is used, and so is a slug before it is left as it is. In
 a build of which nothing has changed that is the same 60 MB twice, a quarter of our processor time.
-The kernel moves a file's ctime with every write to it, and no program can set one. So what could
-change a file that is as noted happens below the file system: a power cut before its bytes were on
-the disk, or a disk that loses them. Therefore a note is good until the machine is started again,
-and no longer than a day.
+The kernel moves a file's ctime with every write(2) to it, and no program can set one. What goes
+unseen: bytes that a power cut kept from the disk, that the disk itself changes, or that a program
+writes which has mapped the file and had already written to that page. Nothing of ours does, and
+whoever unpacks compares every time. A note is good until the machine is started again, and no
+longer than a day.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Compared:
 
     def __init__(self, file: Path | None = None, *, boot: Path = _BOOT) -> None:
         self._file = file
-        self._boot = boot.read_text().strip() if boot.is_file() else ""
+        self._boot = ""
+        with contextlib.suppress(OSError):  # some containers hide it: nothing is noted there
+            self._boot = boot.read_text().strip()
         self._noted = self._read()
         self._has_more = False
 

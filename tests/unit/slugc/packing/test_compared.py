@@ -91,8 +91,9 @@ def test_a_note_of_yesterday_or_of_the_future_is_good_for_nothing(frame: Frame, 
     assert [frame.is_read(), frame.is_read()] == [True, False]
 
 
-def test_where_no_start_can_be_told_from_another_nothing_is_noted(frame: Frame) -> None:
-    frame.boot.unlink()
+@pytest.mark.parametrize("boot", ["/nonexistent", "/proc/self/mem"], ids=["missing", "unreadable"])
+def test_where_no_start_can_be_told_from_another_nothing_is_noted(frame: Frame, boot: str) -> None:
+    frame.boot = Path(boot)
     assert [frame.is_read(), frame.is_read()] == [True, True]
     assert not frame.notes.exists()
 

@@ -94,6 +94,6 @@ def test_what_does_not_belong_is_named(store: Store) -> None:
         f"The store {store.root} is not as it should be\n\n"
         "frames/notes.txt: this is not the name of a frame\n"
         f"layers/{'a' * 64}: it is not a directory\n\n"
-        "Builds notice a damaged frame and pack it again; an unpacked layer is\n"
-        "used as it lies. Empty the store: slugc prune --older-than 0"
+        "Builds and containers may use it as it lies. Empty the store:\n\n"
+        "    slugc prune --older-than 0"
     )
