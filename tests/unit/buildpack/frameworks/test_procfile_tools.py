@@ -11,6 +11,9 @@ from buildpack.frameworks.procfile_tools import LARGEST_PROCFILE, absent_tools_w
 
 
 def warning(root: Path, text: str) -> str:
+    (root / ".heroku" / "venv" / "bin").mkdir(parents=True, exist_ok=True)
+    for name in ("python", "gunicorn", "uvicorn"):
+        (root / ".heroku" / "venv" / "bin" / name).touch()
     (root / "Procfile").write_text(text)
     return absent_tools_warning(root, root / "Procfile")
 
@@ -39,14 +42,32 @@ def test_options_of_the_tool_go_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["gunicorn app:app", "bin/uv run x", "python -m poetry_runner run x", "./pdm run x", "uv sync"],
+    ["pipenv run start", "uv run --with rich gunicorn shop:app", "uv run --python 3.13 main.py"],
+)
+def test_nothing_is_written_out_where_what_follows_is_no_program(
+    command: str, tmp_path: Path
+) -> None:
+    said = warning(tmp_path, f"web: {command}\n")
+    assert said.endswith("are on PATH. Write\nthe command that it would run.")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gunicorn app:app",
+        "true\n# old: uv run x",
+        "bin/uv run x",
+        "python -m poetry_runner run x",
+        "./pdm run x",
+        "uv sync",
+    ],
 )
 def test_other_commands_are_left_alone(command: str, tmp_path: Path) -> None:
     assert warning(tmp_path, f"web: {command}\n") == ""
 
 
 def test_a_tool_that_the_app_has_asked_for_is_there(tmp_path: Path) -> None:
-    (tmp_path / ".heroku" / "venv" / "bin").mkdir(parents=True)
+    warning(tmp_path, "")
     (tmp_path / ".heroku" / "venv" / "bin" / "uv").touch()
     assert warning(tmp_path, "web: uv run x\n") == ""
     assert "pdm" in warning(tmp_path, "web: pdm run x\n")
