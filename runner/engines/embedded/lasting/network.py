@@ -70,8 +70,10 @@ class LastingNetwork(network.Network):
         beside = self.subnet.beside
         addresses = (beside, self.subnet.cidr, network.hardware_address(beside))
         own = ("sh", "-c", _JOIN, "slugkit-join", *addresses)
-        nobody = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
-        return (*drop_prefix(), *join, "--", *own, *nobody, "--pdeathsig", "KILL", "--")
+        nobody = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--")
+        # First: who started it may be killed while it joins, and would never be missed later.
+        bound = ("setpriv", *drop_prefix()[1:-1], "--pdeathsig", "KILL", "--")
+        return (*bound, *join, "--", *own, *nobody)
 
     def take(self, address: str) -> None:
         """One that is in use already."""

@@ -146,7 +146,7 @@ def test_a_program_beside_the_containers_has_no_right_and_an_address_of_its_own(
         slirp=(4712, -1),
         socket=tmp_path / "slirp.sock",
     )
-    entry = network.entry[network.entry.index("nsenter") :]
+    at = network.entry.index("nsenter")
     script = (
         'ip -batch - <<END && shift 3 && exec "$@"\n'
         "link set br0 address $3\n"
@@ -154,12 +154,12 @@ def test_a_program_beside_the_containers_has_no_right_and_an_address_of_its_own(
         "route replace $2 dev br0 src $1 quickack 1\n"
         "END\n"
     )
-    assert entry == (
+    assert network.entry[:at][-3:] == ("--pdeathsig", "KILL", "--")
+    assert network.entry[at:] == (
         *("nsenter", "--target", "4711", "--user", "--net", "--preserve-credentials", "--"),
         *("sh", "-c", script, "slugkit-join"),
         *("10.0.2.1", "10.0.2.0/24", "02:53:0a:00:02:01"),
-        *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
-        *("--pdeathsig", "KILL", "--"),
+        *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"),
     )
 
 
