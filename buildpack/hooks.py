@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
+from buildpack.support import files
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.leftovers import adopt_orphans, end_descendants
@@ -127,17 +128,22 @@ BESIDE_ITS_PYTHON = b"""#!/bin/sh
 
 
 def unbind_scripts(bin_dir: Path) -> None:
-    """Let programs that a hook has installed with pip start wherever the app is moved to."""
-    bound = f"#!{bin_dir}/python".encode()
-    for script in sorted(bin_dir.iterdir()):
+    """Let programs that a hook has installed with pip start wherever the app is moved to.
+
+    pip writes the path behind ``#!`` while the kernel can read all of it, else on the next line.
+    """
+    python = re.escape(os.fsencode(bin_dir / "python"))
+    bound = re.compile(rb"(?:/bin/sh\n'''exec' \"?)?" + python + rb"[^\n]*\n(?:' '''\n)?")
+    for script in sorted(bin_dir.glob("*")):
         if script.is_symlink() or not script.is_file():
             continue
         with script.open("rb") as file:
-            if file.read(len(bound)) != bound:
-                continue
-            file.readline()
-            rest = file.read()
-        script.write_bytes(BESIDE_ITS_PYTHON + rest)
+            content = file.read() if file.read(2) == b"#!" else b""
+        if match := bound.match(content):
+            mode = script.stat().st_mode
+            # A new file: that one may be a link to one of the cache.
+            files.write_whole(script, BESIDE_ITS_PYTHON + content[match.end() :])
+            script.chmod(mode)
 
 
 def end_what_is_left(

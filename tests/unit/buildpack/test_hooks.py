@@ -106,13 +106,19 @@ def test_a_hook_that_runs_pip_is_told_that_there_is_none(line: str, tmp_path: Pa
     )
 
 
-def test_what_a_hook_installs_with_pip_starts_wherever_the_app_is_moved_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "first", ["#!{}/python", "#!/bin/sh\n'''exec' \"{}/python3\" \"$0\" \"$@\"\n' '''"]
+)
+def test_what_a_hook_installs_with_pip_starts_wherever_the_app_is_moved_to(
+    first: str, tmp_path: Path
+) -> None:
     """pip writes the path of the Python that ran it; the build is somewhere else than the app."""
     bin_dir = tmp_path / "build" / "bin"
     bin_dir.mkdir(parents=True)
     (bin_dir / "python").symlink_to(sys.executable)
-    (bin_dir / "tool").write_text(f"#!{bin_dir}/python\nimport sys\nprint(sys.argv[1])\n")
-    (bin_dir / "tool").chmod(0o755)
+    (bin_dir / "tool").write_text(f"{first.format(bin_dir)}\nimport sys\nprint(sys.argv[1])\n")
+    (bin_dir / "tool").chmod(0o555)
+    (tmp_path / "cached").hardlink_to(bin_dir / "tool")
     (bin_dir / "other").write_text("#!/usr/bin/env python3\n")
     (bin_dir / "link").symlink_to("tool")
     unbind_scripts(bin_dir)
@@ -123,6 +129,12 @@ def test_what_a_hook_installs_with_pip_starts_wherever_the_app_is_moved_to(tmp_p
     assert done.stdout == "hello\n"
     assert (moved / "bin" / "other").read_text() == "#!/usr/bin/env python3\n"
     assert (moved / "bin" / "link").is_symlink()
+    assert (tmp_path / "cached").read_text().startswith(first.format(bin_dir))
+
+
+def test_a_hook_may_take_the_virtualenv_away(tmp_path: Path) -> None:
+    unbind_scripts(tmp_path / "bin")
+    assert not (tmp_path / "bin").exists()
 
 
 def test_a_hook_that_was_killed_names_the_signal(tmp_path: Path) -> None:
