@@ -19,70 +19,75 @@ class Missing:
     wheel: str = ""
 
 
+def lacking(headers: str) -> str:
+    """The sign that a compiler did not find one of ``headers``, which errors in code name, too."""
+    return rf"({headers})['\">]?:? (No such file|file not found|not found)"
+
+
 MISSING = (
     Missing(
-        sign=r"pg_config.*(not found|is required)|libpq-fe\.h",
+        sign=r"pg_config.*(not found|is required)|" + lacking(r"libpq-fe\.h"),
         what="pg_config, a program of the PostgreSQL client library",
         system_package="libpq-dev",
         wheel="psycopg2-binary in place of psycopg2, or psycopg[binary]",
     ),
     Missing(
-        sign=r"gdal-config|gdal\.h|cpl_port\.h|GDAL API version",
+        sign=r"gdal-config|GDAL API version|" + lacking(r"gdal\.h|cpl_port\.h"),
         what="gdal-config, a program of the GDAL library",
         system_package="libgdal-dev",
         wheel="rasterio, fiona or pyogrio, whose wheels bring GDAL",
     ),
     Missing(
-        sign=r"geos-config|geos_c\.h",
+        sign=r"geos-config|" + lacking(r"geos_c\.h"),
         what="the GEOS library",
         system_package="libgeos-dev",
         wheel="shapely 2 or newer",
     ),
     Missing(
-        sign=r"sqlite3\.h",
+        sign=lacking(r"sqlite3\.h"),
         what="sqlite3.h, the header of SQLite",
         system_package="libsqlite3-dev",
         wheel="pysqlite3-binary, or sqlite3 of the standard library",
     ),
     Missing(
-        sign=r"mysql_config|mariadb_config|mysql\.h|MYSQLCLIENT_CFLAGS",
+        sign=r"mysql_config|mariadb_config|MYSQLCLIENT_CFLAGS|" + lacking(r"mysql\.h"),
         what="mysql_config, a program of the MySQL client library",
         system_package="default-libmysqlclient-dev",
         wheel="PyMySQL or mysql-connector-python",
     ),
     Missing(
-        sign=r"ffi\.h",
+        sign=lacking(r"ffi\.h"),
         what="ffi.h, the header of libffi",
         system_package="libffi-dev",
         wheel="cffi 1.15 or newer",
     ),
     Missing(
-        sign=r"xmlsec|libxml/xml\w+\.h|xml2-config|xslt-config|libxslt",
+        sign=r"xmlsec|xml2-config|xslt-config|libxslt|" + lacking(r"libxml/xml\w+\.h"),
         what="the headers of libxml2 and libxslt",
         system_package="libxml2-dev libxslt1-dev",
         wheel="a newer lxml",
     ),
     Missing(
-        sign=r"cairo\.h|Dependency \"cairo\" not found|No package 'cairo'",
+        sign=r"Dependency \"cairo\" not found|No package 'cairo'|" + lacking(r"cairo\.h"),
         what="cairo.h, the header of Cairo",
         system_package="libcairo2-dev pkg-config",
         wheel="cairocffi",
     ),
     Missing(
-        sign=r"jpeglib\.h|RequiredDependencyException: jpeg|headers or library files could not be "
-        r"found for (jpeg|zlib)",
+        sign=r"RequiredDependencyException: jpeg|headers or library files could not be "
+        r"found for (jpeg|zlib)|" + lacking(r"jpeglib\.h"),
         what="the headers of libjpeg and zlib",
         system_package="libjpeg-dev zlib1g-dev",
         wheel="a newer Pillow",
     ),
     Missing(
-        sign=r"openssl/\w+\.h|Could not find openssl|OpenSSL (was )?not found",
+        sign=r"Could not find openssl|OpenSSL (was )?not found|" + lacking(r"openssl/\w+\.h"),
         what="the headers of OpenSSL",
         system_package="libssl-dev pkg-config",
         wheel="a newer cryptography",
     ),
     Missing(
-        sign=r"sasl/sasl\.h|lber\.h|ldap\.h",
+        sign=lacking(r"sasl/sasl\.h|lber\.h|ldap\.h"),
         what="the headers of OpenLDAP and SASL",
         system_package="libldap-dev libsasl2-dev",
         wheel="ldap3",
@@ -95,19 +100,19 @@ MISSING = (
         wheel="a version that has a wheel for this Python",
     ),
     Missing(
-        sign=r"librdkafka|rdkafka\.h",
+        sign=r"librdkafka|" + lacking(r"rdkafka\.h"),
         what="the header of librdkafka",
         system_package="librdkafka-dev",
         wheel="a newer confluent-kafka",
     ),
     Missing(
-        sign=r"portaudio\.h",
+        sign=lacking(r"portaudio\.h"),
         what="portaudio.h",
         system_package="portaudio19-dev",
         wheel="sounddevice",
     ),
     Missing(
-        sign=r"Python\.h",
+        sign=lacking(r"Python\.h"),
         what="Python.h, the header of Python itself",
         system_package="python3-dev",
         wheel="a version that has a wheel for this Python",
@@ -127,7 +132,8 @@ MISSING = (
         wheel="a version that has a wheel for this Python",
     ),
     Missing(
-        sign=r"cmake.*(not found|must be installed)|CMake must be installed",
+        sign=r"\bcmake['\"]?:? (command )?not found|(CMake|cmake) must be installed"
+        r"|No such file or directory: '\S*cmake'",
         what="CMake",
         system_package="cmake",
         wheel="a version that has a wheel for this Python",

@@ -76,6 +76,7 @@ def test_a_build_nobody_can_explain_shows_what_it_said() -> None:
         ("fatal error: portaudio.h: No such file", "portaudio19-dev"),
         ("fatal error: librdkafka/rdkafka.h: No such file", "librdkafka-dev"),
         ("CMake must be installed to build", "cmake"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'cmake'", "cmake"),
         ("error: [Errno 2] No such file or directory: 'gcc'", "build-essential"),
     ],
 )  # fmt: skip
@@ -84,6 +85,21 @@ def test_what_compilers_say_is_understood(said: str, package: str) -> None:
     assert error.missing is not None
     assert package in error.missing.system_package
     assert package in error.resolution
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "In file included from /usr/include/python3.13/Python.h:44,\n                 from x.c:1:\n"
+        "x.c:9:5: error: 'PyThreadState' has no member named 'curexc_type'",
+        "/usr/include/openssl/rsa.h:204:5: note: declared here\nx.c:3:5: error: too few arguments",
+        "-- /usr/share/cmake-3.25/Modules/FindFoo.cmake: Foo not found",
+    ],
+)
+def test_what_is_there_and_named_in_another_error_is_not_called_missing(said: str) -> None:
+    error = build_error("native==1.0", said.splitlines())
+    assert error.missing is None
+    assert "could not be built from source" in error.brief
 
 
 @pytest.mark.parametrize(
