@@ -12,6 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -77,6 +78,7 @@ class EmbeddedSandbox:
     def __init__(self, request: SandboxRequest) -> None:
         self.path = request.path
         self._request = request
+        self._sources = (request.work_dir, request.home_dir, *request.exposed)
         self._system = system_arguments()
         self._users: dict[str, int] = {}
         self._filter = -1
@@ -265,11 +267,8 @@ class EmbeddedSandbox:
     ) -> tuple[tuple[str, ...], Walls]:
         """Where each source can be reached, and the prefix that makes it so."""
         request = self._request
-        sources = (request.work_dir, request.home_dir, *request.exposed)
-        uid = run_identity().uid
-        hidden = [path for path in sources if os.getuid() == 0 and not is_reachable(path, uid=uid)]
-        place = {path: path for path in sources} | {
-            path: Path(AREA / str(index)) for index, path in enumerate(hidden)
+        place = {path: path for path in self._sources} | {
+            path: Path(AREA / str(index)) for index, path in enumerate(self._hidden)
         }
         walls = Walls(
             work_source=place[request.work_dir],
@@ -279,14 +278,29 @@ class EmbeddedSandbox:
             filter=seccomp_filter,
             has_network=request.network is not NetworkPolicy.OFF,
         )
-        if not hidden:
+        if not self._hidden:
             return (), walls
         if self._revealed >= 0:
             return revealed_prefix(self._revealed), walls
         # Beside the work directory, where no build can put a link in its place.
         area = request.work_dir.parent / "area"
         area.mkdir(exist_ok=True)
-        return reveal_prefix(area, hidden), walls
+        return reveal_prefix(area, self._hidden), walls
+
+    @cached_property
+    def _hidden(self) -> tuple[Path, ...]:
+        """The sources that only root can reach, and what would be covered where they are shown.
+
+        Asked once, before there is build code: that may change the modes of its own directories.
+        """
+        uid = run_identity().uid
+        if os.getuid() != 0 or all(is_reachable(path, uid=uid) for path in self._sources):
+            return ()
+        return tuple(
+            path
+            for path in self._sources
+            if path.is_relative_to(AREA) or not is_reachable(path, uid=uid)
+        )
 
     def _prove(self) -> None:
         """One real start, with the very walls the build gets: it waits for the first phase."""
@@ -295,5 +309,6 @@ class EmbeddedSandbox:
         except CommandFailedError as err:
             problem = explain_refusal("\n".join(err.last_lines))
             raise SandboxUnavailableError(self.kind, (problem,)) from err
-        with contextlib.suppress(OSError):  # of a user's none is needed; else each makes its own
-            self._revealed = os.open(f"/proc/{self._waiting[0].pid}/ns/mnt", os.O_RDONLY)
+        if self._hidden:
+            with contextlib.suppress(OSError):  # then each makes its own
+                self._revealed = os.open(f"/proc/{self._waiting[0].pid}/ns/mnt", os.O_RDONLY)

@@ -12,7 +12,7 @@ import pytest
 from slugc.privileges import hand_over
 from slugc.sandbox.base import SandboxCommand, SandboxRequest
 from slugc.sandbox.embedded import EmbeddedSandbox
-from slugc.sandbox.policy import WORK_DIR
+from slugc.sandbox.policy import AREA, WORK_DIR
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -46,7 +46,9 @@ def work_dir() -> Iterator[Path]:
 
 
 def phase(*argv: str) -> SandboxCommand:
-    return SandboxCommand(argv=argv, cwd=WORK_DIR, env={"PATH": os.defpath}, timeout=20)
+    return SandboxCommand(
+        argv=argv, cwd=WORK_DIR, env={"PATH": os.defpath, "HOME": "/app"}, timeout=20
+    )
 
 
 @pytest.mark.parametrize("door", ["keyctl", "io_uring", "userfaultfd", "vsock"])
@@ -122,3 +124,38 @@ def test_every_phase_sees_what_only_root_can_reach_and_nothing_beside_it(work_di
     assert "key" not in said[0]
     assert "mnt:" not in said[0]
     assert (held, mount_namespaces_held()) == (1, 0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="as above")
+def test_a_phase_that_closes_its_directories_does_not_move_the_walls_of_the_next(
+    work_dir: Path,
+) -> None:
+    """What is shown to it at a place of our own would else be something else of this machine."""
+    shown = work_dir.parent / "secret" / "shown"
+    shown.mkdir(parents=True)
+    shown.parent.chmod(0o700)
+    for exposed in ((), (shown,)):
+        with EmbeddedSandbox(SandboxRequest(work_dir=work_dir, exposed=exposed)) as sandbox:
+            sandbox.capture(phase("/bin/sh", "-c", "touch $HOME/ours; chmod 000 $HOME"), print)
+            opened = phase("/bin/sh", "-c", "chmod 700 $HOME; ls $HOME")
+            said = sandbox.capture(opened, print)
+        assert said == "ours\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="as above")
+def test_a_work_directory_where_the_hidden_is_shown_is_not_covered(work_dir: Path) -> None:
+    shown = work_dir.parent / "secret" / "shown"
+    shown.mkdir(parents=True)
+    shown.parent.chmod(0o700)
+    (shown / "wheel").touch()
+    with tempfile.TemporaryDirectory(dir=AREA) as name:
+        Path(name).chmod(0o711)
+        for directory in (work := Path(name) / "work", Path(name) / "home"):
+            directory.mkdir()
+            hand_over(directory)
+        (work / "ours").touch()
+        request = SandboxRequest(work_dir=work, exposed=(shown,))
+        with EmbeddedSandbox(request) as sandbox:
+            look = phase("/bin/sh", "-c", f"ls {WORK_DIR}/ours {shown}/wheel")
+            said = [sandbox.capture(look, print) for _ in range(2)]
+    assert said == [f"{WORK_DIR}/ours\n{shown}/wheel\n"] * 2
