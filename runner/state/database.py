@@ -133,9 +133,7 @@ def _opened_without_room(path: Path, error: sqlite3.OperationalError) -> sqlite3
     when somebody wants to see what runs, and to restart what has filled it.
     """
     log = path.with_name(f"{path.name}-wal")
-    code = error.sqlite_errorcode
-    is_full = code & 0xFF in _NO_ROOM and code != _CUT_OFF
-    if not is_full or (log.exists() and log.stat().st_size):
+    if not _is_full(error) or (log.exists() and log.stat().st_size):
         raise error
     database = sqlite3.connect(
         f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
@@ -144,6 +142,16 @@ def _opened_without_room(path: Path, error: sqlite3.OperationalError) -> sqlite3
         database.close()
         raise error
     return database
+
+
+def cannot_be_written(error: sqlite3.OperationalError) -> bool:
+    """Whether that is for want of room, as far as SQLite knows; not for somebody who writes now."""
+    # What was opened without room is open to be read only.
+    return _is_full(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in _NO_ROOM and error.sqlite_errorcode != _CUT_OFF
 
 
 def _make_private(path: Path) -> None:

@@ -20,6 +20,7 @@ from runner.memory_budget import (
 )
 from runner.release import Release
 from runner.scaling import Step, changes_line, formation_line, scaled, web_first
+from runner.state.database import cannot_be_written
 from runner.state.values import WantedCount
 from runner.supervision.client import (
     Event,
@@ -81,9 +82,11 @@ def change_formation(
 
         try:
             after = opened.state.scale(app, edit)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as err:
+            if settings is not None or not cannot_be_written(err):
+                raise
             names = surplus(read_containers(opened) or (), edit(opened.state.formation(app)))
-            if settings is not None or not names:
+            if not names:
                 raise
             after = scale_in_what_ends(opened, names, edit)
         if settings is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from runner.app_option import OpenedApp
+from runner.state.database import cannot_be_written
 from runner.state.errors import StateFileError
 from runner.state.state import opened_state
 from runner.state.values import WantedCount
@@ -74,3 +76,25 @@ def test_what_cannot_be_written_down_even_then_is_told(
     assert len(asked) == 1
     assert caught.value.exit_code == ExitCode.CANNOT_CREATE
     assert caught.value.text() == WORDS
+
+
+def test_containers_end_for_want_of_room_and_not_while_somebody_else_writes(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    one, two = (sqlite3.connect(file, isolation_level=None, timeout=0) for _ in range(2))
+    one.execute("CREATE TABLE words (word TEXT)")
+    one.execute("BEGIN IMMEDIATE")
+    assert not cannot_be_written(refused(two, "BEGIN IMMEDIATE"))
+    one.execute("ROLLBACK")
+    assert not cannot_be_written(refused(two, "INSERT INTO nothing VALUES (1)"))
+    two.execute("PRAGMA max_page_count = 2")
+    assert cannot_be_written(refused(two, "INSERT INTO words VALUES (zeroblob(100000))"))
+    two.execute("PRAGMA query_only = 1")
+    assert cannot_be_written(refused(two, "INSERT INTO words VALUES ('a')"))
+    for each in (one, two):
+        each.close()
+
+
+def refused(database: sqlite3.Connection, words: str) -> sqlite3.OperationalError:
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        database.execute(words)
+    return caught.value
