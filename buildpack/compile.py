@@ -140,8 +140,7 @@ def compile_app(
         trim=plan.trim,
     )
     facts = request.facts()
-    for change in facts.changes_since(read_last_facts(dirs.cache_dir)):
-        out.info(f"Since the last build: {change}.")
+    why_again = say_changes(facts, dirs.cache_dir, out)
     with data.timed("dependencies_install_duration"):
         ready = head_start.finish(runtime, out.info)
         has_runtime = ready is not None and restore_runtime(request)
@@ -149,7 +148,7 @@ def compile_app(
     head_start.discard()
     data.set("cache_status", "reused" if is_cached else "empty")
     if is_cached:
-        out.info("Nothing has changed: using the packages of an earlier build.")
+        out.info(f"{why_again}: using the packages of an earlier build.")
     with data.timed("cache_restore_duration"):
         venv = restore(request, venv_home, has_runtime=has_runtime)
 
@@ -188,6 +187,14 @@ def say_what_is_installed(plan: BuildPlan, app_dir: str, out: Output) -> None:
         out.warning(warning)
     if plan.trim:
         out.info(f"Left out, as {TRIM} says: {', '.join(plan.trim)}.")
+
+
+def say_changes(facts: VenvFacts, cache_dir: Path, out: Output) -> str:
+    """What is not as in the last build; why the cache would have the packages all the same."""
+    changes = facts.changes_since(read_last_facts(cache_dir))
+    for change in changes:
+        out.info(f"Since the last build: {change}.")
+    return "This has been built before" if changes else "Nothing has changed"
 
 
 def run_framework_steps(

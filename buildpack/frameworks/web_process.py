@@ -49,8 +49,8 @@ def why_no_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> str:
     """What an app with a web framework lacks for a default; "" for an app without one."""
     for app, _, file in _candidates(build_dir / app_dir, venv):
         server = "gunicorn" if app.interface == WSGI else "uvicorn"
-        place = printable(_join(app_dir, file))
-        return f"Found {app.framework} in {place}, and no server: add {server} to your packages."
+        found = f"Found {app.framework} in {printable(_join(app_dir, file))}"
+        return f"{found}, and no server for it: add {server} to your packages."
     if has_django(venv):
         return "Django is installed, and neither manage.py nor a wsgi.py says what to serve."
     known = (shown for name, (shown, _) in FRAMEWORKS.items() if has_module(venv, name))

@@ -101,11 +101,12 @@ def test_a_local_directory_that_is_installed_counts_as_an_input(cache: Path, pla
         "lib/pyproject.toml": '[project]\nname = "ours"\nversion = "1"\n'
         '[tool.setuptools]\npy-modules = ["ours"]\n',
     }
-    for word in ("one", "two"):
-        app = make_app(place / f"local-{word}", **files, **{"lib/ours.py": f"WORD = '{word}'\n"})
+    for number, word in enumerate(["one", "two", "one"]):
+        app = make_app(place / f"local-{number}", **files, **{"lib/ours.py": f"WORD = '{word}'\n"})
         log = log_of(app, cache)
         assert run_python(app, "-c", "import ours; print(ours.WORD)") == f"{word}\n"
     assert "Since the last build: lib changed." in log
+    assert "This has been built before: using the packages of an earlier build." in log
 
 
 def test_a_cache_on_another_filesystem_serves_as_well(cache: Path, place: Path) -> None:

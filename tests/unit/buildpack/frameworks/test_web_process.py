@@ -278,9 +278,9 @@ def step(root: Path) -> str:
     ("installed", "sources", "why"),
     [
         (("flask",), {"shop__INIT": FLASK + "app = Flask('x')\n"},
-         "Found Flask in shop/__init__.py, and no server: add gunicorn to your packages."),
+         "Found Flask in shop/__init__.py, and no server for it: add gunicorn to your packages."),
         (("fastapi", "gunicorn"), {"src__main": FASTAPI + "app = FastAPI()\n"},
-         "Found FastAPI in src/main.py, and no server: add uvicorn to your packages."),
+         "Found FastAPI in src/main.py, and no server for it: add uvicorn to your packages."),
         (("flask", "gunicorn"), {"shop__web__start": FLASK + "app = Flask('x')\n"},
          "Flask is installed, and none of the usual files makes an app."),
         (("django", "gunicorn"), {"shop": ""},
