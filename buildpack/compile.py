@@ -123,6 +123,7 @@ def compile_app(
             tools,
             out,
             meanwhile=head_start.begin,
+            outdated=ahead.end,
         )
     describe_runtime(plan, runtime, policy, data, out)
     say_version_messages(plan, runtime, policy, last, out)

@@ -122,11 +122,13 @@ def install_runtime(
     out: Output,
     *,
     meanwhile: Callable[[Interpreter], None] = lambda _interpreter: None,
+    outdated: Callable[[], None] = lambda: None,
 ) -> tuple[Runtime, bool]:
     """The runtime, and whether it came from the cache.
 
     ``meanwhile`` is told which Python of the build machine is copied, before it is known whether
-    the copy is needed; in another thread.
+    the copy is needed; in another thread. ``outdated`` is called before another one takes the place
+    of what is in the cache.
     """
     home = request.cache_dir / "runtimes" / request.key
     cached = read_cached_runtime(home)
@@ -135,6 +137,7 @@ def install_runtime(
         return cached, True
     if home.exists():
         # Half-written, of a version that will not do now, or of an interpreter that has changed.
+        outdated()
         files.remove_tree(home)
     # Imported when a Python has to be made: builds that have one are quicker without.
     from buildpack.runtime.providers import make_runtime
@@ -153,8 +156,9 @@ def read_cached_runtime(home: Path) -> Runtime | None:
             found = Path(facts["executable"]).stat()
             if facts["stamp"] != f"{facts['executable']}:{found.st_size}:{found.st_mtime_ns}":
                 return None
-    except OSError:
-        return None  # Not there, or made from an interpreter that this build may not even look at.
+    except (OSError, ValueError):
+        # Not there, not whole, or made from an interpreter that this build may not even look at.
+        return None
     return Runtime(
         home=home / "python",
         version=parse_exact_version(facts["version"]),

@@ -121,6 +121,19 @@ def test_a_cache_on_another_filesystem_serves_as_well(cache: Path, place: Path) 
     assert tree(place / "far-one") == tree(place / "far-two")
 
 
+def test_an_upgraded_interpreter_is_copied_anew_not_linked_from_the_last_copy(
+    cache: Path, place: Path
+) -> None:
+    note = next((cache / "runtimes").glob("*/runtime.json"))
+    note.write_text(json.dumps({**json.loads(note.read_text()), "stamp": "of the last one"}))
+    module = next(note.parent.glob("python/lib/python3.*/this.py"))
+    module.unlink()
+    module.write_text("# of the last one")
+    app = make_app(place / "upgraded", **BASE)
+    log_of(app, cache)
+    assert tree(app) == tree(place / "first")
+
+
 def test_two_builds_share_one_cache_at_once(place: Path) -> None:
     apps = [
         make_app(place / "pair-one", **BASE),

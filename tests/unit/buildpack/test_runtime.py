@@ -196,6 +196,14 @@ def test_a_cached_runtime_is_forgotten_when_its_interpreter_was_upgraded(tmp_pat
     assert cached(tmp_path, tmp_path / "gone", "x") is None
 
 
+def test_half_a_note_on_a_cached_runtime_is_none(tmp_path: Path) -> None:
+    assert cached(tmp_path, None, "")
+    whole = (tmp_path / "runtime.json").read_text()
+    for text in ("", whole[:40]):
+        (tmp_path / "runtime.json").write_text(text)
+        assert read_cached_runtime(tmp_path) is None
+
+
 def test_a_downloaded_runtime_needs_no_interpreter(tmp_path: Path) -> None:
     assert cached(tmp_path, None, "") is not None
     assert read_cached_runtime(tmp_path / "none") is None
