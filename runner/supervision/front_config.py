@@ -8,13 +8,7 @@ from pathlib import Path
 from buildpack.support.values import value
 from runner.caddy_config import FLUSH_INTERVAL, caddy_handler, dial, whole_config
 from runner.engines.base import Address
-from runner.router_log.rules import (
-    RequestRules,
-    marking,
-    noting,
-    skipping,
-    transport,
-)
+from runner.router_log.rules import RequestRules, marking, noting, skipping, transport
 from runner.supervision.offers import offers
 
 IN = "in.sock"  # where the switch takes requests

@@ -39,7 +39,7 @@ def surplus(
 ) -> Sequence[str]:
     """The names of the containers that have no place in what is wanted."""
     most = {str(each.process_type): each.quantity for each in wanted}
-    names = (str(each["name"]) for each in containers)
+    names = dict.fromkeys(str(each["name"]) for each in containers)  # two while one is replaced
     return [name for name in names if _ordinal(name) > most.get(name.rpartition(".")[0], 0)]
 
 

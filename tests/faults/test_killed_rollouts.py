@@ -52,16 +52,20 @@ def test_a_rollout_comes_to_its_end_whoever_is_killed(
     slugs = [app.slug(name, procfile=SLOW) for name in ("two", "three")]
     site.start("web=2", "--strategy", "one-by-one")
     chance = random.Random()
+
+    def now() -> str:
+        return f"{app.statuses()} {site.containers_now()}\n{site.log()}\n{site.errors()}"
+
     for number in range(ROUNDS):
         newest = len(app.statuses()) + 1
         command = app.popen("deploy", slugs[number % 2])
-        until(lambda at=newest: app.rollout(at) is not None)  # type: ignore[misc]  # bound now
+        until(lambda at=newest: app.rollout(at) is not None, now)  # type: ignore[misc]  # bound now
         time.sleep(chance.uniform(0, 1.5))
         kill(app, command.pid)
         command.communicate(timeout=PATIENCE)
-        until(lambda at=newest: _is_over(app, at))  # type: ignore[misc]  # as above
-        assert app.statuses()[f"v{newest}"] == "succeeded"
-        until(lambda at=newest: _all_of(app, at))  # type: ignore[misc]  # as above
+        until(lambda at=newest: _is_over(app, at), now)  # type: ignore[misc]  # as above
+        assert app.statuses()[f"v{newest}"] == "succeeded", now()
+        until(lambda at=newest: _all_of(app, at), now)  # type: ignore[misc]  # as above
         assert site.get() in {"two", "three"}
     assert set(site.containers()) == {"web.1", "web.2"}
 

@@ -54,6 +54,7 @@ def test_those_beyond_the_count_are_surplus_and_those_of_no_type_that_is_wanted(
     containers = [{"name": name} for name in ("web.1", "web.2", "web.10", "idle.1", "old.1")]
     assert surplus(containers, counts(web=2, idle=0)) == ["web.10", "idle.1", "old.1"]
     assert surplus(containers[:2], counts(web=2)) == []
+    assert surplus(containers[1:2] * 2, counts(web=1)) == ["web.2"]
 
 
 def test_what_is_wanted_is_written_down_once_the_others_have_ended(
