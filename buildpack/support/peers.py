@@ -58,7 +58,10 @@ def why_here(address: Address) -> str:
         return "this machine's loopback"
     if address.is_multicast or str(address) == "255.255.255.255":
         return _TO_MANY
-    return _why_by_route(address)
+    try:
+        return _why_by_route(address)
+    except OSError as err:  # who may be anywhere is no one to connect to
+        return f"and the kernel does not say where that is ({err.strerror})"
 
 
 def _why_by_route(address: Address) -> str:

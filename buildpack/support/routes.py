@@ -6,7 +6,9 @@ rules of policy routing count as they would for our own connection.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 import struct
 import sys
@@ -17,9 +19,14 @@ from buildpack.support.values import value
 _HEADER = struct.Struct("=IHHII")  # linux/netlink.h: length, type, flags, sequence, port
 _ROUTE = struct.Struct("=8BI")  # linux/rtnetlink.h: family, dst_len, src_len, tos, ..., type, flags
 _ATTRIBUTE = struct.Struct("=HH")
-_NEWROUTE, _GETROUTE, _REQUEST = 24, 26, 1
+_CODE = struct.Struct("=i")
+_ERROR, _NEWROUTE, _GETROUTE, _REQUEST = 2, 24, 26, 1
 _DESTINATION, _INTERFACE = 1, 4
 _UNICAST, _LOCAL, _ANYCAST = 1, 2, 4
+
+# No route, or one that says so: unreachable, prohibit, blackhole. To connect fails with the same.
+_NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL}
+_NO_IPV6 = errno.EOPNOTSUPP  # ipv6.disable=1
 
 # Documentation's own (RFC 5737, RFC 3849), so nobody's: they lead where all others lead.
 _FAR = {4: ipaddress.ip_address("198.51.100.1"), 6: ipaddress.ip_address("2001:db8::1")}
@@ -46,7 +53,7 @@ class Route:
 
 
 def route_to(address: Address) -> Route | None:
-    """The way there; None where the kernel has none."""
+    """The way there; None where the kernel has none. Raises OSError where it does not tell."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     wanted = address.packed
     body = _ROUTE.pack(family, 8 * len(wanted), *bytes(6), 0)
@@ -55,8 +62,12 @@ def route_to(address: Address) -> Route | None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as kernel:
         kernel.send(_HEADER.pack(length, _GETROUTE, _REQUEST, 0, 0) + body)
         answer = kernel.recv(65536)
-    if _HEADER.unpack_from(answer)[1] != _NEWROUTE:  # an error: unreachable, prohibited
-        return None
+    kind = _HEADER.unpack_from(answer)[1]
+    if kind == _ERROR:
+        code = -_CODE.unpack_from(answer, _HEADER.size)[0]
+        if code in _NO_WAY or (code == _NO_IPV6 and address.version == 6):
+            return None
+        raise OSError(code, os.strerror(code))
     return Route(kind=_ROUTE.unpack_from(answer, _HEADER.size)[7], interface=_interface(answer))
 
 

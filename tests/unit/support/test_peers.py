@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.server
 import ipaddress
+import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +76,49 @@ def test_an_address_is_what_the_kernel_says_of_the_way_there(
 def test_where_no_way_leads_nobody_is_kept_from_trying(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "route_to", lambda _: None)
     assert why_here(ipaddress.ip_address("192.0.2.7")) == ""
+
+
+def test_who_may_be_anywhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untold(_: object) -> Route:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(room, "route_to", untold)
+    why = why_here(ipaddress.ip_address("192.0.2.7"))
+    assert why == "and the kernel does not say where that is (Operation not permitted)"
+
+
+class Answering(socket.socket):
+    """A kernel that answers with this error (netlink(7): NLMSG_ERROR)."""
+
+    code = 0
+
+    def send(self, data: object, *_: object) -> int:
+        return 0
+
+    def recv(self, *_: object) -> bytes:
+        return struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -self.code)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "has_no_way"),
+    [
+        *(("192.0.2.7", code, True) for code in (errno.ENETUNREACH, errno.EACCES, errno.EINVAL)),
+        ("2001:db8::7", errno.EOPNOTSUPP, True),
+        ("192.0.2.7", errno.EOPNOTSUPP, False),
+        *((text, errno.ENOBUFS, False) for text in ("192.0.2.7", "2001:db8::7")),
+    ],
+)
+def test_only_where_the_kernel_says_so_there_is_no_way(
+    monkeypatch: pytest.MonkeyPatch, text: str, code: int, has_no_way: bool
+) -> None:
+    monkeypatch.setattr(Answering, "code", code)
+    monkeypatch.setattr("socket.socket", Answering)
+    asked = ipaddress.ip_address(text)
+    if has_no_way:
+        assert route_to(asked) is None
+    else:
+        with pytest.raises(OSError, match=os.strerror(code)):
+            route_to(asked)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "127.200.3.4", "::1"])
