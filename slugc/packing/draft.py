@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildpack.support.files import fsync_dir
+from buildpack.support.files import fsync_dir, require_replaceable
 from buildpack.support.values import value
 from slugc.slug import Frame
 from slugc.store import Store
@@ -73,6 +73,7 @@ def copy_frame(file: Path, out: int, frame: Frame) -> None:
 
 def give_name(descriptor: int, path: Path) -> None:
     """Put a file without a name at ``path``, on the disk as a whole, in the place of any other."""
+    require_replaceable(path)
     os.fchmod(descriptor, 0o644)
     os.fsync(descriptor)
     temporary = path.parent / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable_path
-from buildpack.support.files import fsync_dir, publishing, remove_tree
+from buildpack.support.files import fsync_dir, publishing, remove_tree, require_replaceable
 
 
 class TargetExistsError(SlugkitError):
@@ -84,6 +84,7 @@ def new_directory(path: Path, *, force: bool) -> Iterator[Path]:
     beside = f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
     temporary, old = path.parent / f"{beside}.tmp", path.parent / f"{beside}.old"
     with _told(path):
+        require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.mkdir()

@@ -16,7 +16,7 @@ from slugc.packing.compared import Compared
 from slugc.packing.frames import FileIdentity, file_identity
 from slugc.packing.layer_memory import LayerMemory
 from slugc.packing.preparation import Preparation, find_present, prepare_packing
-from slugc.packing.slug_writer import WrittenSlug, write_slug
+from slugc.packing.slug_writer import SlugNotWrittenError, WrittenSlug, write_slug
 from slugc.slug import SlugFormat, verify_slug
 from slugc.store import Store
 from tests.unit.slugc.trees import FACTS, make_tree
@@ -226,6 +226,17 @@ def test_another_slug_in_its_place_while_one_is_compared_is_not_taken_for_it(app
     app.build()
     assert find_present(app.output, Swapping()) is None
     assert find_present(app.output, Compared()) is not None
+
+
+def test_what_came_to_be_there_and_is_no_file_stays(app: App) -> None:
+    app.build()
+    app.output.unlink()
+    prepared = app.prepare()
+    assert prepared.draft is not None
+    os.mkfifo(app.output)
+    with pytest.raises(SlugNotWrittenError, match="cannot be written"):
+        app.build(prepared)
+    assert app.output.is_fifo()
 
 
 @pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_bytes(b"damaged")])

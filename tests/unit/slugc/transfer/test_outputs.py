@@ -95,6 +95,18 @@ def test_the_directory_we_are_in_is_not_replaced_by_force(
     assert (tmp_path / "x" / "inner").is_dir()
 
 
+def test_what_is_neither_file_nor_directory_is_not_replaced_by_force(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x")
+    with (
+        pytest.raises(TargetNotWrittenError) as caught,
+        new_directory(tmp_path / "x", force=True),
+    ):
+        pass
+    assert caught.value.details == "It is no regular file"
+    assert (tmp_path / "x").is_fifo()
+    assert names(tmp_path) == ["x"]
+
+
 def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with new_directory(tmp_path / "x", force=False) as new:
