@@ -7,7 +7,6 @@ what for and since when, for those who wait.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
+from buildpack.support.files import took_lock
 from runner.state.state import State
 from runner.state.values import App
 from slugc.privileges import DataDirError
@@ -109,22 +109,14 @@ def forget_app_dir(data_dir: Path, app: App) -> None:
 
 
 def _wait(descriptor: int, app: App, patience: float, tell: Callable[[str], None]) -> None:
-    began = time.monotonic()
-    pause, told = 0.005, False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waited = time.monotonic() - began
-            if waited >= patience:
-                raise AppLockedError(app.name, _holder(descriptor), patience) from None
-            if waited >= _WAITING_IS_TOLD_AFTER and not told:
-                told = True
-                tell(f"Waiting for {app.name}: {_holder(descriptor)}.")
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.1)
-        else:
+    quietly = min(patience, _WAITING_IS_TOLD_AFTER)
+    if took_lock(descriptor, timeout=quietly):
+        return
+    if patience > quietly:
+        tell(f"Waiting for {app.name}: {_holder(descriptor)}.")
+        if took_lock(descriptor, timeout=patience - quietly):
             return
+    raise AppLockedError(app.name, _holder(descriptor), patience)
 
 
 def _write_note(descriptor: int, note: dict[str, object]) -> None:

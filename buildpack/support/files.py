@@ -104,7 +104,9 @@ def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int 
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             raise OSError(errno.ELOOP, "not a lock file of ours", os.fspath(path))
-        _lock(descriptor, mode, path, deadline, timeout)
+        if not took_lock(descriptor, timeout=deadline - time.monotonic(), mode=mode):
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            raise LockTimeoutError(path, timeout, holder)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(path.lstat(), status):
                 return descriptor
@@ -115,17 +117,20 @@ def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int 
     return None
 
 
-def _lock(descriptor: int, mode: int, path: Path, deadline: float, timeout: float) -> None:
+def took_lock(descriptor: int, *, timeout: float, mode: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file, waiting so many seconds; False if others have held it all the while."""
+    deadline = time.monotonic() + timeout
+    pause = 0.002
     while True:
         try:
             fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-                raise LockTimeoutError(path, timeout, holder) from None
-            time.sleep(0.02)
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
         else:
-            return
+            return True
 
 
 def fsync_dir(directory: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from buildpack.support.files import is_locked
+from buildpack.support.files import is_locked, took_lock
 
 DIRECTORY = "schedule"
 _PATIENCE = 1.0  # seconds; who only asks holds it for microseconds
@@ -30,7 +28,7 @@ class RunLocks:
         descriptor = os.open(self._path(number), flags, 0o600)
         is_ours = False
         try:
-            is_ours = _take(descriptor)
+            is_ours = took_lock(descriptor, timeout=_PATIENCE)
             yield is_ours
         finally:
             if is_ours:
@@ -47,16 +45,3 @@ class RunLocks:
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number}.lock"
-
-
-def _take(descriptor: int) -> bool:
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.01)
-        else:
-            return True

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildpack.support.files import took_lock
 from runner.supervision.fd_store import LOCK, become_subreaper, keeper_argv, supervisor_argv
 
 # What a supervisor needs of the environment; the rest may hold secrets, and is not its business.
 _PASSED = ("PATH", "HOME", "LANG", "SLUGKIT_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 _MOST_ERRORS = 1024 * 1024
-_TRIES, _PAUSE = 100, 0.002  # seconds
+_PATIENCE = 0.2  # seconds; who only looks whether it is held holds it for a moment
 
 
 def supervisor_env(env: Mapping[str, str]) -> dict[str, str]:
@@ -29,24 +28,12 @@ def start_keeper(number: int, directory: Path, env: Mapping[str, str]) -> bool:
     """Start it for the app with that number; False when there is one already."""
     lock = open_lock(directory)
     try:
-        if not _is_free(lock):
+        if not took_lock(lock, timeout=_PATIENCE):
             return False
         _start(number, directory, lock, supervisor_env(env))
         return True
     finally:
         os.close(lock)
-
-
-def _is_free(lock: int) -> bool:
-    """Take it. Who only looks whether it is held (``is_supervised``) holds it for a moment."""
-    for _ in range(_TRIES):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_PAUSE)
-        else:
-            return True
-    return False
 
 
 def open_lock(directory: Path) -> int:
