@@ -8,7 +8,6 @@ from pathlib import Path
 from buildpack.support.values import value
 from slugc.archive.limits import DEFAULT_LIMITS, Limits
 from slugc.buildpacks.choice import Choice
-from slugc.plain_build import DETECT_TIMEOUT, FETCH_TIMEOUT
 from slugc.sandbox.base import NetworkPolicy, SandboxKind
 from slugc.sandbox.limits import BuildLimits
 from slugc.slug import Slug, SlugFormat
@@ -45,8 +44,8 @@ class BuildRequest:
     obey_lock: bool = True
     """whether a buildpacks.lock in the source is to hold"""
     timeout: float
-    detect_timeout: float = DETECT_TIMEOUT
-    fetch_timeout: float = FETCH_TIMEOUT
+    detect_timeout: float
+    fetch_timeout: float
     limits: Limits = DEFAULT_LIMITS
     warn_size: int = 300 * 1000 * 1000
     """bytes of the slug; where a person is told what makes it large"""

@@ -23,7 +23,6 @@ from slugc.buildpacks.errors import (
     PhaseTimeoutError,
 )
 from slugc.buildpacks.release import BuildpackRelease, parse_release, parse_report
-from slugc.plain_build import DETECT_TIMEOUT
 from slugc.plain_text import plain_text
 from slugc.sandbox.base import Sandbox, SandboxCommand
 from slugc.sandbox.hints import network_hint
@@ -60,7 +59,7 @@ class Phases:
     """on the monotonic clock"""
     limit: float
     """of the whole build, in seconds, for the message"""
-    detect_limit: float = DETECT_TIMEOUT
+    detect_limit: float
     earlier: tuple[int, ...] = ()
 
     def detect(self, on_line: Callable[[str], None]) -> str:

@@ -20,7 +20,6 @@ from slugc.buildpacks.errors import (
     PhaseTimeoutError,
 )
 from slugc.buildpacks.phases import Phases
-from slugc.plain_build import DETECT_TIMEOUT
 from slugc.sandbox.base import HOME, SandboxCommand, SandboxKind
 from slugc.stack import Stack
 
@@ -90,6 +89,7 @@ def phases(sandbox: FakeSandbox, tmp_path: Path, *, position: int = 0) -> Phases
         label="pack",
         deadline=time.monotonic() + 100,
         limit=100,
+        detect_limit=60,
     )
 
 
@@ -119,7 +119,7 @@ def test_detect_gives_the_name_and_passes_notes_on(tmp_path: Path) -> None:
 
     assert phases(sandbox, tmp_path).detect(notes.append) == "Python"
     assert notes == ["a note"]
-    assert sandbox.commands[0].timeout == DETECT_TIMEOUT
+    assert sandbox.commands[0].timeout == 60
 
 
 def test_a_detect_that_says_nothing_is_named_after_its_buildpack(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_detect_that_hangs_runs_into_its_own_limit(tmp_path: Path) -> None:
     with pytest.raises(PhaseTimeoutError) as caught:
         phases(FakeSandbox(failure=timeout), tmp_path).detect(ignore)
 
-    assert (caught.value.exit_code, caught.value.limit) == (124, DETECT_TIMEOUT)
+    assert (caught.value.exit_code, caught.value.limit) == (124, 60)
     assert caught.value.resolution == "Give it more time with --detect-timeout SECONDS."
 
 
