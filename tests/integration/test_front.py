@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from runner.engines.embedded.identity import has_ended
 from runner.router import ask_socket
 from tests.integration.router_support import FILES, ask, fields
 from tests.integration.supervision_support import Site, deployed
@@ -104,15 +105,23 @@ def upgraded(site: Site) -> list[dict[str, str]]:
     return [each for each in found if each.get("status") == "101"]
 
 
+def kill_whole(init: int) -> None:
+    """Kill a container, and wait: until its last process is gone it takes connections."""
+    pidfd = os.pidfd_open(init)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    assert has_ended(pidfd, PATIENCE)
+    os.close(pidfd)
+
+
 def test_who_has_just_ended_is_passed_over_before_the_load_balancer_is_told(site: Site) -> None:
     site.start("web=3")
     pids, supervisor = site.pids(), site.processes()["supervisor"]
     os.kill(supervisor, signal.SIGSTOP)  # who would tell it
     try:
-        os.kill(pids["web.2"], signal.SIGKILL)
+        kill_whole(pids["web.2"])
         assert [ask(site.port, f"/whole?{n}").status for n in range(40)] == [200] * 40
         for name in ("web.1", "web.3"):
-            os.kill(pids[name], signal.SIGKILL)
+            kill_whole(pids[name])
         assert ask(site.port, "/none").status == 503
     finally:
         os.kill(supervisor, signal.SIGCONT)
