@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from buildpack.support.values import value
 from slugc.slug import BuildpackRecord, Slug
 from slugc.stack import Stack
-from slugc.supply_chain.inventory import Item, read_inventory
+from slugc.supply_chain.inventory import Item
 from slugc.supply_chain.materials import BUILDER, SOURCE
-from slugc.supply_chain.statements import PROVENANCE, encode_statement, file_sha256
 
 BUILD_TYPE = "urn:slugkit:slug-build:v1"
 BUILDER_ID = "urn:slugkit:slugc"
@@ -32,14 +31,6 @@ class RememberedRun:
     started: str
     """UTC, as RFC 3339 has it"""
     finished: str
-
-
-def provenance(
-    slug: Slug, *, builder_id: str = BUILDER_ID, run: RememberedRun | None = None
-) -> bytes:
-    """The statement about the file of ``slug``."""
-    predicate = provenance_predicate(slug, read_inventory(slug), builder_id=builder_id, run=run)
-    return encode_statement(slug.archive.name, file_sha256(slug), PROVENANCE, predicate)
 
 
 def provenance_predicate(

@@ -17,10 +17,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from slugc.slug import read_slug
 from slugc.supply_chain.inventory import read_inventory
-from slugc.supply_chain.provenance import provenance
 from slugc.supply_chain.sbom import slug_sbom
 from tests.integration.conftest import Built
 from tests.integration.support import ROOT, SLUGC, Kit
+from tests.unit.slugc.supply_chain.material import provenance
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 

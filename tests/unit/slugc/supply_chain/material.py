@@ -13,6 +13,9 @@ from buildpack.support.values import changed
 from slugc.packing.slug_writer import write_slug
 from slugc.slug import Slug, SlugFacts, SlugFormat
 from slugc.store import Store
+from slugc.supply_chain.inventory import read_inventory
+from slugc.supply_chain.provenance import BUILDER_ID, RememberedRun, provenance_predicate
+from slugc.supply_chain.statements import PROVENANCE, encode_statement, file_sha256
 from tests.unit.slugc.trees import FACTS
 
 SITE = ".heroku/venv/lib/python3.13/site-packages"
@@ -87,3 +90,11 @@ def make_slug(
     told = changed(facts, **given)
     store = Store(where / "store")
     return write_slug(tree, where / "polls.slug", facts=told, store=store, format=slug_format).slug
+
+
+def provenance(
+    slug: Slug, *, builder_id: str = BUILDER_ID, run: RememberedRun | None = None
+) -> bytes:
+    """The statement that would be signed about the file of ``slug``."""
+    predicate = provenance_predicate(slug, read_inventory(slug), builder_id=builder_id, run=run)
+    return encode_statement(slug.archive.name, file_sha256(slug), PROVENANCE, predicate)

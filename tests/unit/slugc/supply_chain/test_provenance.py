@@ -11,9 +11,9 @@ import pytest
 from slugc.slug import BuildpackRecord, Slug, read_slug
 from slugc.sources.source import Source, SourceKind
 from slugc.supply_chain.materials import materials_of, source_uri
-from slugc.supply_chain.provenance import RememberedRun, provenance
+from slugc.supply_chain.provenance import RememberedRun
 from tests.unit.slugc.supply_chain.conftest import COMMIT
-from tests.unit.slugc.supply_chain.material import APP, FLASK, make_slug
+from tests.unit.slugc.supply_chain.material import APP, FLASK, make_slug, provenance
 
 UV = f"""[[package]]
 name = "flask"

@@ -18,11 +18,11 @@ from slugc.history import BuildRecord, note_build
 from slugc.slug import Slug
 from slugc.supply_chain.attestations import attestations_of
 from slugc.supply_chain.errors import AttestationsNotWrittenError, AttestationsUnusableError
-from slugc.supply_chain.provenance import provenance
 from slugc.supply_chain.sbom import slug_sbom
 from slugc.supply_chain.sign import sign_slug
 from slugc.supply_chain.sign_command import BuildNotRememberedError, run_sign
 from slugc.supply_chain.signing import PrivateKey, public_pem
+from tests.unit.slugc.supply_chain.material import provenance
 
 NONE: dict[str, object] = {
     "keys": (),
