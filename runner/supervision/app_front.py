@@ -51,6 +51,11 @@ class AppFront:
         where = (settings.bind, settings.port, settings.rules)
         self._watch.change(partial(self.router.listen_on, *where))
 
+    def look(self) -> None:
+        """Start what should listen and does not."""
+        if self.router is not None and self._watch is not None:
+            self._watch.change(self.router.look)
+
     def end(self) -> None:
         """Close the port; another network's begins anew."""
         if self.router is not None and self._watch is not None:

@@ -217,6 +217,8 @@ class Daemon:
             self._want()
         elif self._known.has_changed():
             self._want_anew()
+        else:
+            self._front.look()
 
     def _want_anew(self) -> None:
         self._read_wanted()

@@ -17,6 +17,7 @@ from buildpack.support.errors import SlugkitError
 from runner.engines.base import Address
 from runner.engines.embedded.lasting.files import FdStore
 from runner.ports import ensure_port_free
+from runner.router import RouterError
 from runner.router_log.rules import RequestRules
 from runner.supervision.front_config import Server, door_config, switch_config
 from runner.supervision.guarded import LastingCaddy
@@ -102,6 +103,7 @@ class LastingRouter:
         self._door = Door("door", caddy, directory=directory, fds=fds, log=log)
         self._switch = Switch(caddy, directory=directory, fds=fds, log=log, entry=entry)
         self._is_known = False
+        self._trouble = ""
 
     def listen_on(self, bind: str, port: int, rules: RequestRules) -> Sequence[str]:
         """Answer there from now on; does nothing when it does already. What is to be logged."""
@@ -132,14 +134,19 @@ class LastingRouter:
             return ()
         return ["The load balancer has ended", *self._mend()]
 
+    def look(self) -> Sequence[str]:
+        """Try again what could not be started: the port may be free by now."""
+        return self._mend()
+
     def end(self) -> None:
         """Close the port, after the last container."""
         self._door.end()
         self._switch.end()
 
     def _mend(self) -> Sequence[str]:
-        """Start what does not run."""
+        """Start what does not run. What is in the way is said once."""
         lines: list[str] = []
+        trouble = ""
         try:
             if not self._switch.is_running:
                 self._switch.end()
@@ -149,11 +156,15 @@ class LastingRouter:
                 ensure_port_free(self._door.listen.port, host=self._door.listen.host)
                 self._door.start()
                 lines.append(f"Listening at {self._door.listen}")
-        except SlugkitError as err:
+        except (SlugkitError, OSError) as err:  # no room for its sockets, for one
             for each in (self._switch, self._door):
                 if not each.is_running:
                     each.end()
-            lines.append(f"{err.brief}. {err.details}".strip())
+            found = err if isinstance(err, SlugkitError) else RouterError(str(err))
+            trouble = f"{found.brief}. {found.details}".strip()
+            if trouble != self._trouble:
+                lines.append(trouble)
+        self._trouble = trouble
         return lines
 
 
