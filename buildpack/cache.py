@@ -7,6 +7,7 @@ it is either what this build needs, or it is left alone until it is reaped.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,6 +48,22 @@ def set_aside(entry: Path) -> Path:
     """Take an entry out of the cache for what it can be made into; it is reaped like what a killed
     build left. OSError if an earlier one is not reaped yet."""
     return entry.rename(entry.with_name(f".{entry.name}.aside"))
+
+
+def next_tick(cache_dir: Path) -> int:
+    """A time of modification, in nanoseconds: all that is written in ``cache_dir`` from now on has
+    this or a later one, and nothing before. Files that are written within a few milliseconds, or in
+    the same two seconds on some file systems, may have the same."""
+    deadline = time.monotonic() + 2
+    last = _touched(cache_dir / "lock")
+    while (now := _touched(cache_dir / "lock")) == last and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return now
+
+
+def _touched(path: Path) -> int:
+    path.touch()
+    return path.stat().st_mtime_ns
 
 
 def discard_if_written(cache_dir: Path, trees: Iterable[Path], since_ns: int, out: Output) -> None:

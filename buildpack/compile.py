@@ -11,7 +11,7 @@ from pathlib import Path
 from buildpack.ahead import TreesAhead
 from buildpack.app import App
 from buildpack.app_dir import write_app_dir
-from buildpack.cache import clear_cache, discard_if_written, reap
+from buildpack.cache import clear_cache, discard_if_written, next_tick, reap
 from buildpack.cache_key import VenvFacts, read_last_facts, write_last_facts
 from buildpack.dependencies import (
     DependencyRequest,
@@ -164,7 +164,7 @@ def compile_app(
     run_framework_steps(app, static_files, data, out)
 
     write_launch_files(dirs, choices.app_dir)
-    before_hook = time.time_ns()
+    before_hook = next_tick(dirs.cache_dir) if plan.has_hook("post_compile") else 0
     run_hook_step("post_compile", app, dirs, program_env, data, out)
     if plan.has_hook("post_compile"):
         settle_hook(venv, dirs.cache_dir, (runtime.home, venv_home), before_hook, out)

@@ -65,7 +65,7 @@ def install_dependencies(
     """
     home = request.cache_dir / "venvs" / facts.key
     compiled = request.runtime.compiled
-    if home.is_dir() and compiled.exists():
+    if (home / VENV).is_dir() and compiled.exists():
         mark_used(home)
         return home / "venv", True
     # Imported when something is installed: a build in which nothing has changed is quicker without.

@@ -57,7 +57,7 @@ def install_venv(
     standard_library = _StandardLibrary(compiler(request), request.runtime, compiled)
     standard_library.start()
     try:
-        if not home.is_dir():
+        if not (home / "venv").is_dir():
             fill_home(request, home, tools, out, ready)
     finally:
         standard_library.join()
@@ -76,6 +76,7 @@ def fill_home(
     request: DependencyRequest, home: Path, tools: ToolBox, out: Output, ready: Path | None
 ) -> None:
     version = request.runtime.version
+    files.remove_tree(home)  # what is left of one that somebody has taken away
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
         write_hashes(temporary, request.plan.dependencies)

@@ -159,6 +159,8 @@ def read_cached_runtime(home: Path) -> Runtime | None:
     except (OSError, ValueError):
         # Not there, not whole, or made from an interpreter that this build may not even look at.
         return None
+    if not (home / "python").is_dir():
+        return None  # a hook of the app has taken it away
     return Runtime(
         home=home / "python",
         version=parse_exact_version(facts["version"]),

@@ -62,7 +62,8 @@ def environment_size(venv: Venv, beside: Path) -> EnvironmentSize:
         found = measure(venv.site_packages, last.packages if last else ())
         rows = [[package.name, package.version, package.size] for package in found.packages]
         table = {"format": FORMAT, "packages": rows, "warnings": list(found.warnings)}
-        files.write_whole(kept, json.dumps(table) + "\n")
+        if beside.is_dir():  # unless a hook has deleted the cache
+            files.write_whole(kept, json.dumps(table) + "\n")
     return found
 
 

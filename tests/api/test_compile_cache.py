@@ -134,6 +134,18 @@ def test_an_upgraded_interpreter_is_copied_anew_not_linked_from_the_last_copy(
     assert tree(app) == tree(place / "first")
 
 
+@pytest.mark.parametrize("what", ["", "/venvs", "/venvs/*/venv"])
+def test_a_hook_may_delete_the_cache_or_a_part_of_it(what: str, cache: Path, place: Path) -> None:
+    own = place / f"own{what.count('/')}"
+    subprocess.run(["cp", "-a", str(cache), str(own)], check=True, timeout=60)
+    hook = f'rm -r "$CACHE_DIR"{what}'
+    app = make_app(own.with_name(f"{own.name}-first"), **BASE, **{"bin/post_compile": hook})
+    log_of(app, own)
+    app = make_app(own.with_name(f"{own.name}-second"), **BASE)
+    log_of(app, own)
+    assert run_python(app, "-c", INSTALLED).split() == ["blinker", "itsdangerous"]
+
+
 def test_two_builds_share_one_cache_at_once(place: Path) -> None:
     apps = [
         make_app(place / "pair-one", **BASE),

@@ -184,16 +184,23 @@ def cached(tmp_path: Path, executable: Path | None, stamp: str) -> Runtime | Non
         f' "executable": "{executable or ""}", "stamp": "{stamp}", "stdlib": ""}}'
     )
     (tmp_path / "runtime.json").write_text(facts)
+    (tmp_path / "python").mkdir(exist_ok=True)
     return read_cached_runtime(tmp_path)
 
 
 def test_a_cached_runtime_is_forgotten_when_its_interpreter_was_upgraded(tmp_path: Path) -> None:
-    program = tmp_path / "python"
+    program = tmp_path / "python3"
     program.write_text("x")
     facts = program.stat()
     assert cached(tmp_path, program, f"{program}:{facts.st_size}:{facts.st_mtime_ns}")
     assert cached(tmp_path, program, f"{program}:{facts.st_size}:1") is None
     assert cached(tmp_path, tmp_path / "gone", "x") is None
+
+
+def test_a_cached_runtime_that_a_hook_has_taken_away_is_none(tmp_path: Path) -> None:
+    assert cached(tmp_path, None, "")
+    (tmp_path / "python").rmdir()
+    assert read_cached_runtime(tmp_path) is None
 
 
 def test_half_a_note_on_a_cached_runtime_is_none(tmp_path: Path) -> None:

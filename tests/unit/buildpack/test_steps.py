@@ -10,7 +10,7 @@ import pytest
 
 from buildpack.app import App, UnreadableFileError
 from buildpack.app_digest import path_digest
-from buildpack.cache import KEPT, discard_if_written, reap
+from buildpack.cache import KEPT, discard_if_written, next_tick, reap
 from buildpack.checks import (
     DuplicateBuildpackError,
     ReservedDirectoryError,
@@ -170,6 +170,15 @@ def test_a_hook_that_replaces_a_file_leaves_the_cache_alone(tmp_path: Path) -> N
     linked.write_text("patched properly")
     discard_if_written(tmp_path / "cache", [cached.parent], 10**10, Output())
     assert cached.read_text() == "x"
+
+
+def test_a_tick_tells_what_was_written_before_it_from_what_comes_after(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"before-{number}").touch()
+        tick = next_tick(tmp_path)
+        (tmp_path / f"after-{number}").touch()
+        assert (tmp_path / f"before-{number}").stat().st_mtime_ns < tick
+        assert (tmp_path / f"after-{number}").stat().st_mtime_ns >= tick
 
 
 def test_reaping_keeps_what_was_used_last(tmp_path: Path) -> None:
