@@ -39,15 +39,16 @@ class Booting(Living):
             material = self.material(place)
             spec = material.spec
             self.log.system(place.name, container_lines.starting(spec.command))
-            container = self.engine.start_lasting(
-                spec,
-                streams=Streams(stdin=None, stdout=writer, stderr=writer),
-                layers=material.layers,
-                limits=changed(material.size.limits, disk=self.settings.disk),
-                cpu_weight=material.size.cpu_weight,
-                publish=self._fixed_port(place),
-            )
-            record = self._written_down(place, container, output, now)
+            with self.engine.spare_room():
+                container = self.engine.start_lasting(
+                    spec,
+                    streams=Streams(stdin=None, stdout=writer, stderr=writer),
+                    layers=material.layers,
+                    limits=changed(material.size.limits, disk=self.settings.disk),
+                    cpu_weight=material.size.cpu_weight,
+                    publish=self._fixed_port(place),
+                )
+                record = self._written_down(place, container, output, now)
         except SlugkitError as err:
             self.fds.drop(output)
             self._note_failed_start(place, err, now)

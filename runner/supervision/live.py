@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,8 @@ Event = dict[str, object]
 
 class Engine(Protocol):
     """What of ``LastingEngine`` is used here."""
+
+    def spare_room(self) -> AbstractContextManager[None]: ...
 
     def start_lasting(
         self,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.engines.embedded.lasting.ballast import Ballast
 from tests.integration.rollout_support import Releases
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
@@ -65,6 +66,20 @@ def test_a_supervisor_goes_on_without_room(site: Site) -> None:
     assert set(site.pids()) == {"web.1", "idle.1", "idle.2"}
     site.must("scale", "idle=3")
     assert set(site.pids()) == {"web.1", "idle.1", "idle.2", "idle.3"}
+
+
+def test_what_a_start_writes_has_room_of_its_own(site: Site) -> None:
+    ballast = Ballast(site.home / "ballast")
+    with ballast.lent():
+        pass
+    with filled(site):
+        with ballast.lent():
+            assert not (site.home / "ballast").exists()
+            (site.home / "record").write_bytes(bytes(8192))
+        left = (site.home / "ballast").stat().st_size
+        assert left == 32 * 1024, "what is left of 64 KiB, by halves"
+        with pytest.raises(OSError, match="No space left"):
+            (site.home / "record").write_bytes(bytes(64 * 1024))
 
 
 NO_ROOM = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from runner.engines.base import EngineRequest, Limits, Streams
 from runner.engines.embedded import bwrap, network, rootfs
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.identity import ProcessId, has_ended, open_process, process_id
+from runner.engines.embedded.lasting.ballast import Ballast
 from runner.engines.embedded.lasting.container import LastingContainer
 from runner.engines.embedded.lasting.files import (
     LIFELINE,
@@ -148,6 +150,10 @@ class LastingEngine(EmbeddedEngine):
         remove_tree(self._run.root)
         self._fds.drop(LOCK)
         sweep_left_sockets(self._run.sockets.parent)
+
+    def spare_room(self) -> AbstractContextManager[None]:
+        """To be held while a container is started and written down: also on a full disk."""
+        return Ballast(self._run.root / "ballast").lent()
 
     def start_lasting(
         self,

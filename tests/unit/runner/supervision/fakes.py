@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +92,13 @@ class FakeEngine:
     fails: SlugkitError | None = None
     fresh: dict[str, Any] = field(default_factory=dict)
     """set on each new container"""
+    lent: int = 0
+    """how often room was asked for"""
+
+    @contextlib.contextmanager
+    def spare_room(self) -> Iterator[None]:
+        self.lent += 1
+        yield
 
     def start_lasting(
         self,

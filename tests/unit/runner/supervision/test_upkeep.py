@@ -63,6 +63,7 @@ def test_what_is_wanted_is_started_and_begins_when_it_is_written_down(
         "worker.1-2.json",
     ]
     assert [each.calls for each in stage.engine.started] == [["begin"], ["begin"]]
+    assert stage.engine.lent == 2, "room for what a start writes"
     assert stage.upkeep.is_settled()
     assert stage.upkeep.due() is None
 
