@@ -83,10 +83,15 @@ def test_leaving_gives_everything_back(home: Path) -> None:
     assert left_behind(home, runs) == []
 
 
+def zombies() -> set[int]:
+    return {pid for pid in descendants(os.getpid()) if not is_alive(pid)}
+
+
 def test_ended_containers_leave_no_zombie(engine: EmbeddedEngine) -> None:
+    before = zombies()  # of other tests of this process
     for _ in range(5):
         support.run(engine, Wanted(command="sleep 60 & sleep 0.01"))
-    until(lambda: not [pid for pid in descendants(os.getpid()) if not is_alive(pid)])
+    until(lambda: not zombies() - before, explain=lambda: str(zombies() - before))
 
 
 def test_a_start_leaves_no_descriptor_open(engine: EmbeddedEngine) -> None:
