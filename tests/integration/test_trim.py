@@ -103,7 +103,7 @@ def test_the_same_choice_gives_the_same_bytes_and_is_kept(scientific: Path, plac
     shutil.copytree(source, again)
     done = compile_app(again, place / "cache", SLUGKIT_TRIM="po, headers,types,pycache tests")
     assert "Left out, as SLUGKIT_TRIM says: tests, pycache, types, headers, po.\n" in done.stdout
-    assert "Nothing has changed: using the packages of an earlier build.\n" in done.stdout
+    assert ": using the packages of an earlier build.\n" in done.stdout
     assert tree(again) == tree(scientific)
     elsewhere = built(source, place / "deeper/x", place / "other-cache", SLUGKIT_TRIM=ALL)
     assert tree(elsewhere) == tree(scientific)
