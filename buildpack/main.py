@@ -181,8 +181,8 @@ def _recorded(
     """
     from buildpack.hooks import end_what_is_left
     from buildpack.report import BuildData
-    from buildpack.support.files import locked
     from buildpack.support.leftovers import read_descendants
+    from buildpack.support.locks import locked
 
     data, before = BuildData(), read_descendants()
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildpack.support import files
 from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.locks import locked
 from buildpack.support.urls import ChecksumError, without_password
 from buildpack.support.values import value
 
@@ -134,7 +135,7 @@ def ensure_tool(tool: Tool, directory: Path, env: Mapping[str, str]) -> Path:
         return home
     wheel = directory / tool.filename
     # Two builds with one cache: the second would find the wheel gone that the first took away.
-    with files.locked(directory / f"{tool.name}.lock"):
+    with locked(directory / f"{tool.name}.lock"):
         if home.is_dir():
             return home
         try:

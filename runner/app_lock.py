@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
-from buildpack.support.files import took_lock
+from buildpack.support.locks import took_lock
 from runner.state.state import State
 from runner.state.values import App
 from slugc.privileges import DataDirError

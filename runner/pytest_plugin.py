@@ -139,7 +139,7 @@ def _app(config: pytest.Config, source: str | os.PathLike[str] | None) -> str:
 
 def _built(app: str, place: Path, arguments: Mapping[str, Any]) -> Slug:
     import slugc
-    from buildpack.support.files import locked
+    from buildpack.support.locks import locked
 
     question = repr((app, sorted(arguments.items())))
     name = hashlib.sha256(question.encode("utf-8", "surrogateescape")).hexdigest()[:16]

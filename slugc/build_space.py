@@ -25,7 +25,8 @@ from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, capture
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import LockTimeoutError, locked, remove_tree
+from buildpack.support.files import remove_tree
+from buildpack.support.locks import LockTimeoutError, locked
 from buildpack.support.values import value
 from slugc.moving import is_real_dir, move
 from slugc.privileges import hand_over

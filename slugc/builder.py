@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import locked
+from buildpack.support.locks import locked
 from slugc.aside import Aside
 from slugc.build_environment import build_path, exposed_paths, passed_settings
 from slugc.build_log import counted, note_result, tell_result, tell_size, tell_source

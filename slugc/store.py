@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import locked, open_locked
+from buildpack.support.locks import locked, open_locked
 from slugc.privileges import RUN_GID, RUN_UID, hand_over
 from slugc.slug import Slug
 

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
-from buildpack.support.files import locked, publishing_dir, remove_tree, write_atomically
+from buildpack.support.files import publishing_dir, remove_tree, write_atomically
+from buildpack.support.locks import locked
 from buildpack.support.machine import LIMITS
 from slugc.archive.extract import extract
 from slugc.archive.headers import MemberKind

@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from buildpack.support.files import locked, publishing
+from buildpack.support.files import publishing
+from buildpack.support.locks import locked
 from buildpack.support.values import value
 from runner.deploys.errors import SlugGoneError, SlugNotKeptError, SlugReplacedError
 from slugc.slug import (

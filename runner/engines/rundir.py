@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import is_locked, locked, remove_tree
+from buildpack.support.files import remove_tree
+from buildpack.support.locks import is_locked, locked
 from buildpack.support.values import value
 from slugc.privileges import hand_over, let_through
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.files import open_locked
+from buildpack.support.locks import open_locked
 from buildpack.support.values import value
 from runner.engines.embedded.identity import ProcessId, open_process
 from runner.engines.embedded.lasting.files import write_now

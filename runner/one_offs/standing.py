@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildpack.support.files import locked
+from buildpack.support.locks import locked
 from runner import container_lines
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp

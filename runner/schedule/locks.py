@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from buildpack.support.files import is_locked, took_lock
+from buildpack.support.locks import is_locked, took_lock
 
 DIRECTORY = "schedule"
 _PATIENCE = 1.0  # seconds; who only asks holds it for microseconds

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import is_locked
+from buildpack.support.locks import is_locked
 from runner.supervision.control import connected
 
 Event = Mapping[str, object]

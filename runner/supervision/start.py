@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.support.files import took_lock
+from buildpack.support.locks import took_lock
 from runner.supervision.fd_store import LOCK, become_subreaper, keeper_argv, supervisor_argv
 
 # What a supervisor needs of the environment; the rest may hold secrets, and is not its business.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from buildpack.support.files import open_locked
+from buildpack.support.locks import open_locked
 from buildpack.support.values import value
 from runner.engines.embedded.lasting.files import FdStore
 from runner.formation import WEB, ContainerSpec

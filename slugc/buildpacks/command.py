@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable
-from buildpack.support.files import locked
+from buildpack.support.locks import locked
 from slugc.build_command import make_request
 from slugc.build_environment import build_path
 from slugc.build_request import BuildRequest

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from buildpack.support.errors import UsageError, printable_path
-from buildpack.support.files import locked, write_atomically
+from buildpack.support.files import write_atomically
+from buildpack.support.locks import locked
 from buildpack.support.values import changed, value
 from slugc.build_request import BuildRequest
 from slugc.build_space import temporary_space

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
-from buildpack.support.files import locked, remove_tree, write_atomically
+from buildpack.support.files import remove_tree, write_atomically
+from buildpack.support.locks import locked
 from buildpack.support.values import value
 from slugc.buildpacks.places import FILE, INSTALLED
 from slugc.buildpacks.spec import NAME, OWN, OWN_NAME, BuildpackKind, BuildpackSpec

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from buildpack.support.files import is_locked
+from buildpack.support.locks import is_locked
 from buildpack.support.values import value
 from slugc.upkeep.trees import open_dir, usage
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
-from buildpack.support.files import LockTimeoutError, locked
+from buildpack.support.locks import LockTimeoutError, locked
 from slugc.privileges import in_dropped_child
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.upkeep.inventory import GONE, Item, Kind, is_held

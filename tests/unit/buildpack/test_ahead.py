@@ -14,7 +14,7 @@ from buildpack.ahead import TreesAhead
 from buildpack.cache import reap
 from buildpack.early import PREVIOUS
 from buildpack.restoring import restore_tree, tree_listing
-from buildpack.support.files import is_locked, locked
+from buildpack.support.locks import is_locked, locked
 
 
 @pytest.fixture(autouse=True)

@@ -1,20 +1,14 @@
-"""Files are whole or absent, locks cannot be held twice, trees are linked and not copied."""
+"""Files are whole or absent, trees are linked and not copied."""
 
 from __future__ import annotations
 
 import os
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from buildpack.support.errors import ExitCode
 from buildpack.support.files import (
-    LockTimeoutError,
-    is_locked,
     link_tree,
-    locked,
     publishing,
     publishing_dir,
     remove_tree,
@@ -82,28 +76,6 @@ def test_the_first_publisher_of_a_directory_wins(tmp_path: Path) -> None:
     assert names(tmp_path) == ["tree"]
 
 
-def test_a_held_lock_is_waited_for_and_its_holder_named(tmp_path: Path) -> None:
-    path = tmp_path / "app" / "lock"
-    with locked(path), pytest.raises(LockTimeoutError) as caught, locked(path, timeout=0.05):
-        pass
-    assert caught.value.exit_code == ExitCode.TRY_AGAIN
-    assert caught.value.text() == (
-        f"Another process is using {path.parent}\n\n"
-        f"The lock {path} is held by process {os.getpid()}.\n\n"
-        "Waited 0.05 seconds. Try again when it has finished."
-    )
-    with locked(path, timeout=0.05):
-        assert path.exists()
-
-
-def test_two_readers_share_a_lock(tmp_path: Path) -> None:
-    with (
-        locked(tmp_path / "lock", shared=True),
-        locked(tmp_path / "lock", shared=True, timeout=0.05),
-    ):
-        assert (tmp_path / "lock").exists()
-
-
 def test_link_tree_gives_the_same_files_without_copying(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "deep" / "er").mkdir(parents=True)
@@ -142,41 +114,6 @@ def test_remove_tree_removes_directories_without_write_permission(tmp_path: Path
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO"])
-def test_a_lock_is_never_somebody_elses_file(tmp_path: Path, kind: str) -> None:
-    """Who owns the directory may put a link where we, perhaps root, write our number."""
-    precious = tmp_path / "shadow"
-    precious.write_text("root:x")
-    lock = tmp_path / "lock"
-    if kind == "FIFO":
-        os.mkfifo(lock)
-    elif kind == "hard link":
-        lock.hardlink_to(precious)
-    else:
-        lock.symlink_to(precious)
-    with pytest.raises(OSError, match="lock"), locked(lock, timeout=1):
-        pytest.fail("locked")
-    assert precious.read_text() == "root:x"
-
-
-def test_a_lock_whose_file_its_holder_removed_is_taken_anew(tmp_path: Path) -> None:
-    path, taken = tmp_path / "app" / "lock", threading.Event()
-
-    def wait_for_it() -> None:
-        with locked(path, timeout=10):
-            assert path.read_text() == f"{os.getpid()}\n"
-            taken.set()
-
-    waiting = threading.Thread(target=wait_for_it)
-    with locked(path):
-        waiting.start()
-        time.sleep(0.05)
-        path.parent.rename(tmp_path / "aside")
-    waiting.join()
-    assert taken.is_set()
-    assert path.is_file()
-
-
 def test_a_tree_deeper_than_any_path_is_removed(tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
     here = os.open(tmp_path / "top", os.O_RDONLY)
@@ -191,15 +128,3 @@ def test_a_tree_deeper_than_any_path_is_removed(tmp_path: Path) -> None:
     remove_tree(tmp_path / "top")
 
     assert list(tmp_path.iterdir()) == []
-
-
-def test_whether_a_lock_is_held_can_be_asked_by_many_at_once(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    assert not is_locked(lock)
-    with locked(lock):
-        assert is_locked(lock)
-        assert is_locked(lock, shared=True)
-    with locked(lock, shared=True):
-        assert is_locked(lock)
-        assert not is_locked(lock, shared=True)
-    assert not is_locked(lock)

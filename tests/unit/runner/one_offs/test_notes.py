@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
-from buildpack.support.files import LockTimeoutError
+from buildpack.support.locks import LockTimeoutError
 from runner.engines.embedded.identity import ProcessId, process_id
 from runner.one_offs.listing import one_offs_text
 from runner.one_offs.notes import Note, Notes, owner_fd

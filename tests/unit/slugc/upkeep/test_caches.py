@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
-from buildpack.support.files import locked
+from buildpack.support.locks import locked
 from slugc.upkeep import caches
 from slugc.upkeep.caches import CacheInUseError, NoSuchCacheError, clear_caches, read_caches
 from tests.unit.slugc.upkeep.samples import make_cache, names, used_ago

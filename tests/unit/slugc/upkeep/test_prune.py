@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.errors import ExitCode
-from buildpack.support.files import locked
+from buildpack.support.locks import locked
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.upkeep.inventory import GONE, Item, Kind, take_inventory
 from slugc.upkeep.prune import Pruned, PruneRequest, expired, prune

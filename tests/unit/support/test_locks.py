@@ -1,0 +1,82 @@
+"""Locks: held once, by who is alive, never in somebody else's file."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from buildpack.support.errors import ExitCode
+from buildpack.support.locks import LockTimeoutError, is_locked, locked
+
+
+def test_a_held_lock_is_waited_for_and_its_holder_named(tmp_path: Path) -> None:
+    path = tmp_path / "app" / "lock"
+    with locked(path), pytest.raises(LockTimeoutError) as caught, locked(path, timeout=0.05):
+        pass
+    assert caught.value.exit_code == ExitCode.TRY_AGAIN
+    assert caught.value.text() == (
+        f"Another process is using {path.parent}\n\n"
+        f"The lock {path} is held by process {os.getpid()}.\n\n"
+        "Waited 0.05 seconds. Try again when it has finished."
+    )
+    with locked(path, timeout=0.05):
+        assert path.exists()
+
+
+def test_two_readers_share_a_lock(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock", shared=True),
+        locked(tmp_path / "lock", shared=True, timeout=0.05),
+    ):
+        assert (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO"])
+def test_a_lock_is_never_somebody_elses_file(tmp_path: Path, kind: str) -> None:
+    """Who owns the directory may put a link where we, perhaps root, write our number."""
+    precious = tmp_path / "shadow"
+    precious.write_text("root:x")
+    lock = tmp_path / "lock"
+    if kind == "FIFO":
+        os.mkfifo(lock)
+    elif kind == "hard link":
+        lock.hardlink_to(precious)
+    else:
+        lock.symlink_to(precious)
+    with pytest.raises(OSError, match="lock"), locked(lock, timeout=1):
+        pytest.fail("locked")
+    assert precious.read_text() == "root:x"
+
+
+def test_a_lock_whose_file_its_holder_removed_is_taken_anew(tmp_path: Path) -> None:
+    path, taken = tmp_path / "app" / "lock", threading.Event()
+
+    def wait_for_it() -> None:
+        with locked(path, timeout=10):
+            assert path.read_text() == f"{os.getpid()}\n"
+            taken.set()
+
+    waiting = threading.Thread(target=wait_for_it)
+    with locked(path):
+        waiting.start()
+        time.sleep(0.05)
+        path.parent.rename(tmp_path / "aside")
+    waiting.join()
+    assert taken.is_set()
+    assert path.is_file()
+
+
+def test_whether_a_lock_is_held_can_be_asked_by_many_at_once(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert not is_locked(lock)
+    with locked(lock):
+        assert is_locked(lock)
+        assert is_locked(lock, shared=True)
+    with locked(lock, shared=True):
+        assert is_locked(lock)
+        assert not is_locked(lock, shared=True)
+    assert not is_locked(lock)
