@@ -57,7 +57,7 @@ def begin(build_dir: str, cache_dir: str, env: Mapping[str, str]) -> Early | Non
 
 
 def _locked(path: str) -> int | None:
-    """The lock file if it is there and nobody holds it; ``support.files`` takes it over.
+    """The lock file if it is there and nobody holds it; ``support.locks`` takes it over.
 
     What is no lock file of ours is refused there, in words.
     """
