@@ -98,7 +98,7 @@ class Removal:
         lock = self._store.lock_file(item.name)
         if not self._remove_locked(item, use):
             return False
-        # Whoever waits for one of these notices that it is gone (buildpack/support/files.py).
+        # Whoever waits for one of these notices that it is gone (buildpack/support/locks.py).
         for spent in (use, lock):
             with contextlib.suppress(LockTimeoutError), locked(spent, timeout=0):
                 if not (self._data_dir / item.path).exists():
