@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,16 @@ from buildpack.hooks import (
     run_hook,
     unbind_scripts,
 )
+from buildpack.support.leftovers import adopt_orphans
 
 ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
+
+
+@pytest.fixture(autouse=True)
+def orphans_are_not_ours() -> Iterator[None]:
+    """A build ends with its hooks; the tests after this one would inherit everybody's orphans."""
+    yield
+    adopt_orphans(yes=False)
 
 
 def hook(root: Path, content: str | bytes) -> Path:
