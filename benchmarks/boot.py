@@ -114,6 +114,7 @@ class App:
         port = free_port()
         env = {"HOME": str(self.tree), "PORT": str(port), "DYNO": "web.1"}
         env["PATH"] = os.environ["PATH"]
+        env["WEB_CONCURRENCY"] = "2"  # as in a container of the usual 512 MB, not five
         return boot(("bash", "-c", self.start), port, cwd=self.tree, env=env)
 
 
