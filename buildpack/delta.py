@@ -23,9 +23,9 @@ from buildpack.cache_key import VenvFacts
 from buildpack.installers.base import Dependencies
 from buildpack.installers.requirements import requirement_texts
 from buildpack.installers.yanked import FILE as YANKED
-from buildpack.pins import normalized
 from buildpack.support import files
 from buildpack.support.linking import Listing, link_listed, list_tree
+from buildpack.support.names import normalized
 from buildpack.support.values import NOTHING, value
 from buildpack.venv import Venv, create_venv
 

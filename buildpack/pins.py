@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from buildpack.installers.base import Dependencies, Install
 from buildpack.installers.requirements import requirement_texts
 from buildpack.installers.uv_environment import installer_env
+from buildpack.support.names import normalized
 from buildpack.support.values import changed
 
 PINNED = re.compile(
@@ -21,10 +22,6 @@ PINNED = re.compile(
     r"(?:\s+--hash=\S+)*"
 )
 Pins = list["re.Match[str]"]
-
-
-def normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def only_what_is_new(

@@ -10,11 +10,11 @@ from buildpack.support.cyclonedx import (
     as_text,
     document,
     edges,
-    normalized,
     pypi_component,
     pypi_purl,
     python_runtime,
 )
+from buildpack.support.names import normalized
 from buildpack.versions.python_version import PythonVersion
 
 

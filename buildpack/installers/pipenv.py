@@ -38,7 +38,6 @@ from buildpack.installers.locks.pipenv_lock import (
 )
 from buildpack.installers.locks.project_file import (
     Table,
-    normalized,
     read_toml,
     strings,
     table,
@@ -48,6 +47,7 @@ from buildpack.installers.locks.project_file import (
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
 from buildpack.support.errors import printable
+from buildpack.support.names import normalized
 from buildpack.support.values import changed
 
 PYTHON_VERSION = {

@@ -37,16 +37,10 @@ from buildpack.installers.locks.poetry_lock import (
     wanted_packages,
 )
 from buildpack.installers.locks.poetry_project import MAIN, PoetryProject
-from buildpack.installers.locks.project_file import (
-    Table,
-    normalized,
-    read_toml,
-    table,
-    tables,
-    text_of,
-)
+from buildpack.installers.locks.project_file import Table, read_toml, table, tables, text_of
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
+from buildpack.support.names import normalized
 from buildpack.support.values import changed
 
 

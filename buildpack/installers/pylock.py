@@ -33,7 +33,6 @@ from buildpack.installers.locks.project_file import (
     PYPROJECT,
     Project,
     Table,
-    normalized,
     read_project,
     read_toml,
     strings,
@@ -46,6 +45,7 @@ from buildpack.installers.requirements import install_command
 from buildpack.installers.uv_run import lock_is_old, locked_env, run_uv
 from buildpack.package_manager import PackageManager
 from buildpack.settings import BuildSettings
+from buildpack.support.names import normalized
 
 LOCK = "pylock.toml"
 NAMED = re.compile(r"pylock\.[^.]+\.toml")

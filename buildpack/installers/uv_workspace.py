@@ -8,15 +8,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from buildpack.app import App
-from buildpack.installers.locks.project_file import (
-    normalized,
-    read_project,
-    strings,
-    table,
-    tables,
-    text_of,
-)
+from buildpack.installers.locks.project_file import read_project, strings, table, tables, text_of
 from buildpack.installers.locks.uv_lock import LocalPackage, UvLock
+from buildpack.support.names import normalized
 from buildpack.support.values import value
 
 LOCK = "uv.lock"

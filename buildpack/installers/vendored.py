@@ -16,6 +16,7 @@ from buildpack.app import App
 from buildpack.requirement_lines import RequirementFiles, RequirementLine
 from buildpack.requirement_paths import is_path, is_url
 from buildpack.support.errors import SlugkitError, printable
+from buildpack.support.names import normalized
 from buildpack.support.values import value
 
 DIRECTORY = "vendor"
@@ -117,7 +118,7 @@ def _distributions(app: App) -> tuple[tuple[str, str], ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     matches = (WHEEL.fullmatch(name) or SDIST.fullmatch(name) for name in names)
-    return tuple((_normalised(m["name"]), m["version"]) for m in matches if m)
+    return tuple((normalized(m["name"]), m["version"]) for m in matches if m)
 
 
 def _missing(
@@ -136,15 +137,11 @@ def _missing(
             for series in SERIES
         ):
             continue
-        name = _normalised(wanted.name)
+        name = normalized(wanted.name)
         versions = [version for file, version in files if file == name]
         if not wanted.url and not list(wanted.specifier.filter(versions, prereleases=True)):
             missing.append(line)
     return tuple(missing)
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _listing(lines: Sequence[RequirementLine]) -> str:

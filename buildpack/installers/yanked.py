@@ -41,7 +41,7 @@ def _releases(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _installed(venv: Venv) -> Iterator[str]:
-    from buildpack.installers.locks.project_file import normalized
+    from buildpack.support.names import normalized
 
     for info in venv.site_packages.glob("*.dist-info"):
         name, _, version = info.name.removesuffix(".dist-info").rpartition("-")

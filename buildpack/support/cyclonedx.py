@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from buildpack.support.licences import Headers, licences
+from buildpack.support.names import normalized
 
 SPEC_VERSION = "1.6"
 Component = Mapping[str, object]
@@ -92,11 +93,6 @@ def pypi_component(
 def pypi_purl(name: str, version: str) -> str:
     """The package URL of a Python distribution."""
     return f"pkg:pypi/{normalized(name)}@{urllib.parse.quote(version, safe='')}"
-
-
-def normalized(name: str) -> str:
-    """A distribution's name as indexes spell it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _source(direct_url: bytes | None) -> Mapping[str, object] | None:

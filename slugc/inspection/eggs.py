@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from buildpack.support.cyclonedx import normalized
+from buildpack.support.names import normalized
 from slugc.inspection.distributions import FoundPackage, licence_of, parse_headers
 
 _EGG_INFO = re.compile(r"(?P<info>(?:.*/)?(?:site|dist)-packages/[^/]+\.egg-info)(?P<file>/[^/]+)?")

@@ -12,7 +12,8 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from buildpack.support.cyclonedx import bare_url, json_object, normalized
+from buildpack.support.cyclonedx import bare_url, json_object
+from buildpack.support.names import normalized
 from buildpack.support.values import value
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from buildpack.support.cyclonedx import json_object, normalized
+from buildpack.support.cyclonedx import json_object
+from buildpack.support.names import normalized
 from slugc.inspection.contents import SlugEntry
 
 YANKED = "yanked.json"

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from buildpack.installers.diagnosis.errors import NoMatchingDistributionError, NoSuchVersionError
 from buildpack.installers.diagnosis.network_errors import IndexAccessError, IndexUnreachableError
 from buildpack.support.errors import SlugkitError
+from buildpack.support.names import normalized
 from buildpack.tools import index_url
 
 LOOKED_LIKE_AN_INDEX = re.compile(rb"^\s*\{|<a[\s>]|Links for|pypi:repository-version", re.I)
@@ -54,7 +55,7 @@ def _look(package: str, index: str) -> SlugkitError | bytes:
     from buildpack.support.download import fetch
     from buildpack.support.urls import DownloadError
 
-    name = re.sub(r"[-_.]+", "-", package).lower()
+    name = normalized(package)
     try:
         page, _ = fetch(f"{index.rstrip('/')}/{name}/", accept=ACCEPT)
     except DownloadError as err:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from buildpack.app import App
 from buildpack.installers.locks.project_errors import LocalPathError, UnknownChoiceError
-from buildpack.installers.locks.project_file import TEST_GROUPS, Table, normalized, table, text_of
+from buildpack.installers.locks.project_file import TEST_GROUPS, Table, table, text_of
 from buildpack.settings import BuildSettings
+from buildpack.support.names import normalized
 
 GROUPS = "SLUGKIT_GROUPS"
 EXTRAS = "SLUGKIT_EXTRAS"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Set
 
+from buildpack.support.names import normalized
+
 Marker = frozenset[frozenset[str]]
 
 ALWAYS: Marker = frozenset({frozenset()})
@@ -107,7 +109,7 @@ class _Parser:
             raise MarkerSyntaxError(self.text)
         if "extra" in {left, right}:
             name = (right if left == "extra" else left).strip("'\"")
-            return ALWAYS if _says(operator, _canonical(name) in self.extras) else NEVER
+            return ALWAYS if _says(operator, normalized(name) in self.extras) else NEVER
         return frozenset({frozenset({f"{left} {operator} {right}"})})
 
     def _take(self, word: str) -> bool:
@@ -118,10 +120,6 @@ class _Parser:
 
 def _says(operator: str, has_extra: bool) -> bool:
     return has_extra == (operator in {"==", "===", "in"})
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _tokens(text: str) -> list[str]:

@@ -16,14 +16,8 @@ from buildpack.installers.locks.project_errors import (
     LockVersionError,
     UnsupportedEnvironmentError,
 )
-from buildpack.installers.locks.project_file import (
-    Table,
-    normalized,
-    strings,
-    table,
-    tables,
-    text_of,
-)
+from buildpack.installers.locks.project_file import Table, strings, table, tables, text_of
+from buildpack.support.names import normalized
 
 LOCK, PYPROJECT, COMMAND = "pdm.lock", "pyproject.toml", "pdm lock"
 LINUX = re.compile(r"linux|manylinux|musllinux")

@@ -13,7 +13,8 @@ from buildpack.installers.locks.lock_changes import (
     Dependency,
     parse_dependency,
 )
-from buildpack.installers.locks.project_file import Table, normalized, strings, table, text_of
+from buildpack.installers.locks.project_file import Table, strings, table, text_of
+from buildpack.support.names import normalized
 
 DEFAULT = "default"
 EGG = re.compile(r"(?:-e\s+)?(?P<url>\S+)#egg=(?P<name>[\w.-]+)")

@@ -9,14 +9,8 @@ from collections.abc import Iterator, Mapping
 from buildpack.installers.locks.lock_changes import Dependency, Locked, find_changes, split_extras
 from buildpack.installers.locks.lock_errors import UnexplainedLockError
 from buildpack.installers.locks.project_errors import Difference, LockOutOfSyncError
-from buildpack.installers.locks.project_file import (
-    Table,
-    normalized,
-    strings,
-    table,
-    tables,
-    text_of,
-)
+from buildpack.installers.locks.project_file import Table, strings, table, tables, text_of
+from buildpack.support.names import normalized
 
 PIPFILE, LOCK, COMMAND = "Pipfile", "Pipfile.lock", "pipenv lock"
 NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipfile", "pipenv", "_meta"})

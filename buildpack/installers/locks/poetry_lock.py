@@ -26,14 +26,8 @@ from buildpack.installers.locks.project_errors import (
     LockOutOfSyncError,
     LockVersionError,
 )
-from buildpack.installers.locks.project_file import (
-    Table,
-    normalized,
-    strings,
-    table,
-    tables,
-    text_of,
-)
+from buildpack.installers.locks.project_file import Table, strings, table, tables, text_of
+from buildpack.support.names import normalized
 
 LOCK, PYPROJECT, COMMAND = "poetry.lock", "pyproject.toml", "poetry lock"
 EXACT_FORMAT = (2, 1)

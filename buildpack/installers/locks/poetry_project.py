@@ -15,14 +15,8 @@ from buildpack.installers.locks.lock_changes import (
 )
 from buildpack.installers.locks.lock_markers import ALWAYS, Marker, both, marker_text, parse_marker
 from buildpack.installers.locks.poetry_constraint import alternatives
-from buildpack.installers.locks.project_file import (
-    Table,
-    normalized,
-    strings,
-    table,
-    tables,
-    text_of,
-)
+from buildpack.installers.locks.project_file import Table, strings, table, tables, text_of
+from buildpack.support.names import normalized
 
 MAIN = "main"
 LEGACY_KEYS = ("dependencies", "source", "extras", "dev-dependencies")

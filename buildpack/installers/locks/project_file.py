@@ -10,6 +10,7 @@ from buildpack.app import App
 from buildpack.hostile_text import loads_toml
 from buildpack.installers.locks.project_errors import BrokenFileError, InvalidProjectError
 from buildpack.requirement_checks import PLAIN
+from buildpack.support.names import normalized
 from buildpack.support.values import NOTHING, value
 from buildpack.versions.python_specifier import SpecifierError, parse_specifier, suggest_specifier
 
@@ -103,11 +104,6 @@ def strings(value: object) -> tuple[str, ...]:
 def text_of(value: object) -> str:
     """``value`` if it is a string, else ""."""
     return value if isinstance(value, str) else ""
-
-
-def normalized(name: str) -> str:
-    """A package's, extra's or group's name as all tools compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_project(app: App, name: str = PYPROJECT) -> Project:

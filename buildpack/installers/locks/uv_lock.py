@@ -21,7 +21,6 @@ from buildpack.installers.locks.project_file import (
     Table,
     broken_toml,
     check_text,
-    normalized,
     parse_toml,
     strings,
     table,
@@ -29,6 +28,7 @@ from buildpack.installers.locks.project_file import (
     text_of,
 )
 from buildpack.installers.locks.requirement_compare import Wish, compare, source_of
+from buildpack.support.names import normalized
 from buildpack.support.values import value
 from buildpack.versions.python_specifier import SpecifierError, parse_specifier
 
