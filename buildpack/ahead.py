@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.early import PLACE, PREVIOUS
-from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 
 if TYPE_CHECKING:
     from buildpack.early import Early
@@ -39,7 +39,7 @@ class TreesAhead:
         linking, self._linking = self._linking, None
         if linking and not linking.finish():
             self._copies = {}
-            files.remove_tree(self.place)  # there may be no room for both
+            remove_tree(self.place)  # there may be no room for both
         return self._copies.get(source)
 
     def take(self, source: Path, target: Path) -> bool:

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.cache import BYTECODE_FORMAT as FORMAT
-from buildpack.support import files
 from buildpack.support.command import Command, capture
+from buildpack.support.deletion import remove_tree
 from buildpack.support.values import value
 
 COMPILER = Path(__file__).parent / "target" / "compile_pyc.py"
@@ -97,7 +97,7 @@ class BytecodeCompiler:
             for number, group in enumerate(groups):
                 (jobs / f"{number}.bundle").replace(self.bundles / group.key)
         finally:
-            files.remove_tree(jobs)
+            remove_tree(jobs)
 
     def command(self, jobs: Path, count: int) -> Command:
         """The target Python, in the same state whoever starts it and wherever it is."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.output import Output
 
 BYTECODE_FORMAT = 3
@@ -36,7 +36,7 @@ OTHERS = ("tools", "uv", "pip", "pip-compile", "head-start", "last-venv.json", "
 def clear_cache(cache_dir: Path) -> None:
     """Forget all that our earlier builds left, but for the reports on them."""
     for name in (*KEPT, *OTHERS):
-        files.remove_tree(cache_dir / name)
+        remove_tree(cache_dir / name)
 
 
 def mark_used(entry: Path) -> None:
@@ -77,7 +77,7 @@ def discard_if_written(cache_dir: Path, trees: Iterable[Path], since_ns: int, ou
         return
     out.info(f"bin/post_compile wrote into {written.name}: the cache is made anew next time.")
     for kind in ("runtimes", "venvs", "uv"):
-        files.remove_tree(cache_dir / kind)
+        remove_tree(cache_dir / kind)
 
 
 def _written_since(tree: Path, since_ns: int) -> Iterable[Path]:
@@ -103,4 +103,4 @@ def reap(cache_dir: Path) -> None:
                 reverse=True,
             )
             for entry in (*unfinished, *entries[kept:]):
-                files.remove_tree(entry)
+                remove_tree(entry)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from buildpack.app import App
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.runtime.install import Runtime
-from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
 from buildpack.venv import create_venv
@@ -87,7 +87,7 @@ class HeadStart:
         """Remove what was not taken."""
         if self._thread:
             self._thread.join()
-            files.remove_tree(self._place)
+            remove_tree(self._place)
 
     def _run(self, interpreter: Interpreter) -> None:
         try:
@@ -127,7 +127,7 @@ class HeadStart:
 
 def link_python(place: Path, version: PythonVersion, executable: Path) -> None:
     """Make ``place`` anew, with a Python for the virtualenv that will be made in it."""
-    files.remove_tree(place)  # of a build that was killed
+    remove_tree(place)  # of a build that was killed
     program = place / "python" / "bin" / f"python{version.series}"
     program.parent.mkdir(parents=True)
     program.symlink_to(executable)
@@ -147,5 +147,5 @@ def forget_built(uv_cache: Path) -> bool:
     """Whether something was built where nothing may be; uv does not keep it then."""
     is_built = has_built(uv_cache)
     if is_built:
-        files.remove_tree(uv_cache)
+        remove_tree(uv_cache)
     return is_built

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from buildpack.ahead import TreesAhead
 from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.linking import (
     Linking,
     LinkingAside,
@@ -103,7 +104,7 @@ def link_anew(source: Path, target: Path) -> None:
     except OSError:
         is_done = False
     if not is_done:
-        files.remove_tree(target)
+        remove_tree(target)
         files.link_tree(source, target)
 
 

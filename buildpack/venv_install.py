@@ -39,6 +39,7 @@ from buildpack.sizes.summary import LAST_SIZES_FILE, SIZES_FILE
 from buildpack.sizes.trim import Trim
 from buildpack.sizes.trimming import trim_venv
 from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
 from buildpack.support.output import Output
 from buildpack.support.values import changed
@@ -76,7 +77,7 @@ def fill_home(
     request: DependencyRequest, home: Path, tools: ToolBox, out: Output, ready: Path | None
 ) -> None:
     version = request.runtime.version
-    files.remove_tree(home)  # what is left of one that somebody has taken away
+    remove_tree(home)  # what is left of one that somebody has taken away
     with files.publishing_dir(home) as temporary:
         (temporary / "python").symlink_to(os.path.relpath(request.runtime.home, temporary))
         write_hashes(temporary, request.plan.dependencies)
@@ -101,7 +102,7 @@ def fill_home(
 def _fill_in_order(request: DependencyRequest, venv: Venv, tools: ToolBox) -> None:
     """Install again, one distribution after the other: of those that bring the same file, which
     one wins must not depend on the time of day."""
-    files.remove_tree(venv.root)
+    remove_tree(venv.root)
     create_venv(venv.root, venv.version, home=request.runtime.python.parent)
     in_order = changed(request, env={**request.env, "UV_CONCURRENT_INSTALLS": "1"})
     _fill(in_order, venv, tools, lambda _: None)
@@ -124,9 +125,9 @@ def update_last(
         trees = _update(request, source, venv, before, tools, lines.append)
     except (SlugkitError, OSError):
         trees = ()  # What is wrong is told by installing in earnest.
-    files.remove_tree(request.cache_dir / HEAD_START)
+    remove_tree(request.cache_dir / HEAD_START)
     if not trees:
-        files.remove_tree(venv.root)
+        remove_tree(venv.root)
         return False
     for copy in trees[1:]:
         request.ahead.holds(home / "venv", copy)

@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from buildpack.support.command import Command, Process, spawn
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import remove_tree, write_atomically
+from buildpack.support.files import write_atomically
 from runner.caddy_config import USUAL_RULES, caddy_config, caddy_handler
 from runner.engines.base import Address
 from runner.front import TOOL_PATH

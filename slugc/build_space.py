@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from buildpack.support.command import Command, CommandFailedError, capture
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import remove_tree
 from buildpack.support.locks import LockTimeoutError, locked
 from buildpack.support.values import value
 from slugc.moving import is_real_dir, move
@@ -283,24 +283,14 @@ def _to_trash(space: BuildSpace, paths: Sequence[Path]) -> None:
     except OSError as err:
         if err.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        _delete_now(present)  # the disk is full, so that people wait for the room
+        for path in present:  # the disk is full, so that people wait for the room
+            remove_tree(path)
         return
     ours = {*FRESH, *KEPT}
     for number, path in enumerate(present):
         # A build may name things in its /tmp as it likes: as what we move here, or very long.
         is_ours = path.parent != space.work_dir or path.name in ours
         move(path, trash / (path.name if is_ours else str(number)))
-
-
-def _delete_now(paths: Sequence[Path]) -> None:
-    from slugc.upkeep.trees import delete, open_dir
-
-    for path in paths:
-        directory = open_dir(os.fspath(path.parent))
-        try:
-            delete(path.name, directory)
-        finally:
-            os.close(directory)
 
 
 def _reap(space: BuildSpace) -> None:

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
-from buildpack.support.files import publishing_dir, remove_tree, write_atomically
+from buildpack.support.files import publishing_dir, write_atomically
 from buildpack.support.locks import locked
 from buildpack.support.machine import LIMITS
 from slugc.archive.extract import extract

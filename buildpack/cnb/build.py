@@ -21,6 +21,7 @@ from buildpack.report import BuildData
 from buildpack.sbom import sbom_json
 from buildpack.settings import read_settings
 from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.output import Output
 from buildpack.support.procfile import read_procfile
 
@@ -48,7 +49,7 @@ def build_app(cnb: CnbDirs, env: Mapping[str, str], data: BuildData, out: Output
 def clear_layers(cnb: CnbDirs) -> None:
     """Take away what an earlier build left, but its cache."""
     for name in ("python", "venv", NLTK_LAYER):
-        files.remove_tree(cnb.layers_dir / name)
+        remove_tree(cnb.layers_dir / name)
 
 
 def write_layers(cnb: CnbDirs, built: BuiltApp) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from buildpack.installers.base import Dependencies, Install
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 
 KEPT = "built-in-place"
 """Directory beside a virtualenv in the cache."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from buildpack.runtime.errors import RuntimeBrokenError
 from buildpack.runtime.interpreter import Interpreter
 from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class EarlyCopy(threading.Thread):
 
     def run(self) -> None:
         try:
-            files.remove_tree(self._place)  # of a build that was killed
+            remove_tree(self._place)  # of a build that was killed
             for number, interpreter in enumerate(self._offers):
                 if number == 0:
                     self._on_first(interpreter)
@@ -77,4 +78,4 @@ class EarlyCopy(threading.Thread):
     def discard(self) -> None:
         """Remove the copy, if it was not taken."""
         self.join()
-        files.remove_tree(self._place)
+        remove_tree(self._place)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.cache import mark_used
-from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox, tool_versions
@@ -138,7 +138,7 @@ def install_runtime(
     if home.exists():
         # Half-written, of a version that will not do now, or of an interpreter that has changed.
         outdated()
-        files.remove_tree(home)
+        remove_tree(home)
     # Imported when a Python has to be made: builds that have one are quicker without.
     from buildpack.runtime.providers import make_runtime
 

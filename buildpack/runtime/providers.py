@@ -12,6 +12,7 @@ from buildpack.runtime.install import RuntimeRequest
 from buildpack.runtime.interpreter import Interpreter, find_interpreters
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure
 from buildpack.support import files
+from buildpack.support.deletion import remove_tree
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox
 from buildpack.versions.python_version import PythonVersion, VersionStatus
@@ -106,7 +107,7 @@ def _from_managed(
         out.info(f"Passed over uv's managed build: {err.reason}")
         return False
     finally:
-        files.remove_tree(directory / "managed")
+        remove_tree(directory / "managed")
     return True
 
 

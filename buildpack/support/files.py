@@ -13,6 +13,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from buildpack.support.deletion import remove_tree
+
 
 def kind_of(path: Path) -> str:
     """What lies there in the place of a regular file, in words; a link is not followed."""
@@ -108,77 +110,6 @@ def publishing_dir(path: Path) -> Iterator[Path]:
     finally:
         if temporary.exists():
             remove_tree(temporary)
-
-
-def remove_tree(path: Path) -> None:
-    """Delete a tree, whatever modes its directories carry. Missing is fine."""
-
-    def unlock_and_retry(function: object, name: str, error: BaseException) -> None:
-        if isinstance(error, FileNotFoundError):
-            return
-        parent = Path(name).parent
-        parent.chmod(0o700)
-        target = Path(name)
-        if target.is_dir() and not target.is_symlink():
-            target.chmod(0o700)
-            remove_tree(target)
-        else:
-            target.unlink(missing_ok=True)
-
-    def on_error(function: object, name: str, info: object) -> None:
-        assert isinstance(info, tuple)
-        unlock_and_retry(function, name, info[1])
-
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        import shutil  # with three compression libraries: most builds delete nothing
-
-        try:
-            shutil.rmtree(path, onerror=on_error)
-        except (RecursionError, OSError):
-            # Deeper than its stack, our open files or a path can be. What it could not do for
-            # another reason fails here, too.
-            _remove_flat(path)
-
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def _remove_flat(top: Path) -> None:
-    """Delete a tree of any depth: what is below a directory is moved up before that is removed."""
-    descriptor = os.open(top, _DIRECTORY)
-    try:
-        moved = 0
-        while names := os.listdir(descriptor):  # noqa: PTH208 - of what we hold, not of a name
-            for name in names:
-                if not _is_directory(name, descriptor):
-                    os.unlink(name, dir_fd=descriptor)
-                    continue
-                below = _opened(name, descriptor)
-                try:
-                    for inner in os.listdir(below):  # noqa: PTH208 - as above
-                        moved += 1
-                        to = f".{os.getpid()}.{moved}"
-                        os.rename(inner, to, src_dir_fd=below, dst_dir_fd=descriptor)
-                finally:
-                    os.close(below)
-                os.rmdir(name, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
-    top.rmdir()
-
-
-def _opened(name: str, parent: int) -> int:
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=parent)
-    except PermissionError:  # not root, so what it may open the mode of is its own
-        os.chmod(name, 0o700, dir_fd=parent)
-        return os.open(name, _DIRECTORY, dir_fd=parent)
-
-
-def _is_directory(name: str, parent: int) -> bool:
-    return stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode)
 
 
 def link_tree(source: Path, target: Path) -> list[bytes]:

@@ -110,7 +110,7 @@ def start_slirp(
     argv = (*prefix, *slirp_argv(way, lifeline, said[1]))
     try:
         command = Command(argv=argv, cwd=Path("/"), env=env, pass_fds=(lifeline, said[1]))
-        process = spawn(command, stdout=errors, stderr=errors)
+        process = spawn(command, stderr=errors)
     except BaseException:  # Ctrl-C too: nobody else knows what is open
         os.close(said[0])
         os.close(errors)

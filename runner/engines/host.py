@@ -23,7 +23,7 @@ from buildpack.support.command import (
     capture,
     spawn,
 )
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.formation import ContainerSpec

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 
 # A run has its first socket long before. One without any (the host engine's) needs no directory.
 OLD = 3600.0

@@ -13,8 +13,8 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.files import remove_tree
 from buildpack.support.locks import is_locked, locked
 from buildpack.support.values import value
 from slugc.privileges import hand_over, let_through
@@ -136,11 +136,11 @@ def _socket_candidates(env: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _private_dir(path: Path) -> Path:
-    """``path`` as a directory that is ours: somebody else's, or a link, is refused."""
+    """``path`` as a directory that is ours, as open as it has to be: somebody else's, or a link,
+    is refused."""
     mode = 0o711 if os.getuid() == 0 else 0o700
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=mode, parents=True)
-        path.chmod(mode)  # whatever our umask
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise RunDirError(path, "It is not a directory.")
@@ -148,4 +148,7 @@ def _private_dir(path: Path) -> Path:
         raise RunDirError(path, f"It belongs to uid {found.st_uid}, not to uid {os.getuid()}.")
     if found.st_mode & 0o022:
         raise RunDirError(path, f"Others may write there (mode {found.st_mode & 0o777:04o}).")
+    if found.st_mode & 0o777 != mode:
+        # Our umask, or somebody has changed it: slirp4netns would find no way to its socket.
+        path.chmod(mode)
     return path

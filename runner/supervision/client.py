@@ -18,6 +18,7 @@ Event = Mapping[str, object]
 LAST = {"settled", "containers", "usage"}
 _REPEATED = {"containers", "usage", "stop", "end"}
 """what a successor is asked as well; it finds the rest in state.db"""
+_SHOWN = 8  # lines of what it wrote where errors go
 PATIENCE = 30.0  # seconds for a supervisor to answer, or for its successor to be there
 
 
@@ -94,7 +95,7 @@ def ask(
         if not is_supervised(directory):
             return None
         if time.monotonic() - silent_since > PATIENCE:
-            raise SupervisorSilentError(app, PATIENCE, _last_errors(directory))
+            raise SupervisorSilentError(app, PATIENCE, last_errors(directory))
         time.sleep(0.02)
 
 
@@ -123,7 +124,9 @@ def _events(connection: socket.socket, deadline: float | None) -> Iterator[Event
             yield event
 
 
-def _last_errors(directory: Path) -> str:
+def last_errors(directory: Path) -> str:
+    """The end of what supervisors last wrote where errors go: of the last of them alone."""
     with contextlib.suppress(OSError):
-        return "\n".join((directory / "errors").read_text("utf-8", "replace").splitlines()[-5:])
+        text = (directory / "errors").read_text("utf-8", "replace")
+        return "\n".join(text.rstrip().split("\n\n")[-1].splitlines()[-_SHOWN:])
     return ""

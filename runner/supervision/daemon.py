@@ -318,7 +318,11 @@ def main(argv: Sequence[str]) -> int:
     gc.set_threshold(50_000)
     os.set_inheritable(int(keeper), False)
     fds = KeptFds(socket.socket(fileno=int(keeper)), inherited(words))
-    Daemon(int(number), env=dict(os.environ), fds=fds).run()
+    try:
+        Daemon(int(number), env=dict(os.environ), fds=fds).run()
+    except SlugkitError as error:
+        sys.stderr.write(f"\n{error.brief}\n{error.details}\n")
+        return int(error.exit_code)
     return 0
 
 

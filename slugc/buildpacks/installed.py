@@ -12,8 +12,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable
-from buildpack.support.files import remove_tree, write_atomically
+from buildpack.support.files import write_atomically
 from buildpack.support.locks import locked
 from buildpack.support.values import value
 from slugc.buildpacks.places import FILE, INSTALLED

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from buildpack.support.values import value
 from slugc.build_command import make_request
 from slugc.builder import build_slug

@@ -210,7 +210,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _empty(directory: Path) -> None:
-    from buildpack.support.files import remove_tree
+    from buildpack.support.deletion import remove_tree
 
     for entry in directory.iterdir():
         remove_tree(entry)

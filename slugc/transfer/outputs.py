@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError, printable_path
-from buildpack.support.files import fsync_dir, publishing, remove_tree, require_replaceable
+from buildpack.support.files import fsync_dir, publishing, require_replaceable
 
 
 class TargetExistsError(SlugkitError):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from slugc.privileges import let_through
 
 _FORGOTTEN_AFTER = 24 * 3600.0  # seconds; no transfer takes a day

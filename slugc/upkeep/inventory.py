@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from buildpack.support.deletion import open_dir
 from buildpack.support.locks import is_locked
 from buildpack.support.values import value
-from slugc.upkeep.trees import open_dir, usage
+from slugc.upkeep.trees import usage
 
 
 class Kind(StrEnum):

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from buildpack.support.deletion import delete, open_dir
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.locks import LockTimeoutError, locked
 from slugc.privileges import in_dropped_child
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.upkeep.inventory import GONE, Item, Kind, is_held
-from slugc.upkeep.trees import delete, open_dir
 
 PATIENCE = 10.0  # seconds to wait for slugs being packed and buildpacks being copied
 

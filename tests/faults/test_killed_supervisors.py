@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from runner.engines.embedded.identity import read_exit_code
 from runner.engines.embedded.lasting.token import parse_token
 from runner.engines.embedded.processes import descendants

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
 from tests.waiting import PATIENCE, until

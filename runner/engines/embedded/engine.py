@@ -183,7 +183,7 @@ class EmbeddedEngine:
         """None: on disk. A size: in memory, because the disk cannot hold an upper directory."""
         if self._is_overlay_proven():
             return None
-        from buildpack.support.files import remove_tree
+        from buildpack.support.deletion import remove_tree
         from runner.engines.embedded import checks, rootfs
 
         home = rootfs.make_home(self._run.root / "probe")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildpack.support import addresses, cgroups
 from buildpack.support.command import Command
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from buildpack.support.hierarchies import Hierarchies
 from buildpack.support.values import value
 from runner.engines.base import Address, Limits, Streams

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.command import end, start
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
-from buildpack.support.files import remove_tree
 from buildpack.support.values import changed
 from slugc.archive.errors import ArchiveDamagedError, ArchiveError
 from slugc.archive.limits import DEFAULT_LIMITS, Limits

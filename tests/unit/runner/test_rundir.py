@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,18 @@ def test_directory_others_may_write_is_refused(tmp_path: Path, env: dict[str, st
         "Others may write there (mode 0777).\n\n"
         "Remove it, or set XDG_RUNTIME_DIR to a directory of your own."
     )
+
+
+@pytest.mark.parametrize("changed", [0o700, 0o755, 0o600])
+def test_a_directory_that_was_closed_or_opened_is_as_it_has_to_be_again(
+    changed: int, tmp_path: Path, env: dict[str, str]
+) -> None:
+    """slirp4netns, which is not root, has to get through, and nobody has to look in."""
+    directory = tmp_path / "run"
+    directory.mkdir()
+    directory.chmod(changed)
+    os.close(create_run_dir(tmp_path, env, engine="embedded").lock)
+    assert stat.S_IMODE(directory.stat().st_mode) == (0o711 if os.getuid() == 0 else 0o700)
 
 
 def test_link_in_place_of_the_directory_is_refused(tmp_path: Path, env: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from slugc import build_space
 from slugc.build_space import (
     BuildSpace,

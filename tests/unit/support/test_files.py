@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.deletion import remove_tree
 from buildpack.support.files import (
     link_tree,
     publishing,
     publishing_dir,
-    remove_tree,
     write_atomically,
 )
 
@@ -102,29 +102,3 @@ def test_link_tree_copies_across_file_systems(tmp_path: Path) -> None:
         assert (target / "link").readlink() == Path("file")
     finally:
         remove_tree(target)
-
-
-def test_remove_tree_removes_directories_without_write_permission(tmp_path: Path) -> None:
-    locked_dir = tmp_path / "tree" / "read-only"
-    locked_dir.mkdir(parents=True)
-    (locked_dir / "file").write_text("x")
-    locked_dir.chmod(0o500)
-    remove_tree(tmp_path / "tree")
-    remove_tree(tmp_path / "missing")
-    assert names(tmp_path) == []
-
-
-def test_a_tree_deeper_than_any_path_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "top").mkdir()
-    here = os.open(tmp_path / "top", os.O_RDONLY)
-    for _ in range(3000):
-        os.mkdir("d", dir_fd=here)
-        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(here)
-
-    remove_tree(tmp_path / "top")
-
-    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from typing import Any
 
 from buildpack.support import addresses, cgroups
 from buildpack.support.addresses import Subnet
-from buildpack.support.files import remove_tree
+from buildpack.support.deletion import remove_tree
 from buildpack.support.hierarchies import find_hierarchies
 from runner.engines.base import EngineRequest, Limits, Streams
 from runner.engines.embedded import bwrap, network, rootfs

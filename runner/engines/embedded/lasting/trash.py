@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildpack.support.command import Command, spawn
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
-from buildpack.support.files import remove_tree
 
 if TYPE_CHECKING:
     from buildpack.support.command import Process

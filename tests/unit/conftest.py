@@ -1,4 +1,4 @@
-"""What several of the slug compiler's tests start from."""
+"""What several unit tests start from."""
 
 from __future__ import annotations
 
