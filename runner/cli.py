@@ -73,6 +73,9 @@ def run_cli(argv: Sequence[str]) -> int:
     """Run click without letting it end the process, and map its errors to ours."""
     try:
         code = cli.main(args=list(argv), prog_name="slug-run", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as err:  # a group alone: `slug-run engine`
+        click.echo(err.format_message())
+        return 0
     except click.UsageError as err:
         command = err.ctx.command_path if err.ctx else "slug-run"
         raise UsageError(err.format_message(), resolution=f"See:\n\n    {command} --help") from err

@@ -49,11 +49,12 @@ class UnknownCommandError(UsageError):
 
     id = "unknown-command"
 
-    def __init__(self, word: str, meant: str = "") -> None:
+    def __init__(self, word: str, meant: str = "", *, found: str = "") -> None:
         self.word, self.meant = word, meant
         hint = f"Did you mean:\n\n    slug-run {meant}" if meant else "See:\n\n    slug-run --help"
         super().__init__(
             f"slug-run has no command called '{printable(word)}'",
+            details=found,
             resolution=hint,
         )
 
@@ -72,7 +73,12 @@ def spelled_out(word: str) -> Sequence[str]:
 
 
 def explain(words: Sequence[str], error: SlugkitError) -> SlugkitError:
-    """``error``, or what is clearer to somebody who meant a command of Heroku's."""
+    """``error``, or what is clearer to somebody who meant a command, of ours or of Heroku's."""
     if words and words[0] in _MEANT and error.id in _NO_SUCH_TYPE:
         return UnknownCommandError(words[0], _MEANT[words[0]])
+    if words and words[0] not in COMMANDS and error.id == "no-slug":
+        near = difflib.get_close_matches(words[0], COMMANDS, n=1, cutoff=0.75)
+        if near:
+            found = "Nor is there a slug here, which may have such a process type."
+            return UnknownCommandError(words[0], near[0], found=found)
     return error

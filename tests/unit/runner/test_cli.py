@@ -117,6 +117,14 @@ def test_herokus_spellings_are_understood(capsys: pytest.CaptureFixture[str]) ->
     assert "embedded" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("group", ["engine", "service"])
+def test_a_group_alone_shows_its_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([group]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"Usage: slug-run {group} [OPTIONS] COMMAND")
+    assert shown.err == ""
+
+
 def test_engine_list_names_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["engine", "list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [

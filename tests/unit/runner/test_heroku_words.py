@@ -61,3 +61,15 @@ def test_who_creates_an_app_as_at_heroku_is_told_how_also_where_no_slug_is(
     assert "slug-run apps create NAME" in err
     assert main(["worker"]) == 66
     assert "There is no slug here" in capsys.readouterr().err
+
+
+def test_who_mistypes_a_command_where_no_slug_is_is_told_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["deplyo", "polls.slug"]) == 64
+    assert capsys.readouterr().err == (
+        "\n !     Error: slug-run has no command called 'deplyo'"
+        "\n !\n !     Nor is there a slug here, which may have such a process type."
+        "\n !\n !     Did you mean:\n !\n !         slug-run deploy\n\n"
+    )
