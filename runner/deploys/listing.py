@@ -91,7 +91,7 @@ def info_text(view: ReleaseView, slug: Slug | None, path: Path | None) -> str:
     """All that is known of one release."""
     release = view.release
     rows = [
-        ("Status", f"{release.status}{', current' if view.is_current else ''}"),
+        ("Status", view.note or release.status),
         ("Change", printable(release.description, limit=300)),
         ("By", printable(release.who)),
         ("When", release.created_at),
