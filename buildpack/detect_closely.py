@@ -20,10 +20,16 @@ NOT_AN_APP = frozenset(
 
 CONDA_FILES = ("environment.yml", "environment.yaml", "conda.yml", "pixi.toml")
 
-FOR_A_DEPLOY = ("prod", "deploy", "heroku", "requirements.txt", "base", "common")
+FOR_A_DEPLOY = (
+    "prod", "production", "deploy", "deployment", "heroku", "requirements txt", "base", "common",
+)  # fmt: skip
 """In the name of the requirements file that a deploy most likely means, the likeliest first."""
 
-NOT_FOR_A_DEPLOY = ("dev", "test", "local", "doc", "lint", "ci")
+NOT_FOR_A_DEPLOY = (
+    "dev", "devel", "develop", "development", "test", "tests", "testing", "local", "doc", "docs",
+    "lint", "linting", "ci",
+)  # fmt: skip
+"""Whole words: "ci" is in "citrus" as well."""
 
 SHOWN_ENTRIES = 40
 
@@ -108,8 +114,14 @@ def find_requirements(build_dir: str, names: "Sequence[str]") -> "list[str]":
     found = [name for name in found if name.lower() != "requirements.txt"]
     found += ["requirements/" + name for name in below]
     found = [name for name in found if name.endswith(".txt") and visible(name) == name]
-    found = [name for name in found if not any(word in name for word in NOT_FOR_A_DEPLOY)]
-    return sorted(found, key=lambda name: [word not in name for word in FOR_A_DEPLOY])
+    found = [name for name in found if not any(has_word(name, x) for x in NOT_FOR_A_DEPLOY)]
+    return sorted(found, key=lambda name: [not has_word(name, word) for word in FOR_A_DEPLOY])
+
+
+def has_word(name: str, words: str) -> bool:
+    """Are these words in a file's name, one after the other, whatever stands between them?"""
+    letters = "".join(sign if sign.isalpha() else " " for sign in name.lower())
+    return " " + words + " " in " " + " ".join(letters.split()) + " "
 
 
 def hints(build_dir: str, names: "Sequence[str]") -> "list[str]":

@@ -10,7 +10,8 @@ from pathlib import Path
 from buildpack.frameworks.python_source import assignments, parse_source, top_level
 from buildpack.frameworks.web_apps import ASGI, WSGI, AppObject
 
-DEEPEST_IMPORT = 5
+MOST_MODULES = 20
+"""Of settings that import each other; each is read once."""
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
@@ -48,18 +49,26 @@ def settings_module(manage_py: Path) -> str:
     return ""
 
 
-def read_settings(base: Path, module: str, depth: int = 0) -> dict[str, str]:
-    """The plain strings among a settings module's names; ``from .base import *`` is followed."""
+def read_settings(
+    base: Path, module: str, read: dict[str, dict[str, str]] | None = None
+) -> dict[str, str]:
+    """The plain strings among a settings module's names; ``from .base import *`` is followed.
+
+    ``read`` has what was found in modules before.
+    """
+    read = {} if read is None else read
+    if module in read or len(read) == MOST_MODULES:
+        return read.get(module, {})
+    found = read[module] = {}
     path = base / module.replace(".", "/")
     is_package = (path / "__init__.py").is_file()
     tree = parse_source(path / "__init__.py" if is_package else Path(f"{path}.py"))
-    if tree is None or not MODULE.fullmatch(module) or depth > DEEPEST_IMPORT:
-        return {}
-    found: dict[str, str] = {}
+    if tree is None or not MODULE.fullmatch(module):
+        return found
     for node in top_level(tree.body):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             imported = _absolute(module, node, is_package=is_package)
-            found |= read_settings(base, imported, depth + 1)
+            found |= read_settings(base, imported, read)
         for name, value in assignments(node):
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 found[name] = value.value

@@ -201,7 +201,11 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         warnings=tuple(
             filter(
                 None,
-                (behind_notice(app, found), *requirement_notices(found, env), vendored.warning),
+                (
+                    behind_notice(app, found),
+                    *requirement_notices(app, found, env),
+                    vendored.warning,
+                ),
             )
         ),
         facts={

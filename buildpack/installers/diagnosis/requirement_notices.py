@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 
+from buildpack.app import App
 from buildpack.installers.diagnosis.compiled_notices import name_of
 from buildpack.installers.pip_syntax import ignored_options, own_options
 from buildpack.requirement_lines import RequirementFiles, RequirementLine
-from buildpack.requirement_paths import is_path, is_url
+from buildpack.requirement_paths import is_of_app, is_path, is_url
 from buildpack.support.errors import SlugkitError, printable
 from buildpack.support.urls import without_password
 
@@ -21,7 +22,7 @@ class UnpinnedRequirementsError(SlugkitError):
 
     id = "requirements::unpinned"
 
-    def __init__(self, lines: Sequence[RequirementLine]) -> None:
+    def __init__(self, app: App, lines: Sequence[RequirementLine]) -> None:
         self.lines = tuple(lines)
         listing = "\n".join(f"  {x.place}: {printable(x.requirement)}" for x in lines)
         super().__init__(
@@ -29,27 +30,28 @@ class UnpinnedRequirementsError(SlugkitError):
             details=f"{SWITCH} is set, so every line needs '==' and a version. These have none:"
             f"\n\n{listing}",
             resolution="Write all versions down, those of indirect dependencies too:\n\n"
-            + how_to_pin(lines),
+            + how_to_pin(app, lines),
         )
 
 
-def how_to_pin(loose: Sequence[RequirementLine]) -> str:
+def how_to_pin(app: App, loose: Sequence[RequirementLine]) -> str:
     """pip-tools' own way: what is asked for in one file, what it led to in another."""
-    name = printable(loose[0].file)
-    source = f"{posixpath.splitext(name)[0]}.in"
-    return (
-        f"    git mv {name} {source}\n"
-        f"    pip-compile --generate-hashes {source} -o {name}\n"
-        f"    git add {name}"
-    )
+    source = f"{posixpath.splitext(loose[0].file)[0]}.in"
+    name, shown = printable(loose[0].file), printable(source)
+    steps = f"    pip-compile --generate-hashes {shown} -o {name}\n    git add {name}"
+    if is_of_app(app, source):
+        return f"{steps}\n\n{name} then holds what {shown} asks for, and nothing else."
+    return f"    git mv {name} {shown}\n{steps}"
 
 
-def requirement_notices(found: RequirementFiles, env: Mapping[str, str]) -> tuple[str, ...]:
+def requirement_notices(
+    app: App, found: RequirementFiles, env: Mapping[str, str]
+) -> tuple[str, ...]:
     """Every notice, in the order of what they cost when missed."""
     loose = unpinned(found)
     if loose and env.get(SWITCH, "") not in {"", "0"}:
-        raise UnpinnedRequirementsError(loose)
-    notices = (index_notice(found), unpinned_notice(loose, found), ignored_notice(found))
+        raise UnpinnedRequirementsError(app, loose)
+    notices = (index_notice(found), unpinned_notice(app, loose, found), ignored_notice(found))
     return tuple(notice for notice in notices if notice)
 
 
@@ -67,7 +69,7 @@ def unpinned(found: RequirementFiles) -> tuple[RequirementLine, ...]:
     )
 
 
-def unpinned_notice(loose: Sequence[RequirementLine], found: RequirementFiles) -> str:
+def unpinned_notice(app: App, loose: Sequence[RequirementLine], found: RequirementFiles) -> str:
     """How many requirements are free, and which; '' when none is."""
     if not loose:
         return ""
@@ -81,7 +83,7 @@ def unpinned_notice(loose: Sequence[RequirementLine], found: RequirementFiles) -
         f"{some} pinned to one version\n\n"
         f"  {names}{more}\n\n"
         "The next build without a cache may install other versions than this one. To keep them:\n\n"
-        f"{how_to_pin(loose)}\n\n"
+        f"{how_to_pin(app, loose)}\n\n"
         f"To make this an error, set {SWITCH}=1."
     )
 

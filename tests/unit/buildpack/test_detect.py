@@ -120,6 +120,28 @@ def test_of_several_requirements_files_the_one_for_deploys_is_named_first(tmp_pa
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "is_offered"),
+    [
+        ("citrus-requirements.txt", True),
+        ("latest_requirements.txt", True),
+        ("requirements.device.txt", True),
+        ("requirements-ci.txt", False),
+        ("Requirements_Dev.txt", False),
+        ("test2-requirements.txt", False),
+        ("requirements/testing.txt", False),
+    ],
+)
+def test_words_of_a_name_say_what_a_requirements_file_is_for(
+    name: str, is_offered: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    names = sorted(entry.name for entry in tmp_path.iterdir())
+    assert find_requirements(str(tmp_path), names) == ([name] if is_offered else [])
+
+
 def test_an_app_of_conda_alone_hears_how_it_becomes_one_of_pip(tmp_path: Path) -> None:
     said = failure_message(str(tmp_path), ["environment.yml"])
     assert " !     Found environment.yml. Conda's environments are not built here." in said

@@ -79,7 +79,12 @@ def test_django_settings_that_import_others_are_followed(tmp_path: Path) -> None
 
 
 def test_settings_that_import_each_other_come_to_an_end(tmp_path: Path) -> None:
-    root = django(tmp_path, "from mysite.more import *\n", mysite__more="from .settings import *\n")
+    # Followed one by one, a hundred imports in each would be some 10 billion files.
+    root = django(
+        tmp_path,
+        "from mysite.more import *\n" * 100,
+        mysite__more="from .settings import *\n" * 100,
+    )
     assert command(root) == ""
 
 

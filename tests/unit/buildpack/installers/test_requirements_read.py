@@ -112,6 +112,17 @@ def test_unpinned_requirements_are_counted_and_named(tmp_path: Path) -> None:
     assert notice.startswith("None of your requirements is pinned to one version\n\n  flask\n\n")
 
 
+def test_who_has_a_source_for_pip_tools_is_not_told_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("flask\n")
+    (notice,) = read(tmp_path, "flask\n").warnings
+    assert (
+        "To keep them:\n\n"
+        "    pip-compile --generate-hashes requirements.in -o requirements.txt\n"
+        "    git add requirements.txt\n\n"
+        "requirements.txt then holds what requirements.in asks for, and nothing else.\n\n"
+    ) in notice
+
+
 def test_unpinned_requirements_fail_where_the_app_wants_that(tmp_path: Path) -> None:
     with pytest.raises(UnpinnedRequirementsError) as caught:
         read(tmp_path, "flask\nrich==1\ndjango>5\n", SLUGKIT_REQUIRE_PINNED="1")
