@@ -1,15 +1,17 @@
 """Ends a phase that fills the disk, before it is full for everybody else too.
 
-The kernel counts no directory's bytes and files. So while a phase runs the free space and the free
-inodes of the file system are looked at, which costs nothing; only when they have shrunk by a limit
-is what the build itself has made counted, since others write too. A file system without a fixed
-number of inodes tells of bytes alone.
+The kernel counts no directory's bytes and files. So while a phase runs, and once more after it if a
+limit was asked for, the free space and the free inodes of the file system are looked at, which
+costs nothing; only when they have shrunk by a limit is what the build itself has made counted,
+since others write too. Where a file system knows no number of inodes (btrfs), files are counted at
+every look, if a limit of them was asked for.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ from slugc.sandbox.limits import (
 )
 
 _EVERY = 0.25  # seconds
+_LEISURE = 20  # where every look counts, it is followed by so many times its own time of none
 FREE_SHARE = 0.9
 
 
@@ -34,6 +37,9 @@ class Room(NamedTuple):
 
     def with_more(self, size: int, files: int) -> Room:
         return Room(self.size + max(0, size), self.files + max(0, files))
+
+    def without(self, other: Room) -> Room:
+        return Room(self.size - other.size, self.files - other.files)
 
 
 class DiskWatch:
@@ -53,7 +59,11 @@ class DiskWatch:
         self._stopped = threading.Event()
         self._free = free_room(self._places[0])
         self._limit = _limit(limits, self._free)
+        self._is_asked = limits.disk is not None or limits.files is not None
+        self._counts_always = limits.files is not None and not self._free.files
+        self._before = self._counted() if self._counts_always else Room()
         self._taken = Room()
+        self._looking = threading.Lock()
         self.is_reached = False
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -65,7 +75,9 @@ class DiskWatch:
         return self.is_reached
 
     def reached(self, phase: str) -> LimitReachedError | None:
-        """Why it ended ``phase``, if it did."""
+        """Why ``phase`` may not go on, or what it has left is too much: it may have been short."""
+        if self._is_asked:  # else it only keeps the disk from being full: now nobody writes
+            self._look()
         if not self.is_reached:
             return None
         if self._taken.size > self._limit.size:
@@ -73,17 +85,27 @@ class DiskWatch:
         return files_reached(phase, self._limit.files)
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_EVERY):
+        pause = _EVERY
+        while not self._stopped.wait(pause):
+            began = time.monotonic()
+            self._look()
+            if self.is_reached:
+                self._end()
+                return
+            if self._counts_always:
+                pause = max(_EVERY, _LEISURE * (time.monotonic() - began))
+
+    def _look(self) -> None:
+        with self._looking:
+            if self.is_reached:
+                return
             before, self._free = self._free, free_room(self._places[0])
             self._taken = self._taken.with_more(
                 before.size - self._free.size, before.files - self._free.files
             )
-            if self._is_passed():
-                self._taken = self._counted()
-                if self._is_passed():
-                    self.is_reached = True
-                    self._end()
-                    return
+            if self._is_passed() or self._counts_always:
+                self._taken = self._counted().without(self._before)
+                self.is_reached = self._is_passed()
 
     def _is_passed(self) -> bool:
         return self._taken.size > self._limit.size or self._taken.files > self._limit.files

@@ -202,18 +202,22 @@ class EmbeddedSandbox:
 
     @contextlib.contextmanager
     def _explained(self, phase: SandboxCommand, *, shown: bool) -> Iterator[None]:
-        """A failure that comes from a limit, told by that limit's name and its flag."""
+        """What comes from a limit, told by that limit's name and its flag."""
         before = self._group.counts() if self._group else None
+        title = phase.title or " ".join(phase.argv)
         try:
             yield
+            self._require_room(title)
         except CommandFailedError as err:
-            title = phase.title or err.command.shown
-            if self._disk is not None and (full := self._disk.reached(title)):
-                raise full from err
+            self._require_room(title)
             said = "" if shown else "\n".join(err.last_lines)
             if self._group and before and (why := self._group.reached(before, title, said)):
                 raise why from err
             raise
+
+    def _require_room(self, title: str) -> None:
+        if self._disk is not None and (full := self._disk.reached(title)):
+            raise full
 
     @contextlib.contextmanager
     def _ordered(self, phase: SandboxCommand, *, joined: bool) -> Iterator[WaitingSandbox]:

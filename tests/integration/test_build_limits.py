@@ -193,6 +193,8 @@ while True:
 HOG = "exec python3 -c 'x = [bytearray(1 << 20) for _ in range(4096)]'"
 FILL = "exec dd if=/dev/zero of=/tmp/big bs=1M count=4000 status=none"
 CROWD = "cd $HOME; mkdir $(seq 2900); seq -f f%.0f 9000 | xargs touch; exec sleep 20"
+# Over before anybody has looked.
+QUICK = "head -c 80000000 /dev/zero >/tmp/big"
 # A file without a name, held open by a process that has lost its parent.
 HIDE = """
 (setsid bash -c 'exec 9>/tmp/big; rm /tmp/big; head -c 80000000 /dev/zero >&9; sleep 20' &)
@@ -213,6 +215,7 @@ STAYS = "setsid nohup sleep 4242 >/dev/null 2>&1 & disown; echo done"
         ),
         (FILL, {"disk": 40 << 20}, "The build was stopped at its disk limit of 40M (--disk)"),
         (CROWD, {"files": 3000}, "The build was stopped at its limit of 3,000 files (--files)"),
+        (QUICK, {"disk": 40 << 20}, "The build was stopped at its disk limit of 40M (--disk)"),
         (HIDE, {"disk": 40 << 20}, "The build was stopped at its disk limit of 40M (--disk)"),
     ],
 )

@@ -255,3 +255,45 @@ def test_files_of_a_file_system_that_does_not_count_them_end_nothing(
         assert looks.acquire(timeout=30)
     assert not watch.stop()
     assert watch.reached("bin/compile") is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        (BuildLimits(disk=500), "disk limit of 500 (--disk)"),
+        (BuildLimits(disk=5000, files=5), "limit of 5 files (--files)"),
+    ],
+)
+def test_a_phase_that_was_over_before_the_first_look_is_looked_at_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: BuildLimits, what: str
+) -> None:
+    free = [Room(1000, 1000), Room(100, 990)]
+    monkeypatch.setattr(disk_watch, "_EVERY", 3600)
+    monkeypatch.setattr(disk_watch, "free_room", lambda _path: free.pop(0))
+    monkeypatch.setattr(disk_watch, "used_room", lambda _path: Room(900, 10))
+    watch = DiskWatch((tmp_path,), limits, lambda: None)
+
+    why = watch.reached("bin/detect")
+
+    assert why is not None
+    assert why.brief == f"The build was stopped at its {what}"
+    watch.stop()
+
+
+@pytest.mark.parametrize(("limit", "is_reached"), [(3, False), (2, True)])
+def test_where_a_file_system_counts_no_files_those_of_the_build_are_counted_if_it_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, is_reached: bool
+) -> None:
+    monkeypatch.setattr(disk_watch, "_EVERY", 3600)
+    monkeypatch.setattr(disk_watch, "free_room", lambda _path: Room(1_000_000, 0))
+    (tmp_path / "left by an earlier build").touch()
+    watch = DiskWatch((tmp_path,), BuildLimits(files=limit), lambda: None)
+    for name in "abc":
+        (tmp_path / name).touch()
+
+    why = watch.reached("bin/compile")
+
+    assert (why is not None) is is_reached
+    if why is not None:
+        assert why.brief == f"The build was stopped at its limit of {limit} files (--files)"
+    watch.stop()
