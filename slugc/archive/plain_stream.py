@@ -111,6 +111,8 @@ class PlainStream:
         self._position = 0
         self._decoder: _ZstdDecoder | _GzipDecoder | None = None
         self._input = self._more_input()
+        if not self._input:
+            raise DamagedStreamError("it is empty")
         self._compressed = self._input.startswith((ZSTD_MAGIC, GZIP_MAGIC))
         for magic, name in _OTHERS.items():
             if self._input.startswith(magic):

@@ -50,12 +50,17 @@ class BuildpackLockedError(SlugkitError):
 
     def __init__(self, expected: Sequence[Pin], found: Sequence[Pin]) -> None:
         self.expected, self.found = tuple(expected), tuple(found)
+        is_same_list = [pin.source for pin in self.expected] == [pin.source for pin in self.found]
+        way_back = (
+            "name the commit that was locked: -b URL#COMMIT"
+            if is_same_list
+            else "name those that were locked, in that order: -b SPEC"
+        )
         super().__init__(
             f"The buildpacks are not those of {LOCK_FILE}",
             details=f"Expected: {_listed(self.expected)}\nFound:    {_listed(self.found)}",
             resolution="If that is as it should be, lock what is there now:\n\n"
-            "    slugc buildpacks lock --update\n\n"
-            "If not, name the commit that was locked: -b URL#COMMIT",
+            f"    slugc buildpacks lock --update\n\nIf not, {way_back}",
         )
 
 

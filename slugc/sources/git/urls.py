@@ -40,6 +40,20 @@ class GitUrlError(SlugkitError):
         )
 
 
+class GitRefError(GitUrlError):
+    """What follows the '#' of a git URL is never handed to git."""
+
+    id = "git-ref"
+
+    def __init__(self, url: str, ref: str) -> None:
+        super().__init__(
+            url,
+            f"It follows '#' in {printable_path(shown_url(url))}. A name is taken as it is:\n"
+            "nothing is reckoned from it, as in HEAD~1.",
+        )
+        self.brief = f"'{printable(ref)}' is no name of a branch, tag or commit"
+
+
 @value
 class GitUrl:
     """Where a repository is and which of its commits is meant; no ref means its HEAD."""
@@ -82,7 +96,7 @@ def parse_git_url(text: str) -> GitUrl:
     if "::" in url or scheme not in SCHEMES or url.startswith("-") or "://-" in url:
         raise GitUrlError(url, f"Schemes we use: {', '.join(sorted(SCHEMES))}.")
     if ref and (not _REF.fullmatch(ref) or ".." in ref):
-        raise GitUrlError(url, f"'{printable(ref)}' is no name of a branch, tag or commit.")
+        raise GitRefError(url, ref)
     if found := _unfit(url, scheme):
         raise GitUrlError(url, found)
     return GitUrl(url=url, ref=ref)

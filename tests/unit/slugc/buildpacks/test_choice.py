@@ -134,7 +134,7 @@ def test_the_list_as_multi_buildpacks_read_it_and_comments_besides(tmp_path: Pat
         ("ext::sh -c id\n", "is more than one word"),
         ("ext::sh%20-c%20id\n", "is not a git URL we use"),
         ("--upload-pack=id\n", "It begins with '-', as options do."),
-        ("https://host/pack#--upload-pack=id\n", "is not a git URL we use"),
+        ("https://host/pack#--upload-pack=id\n", "is no name of a branch, tag or commit"),
         ("./missing\n", "There is no buildpack at ./missing"),
         ("\x1b[31mred\n", "There is no buildpack at \\x1b[31mred"),
     ],

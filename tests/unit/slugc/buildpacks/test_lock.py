@@ -91,7 +91,7 @@ def test_another_list_is_refused_before_anything_is_fetched() -> None:
         "          slugkit/python\n\n"
         "If that is as it should be, lock what is there now:\n\n"
         "    slugc buildpacks lock --update\n\n"
-        "If not, name the commit that was locked: -b URL#COMMIT"
+        "If not, name those that were locked, in that order: -b SPEC"
     )
 
 
@@ -139,6 +139,7 @@ def test_a_moved_tag_and_changed_content_are_refused(found: Pin) -> None:
         require_locked((buildpack(found),), (ONE,))
 
     assert caught.value.details == f"Expected: {ONE.shown}\nFound:    {found.shown}"
+    assert caught.value.resolution.endswith("name the commit that was locked: -b URL#COMMIT")
     assert caught.value.exit_code == 65
 
 

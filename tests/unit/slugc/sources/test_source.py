@@ -149,6 +149,21 @@ def test_what_would_make_git_run_something_is_refused(text: str) -> None:
     assert caught.value.exit_code == 65
 
 
+def test_a_ref_that_git_would_reckon_from_another_is_refused_in_these_words() -> None:
+    with pytest.raises(GitUrlError) as caught:
+        parse_git_url("https://me:secret@host/app#HEAD~1")
+
+    assert caught.value.text() == (
+        "'HEAD~1' is no name of a branch, tag or commit\n\n"
+        "It follows '#' in https://***@host/app. A name is taken as it is:\n"
+        "nothing is reckoned from it, as in HEAD~1.\n\n"
+        "Write it like one of these:\n\n"
+        "    https://host/owner/repository#v1.2\n"
+        "    git@host:owner/repository.git#main\n"
+        "    path/to/repository#main"
+    )
+
+
 def test_a_password_in_a_url_is_never_shown() -> None:
     url = parse_git_url("https://user:token@host/app#main")
 
@@ -324,6 +339,16 @@ def test_a_damaged_tarball_is_named(tmp_path: Path) -> None:
 
     assert caught.value.exit_code == 65
     assert caught.value.details.startswith(f"{tmp_path}/polls.tar\n\nAt byte ")
+
+
+def test_a_tarball_of_nothing_is_called_empty(tmp_path: Path) -> None:
+    """As what comes from a program that failed."""
+    (tmp_path / "polls.tar").touch()
+
+    with pytest.raises(ArchiveDamagedError) as caught:
+        stage(parse("polls.tar", tmp_path), tmp_path)
+
+    assert caught.value.details.endswith("At byte 0 of the tar stream: it is empty.")
 
 
 def test_our_own_directories_in_the_source_are_no_part_of_it(tmp_path: Path) -> None:
