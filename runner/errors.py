@@ -43,12 +43,22 @@ class PortInUseError(SlugkitError):
     exit_code = ExitCode.TRY_AGAIN
     id = "port-in-use"
 
-    def __init__(self, port: int, *, host: str = "127.0.0.1", holder: str | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        holder: str | None = None,
+        app: str | None = None,
+    ) -> None:
         self.port = port
         self.host = host
         self.holder = holder
+        self.app = app
+        held = f"{holder or 'a program we may not look at'}{f' for the app {app}' if app else ''}"
+        stop = f"Stop that app: slug-run stop --app {app}\nOr" if app else "Stop that program, or"
         super().__init__(
             f"Port {port} is already in use",
-            details=f"{host}:{port} is held by {holder or 'a program we may not look at'}.",
-            resolution=f"Stop that program, or choose another port: --port {port + 1}",
+            details=f"{host}:{port} is held by {held}.",
+            resolution=f"{stop} choose another port: --port {port + 1}",
         )

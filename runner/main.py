@@ -53,8 +53,9 @@ def _run(words: list[str]) -> int:
         return _run_click(words) if code is None else code
     except SlugkitError as err:
         from runner.heroku_words import explain
+        from runner.supervision.port_owner import with_owner
 
-        shown = explain(words, err)
+        shown = with_owner(explain(words, err), os.environ)
         return _tell(words, shown, code=int(shown.exit_code))
     except Exception as err:
         if isinstance(err, OSError):
