@@ -27,7 +27,7 @@ from runner.front import TOOL_PATH
 from runner.logs import LineSplitter
 from runner.router_log.rules import LONGEST_LINE, RequestRules
 from runner.router_log.said import message
-from slugc.privileges import drop_prefix, hand_over, run_identity
+from slugc.privileges import drop_prefix, hand_over, let_through
 
 START_TIMEOUT = 10.0
 REQUEST_TIMEOUT = 5.0
@@ -66,13 +66,21 @@ def sweep_dead(parent: Path) -> None:
     for path in parent.glob(f"{DIR_PREFIX}*-*"):
         owner = path.name.removeprefix(DIR_PREFIX).partition("-")[0]
         with contextlib.suppress(FileNotFoundError):  # another slug-run sweeps at this moment
-            is_ours = path.lstat().st_uid == run_identity().uid
+            is_ours = path.lstat().st_uid == os.getuid()
             if is_ours and owner.isdigit() and not Path(f"/proc/{owner}").exists():
                 remove_tree(path)
 
 
 class Router:
-    """A running Caddy. Use as a context manager."""
+    """A running Caddy. Use as a context manager.
+
+    Started by root it is not root: what it is told lies where it cannot write, or a link that it
+    put there would have root write elsewhere.
+    """
+
+    _told_dir: Path
+    _dir: Path
+    """its own"""
 
     def __init__(
         self,
@@ -96,8 +104,11 @@ class Router:
 
     def __enter__(self) -> Self:
         sweep_dead(Path(tempfile.gettempdir()))
-        self._dir = Path(tempfile.mkdtemp(prefix=f"{DIR_PREFIX}{os.getpid()}-"))
+        self._told_dir = Path(tempfile.mkdtemp(prefix=f"{DIR_PREFIX}{os.getpid()}-"))
+        self._dir = self._told_dir / "caddy"
         try:
+            let_through(self._told_dir)
+            self._dir.mkdir(mode=0o700)
             hand_over(self._dir)
             self._start()
         except BaseException:  # Ctrl-C too: `with` calls no __exit__ of what was not entered
@@ -112,7 +123,7 @@ class Router:
         trace: TracebackType | None,
     ) -> None:
         self._end()
-        remove_tree(self._dir)
+        remove_tree(self._told_dir)
 
     def serve(self, addresses: Sequence[Address]) -> None:
         """Send requests to these, and to no others."""
@@ -150,8 +161,7 @@ class Router:
         return [*lines, f"The load balancer ended with status {code} and was started again"]
 
     def _start(self) -> None:
-        config_file = self._dir / "caddy.json"
-        # A new file each time: the directory is Caddy's, and so is what lies at this name.
+        config_file = self._told_dir / "caddy.json"
         write_atomically(config_file, json.dumps(self._config()))
         self._socket.unlink(missing_ok=True)
         is_root = os.getuid() == 0

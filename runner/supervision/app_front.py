@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from runner.engines.embedded.lasting.engine import LastingEngine
+from runner.engines.embedded.lasting.files import ROUTER
 from runner.front import find_caddy
 from runner.policy import FrontWatch
 from runner.supervision.fd_store import KeptFds
@@ -41,7 +42,8 @@ class AppFront:
         if self.router is None:
             self.router = LastingRouter(
                 caddy,
-                directory=self._engine.run.sockets / "router",
+                directory=self._engine.run.sockets / ROUTER,
+                told_dir=self._engine.run.root / ROUTER,
                 fds=self._fds,
                 log=self._log,
                 entry=lambda: self._engine.entry,

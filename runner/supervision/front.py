@@ -10,18 +10,20 @@ a hundred changes under load, these two fail none.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.support.errors import SlugkitError
 from runner.engines.base import Address
-from runner.engines.embedded.lasting.files import FdStore
+from runner.engines.embedded.lasting.files import FdStore, write_now
 from runner.ports import ensure_port_free
 from runner.router import RouterError
 from runner.router_log.rules import RequestRules
 from runner.supervision.front_config import Server, door_config, switch_config
 from runner.supervision.guarded import LastingCaddy
 from runner.supervision.router_log import RouterLog
+from slugc.privileges import let_through
 
 
 class Door(LastingCaddy):
@@ -49,11 +51,12 @@ class Switch(LastingCaddy):
         caddy: str,
         *,
         directory: Path,
+        told_dir: Path,
         fds: FdStore,
         log: RouterLog,
         entry: Callable[[], tuple[str, ...]],
     ) -> None:
-        super().__init__("switch", caddy, directory=directory, fds=fds, log=log)
+        super().__init__("switch", caddy, directory=directory, told_dir=told_dir, fds=fds, log=log)
         self._entry = entry
         self._servers: tuple[Server, ...] = ()
 
@@ -95,15 +98,29 @@ class LastingRouter:
         caddy: str,
         *,
         directory: Path,
+        told_dir: Path,
         fds: FdStore,
         log: RouterLog,
         entry: Callable[[], tuple[str, ...]],
     ) -> None:
         self._log = log
-        self._door = Door("door", caddy, directory=directory, fds=fds, log=log)
-        self._switch = Switch(caddy, directory=directory, fds=fds, log=log, entry=entry)
+        self._take_notes(directory, told_dir)
+        self._door = Door("door", caddy, directory=directory, told_dir=told_dir, fds=fds, log=log)
+        self._switch = Switch(
+            caddy, directory=directory, told_dir=told_dir, fds=fds, log=log, entry=entry
+        )
         self._is_known = False
         self._trouble = ""
+
+    @staticmethod
+    def _take_notes(directory: Path, told_dir: Path) -> None:
+        """A Slugkit before this one left them where Caddy can write, and knew no ``told_dir``."""
+        with contextlib.suppress(OSError):  # no room: those that run are not known, which is told
+            told_dir.mkdir(mode=0o700)
+            let_through(told_dir)
+            for name in ("door", "switch"):
+                with contextlib.suppress(FileNotFoundError):
+                    write_now(told_dir / f"{name}.json", (directory / f"{name}.json").read_text())
 
     def listen_on(self, bind: str, port: int, rules: RequestRules) -> Sequence[str]:
         """Answer there from now on; does nothing when it does already. What is to be logged."""

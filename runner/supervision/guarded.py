@@ -86,10 +86,18 @@ class LastingCaddy(Router):
     """A Caddy that was started by us or by who was here before us."""
 
     def __init__(
-        self, name: str, caddy: str, *, directory: Path, fds: FdStore, log: RouterLog
+        self,
+        name: str,
+        caddy: str,
+        *,
+        directory: Path,
+        told_dir: Path,
+        fds: FdStore,
+        log: RouterLog,
     ) -> None:
         super().__init__(caddy, listen=Address(host=LOOPBACK, port=0))
-        self._name, self._dir, self._fds, self._log = name, directory, fds, log
+        self._name, self._dir, self._told_dir = name, directory, told_dir
+        self._fds, self._log = fds, log
         self.rules = RequestRules()
         self._told: object = None
         """The configuration of the one that runs"""
@@ -149,7 +157,7 @@ class LastingCaddy(Router):
         if not self._dir.is_dir():
             self._dir.mkdir(mode=0o700)
             hand_over(self._dir)
-        config_file = self._dir / f"{self._name}-config.json"
+        config_file = self._told_dir / f"{self._name}-config.json"
         self._told = self.config()
         write_atomically(config_file, json.dumps(self._told))
         self._socket.unlink(missing_ok=True)
@@ -196,7 +204,7 @@ class LastingCaddy(Router):
 
     @property
     def _guard_file(self) -> Path:
-        return self._dir / f"{self._name}.json"
+        return self._told_dir / f"{self._name}.json"
 
     def _asked(self, target: str) -> object:
         """What it says of itself there; None where it does not."""

@@ -7,14 +7,18 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runner.engines.embedded.identity import has_ended
+from runner.engines.embedded.identity import has_ended, process_id
+from runner.engines.rundir import sockets_path
 from runner.router import ask_socket
+from slugc.privileges import in_dropped_child
 from tests.integration.router_support import FILES, ask, fields
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
@@ -162,7 +166,40 @@ def test_what_a_new_slugkit_would_say_reaches_caddys_that_an_old_one_started(sit
 
 def router_sockets(site: Site) -> list[Path]:
     """Where door and switch are told what to do."""
-    return [path for name in NAMES for path in site.home.rglob(f"{name}.sock")]
+    (run,) = site.runs()
+    return [sockets_path(site.env) / run / "router" / f"{name}.sock" for name in NAMES]
+
+
+def test_whoever_has_caddys_rights_has_root_write_and_kill_nothing(
+    site: Site, tmp_path: Path
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("Caddy has the rights of who starts the app")
+    site.start()
+    (sockets, _), kept = router_sockets(site), tmp_path / "kept"
+    kept.write_text("kept")
+    victim = subprocess.Popen(("sleep", "600"))
+    try:
+        named = process_id(victim.pid)
+        guard = json.dumps({"host": "", "port": 1, "pid": named.pid, "started": named.started})
+        for name in NAMES:
+            in_dropped_child(partial(plant, sockets.parent / f"{name}.json", guard))
+            in_dropped_child(partial((sockets.parent / f".{name}.json.new").symlink_to, kept))
+        before = site.processes()["supervisor"]
+        os.kill(before, signal.SIGKILL)
+        until(lambda: site.processes().get("supervisor") not in {None, before})
+        os.kill(site.processes()["caddy"], signal.SIGKILL)
+        until(lambda: site.log().count("Listening at") > 1, site.log)
+        assert victim.poll() is None
+        assert kept.read_text() == "kept"
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def plant(path: Path, content: str) -> None:
+    path.unlink(missing_ok=True)
+    path.write_text(content)
 
 
 def test_an_answer_names_the_app_s_server_and_not_ours(site: Site) -> None:

@@ -24,6 +24,7 @@ from runner.engines.embedded.lasting.files import (
     LOCK,
     READER,
     RECORDS,
+    ROUTER,
     RUN_FILE,
     FdStore,
     RunFilesError,
@@ -39,7 +40,7 @@ from runner.engines.rundir import RunDir, create_run_dir, find_run_dir, sweep
 from runner.formation import ContainerSpec
 from runner.holder import Holder, NetworkError, tool_env
 from runner.release import Release
-from slugc.privileges import data_dir
+from slugc.privileges import data_dir, let_through
 
 
 class LastingEngine(EmbeddedEngine):
@@ -110,6 +111,9 @@ class LastingEngine(EmbeddedEngine):
         self.forget(directory)
         self._run = create_run_dir(self._home, self._request.env, engine=self.name)
         self._fds.store(LOCK, self._run.lock)
+        # Before anything runs as who might put another one's notes there (supervision/front.py).
+        (self._run.root / ROUTER).mkdir(mode=0o700)
+        let_through(self._run.root / ROUTER)
         self._sweep()
         reader, lifeline = os.pipe2(os.O_CLOEXEC)
         self._fds.store(READER, reader)

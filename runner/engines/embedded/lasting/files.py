@@ -10,6 +10,7 @@ from buildpack.support.errors import ExitCode, SlugkitError
 LOCK, READER, LIFELINE = "run.lock", "run.reader", "run.lifeline"
 RUN_FILE = "run.json"
 RECORDS = "records"
+ROUTER = "router"
 
 
 class RunFilesError(SlugkitError):

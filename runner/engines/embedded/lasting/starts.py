@@ -13,7 +13,7 @@ from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded.forward import publish_port
 from runner.engines.embedded.identity import LastingChain, open_process
 from runner.engines.embedded.lasting.container import LastingContainer
-from runner.engines.embedded.lasting.files import RECORDS
+from runner.engines.embedded.lasting.files import RECORDS, ROUTER
 from runner.engines.embedded.lasting.network import LastingNetwork
 from runner.engines.embedded.lasting.token import Token, make_token
 from runner.engines.embedded.lasting.trash import NAME as TRASH
@@ -22,7 +22,7 @@ from runner.engines.embedded.launcher import Launched, open_network
 from runner.engines.embedded.starts import Ground, Lasting, Starts
 from runner.formation import ContainerSpec
 
-_NOT_CONTAINERS = {"etc", RECORDS, TRASH}
+_NOT_CONTAINERS = {"etc", RECORDS, ROUTER, TRASH}
 
 
 class LastingStarts(Starts):

@@ -33,6 +33,7 @@ def test_what_keeps_it_from_starting_is_said_once_and_tried_again(
         router = LastingRouter(
             "caddy",
             directory=tmp_path,
+            told_dir=tmp_path,
             fds=FakeFds(),
             log=RouterLog(pytest.fail, selector=selector),
             entry=tuple,
@@ -45,3 +46,22 @@ def test_what_keeps_it_from_starting_is_said_once_and_tried_again(
         assert router.look() == ["Listening at 127.0.0.1:5000"]
         assert router.look() == []
         assert runs == {Door, Switch}
+
+
+def test_the_notes_of_a_slugkit_that_knew_no_directory_for_them_are_taken_once(
+    tmp_path: Path,
+) -> None:
+    old, ours = tmp_path / "old", tmp_path / "ours"
+    old.mkdir()
+    (old / "door.json").write_text("one")
+    with selectors.DefaultSelector() as selector:
+
+        def begin() -> None:
+            log = RouterLog(pytest.fail, selector=selector)
+            LastingRouter("c", directory=old, told_dir=ours, fds=FakeFds(), log=log, entry=tuple)
+
+        begin()
+        assert [(path.name, path.read_text()) for path in ours.iterdir()] == [("door.json", "one")]
+        (old / "door.json").write_text("what Caddy wrote there")
+        begin()
+    assert (ours / "door.json").read_text() == "one"
