@@ -152,19 +152,24 @@ def _whose(owner: SlugPackage) -> list[tuple[str, str]]:
 
 
 def _reason(slug: Slug, entry: SlugEntry, owner: SlugPackage | None) -> str:
-    buildpacks = (
-        ", ".join(printable(each.name) for each in slug.metadata.buildpacks) or "a buildpack"
-    )
     if owner is not None:
         name = f"{printable(owner.name)} {printable(owner.version)}".rstrip()
         if owner.kind is PackageKind.RUNTIME:
             return f"it is part of the runtime, {name}"
         return f"the package {name} brought it"
+    buildpacks = _buildpacks(slug)
     if entry.kind is MemberKind.DIRECTORY and entry.layer != APP:
         return f"it leads to what {buildpacks} installed"
     if entry.path.startswith(_BUILDPACKS_OWN) or entry.layer != APP:
         return f"{buildpacks} made it"
     return f"it comes from the source, or {buildpacks} made it there"
+
+
+def _buildpacks(slug: Slug) -> str:
+    names = [printable(each.name) for each in slug.metadata.buildpacks]
+    if not names:
+        return "a buildpack"
+    return f"the {'buildpacks' if len(names) > 1 else 'buildpack'} {', '.join(names)}"
 
 
 def _package_around(path: str, packages: Packages) -> str:

@@ -46,13 +46,13 @@ def verdict(root: Path, path: str) -> str:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("manage.py", "it comes from the source, or python made it there"),
+        ("manage.py", "it comes from the source, or the buildpack python made it there"),
         (f"{SITE}/flask/app.py", "the package Flask 3.1.0 brought it"),
         (f"{SITE}/flask/__pycache__/app.cpython-313.pyc", "the package Flask 3.1.0 brought it"),
         (".heroku/python/lib/os.py", "it is part of the runtime, python 3.13.0"),
-        (".profile.d/python.sh", "python made it"),
-        (".heroku/venv/lib", "it leads to what python installed"),
-        ("docs", "it comes from the source, or python made it there"),
+        (".profile.d/python.sh", "the buildpack python made it"),
+        (".heroku/venv/lib", "it leads to what the buildpack python installed"),
+        ("docs", "it comes from the source, or the buildpack python made it there"),
     ],
 )
 def test_why_a_path_is_in(tmp_path: Path, path: str, reason: str) -> None:
