@@ -16,19 +16,21 @@ when it was last used by the time of a file, which is set at most once an hour.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
-from buildpack.support.locks import locked, open_locked
-from slugc.privileges import RUN_GID, RUN_UID, hand_over
+from buildpack.support.locks import LockTimeoutError, locked, open_locked
+from slugc.privileges import RUN_GID, RUN_UID
 from slugc.slug import Slug
 
 _SWEEP_EVERY = 60  # seconds
 PARTS = ("layers", "frames", "signatures", "judged", "locks", "uses")
+_UNPRIVILEGED = {"layers", "judged"}
+"""Written by whom layers are unpacked as. What root writes by name lies in directories of its own:
+who owns one can put links there."""
 BUILDPACKS_LOCK = "buildpacks/.lock"
 """Below the data directory; held, shared, while a build finds its buildpacks and copies them."""
 USE_NOTED_EVERY = 3600.0  # seconds
@@ -90,7 +92,7 @@ class Store:
         return locked(self.packing_lock, shared=True)
 
     def create(self) -> None:
-        """Make the store's directories, owned by whom untrusted code runs as."""
+        """Make the store's directories."""
         try:
             for directory in (self.root, *(self.root / part for part in PARTS)):
                 directory.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,6 @@ class Store:
         except OSError as err:
             raise StoreNotWritableError(self.root, str(err)) from err
         try:
-            hand_over(path)
             yield path
         except OSError as err:
             raise StoreNotWritableError(self.root, str(err)) from err
@@ -126,9 +127,7 @@ class Store:
             return
         self._swept = time.monotonic()
         for path in (self.root / "frames").glob(".*.tmp"):
-            gone_or_in_use = contextlib.suppress(FileNotFoundError, BlockingIOError)
-            with gone_or_in_use, path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(LockTimeoutError), locked(path, timeout=0):
                 path.unlink()
 
     @contextlib.contextmanager
@@ -176,17 +175,19 @@ def hex_of(digest: str) -> str:
 
 
 def _finish_directory(directory: Path) -> None:
-    """Give a directory that is still root's its mode and owner.
+    """Give a directory its mode and owner, if we are root.
 
     Asked every time, not only by who made it: that process may have been killed in between, or be
-    about to do it. Never through a link: the directory around it is not root's.
+    about to do it; or have been another version's, which gave all of them away.
     """
     if os.getuid() != 0 or directory.is_symlink():
         return
+    owner = RUN_UID if directory.name in _UNPRIVILEGED else 0
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if os.fstat(descriptor).st_uid == 0:
+        found = os.fstat(descriptor)
+        if (found.st_uid, found.st_gid) != (owner, RUN_GID):
             os.fchmod(descriptor, 0o755)
-            os.fchown(descriptor, RUN_UID, RUN_GID)
+            os.fchown(descriptor, owner, RUN_GID)
     finally:
         os.close(descriptor)

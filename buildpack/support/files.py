@@ -42,9 +42,10 @@ def publishing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Write a file under a temporary name in the same directory; it appears whole or not at all."""
     with _temporary_beside(path) as temporary:
         yield temporary
-        temporary.chmod(mode)
-        descriptor = os.open(temporary, os.O_RDONLY)
+        # By its descriptor: the directory may be somebody else's, who puts a link at that name.
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -77,16 +78,18 @@ def require_replaceable(path: Path) -> None:
 def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
     """Replace ``path`` with ``content``; readers see the old file or the new one."""
     data = content.encode() if isinstance(content, str) else content
-    with publishing(path, mode=mode) as temporary:
-        temporary.write_bytes(data)
+    with publishing(path, mode=mode) as temporary, temporary.open("xb") as file:
+        file.write(data)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """As ``write_atomically``, but not to outlast a power cut: for what lies among files that no
     one syncs, or is doubted when it is read. A sync waits for all that was linked before it."""
+    data = content.encode() if isinstance(content, str) else content
     with _temporary_beside(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.chmod(0o644)
+        with temporary.open("xb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o644)
         temporary.replace(path)
 
 

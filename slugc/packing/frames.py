@@ -19,7 +19,6 @@ from slugc.json_fields import Fields
 from slugc.packing.cuts import cut_layer, tar_size
 from slugc.packing.layers import LayerPlan
 from slugc.packing.signatures import tree_signature
-from slugc.privileges import hand_over
 from slugc.progress import unwatched
 from slugc.slug import Frame, Layer, SlugFormat
 from slugc.slug_index import layer_of
@@ -209,7 +208,6 @@ def _note(file: Path, frame: Frame) -> None:
     temporary = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         temporary.write_text(json.dumps(note))
-        hand_over(temporary)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)

@@ -16,11 +16,11 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from slugc.packing.slug_writer import write_slug
-from slugc.privileges import DataDirError, run_identity
+from slugc.privileges import DataDirError, hand_over, run_identity
 from slugc.slug import Layer, Slug, SlugDamagedError, read_slug
 from slugc.slug_format import encode_trailer, end_of
 from slugc.slug_index import encode_index
-from slugc.store import Store
+from slugc.store import PARTS, Store
 from slugc.unpack import LayersConflictError
 from tests.unit.slugc.trees import FACTS, contents, make_tree
 
@@ -191,6 +191,21 @@ def test_a_frame_that_is_swept_before_it_is_locked_is_begun_again(
         assert swept == [frame]
         frame.write_bytes(b"x")
         frame.replace(store.root / "frames/whole")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives its directories away")
+def test_what_root_writes_by_name_lies_where_nobody_else_can_put_a_link(tmp_path: Path) -> None:
+    """Also in a store of an earlier version, which gave all of its directories away."""
+    store = Store(tmp_path / "store")
+    everything = {path.name: path for path in (store.root, *(store.root / x for x in PARTS))}
+    for path in everything.values():
+        path.mkdir()
+        hand_over(path)
+    store.create()
+    owners = {name: path.stat().st_uid for name, path in everything.items()}
+    given = {name for name, owner in owners.items() if owner == run_identity().uid}
+    assert given == {"layers", "judged"}
+    assert {owner for name, owner in owners.items() if name not in given} == {0}
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root drops to another user")

@@ -47,6 +47,22 @@ def test_nothing_takes_the_place_of_what_is_no_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["null"]
 
 
+def test_no_right_is_changed_through_a_link_in_the_place_of_what_is_published(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+
+    def swap() -> None:
+        with publishing(tmp_path / "public") as temporary:
+            temporary.symlink_to(secret)
+
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        swap()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert names(tmp_path) == ["secret"]
+
+
 def test_a_published_file_has_the_mode_asked_for_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
