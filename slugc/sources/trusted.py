@@ -52,10 +52,11 @@ class NotTrustedError(SlugkitError):
 
     def __init__(self, url: str, found: str, place: str) -> None:
         self.url, self.found, self.place = url, found, place
+        named = f"slugc build {OPTION} {printable_path(place)}"
         super().__init__(
             f"{printable_path(url)} is not fetched for a source that names it",
             details=found,
-            resolution=f"If you want it to be, say so: slugc build {OPTION} {printable(place)}",
+            resolution=f"If you want it to be, say so: {named}",
         )
 
 

@@ -308,3 +308,8 @@ def test_what_is_neither(tmp_path: Path, word: str) -> None:
 )
 def test_a_place_is_shown_as_it_may_be_given(url: str, shown: str) -> None:
     assert host_and_port(url) == shown
+
+
+def test_a_place_to_be_trusted_stands_whole_in_the_command_to_copy() -> None:
+    place = "/srv" + "/a-long-name" * 12
+    assert NotTrustedError("../lib", "found", place).text().endswith(f"build --trust {place}")
