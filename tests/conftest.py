@@ -1,25 +1,42 @@
-"""What every test relies on: order, the rule on skipping, and what Docker tests need."""
+"""What every test relies on: order, a place of its own, what it needs, and the rule on skipping."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
+import sys
 from collections.abc import Generator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests import pythons
+from tests.leftovers import leftovers
+from tests.reports import shorten_report, shortened
+from tests.scratch import make_scratch, remove_scratch
 
 TESTS = Path(__file__).parent
-KEPT_BEFORE = pytest.StashKey[frozenset[str]]()
+IS_CI = os.environ.get("CI") == "true"
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+SCRATCH = pytest.StashKey[Path]()
 QUICK_FIRST = ("unit", "test_imports.py", "api", "faults", "integration")
+NEEDS = ("embedded", "docker", "network")
+"""markers of what tests/preflight.py looks at before the first test that has one"""
+MACHINE = "machine"
+"""the property of a test that was not tried, because of what it is not to blame for"""
+last_words: list[str] = []
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)  # before pytest settles on its own temporary directory
+def pytest_configure(config: pytest.Config) -> None:
+    let_signals_through()
+    if not IS_WORKER:  # those are inside the one of all
+        config.stash[SCRATCH] = scratch = make_scratch()
+        # Who says where wants to keep what the tests write.
+        config.option.basetemp = config.option.basetemp or scratch / "pytest"
+
+
+def let_signals_through() -> None:
     """What a test starts can be interrupted.
 
     A shell without job control starts ``bin/run-tests &`` with the first two ignored, nohup with
@@ -46,23 +63,25 @@ def _rank(path: Path) -> int:
     return QUICK_FIRST.index(part) if part in QUICK_FIRST else len(QUICK_FIRST)
 
 
+def needs(item: pytest.Item) -> list[str]:
+    return [name for name in NEEDS if item.get_closest_marker(name)]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("docker") and (reason := why_no_docker()):
-        pytest.skip(reason)
+    if needed := needs(item):
+        from tests import preflight  # it imports half of the runner: unit tests do without
+
+        if problem := preflight.machine_problem(needed):
+            item.user_properties.append((MACHINE, problem))
+            pytest.fail(problem.splitlines()[0].rstrip(":"), pytrace=False)
 
 
-@cache
-def why_no_docker() -> str:
-    """Why Docker tests cannot run here; empty when they can."""
-    try:
-        subprocess.run(["docker", "version"], capture_output=True, check=True, timeout=20)
-    except FileNotFoundError:
-        return "no Docker: install docker.io (bin/run-tests does, as root)"
-    except subprocess.TimeoutExpired:
-        return "the Docker Engine does not answer within 20 s"
-    except subprocess.CalledProcessError as error:
-        return f"no Docker Engine for this user: {error.stderr.decode().strip().splitlines()[-1]}"
-    return ""
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What does not work on this machine is said at once, and as the last of all."""
+    for name, problem in report.user_properties:
+        if name == MACHINE and problem not in last_words and not IS_WORKER:
+            print("", problem, "", sep="\n")
+            last_words.append(str(problem))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,41 +90,28 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With CI=true a skipped test is a failure: what CI passed, it ran."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+    if report.skipped and not hasattr(report, "wasxfail") and IS_CI:
         report.outcome = "failed"
         report.longrepr = f"Skipped, which CI=true does not allow: {report.longreprtext}"
+    if report.failed:
+        shorten_report(report)
+        if preflight := sys.modules.get("tests.preflight"):
+            preflight.doubt(needs(item))
     return report
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    session.stash[KEPT_BEFORE] = _keepers()
-
-
+@pytest.hookimpl(trylast=True)  # when the processes of pytest-xdist have ended
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With CI=true an app that a test left running is a failure of the whole run."""
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
-    if is_worker or os.environ.get("CI") != "true":
-        return
-    before = session.stash[KEPT_BEFORE]
-    deadline = time.monotonic() + 20.0  # what was told to end may still be at it
-    while (left := _keepers() - before) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    if left:
-        print(f"\nLeft running by a test, keepers of apps: {', '.join(sorted(left))}")
+    """With CI=true what a test left running or mounted is a failure of the whole run."""
+    scratch = session.config.stash.get(SCRATCH, None)
+    if IS_CI and scratch is not None and (left := leftovers(scratch)):
+        last_words.append("\n".join(("Left behind by a test:", *left)))
         # Not TESTS_FAILED: bin/run-tests gives tests that failed a second try, and this none.
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
-def _keepers() -> frozenset[str]:
-    """The keepers of apps that run from this checkout: process id and data directory."""
-    program = str(TESTS.parent / "runner/supervision/keeper.py").encode()
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if program in (process / "cmdline").read_bytes().split(b"\0"):
-                settings = (process / "environ").read_bytes().split(b"\0")
-                homes = [each for each in settings if each.startswith(b"SLUGKIT_HOME=")]
-                found.add(f"{process.name} ({b' '.join(homes).decode(errors='replace')})")
-        except OSError:  # it has ended, or is another user's
-            continue
-    return frozenset(found)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (scratch := config.stash.get(SCRATCH, None)) is not None:
+        last_words.append(shortened(remove_scratch(scratch)))
+    for words in filter(None, last_words):
+        print("", words, sep="\n")

@@ -28,7 +28,7 @@ class Built:
 def session_dir() -> Iterator[Path]:
     """Started by root, containers and builds run as a user of their own, who must get through to
     here; pytest's own temporary directories are closed to others."""
-    directory = Path(tempfile.mkdtemp(prefix="slugkit-test-", dir="/var/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="slugkit-test-"))
     directory.chmod(0o755)
     yield directory
     # Tens of thousands of files: five times quicker than deleting them from Python.

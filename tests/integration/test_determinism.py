@@ -55,7 +55,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def places() -> Iterator[tuple[Path, Path]]:
-    roots = [Path(tempfile.mkdtemp(prefix="slugkit-test-", dir="/var/tmp")) for _ in range(2)]
+    roots = [Path(tempfile.mkdtemp(prefix="slugkit-test-")) for _ in range(2)]
     for root in roots:
         root.chmod(0o755)
     yield roots[0], roots[1]

@@ -105,7 +105,7 @@ def await_line(site: Site, name: str, text: str) -> str:
 @pytest.fixture(scope="module")
 def watched() -> Iterator[Site]:
     """An app whose containers use too much; what is said of it takes some seconds to be there."""
-    root = Path(tempfile.mkdtemp(prefix="slugkit-test-", dir="/var/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="slugkit-test-"))
     root.chmod(0o711)
     found = deployed(root / "site", port=free_port(), files=APP)
     words = ("web=1", "idle=1", "above=1", "child=1", "hog=1", "bomb=1", f"spread={int(IS_SOFT)}")

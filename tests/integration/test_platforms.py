@@ -26,7 +26,7 @@ IMPORTS = "import sys, django, gunicorn; print(sys.prefix, django.__version__)"
 def machine() -> Iterator[Machine]:
     if os.getuid() != 0:
         pytest.skip("needs root to become another user")
-    root = Path(tempfile.mkdtemp(prefix="slugkit-test-", dir="/var/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="slugkit-test-"))
     root.chmod(0o755)
     machine = Machine(root=root)
     machine.make("/tmp", "/home/cnb")
