@@ -16,6 +16,8 @@ NO_SERVER = "no web container"
 LONGEST_SEARCH = 5.0  # seconds
 # Of a container's answer; Caddy takes them into memory whole, ten megabytes if nobody says less.
 MOST_HEADERS = 512 * 1024  # bytes
+# Where a client does not, Go would ask for a compressed answer, and unpack it again.
+ASKS_TO_COMPRESS = False
 # Of Caddy's log. One about the longest request that is taken (caddy_config), whose every byte is
 # written as \\ufffd, is shorter.
 LONGEST_LINE = 512 * 1024  # bytes
@@ -110,6 +112,7 @@ def transport(rules: RequestRules) -> Mapping[str, object]:
         "protocol": "http",
         "dial_timeout": try_duration(rules),
         "max_response_header_size": MOST_HEADERS,
+        "compression": ASKS_TO_COMPRESS,
     }
     if rules.timeout is not None:
         found["response_header_timeout"] = nanoseconds(rules.timeout)

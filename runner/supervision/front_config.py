@@ -8,7 +8,14 @@ from pathlib import Path
 from buildpack.support.values import value
 from runner.caddy_config import FLUSH_INTERVAL, caddy_handler, dial, whole_config
 from runner.engines.base import Address
-from runner.router_log.rules import RequestRules, marking, noting, skipping, transport
+from runner.router_log.rules import (
+    ASKS_TO_COMPRESS,
+    RequestRules,
+    marking,
+    noting,
+    skipping,
+    transport,
+)
 from runner.supervision.offers import offers
 
 IN = "in.sock"  # where the switch takes requests
@@ -124,6 +131,7 @@ def _to_switch(inside: Path, *, keeps: bool) -> dict[str, object]:
         "flush_interval": FLUSH_INTERVAL,
         "transport": {
             "protocol": "http",
+            "compression": ASKS_TO_COMPRESS,
             "keep_alive": alive if keeps else {"enabled": False},
         },
     }

@@ -137,6 +137,21 @@ def test_what_the_app_is_told_of_a_request(site: Site) -> None:
     assert second["fwd"] == "127.0.0.1"
 
 
+def test_who_asks_for_no_compressed_answer_has_nobody_ask_for_one(site: Site) -> None:
+    site.start()
+    assert "accept-encoding" not in told_of_a_bare_request(site.port)
+
+
+def told_of_a_bare_request(port: int) -> str:
+    """What the app hears when a client says no more than it must."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"GET /headers HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        with client.makefile("rb") as answer:
+            said = answer.read().decode("latin-1").lower()
+    assert "\r\nhost: here\r\n" in said
+    return said
+
+
 def test_no_header_of_ours_comes_from_a_client_past_the_switch(site: Site) -> None:
     site.start()
     ours = "Slugkit-Container: 10.0.2.9:5000\r\nSlugkit-For: 8.8.8.8\r\n"
@@ -353,9 +368,12 @@ def test_an_attached_run_tells_of_requests_when_it_is_asked_to(site: Site) -> No
         for number in range(4):
             assert ask(port, f"/{number}").status == 200
         assert ask(port, f"/4?{'x' * 20_000}").status == 200
+        assert "accept-encoding" not in told_of_a_bare_request(port)
     finally:
         running.send_signal(signal.SIGINT)
         out, _ = running.communicate(timeout=PATIENCE)
     lines = [fields(line) for line in out.splitlines() if "slug-run[router]" in line]
-    assert sorted(line["path"][:2] for line in lines) == ["/0", "/1", "/2", "/3", "/4"]
+    assert sorted(line["path"][:2] for line in lines) == [
+        *("/0", "/1", "/2", "/3", "/4", "/h"),
+    ]
     assert {line["dyno"] for line in lines} <= {"web.1", "web.2"}
