@@ -159,7 +159,11 @@ class LogWriter:
                 return
             try:
                 line = line[os.write(self.descriptor, line[:PIECE]) :]
-            except BrokenPipeError:
+            except OSError as err:
+                from buildpack.support.streams import has_no_reader  # rare
+
+                if not has_no_reader(self.descriptor, err):
+                    raise
                 self.closed = True
 
     def _wait_until_writable(self) -> bool:

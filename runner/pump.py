@@ -83,7 +83,11 @@ class Pump:
             written = os.write(self.target, self._buffer[:PIECE])
         except BlockingIOError:
             return
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError as err:
+            from buildpack.support.streams import has_no_reader  # rare
+
+            if not has_no_reader(self.target, err):
+                raise
             self._buffer = b""
             self.finish()
             return

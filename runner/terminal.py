@@ -37,8 +37,9 @@ def read_size(descriptor: int) -> tuple[int, int]:
 
 def copy_size(source: int, target: int) -> None:
     """Give one terminal the size of another; the kernel then sends SIGWINCH to its program."""
-    size = fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8))
-    fcntl.ioctl(target, termios.TIOCSWINSZ, size)
+    with contextlib.suppress(OSError):  # EIO: our own was closed, so nobody sees its size
+        size = fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8))
+        fcntl.ioctl(target, termios.TIOCSWINSZ, size)
 
 
 def set_raw(descriptor: int) -> None:
@@ -60,4 +61,5 @@ def raw_mode(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # it was closed, and nobody types there any more
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from typing import TextIO
 
@@ -43,6 +45,18 @@ def _open_closed_streams() -> None:
     sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115  # until we end
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115  # as above
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115  # as above
+
+
+def has_no_reader(descriptor: int, error: OSError) -> bool:
+    """Whether ``error``, of writing there, says that whoever read has gone away.
+
+    A pipe's reader, a socket's peer, or a person who has closed the terminal. A disk that fails
+    gives the same EIO as that, and is another matter.
+    """
+    if isinstance(error, BrokenPipeError | ConnectionResetError):
+        return True
+    # isatty says no of a terminal that was closed
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(descriptor).st_mode)
 
 
 def tell_unwritten(error: OSError, *, code: int) -> int:

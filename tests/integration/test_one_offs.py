@@ -220,3 +220,27 @@ def test_the_terminal_is_sane_again_after_a_signal(slug_run: Tiny) -> None:
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("run", "-q", "echo ready; sleep 60"), b"ready"), (("worker",), b"working")],
+)
+def test_closing_the_terminal_stops_it_gently(
+    slug_run: Tiny, words: tuple[str, ...], said: bytes
+) -> None:
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        ("setsid", "--ctty", *slug_run.argv(*words)),
+        cwd=slug_run.directory,
+        env=slug_run.env,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while said not in shown:
+            shown += os.read(master, 1000)
+        os.close(master)
+        assert process.wait(timeout=30) == 128 + signal.SIGHUP

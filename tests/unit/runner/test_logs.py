@@ -158,6 +158,15 @@ def test_a_reader_who_left_is_noticed() -> None:
     assert log.closed
 
 
+def test_a_terminal_that_was_closed_is_a_reader_who_left() -> None:
+    window, terminal = os.openpty()
+    os.close(window)
+    log = LogWriter(descriptor=terminal, names=("web.1",))
+    log.app("web.1", "x")
+    os.close(terminal)
+    assert log.closed
+
+
 def test_once_a_reader_is_given_up_a_flood_of_lines_does_not_keep_us() -> None:
     reader, writer = os.pipe()
     log = LogWriter(descriptor=writer, names=("web.1",), interrupted=lambda: True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
+from pathlib import Path
+
+import pytest
 
 from runner.pump import Pump
 
@@ -79,3 +83,34 @@ def test_drain_does_not_wait_for_a_reader_who_does_not_read_once_we_should_stop(
     assert list(answers) == []
     for descriptor in (source, feed, drain, target):
         os.close(descriptor)
+
+
+def test_a_terminal_that_was_closed_ends_it() -> None:
+    source, feed = os.pipe()
+    window, terminal = os.openpty()
+    os.close(window)
+    os.write(feed, b"x")
+    pump = Pump(source, terminal)
+    carry(pump)
+    assert pump.done
+    for descriptor in (source, feed, terminal):
+        os.close(descriptor)
+
+
+def test_a_disk_that_fails_is_no_reader_who_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    source, feed = os.pipe()
+    os.write(feed, b"x")
+    with (tmp_path / "out").open("wb") as file:
+        pump = Pump(source, file.fileno())
+        pump.step()
+        monkeypatch.setattr(os, "write", fails)
+        with pytest.raises(OSError, match="Input/output error"):
+            pump.step()
+    monkeypatch.undo()
+    os.close(source)
+    os.close(feed)
