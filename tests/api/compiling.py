@@ -10,24 +10,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.environment import given
+
 ROOT = Path(__file__).resolve().parents[2]
 FLASK_APP = ROOT / "fixtures" / "flask_hello"
 SETTINGS = (
-    "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PYENV_ROOT",
+    "TMPDIR", "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PYENV_ROOT",
     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy",
 )  # fmt: skip
 
 
 def build_env(**more: str) -> dict[str, str]:
     """The user's index and certificates, this Python, and the interpreters of this machine."""
-    settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
     base_python = Path(sys.base_prefix) / "bin"
     home = os.environ.get("HOME", "/")
     return {
         "PATH": f"{base_python}:/usr/bin:/bin",
         "HOME": home,
         "SLUGKIT_PYTHON_PROVIDER": "host",
-        **settings,
+        **given(*SETTINGS),
         **more,
     }
 

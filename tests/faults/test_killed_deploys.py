@@ -27,6 +27,7 @@ from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
 from slugc.stack import read_host_stack
 from slugc.store import Store
+from tests.environment import given
 from tests.integration.supervision_support import command_lines
 from tests.waiting import until
 
@@ -59,11 +60,10 @@ class Deploys:
         return KeptSlugs(self.home)
 
     def start(self, *words: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return subprocess.Popen(
             (sys.executable, "-m", "runner.main", *words),
             cwd=self.root,
-            env={**passed, "PYTHONPATH": str(ROOT), "SLUGKIT_HOME": str(self.home)},
+            env={**given(), "PYTHONPATH": str(ROOT), "SLUGKIT_HOME": str(self.home)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

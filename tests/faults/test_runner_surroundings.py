@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import given
 from tests.faults.limited import Allowed, inside
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
@@ -36,7 +37,7 @@ def slug_run(
     prepare: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """What a shell does before it becomes slug-run, and to its streams (``shell``)."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = given()
     argv: Sequence[str] = (sys.executable, "-m", "runner.main", *words)
     if before or shell:
         argv = ("sh", "-c", f'{before} exec "$@" {shell}', "sh", *argv)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from slugc.store import Store
 from slugc.store_check import verify_store
+from tests.environment import given
 from tests.integration.supervision_support import command_lines
 from tests.waiting import PATIENCE
 
@@ -64,9 +65,8 @@ class Tiny:
 
     @property
     def env(self) -> dict[str, str]:
-        passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         ours = {"PYTHONPATH": os.fspath(ROOT), "SLUGKIT_HOME": os.fspath(self.home)}
-        return {**passed, **ours, **self.extra_env}
+        return {**given(), **ours, **self.extra_env}
 
     @property
     def store(self) -> Store:

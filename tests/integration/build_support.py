@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slugc.slug import SlugMetadata, read_slug
+from tests.environment import given
 from tests.integration.support import SLUGC
 
 DETECT = "echo Tiny"
@@ -70,9 +71,8 @@ class Builder:
 
     @property
     def env(self) -> Mapping[str, str]:
-        passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         root = Path(__file__).parents[2]
-        return {**passed, "PYTHONPATH": os.fspath(root), "SLUGKIT_HOME": os.fspath(self.home)}
+        return {**given(), "PYTHONPATH": os.fspath(root), "SLUGKIT_HOME": os.fspath(self.home)}
 
     def argv(self, app: Path | str, *options: str | Path, slug: Path) -> tuple[str, ...]:
         return (*SLUGC, "build", str(app), "-o", str(slug), *map(str, options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,18 +16,21 @@ from buildpack.settings import BuildSettings
 from buildpack.tools import ToolBox
 from buildpack.venv import create_venv
 from buildpack.versions.python_version import PythonVersion
+from tests.environment import given
 
 VERSION = PythonVersion(
     major=sys.version_info[0], minor=sys.version_info[1], patch=sys.version_info[2]
 )
-NETWORK = ("PATH", "HOME", "SSL_CERT_FILE", "PIP_CERT", "HTTPS_PROXY", "https_proxy", "NO_PROXY")
+NETWORK = (
+    "PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "PIP_CERT", "HTTPS_PROXY", "https_proxy", "NO_PROXY",
+)  # fmt: skip
 INDEX = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 
 
 def network_env(*, index: bool = True) -> dict[str, str]:
     """What a build needs of the environment of the tests; with the machine's own index or not."""
     names = (*NETWORK, *(INDEX if index else ()))
-    return {name: os.environ[name] for name in names if name in os.environ}
+    return given(*names)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ from buildpack.tools import ToolBox
 from buildpack.venv import Venv, create_venv
 from buildpack.versions.python_version import PythonVersion
 from tests.api.compiling import ROOT, build_env
+from tests.environment import given
 from tests.pythons import here, newest, python_of
 
 FIXTURES = ROOT / "fixtures"
@@ -92,13 +92,13 @@ class Bench:
 
     def run(self, *argv: str, venv: Path | None = None, **env: str) -> str:
         """A tool as a person runs it on a desk, in an activated virtualenv if one is given."""
-        passed = ("PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")
+        passed = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")
         active = {"VIRTUAL_ENV": str(venv)} if venv else {}
         done = subprocess.run(
             argv,
             cwd=self.app_dir if self.app_dir.exists() else self.root,
             env={
-                **{name: os.environ[name] for name in passed if name in os.environ},
+                **given("PATH", "TMPDIR", *passed),
                 "HOME": str(self.tools_dir),
                 "PIPENV_NOSPIN": "1",
                 "PIPENV_VERBOSITY": "-1",

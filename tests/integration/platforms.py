@@ -7,7 +7,6 @@ are the very ones those platforms use (/app, /tmp/build, /workspace, /layers).
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import tomllib
@@ -15,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.environment import given
 from tests.integration.support import ROOT
 
 SYSTEM = tuple(Path("/", name) for name in ("usr", "etc", "opt", "bin", "lib", "lib64", "sbin"))
@@ -59,7 +59,7 @@ class Machine:
                    "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *own,
                    "--chdir", cwd)  # fmt: skip
         open_3 = ("bash", "-c", 'exec 3>"$0"; exec "$@"', str(fd_3)) if fd_3 else ()
-        settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+        settings = given(*SETTINGS)
         return subprocess.run(
             [*open_3, *sandbox, *argv],
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", **settings, **env},

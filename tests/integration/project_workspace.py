@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from buildpack.tools import ToolBox
 from buildpack.venv import Venv, create_venv
 from buildpack.versions.python_version import PythonVersion
 from tests.api.compiling import ROOT, build_env
+from tests.environment import given
 from tests.stories import STORIES
 
 FIXTURES = ROOT / "fixtures"
@@ -40,8 +40,7 @@ class Workspace:
 
     def uv(self, *words: str, cwd: Path | None = None, **env: str) -> str:
         """uv as a person would run it on a desk: with this machine's network, nothing of ours."""
-        names = ("SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "UV_DEFAULT_INDEX")
-        desk = {name: os.environ[name] for name in names if name in os.environ}
+        desk = ("SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "UV_DEFAULT_INDEX")
         done = subprocess.run(
             (self.tools.program("uv"), *words),
             cwd=cwd or self.app_dir,
@@ -51,7 +50,7 @@ class Workspace:
                 "UV_CACHE_DIR": str(self.uv_cache),
                 "UV_PYTHON": str(PYTHON),
                 "UV_PYTHON_DOWNLOADS": "never",
-                **desk,
+                **given("TMPDIR", *desk),
                 **env,
             },
             capture_output=True,

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from runner.deploys.kept_slugs import KeptSlugs
 from runner.state.state import opened_state
 from runner.state.values import App, NewRelease
 from slugc.slug import read_slug
+from tests.environment import given
+from tests.reports import shortened
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60.0
@@ -81,8 +83,7 @@ class Site:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return {**kept, "SLUGKIT_HOME": str(self.home), "PYTHONPATH": str(ROOT), "USER": "me"}
+        return {**given(), "SLUGKIT_HOME": str(self.home), "PYTHONPATH": str(ROOT), "USER": "me"}
 
     @property
     def supervisor_dir(self) -> Path:
@@ -114,8 +115,13 @@ class Site:
 
     def must(self, *words: str) -> Said:
         said = self.run(*words)
-        assert said.code == 0, (words, said, self.errors())
+        assert said.code == 0, self.explain(words, said)
         return said
+
+    def explain(self, words: Sequence[str], said: Said) -> str:
+        """Why a command may have failed: its own last words, and its supervisor's."""
+        said_so = (said.out, said.err, f"The supervisor: {self.errors()}")
+        return "\n".join((f"slug-run {' '.join(words)}: {said.code}", *map(shortened, said_so)))
 
     def start(self, *words: str) -> Said:
         return self.must("start", "-d", *words, "--port", str(self.port))

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.api.nltk_index import NLTK_SITE, serving_nltk_data
+from tests.environment import given
 from tests.integration.support import free_port
 from tests.stories import ROOT, STORIES
 from tests.waiting import PATIENCE
@@ -28,7 +29,7 @@ SERVED = {
 }
 """Their web process is the buildpack's own idea."""
 SETTINGS = (
-    "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PYENV_ROOT",
+    "TMPDIR", "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE", "PYENV_ROOT",
     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy",
 )  # fmt: skip
 
@@ -69,7 +70,7 @@ class Build:
 
 
 def machine(**more: str) -> dict[str, str]:
-    settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    settings = given(*SETTINGS)
     path = f"{Path(sys.base_prefix) / 'bin'}:/usr/bin:/bin"
     return {"PATH": path, "HOME": os.environ.get("HOME", "/"), "SLUGKIT_PYTHON_PROVIDER": "host",
             **settings, **more}  # fmt: skip

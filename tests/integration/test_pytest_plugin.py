@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import given
 from tests.integration.build_support import make_app
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def run_pytest(
         (sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-ra", *words),
         cwd=project,
         env={
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            **given(),
             "PYTHONPATH": os.fspath(ROOT),
             "SLUGKIT_HOME": os.fspath(home / "home"),
             **(env or {}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import given
 from tests.integration.support import ask, free_port
 from tests.pythons import here
 from tests.waiting import PATIENCE, until
@@ -19,15 +19,16 @@ from tests.waiting import PATIENCE, until
 ROOT = Path(__file__).resolve().parents[2]
 FLASK_APP = ROOT / "fixtures" / "flask_hello"
 PASSED_ON = (
-    "HOME", "PYENV_ROOT", "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "SSL_CERT_FILE",
-    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy",
+    "HOME", "TMPDIR", "PYENV_ROOT", "PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX",
+    "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY",
+    "no_proxy",
 )  # fmt: skip
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
 
 def run(program: str, *args: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    settings = given(*PASSED_ON)
     return subprocess.run(
         (str(ROOT / "bin" / program), *map(str, args)),
         env={
