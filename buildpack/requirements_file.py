@@ -27,14 +27,19 @@ from buildpack.requirement_paths import is_outside
 LARGEST_INCLUDE_COUNT = 100
 
 
-def read_requirement_files(app: App, *names: str) -> RequirementFiles:
-    """``names`` and every file they include by ``-r`` and ``-c``. Raises with all problems."""
+def read_requirement_files(
+    app: App, *names: str, constraints: Sequence[str] = ()
+) -> RequirementFiles:
+    """``names`` and every file they include by ``-r`` and ``-c``. Raises with all problems.
+
+    ``constraints`` are files that limit versions without any of them saying so.
+    """
     contents: dict[str, bytes] = {}
     lines: list[RequirementLine] = []
     problems: list[Problem] = []
-    constraints: set[str] = set()
+    limiting = set(constraints)
     includes: dict[str, list[tuple[RequirementLine, str]]] = {}
-    waiting = list(names or ("requirements.txt",))
+    waiting = [*(names or ("requirements.txt",)), *constraints]
     while waiting:
         current = waiting.pop(0)
         if current in contents:
@@ -53,12 +58,12 @@ def read_requirement_files(app: App, *names: str) -> RequirementFiles:
                 waiting.append(included)
                 includes.setdefault(current, []).append((line, included))
                 if line.text.startswith(("-c", "--c")):
-                    constraints.add(included)
+                    limiting.add(included)
     problems += _circles(includes)
     if problems:
         raise InvalidRequirementsError([*problems, *plainly_wrong(app, lines)])
     return RequirementFiles(
-        contents=contents, lines=tuple(lines), constraint_files=frozenset(constraints)
+        contents=contents, lines=tuple(lines), constraint_files=frozenset(limiting)
     )
 
 

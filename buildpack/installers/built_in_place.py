@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from buildpack.installers.base import Dependencies, Install
+from buildpack.installers.hidden_logins import hidden_logins
 from buildpack.support.deletion import remove_tree
 
 KEPT = "built-in-place"
@@ -25,12 +26,16 @@ LEFTOVERS = ("*.egg-info", "*/*.egg-info", "build")
 
 
 @contextmanager
-def building_in_place(dependencies: Dependencies, install: Install) -> Iterator[None]:
-    """Keep what is compiled meanwhile in the app's directories, remove what else is left there."""
+def building_in_place(dependencies: Dependencies, install: Install) -> Iterator[Install]:
+    """Keep what is compiled meanwhile in the app's directories, remove what else is left there.
+
+    Gives the installation that is to be run there.
+    """
     places = [path for path in dependencies.local_paths if (install.app_dir / path).is_dir()]
     leftovers = _leftovers(install.app_dir, places)
     compiled = _compiled(install.app_dir, places)
-    yield
+    with hidden_logins(install, dependencies.inputs) as ready:
+        yield ready
     for path in _leftovers(install.app_dir, places) - leftovers:
         remove_tree(path)
     for name in sorted(_compiled(install.app_dir, places) - compiled):

@@ -51,9 +51,9 @@ def login_settings(text: str, env: Mapping[str, str]) -> dict[str, str]:
     before = env.get("GIT_CONFIG_COUNT", "")
     count = int(before) if before.isdecimal() else 0
     found: dict[str, str] = {}
-    for number, (place, login) in enumerate(logins.items()):
+    for place, login in logins.items():
         user, _, password = map(urllib.parse.unquote, login.partition(":"))
-        names = f"SLUGKIT_GIT_USER_{number}", f"SLUGKIT_GIT_PASSWORD_{number}"
+        names = f"SLUGKIT_GIT_USER_{count}", f"SLUGKIT_GIT_PASSWORD_{count}"
         found |= dict(zip(names, (user, password), strict=True))
         # An empty one first: it takes away the helpers of the machine, who may know others.
         for helper in ("", _helper(*names)):

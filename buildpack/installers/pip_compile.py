@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,6 +83,13 @@ class CompileSettings:
         value = self.table.get(name, ())
         found = value if isinstance(value, list | tuple) else (value,)
         return tuple(word for word in found if isinstance(word, str))
+
+    def with_files(self, name: str, places: Mapping[str, str]) -> CompileSettings:
+        """The same with the files of a setting where they are to be read."""
+        if name not in self.table:
+            return self
+        found = [places.get(word, word) for word in self.words(name)]
+        return CompileSettings(table={**self.table, name: found})
 
     def option_lines(self) -> tuple[str, ...]:
         """The index that the settings name, as lines of a requirements file."""
@@ -183,18 +190,20 @@ def compile_command(
     )  # fmt: skip
 
 
-def write_sources(install: Install, names: Sequence[str], texts: Mapping[str, str]) -> list[str]:
-    """The files ``names`` as pip-compile is to read them: without logins, which it would hand to
-    git as arguments. Where there are none it reads the app's own."""
+def write_sources(
+    install: Install, names: Iterable[str], texts: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Where pip-compile is to read the files ``names``: copies without logins, which it would hand
+    to git as arguments. Where there are none it reads the app's own."""
     bare = {name: without_logins(text) for name, text in texts.items()}
     if bare == texts:
-        return list(names)
+        return {name: name for name in names}
     place = install.scratch_dir / install.below_source
     for name, text in bare.items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    return [str(place / name) for name in names]
+    return {name: str(place / name) for name in names}
 
 
 def pip_env(install: Install) -> dict[str, str]:

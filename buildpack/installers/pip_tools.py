@@ -63,6 +63,8 @@ SOURCE = "requirements.in"
 TEST_SOURCES = ("requirements-test.in", "requirements-test.txt")
 SETTINGS = "[tool.pip-tools]"
 """The app's settings of pip-tools among the inputs: a table of a file, not the whole of it."""
+CONSTRAINT = "constraint"
+"""The setting that names files of constraints."""
 
 
 def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependencies:
@@ -70,13 +72,9 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     for_tests = [name for name in TEST_SOURCES if settings.is_test and app.is_file(name)]
     sources = (SOURCE, *for_tests[:1])
     compile_settings = read_compile_settings(app)
-    found = read_requirement_files(app, *sources)
+    constraints = [x for x in compile_settings.words(CONSTRAINT) if is_of_app(app, x)]
+    found = read_requirement_files(app, *sources, constraints=constraints)
     check_lines(app, found, env)
-    constraints = {
-        name: app.read_bytes(name)
-        for name in compile_settings.words("constraint")
-        if app.is_file(name)
-    }
     vendored = read_vendored(app, found, env)
     editable = editable_inputs(app, found.editable_paths())
     return Dependencies(
@@ -84,7 +82,6 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
         source=SOURCE,
         inputs={
             **found.contents,
-            **constraints,
             **editable.files,
             SETTINGS: compile_settings.text.encode(),
         },
@@ -106,16 +103,21 @@ def read(app: App, settings: BuildSettings, env: Mapping[str, str]) -> Dependenc
     )
 
 
+def settings_of(dependencies: Dependencies) -> CompileSettings:
+    """What was read of [tool.pip-tools]."""
+    document = tomllib.loads(dependencies.inputs[SETTINGS].decode())
+    return CompileSettings(table=document["tool"]["pip-tools"])
+
+
 def option_lines(dependencies: Dependencies) -> tuple[str, ...]:
     """Where packages come from, as the app's own files and settings say: not part of a lock."""
-    settings = tomllib.loads(dependencies.inputs[SETTINGS].decode())["tool"]["pip-tools"]
     lines = [
         line
         for name, text in requirement_texts(dependencies).items()
         for line in split_lines(name, text)
     ]
     own = (f"{name} {value}".rstrip() for _, name, value in own_options(lines))
-    return (*CompileSettings(table=settings).option_lines(), *own)
+    return (*settings_of(dependencies).option_lines(), *own)
 
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
@@ -155,25 +157,29 @@ def _digest(content: bytes) -> str:
 
 
 def _compile(dependencies: Dependencies, install: Install, on_line: OnLine) -> str:
-    texts = requirement_texts(dependencies)
-    given = given_by(texts, install.env)
-    sources = write_sources(install, dependencies.facts[FILES_FACT].split(","), texts)
-    (install.scratch_dir / "pip-tools.toml").write_bytes(dependencies.inputs[SETTINGS])
+    settings, names = settings_of(dependencies), dependencies.facts[FILES_FACT].split(",")
+    limiting = [name for name in settings.words(CONSTRAINT) if name in dependencies.inputs]
+    texts = requirement_texts(dependencies, *limiting)
+    written = write_sources(install, (*names, *limiting), texts)
+    settings = settings.with_files(CONSTRAINT, written)
+    (install.scratch_dir / "pip-tools.toml").write_text(settings.text, "utf-8")
     venv = ensure_pip_tools(install)
-    command = compile_command(install, venv, sources, dependencies.options, given)
-    on_line(command.shown)
     lines: list[str] = []
-    try:
-        with building_in_place(dependencies, install):
+    with building_in_place(dependencies, install) as ready:
+        given = given_by(texts, ready.env)
+        sources = [written[name] for name in names]
+        command = compile_command(ready, venv, sources, dependencies.options, given)
+        on_line(command.shown)
+        try:
             stream(
                 command,
                 lambda line: lines.append(redact(install.named_as_in_app(line), given.secrets)),
             )
-    except CommandTimeoutError as err:
-        raise PipCompileError(("pip-compile took longer than 30 minutes",), 124) from err
-    except CommandFailedError as err:
-        _explain(dependencies, install, given)
-        raise PipCompileError(without_traceback(lines), err.code) from err
+        except CommandTimeoutError as err:
+            raise PipCompileError(("pip-compile took longer than 30 minutes",), 124) from err
+        except CommandFailedError as err:
+            _explain(dependencies, ready, given)
+            raise PipCompileError(without_traceback(lines), err.code) from err
     locked = install.named_as_in_app((install.scratch_dir / "locked.txt").read_text("utf-8"))
     text = portable(locked, install.app_dir, given.variables, install.source_dir)
     return with_logins(text, texts.values())
@@ -208,9 +214,9 @@ def install_lock(dependencies: Dependencies, install: Install, text: str, on_lin
     ]
     # A checkout or directory has no hash to check; then nothing that is not listed comes along.
     strictness = "--no-deps" if unhashed else "--require-hashes"
-    with building_in_place(dependencies, install):
+    with building_in_place(dependencies, install) as ready:
         install_requirements(
-            install,
+            ready,
             on_line,
             arguments=(
                 strictness,
@@ -219,7 +225,7 @@ def install_lock(dependencies: Dependencies, install: Install, text: str, on_lin
                 *write_translated(locked, install),
             ),
             title="uv pip install --require-hashes -r requirements.txt",
-            given=given_by({"": content}, install.env),
+            given=given_by({"": content}, ready.env),
         )
 
 

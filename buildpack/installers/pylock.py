@@ -180,10 +180,11 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     lock = dependencies.source
     arguments = ("--preview-features", "pylock", *dependencies.options, "-r", lock)
     command = install_command(install, arguments, title=f"uv pip install -r {lock}")
-    command = replace(command, env=locked_env(install))
+    lock_error = lock_is_old(lock, PYPROJECT, LOCK_COMMAND)
     try:
-        with building_in_place(dependencies, install):
-            run_uv(command, install, on_line, lock_error=lock_is_old(lock, PYPROJECT, LOCK_COMMAND))
+        with building_in_place(dependencies, install) as ready:
+            command = replace(command, env=locked_env(ready))
+            run_uv(command, install, on_line, lock_error=lock_error)
     except InstallFailedError as err:
         if any("target environment is not supported by the lockfile" in x for x in err.lines):
             environments = _environments(dependencies.inputs[lock])

@@ -120,8 +120,9 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     """``uv pip install`` with the project's own settings of uv."""
     speaks_uv = b"[tool.uv" in dependencies.inputs[PYPROJECT] or UV_TOML in dependencies.inputs
     # Who configures indexes in [tool.uv] means uv's way with them; everybody else means pip's.
-    env = locked_env(install) if speaks_uv else own_settings_env(install)
+    environment = locked_env if speaks_uv else own_settings_env
     title = f"uv pip install {' '.join(dependencies.options)}"
-    command = replace(install_command(install, dependencies.options, title=title), env=env)
-    with building_in_place(dependencies, install):
+    command = install_command(install, dependencies.options, title=title)
+    with building_in_place(dependencies, install) as ready:
+        command = replace(command, env=environment(ready))
         run_uv(command, install, on_line, lock_error=lock_is_old("uv.lock", PYPROJECT, "uv lock"))

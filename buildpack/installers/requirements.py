@@ -126,13 +126,13 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
         sources: tuple[str, ...] = ("-r", str(path))
     else:
         sources = write_translated(dependencies, install)
-    with building_in_place(dependencies, install):
+    with building_in_place(dependencies, install) as ready:
         install_requirements(
-            install,
+            ready,
             on_line,
             arguments=(*dependencies.options, *sources),
             title=f"uv pip install -r {dependencies.source}",
-            given=given_by(requirement_texts(dependencies), install.env),
+            given=given_by(requirement_texts(dependencies), ready.env),
         )
 
 
@@ -157,12 +157,13 @@ def write_translated(dependencies: Dependencies, install: Install) -> tuple[str,
     return tuple(word for name in names for word in ("-r", str(place / name)))
 
 
-def requirement_texts(dependencies: Dependencies) -> Mapping[str, str]:
-    """What the app's requirements files say, by name; other inputs are none of them."""
+def requirement_texts(dependencies: Dependencies, *others: str) -> Mapping[str, str]:
+    """What the app's requirements files say, by name, and ``others`` that are named elsewhere;
+    other inputs are none of them."""
     if dependencies.requirements:
         return {"": dependencies.requirements}
     found: dict[str, str] = {}
-    waiting = dependencies.facts[FILES_FACT].split(",")
+    waiting = [*dependencies.facts[FILES_FACT].split(","), *others]
     while waiting:
         name = waiting.pop(0)
         if name in found or name not in dependencies.inputs:

@@ -201,10 +201,10 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     """``uv sync --script`` into the build's virtualenv: it alone reads all of the block."""
     name = dependencies.source
     is_locked = "--locked" in dependencies.options
-    base = locked_env(install) if is_locked else own_settings_env(install)
-    env = {**base, "VIRTUAL_ENV": str(install.venv.root)}
+    environment = locked_env if is_locked else own_settings_env
     arguments = ("--script", name, "--active", *dependencies.options)
-    command = sync_command(install, arguments, env, title=f"uv sync --script {name}")
-    with building_in_place(dependencies, install):
+    with building_in_place(dependencies, install) as ready:
+        env = {**environment(ready), "VIRTUAL_ENV": str(install.venv.root)}
+        command = sync_command(install, arguments, env, title=f"uv sync --script {name}")
         error = lock_is_old(f"{name}.lock", name, f"uv lock --script {name}")
         run_uv(command, install, on_line, lock_error=error)

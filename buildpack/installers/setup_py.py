@@ -106,5 +106,5 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     """``uv pip install -e .``"""
     arguments = dependencies.options
     title = f"uv pip install {' '.join(arguments)}"
-    with building_in_place(dependencies, install):
-        install_requirements(install, on_line, arguments=arguments, title=title)
+    with building_in_place(dependencies, install) as ready:
+        install_requirements(ready, on_line, arguments=arguments, title=title)

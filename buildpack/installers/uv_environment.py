@@ -42,6 +42,7 @@ COMMA_SEPARATED = frozenset({"UV_FIND_LINKS"})
 
 CREDENTIAL_NAMES = re.compile(
     r"UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)|GIT_CONFIG_(COUNT|(KEY|VALUE)_\d+)"
+    r"|SLUGKIT_GIT_(USER|PASSWORD)_\d+"  # our own: git_logins.py
 )
 
 BUILD_NAMES = re.compile(

@@ -154,9 +154,9 @@ def accepts_our_uv(wanted: str) -> bool:
 
 def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> None:
     """``uv sync`` into the build's virtualenv."""
-    env = {**locked_env(install), "UV_PROJECT_ENVIRONMENT": str(install.venv.root)}
     # The Python is chosen already: .python-version must not make uv look for another.
     arguments = ("--python", str(install.venv.python), *dependencies.options)
-    command = sync_command(install, arguments, env, title=TITLE)
-    with building_in_place(dependencies, install):
+    with building_in_place(dependencies, install) as ready:
+        env = {**locked_env(ready), "UV_PROJECT_ENVIRONMENT": str(install.venv.root)}
+        command = sync_command(install, arguments, env, title=TITLE)
         run_uv(command, install, on_line, lock_error=lock_is_old(LOCK, PYPROJECT, LOCK_COMMAND))

@@ -1,0 +1,77 @@
+"""Logins in TOML files of the app: away while uv runs, and back whatever happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildpack.installers.base import Install
+from buildpack.installers.hidden_logins import hidden_logins
+from buildpack.support.values import changed
+from tests.unit.buildpack.installers.test_built_in_place import install_in
+
+PYPROJECT = """\
+[project]
+dependencies = ["a @ git+https://me:s3cret@one.example/a.git@v1", "b", "c"]
+[tool.uv.sources]
+b = { git = "https://me:s3cret@one.example/b.git", tag = "1" }
+c = { url = "https://me:s3cret@one.example/c-1-py3-none-any.whl" }
+[[tool.uv.index]]
+url = "https://me:s3cret@one.example/simple"
+"""
+BARE = """\
+[project]
+dependencies = ["a @ git+https://one.example/a.git@v1", "b", "c"]
+[tool.uv.sources]
+b = { git = "https://one.example/b.git", tag = "1" }
+c = { url = "https://me:s3cret@one.example/c-1-py3-none-any.whl" }
+[[tool.uv.index]]
+url = "https://me:s3cret@one.example/simple"
+"""
+
+
+def installation(root: Path) -> Install:
+    return changed(install_in(root), app_dir=root, env={"A": "1"})
+
+
+def test_logins_of_repositories_alone_are_away_and_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(PYPROJECT)
+    before = path.stat()
+    inputs = {path.name: path.read_bytes(), "gone.toml": path.read_bytes()}
+    with hidden_logins(installation(tmp_path), inputs) as ready:
+        assert path.read_text() == BARE
+        assert {"me", "s3cret"} <= set(ready.env.values())
+        assert ready.env["A"] == "1"
+    assert path.read_text() == PYPROJECT
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_they_come_back_when_the_installation_fails(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(PYPROJECT)
+    inputs = {path.name: path.read_bytes()}
+    with pytest.raises(ZeroDivisionError), hidden_logins(installation(tmp_path), inputs):
+        raise ZeroDivisionError
+    assert path.read_text() == PYPROJECT
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\ndependencies = ["a @ git+https://one.example/a.git"]\n',
+        'x = "https://me:s3cret@one.example/simple"\n',
+        "a @ git+https://me:s3cret@one.example/a.git\n",
+    ],
+    ids=["no login", "no repository", "no TOML"],
+)
+def test_other_files_are_left_alone(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    install = installation(tmp_path)
+    with hidden_logins(install, {path.name: path.read_bytes()}) as ready:
+        assert ready is install
+        assert path.read_text() == text
