@@ -128,7 +128,7 @@ class Store:
         self._swept = time.monotonic()
         for path in (self.root / "frames").glob(".*.tmp"):
             with contextlib.suppress(LockTimeoutError), locked(path, timeout=0):
-                path.unlink()
+                path.unlink(missing_ok=True)  # who prunes takes it away without its lock
 
     @contextlib.contextmanager
     def layers_in_use(self, slug: Slug) -> Iterator[tuple[Path, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import multiprocessing
 import os
@@ -9,12 +10,14 @@ import shutil
 import signal
 import stat
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from buildpack.support.errors import ExitCode
+from buildpack.support.locks import locked
 from slugc.packing.slug_writer import write_slug
 from slugc.privileges import DataDirError, hand_over, run_identity
 from slugc.slug import Layer, Slug, SlugDamagedError, read_slug
@@ -169,6 +172,25 @@ def test_half_packed_frame_of_a_killed_process_is_removed(tmp_path: Path) -> Non
     with Store(store.root).temporary_frame() as theirs, store.temporary_frame():
         assert not left.exists()
         assert theirs.exists()
+
+
+def test_a_half_packed_frame_that_is_pruned_while_it_is_swept_fails_no_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    store.create()
+    left = store.root / "frames/.1.abcd.tmp"
+    left.write_bytes(b"x")
+
+    @contextlib.contextmanager
+    def pruned_meanwhile(path: Path, *, timeout: float) -> Iterator[None]:
+        with locked(path, timeout=timeout):
+            path.unlink()
+            yield
+
+    monkeypatch.setattr("slugc.store.locked", pruned_meanwhile)
+    with store.temporary_frame() as frame:
+        assert [*frame.parent.iterdir()] == [frame]
 
 
 def test_a_frame_that_is_swept_before_it_is_locked_is_begun_again(
