@@ -176,7 +176,7 @@ def named_buildpacks(
 
 def _space_root(home: Path, app: str, source: Source, options: Mapping[str, object]) -> Path:
     """A container has other interpreters than this host: its builds have their own cache."""
-    name = space_name(app, source.location)
+    name = space_name(app, source.place)
     if _text(options, "sandbox") == SandboxKind.DOCKER:
         name = "-".join(filter(None, (name, "docker", _text(options, "stack").replace("/", "-"))))
     return home / "cache" / name

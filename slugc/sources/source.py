@@ -54,7 +54,7 @@ class SourceKind(StrEnum):
 
 @value
 class Source:
-    """What to build. ``location`` is an absolute path or a URL; it names the build cache too."""
+    """What to build. ``location`` is an absolute path or a URL."""
 
     kind: SourceKind
     location: str
@@ -62,6 +62,13 @@ class Source:
     @property
     def path(self) -> Path:
         return Path(self.location)
+
+    @property
+    def place(self) -> str:
+        """Where its build cache belongs: that of a repository serves all its refs and logins."""
+        if self.kind is SourceKind.GIT:
+            return shown_url(self.location.partition("#")[0])
+        return self.location
 
     @property
     def app_name(self) -> str:

@@ -320,6 +320,14 @@ def test_a_url_without_a_server_is_none(tmp_path: Path, url: str) -> None:
     assert caught.value.found == "It names no server."
 
 
+def test_all_refs_of_a_repository_have_one_place(tmp_path: Path) -> None:
+    texts = ("https://host/app", "https://host/app#v1.2", "https://me:token@host/app#main")
+
+    assert [parse(text, tmp_path).place for text in texts[:2]] == ["https://host/app"] * 2
+    assert parse(texts[2], tmp_path).place == "https://***@host/app"
+    assert parse("https://host/app.tgz?key=1", tmp_path).place == "https://host/app.tgz?key=1"
+
+
 def test_a_tarball_with_one_directory_at_its_top_is_that_directory(tmp_path: Path) -> None:
     (tmp_path / "polls-1.0").mkdir()
     (tmp_path / "polls-1.0" / "app.py").write_text("x = 1\n")
