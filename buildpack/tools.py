@@ -25,6 +25,8 @@ DEFAULT_INDEX = "https://pypi.org/simple"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 PIECE = 1 << 20
 FIND_LINKS_VARIABLES = ("UV_FIND_LINKS", "PIP_FIND_LINKS")
+AT_HAND = "SLUGKIT_TOOLS"
+"""Programs to use instead of fetching them: absolute paths, with spaces between."""
 
 
 @value
@@ -45,13 +47,17 @@ class ToolBox:
         self.seconds = 0.0
         """spent on getting tools; of those fetched side by side, each counts"""
         self.coming: dict[str, Future[Path]] = {}
+        self._at_hand: dict[str, Path | None] = {}
 
     def prefetch(self, *names: str) -> None:
-        """Start fetching these tools at once; ``ensure`` waits for the one it needs."""
+        """Start fetching these programs at once, but those at hand; ``program`` waits for them."""
         from concurrent.futures import ThreadPoolExecutor
 
-        pool = ThreadPoolExecutor(len(names))
-        for name in names:
+        missing = [name for name in names if self._look_at_hand(name) is None]
+        if not missing:
+            return
+        pool = ThreadPoolExecutor(len(missing))
+        for name in missing:
             self.coming[name] = pool.submit(self._fetch, name)
         pool.shutdown(wait=False)
 
@@ -66,10 +72,17 @@ class ToolBox:
         return home
 
     def program(self, name: str) -> Path:
-        """The executable that the wheel of ``name`` brings."""
+        """The executable that the wheel of ``name`` brings, or that very version at hand."""
+        if (found := self._look_at_hand(name)) is not None:
+            return found
         tool = read_tool(name)
         data_dir = f"{name.replace('-', '_')}-{tool.version}.data"
         return self.ensure(name) / data_dir / "scripts" / name
+
+    def _look_at_hand(self, name: str) -> Path | None:
+        if name not in self._at_hand:
+            self._at_hand[name] = program_at_hand(name, self.env)
+        return self._at_hand[name]
 
 
 class NoToolForPlatformError(SlugkitError):
@@ -126,6 +139,22 @@ def read_tool(name: str) -> Tool:
     return Tool(
         name=name, version=entry["version"], filename=wheel["filename"], sha256=wheel["sha256"]
     )
+
+
+def program_at_hand(name: str, env: Mapping[str, str]) -> Path | None:
+    """What AT_HAND names, if it is the version that is pinned; None, and it is fetched."""
+    paths = (Path(word) for word in env.get(AT_HAND, "").split() if word.startswith("/"))
+    program = next((x for x in paths if x.name == name and os.access(x, os.X_OK)), None)
+    if program is None:
+        return None
+    from buildpack.support.command import Command, capture
+
+    command = Command(argv=(str(program), "--version"), cwd=Path("/"), env={}, timeout=10)
+    try:
+        words = capture(command).split()
+    except (SlugkitError, OSError):  # of another processor, or not what it is called: fetched
+        return None
+    return program if words[1:2] == [_pinned()[name]["shows"]] else None
 
 
 def ensure_tool(tool: Tool, directory: Path, env: Mapping[str, str]) -> Path:

