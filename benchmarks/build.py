@@ -3,7 +3,8 @@
     python -m benchmarks.build [RUNS]
 
 The peer is what a buildpack host does today: `python -m venv`, pip with Heroku's flags,
-collectstatic, `tar | pigz`. Its slug holds no Python runtime; ours does. First builds start from
+collectstatic, `tar | pigz`. Its slug holds no Python runtime; ours does. Both use the Python that
+`python3` is. First builds start from
 empty caches on both sides; the package index is asked over the network both times. The peer keeps
 nothing (--no-cache-dir is among Heroku's flags), so its rebuild is the same work again. A kinder
 peer, which restores its environment from a cache and saves it back, is measured for information.
@@ -22,6 +23,7 @@ from benchmarks.pairs import (
     FIXTURES,
     Claim,
     Pairs,
+    ask_for_peers_python,
     environment,
     measure,
     program,
@@ -62,18 +64,21 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.numbers = itertools.count()
+        self.app = directory / APP.name
+        shutil.copytree(APP, self.app)
+        ask_for_peers_python(self.app)
 
     def fresh(self, name: str) -> Path:
         return self.directory / f"{name}-{next(self.numbers)}"
 
     def ours(self, home: Path) -> float:
         slug = self.fresh("ours.slug")
-        argv = (program("slugc"), "build", str(APP), "--output", str(slug))
+        argv = (program("slugc"), "build", str(self.app), "--output", str(slug))
         return timed(argv, env=environment(SLUGKIT_HOME=str(home)))
 
     def pipeline(self, cache: Path | None = None) -> float:
         build_dir, slug = self.fresh("build"), self.fresh("peer.tgz")
-        places = (str(build_dir), str(APP), str(slug), str(cache or ""))
+        places = (str(build_dir), str(self.app), str(slug), str(cache or ""))
         return timed(("bash", "-c", PIPELINE, "pipeline", *places))
 
     def first(self, runs: int) -> Pairs:

@@ -95,5 +95,13 @@ def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
+def ask_for_peers_python(app: Path) -> None:
+    """Have ``app`` name the Python that ``python3`` is, which the peer's virtualenv is made of:
+    one that compiles half as fast would be measured instead."""
+    asked = ("python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    series = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    (app / ".python-version").write_text(series)
+
+
 def environment(**more: str) -> dict[str, str]:
     return {**os.environ, **more}

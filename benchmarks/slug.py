@@ -22,7 +22,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.build import PIPELINE
-from benchmarks.pairs import FIXTURES, ROOT, Claim, Pairs, environment, measure, program, timed
+from benchmarks.pairs import (
+    FIXTURES,
+    ROOT,
+    Claim,
+    Pairs,
+    ask_for_peers_python,
+    environment,
+    measure,
+    program,
+    timed,
+)
 from benchmarks.pairs import report as report_pairs
 from benchmarks.plot import Line, draw
 from benchmarks.trees import make_modules
@@ -51,6 +61,7 @@ class Bench:
         app = self.fresh("app")
         shutil.copytree(FIXTURES / "django_polls", app)
         shutil.copyfile(REQUIREMENTS, app / "requirements.txt")
+        ask_for_peers_python(app)
         return app
 
     def ours(self, app: Path, home: Path, slug: Path) -> float:
