@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -244,3 +245,39 @@ def test_closing_the_terminal_stops_it_gently(
             shown += os.read(master, 1000)
         os.close(master)
         assert process.wait(timeout=30) == 128 + signal.SIGHUP
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts")
+def test_a_disk_that_is_unmounted_is_not_kept_by_a_container(
+    slug_run: Tiny, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # A mount namespace as systemd makes the machine's: what is done there is told to copies of it.
+    begin = ("unshare", "--mount", "--propagation", "shared", "sh", "-c")
+    script = 'mount -t tmpfs tmpfs "$0" && exec "$@"'
+    with subprocess.Popen(
+        (*begin, script, str(disk), *slug_run.argv("run", "-q", "echo ready; read -r line")),
+        cwd=slug_run.directory,
+        env=slug_run.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        umount = ("nsenter", f"--mount=/proc/{process.pid}/ns/mnt", "umount", str(disk))
+        subprocess.run(umount, check=True, timeout=30)
+        until(lambda: not _mounted_for(disk), lambda: str(_mounted_for(disk)))
+        process.stdin.close()
+        assert process.wait(timeout=30) == 1
+
+
+def _mounted_for(directory: Path) -> list[str]:
+    """The processes in whose mount namespace something is mounted there."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/mountinfo"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if str(directory) in file.read_text(errors="replace"):
+                found.append(file.parent.name)
+    return found

@@ -105,8 +105,9 @@ def start_argv(start: Start) -> tuple[str, ...]:
         *_enter_cgroup(start.cgroup),
         *start.drop,
         *_enter_app(start.plug.holder),
-        # bubblewrap looks itself up in /proc, which has to be that of its PID namespace.
-        *("unshare", "--mount", "--mount-proc", "--net", "--propagation", "private", "--"),
+        # bubblewrap looks itself up in /proc, which has to be that of its PID namespace. It stays
+        # in a copy of this machine's mounts: as a slave, or what is unmounted here stays in use.
+        *("unshare", "--mount", "--mount-proc", "--net", "--propagation", "slave", "--"),
         *("sh", "-c", _BUILD, "slugkit-build"),
         *_build_parameters(start),
         *("bwrap", "--args", str(start.args_fd), "--"),

@@ -41,7 +41,7 @@ def test_chain_drops_rights_before_anything_else() -> None:
     assert argv[4:17] == (
         *("nsenter", "--user=/proc/77/ns/user", "--pid=/proc/77/ns/pid_for_children"),
         *("--preserve-credentials", "--", "unshare", "--mount", "--mount-proc", "--net"),
-        *("--propagation", "private", "--", "sh"),
+        *("--propagation", "slave", "--", "sh"),
     )
 
 
