@@ -54,6 +54,12 @@ def _lines(dependencies: Dependencies) -> Iterator[str]:
                 yield requirement
 
 
+def pinned(requirements: Iterable[str]) -> frozenset[str]:
+    """``name==version`` of each requirement that is a pin."""
+    found = filter(None, map(PINNED.fullmatch, requirements))
+    return frozenset(f"{normalized(match['name'])}=={match['version']}" for match in found)
+
+
 def _versions(installed: Iterable[str]) -> Mapping[str, str]:
     words = (name.removesuffix(".dist-info").partition("-") for name in installed)
     return {normalized(name): version for name, _, version in words}

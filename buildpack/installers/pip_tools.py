@@ -2,7 +2,7 @@
 
 The same inputs give the same lock for as long as the cache lives: file contents, settings of
 pip-tools, index, Python series, platform. There is no other way to an upgrade than to change one of
-them, to clear the cache, or to commit a lock.
+them, to clear the cache, or to commit a lock; or the index has withdrawn what the lock names.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import hashlib
 import json
 import platform
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from buildpack.app import App
 from buildpack.app_digest import path_digest
 from buildpack.cache_key import DECIDING_SETTINGS
 from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.installers.built_in_place import building_in_place
+from buildpack.installers.diagnosis.errors import MissingFileError, NoMatchingDistributionError
 from buildpack.installers.diagnosis.pip_tools_errors import PipCompileError
 from buildpack.installers.diagnosis.requirement_notices import index_notice
 from buildpack.installers.git_logins import with_logins
@@ -50,7 +52,9 @@ from buildpack.installers.requirements import (
 from buildpack.installers.uv_environment import installer_env
 from buildpack.installers.variables import fingerprint, variable_names
 from buildpack.installers.vendored import DIRECTORY, read_vendored
+from buildpack.installers.yanked import read_yanked
 from buildpack.package_manager import PackageManager
+from buildpack.pins import pinned
 from buildpack.requirement_lines import RequirementLine, split_lines
 from buildpack.requirement_paths import is_of_app
 from buildpack.requirements_file import read_requirement_files
@@ -124,17 +128,34 @@ def install(dependencies: Dependencies, install: Install, on_line: OnLine) -> No
     """Resolve, unless a lock of the same inputs is there, and install exactly the lock."""
     home = install.cache_dir / "locks" / lock_key(dependencies, install)
     lock = home / "requirements.txt"
-    if lock.is_file():
-        on_line("Nothing has changed in what requirements.in asks for: using its last lock.")
-    else:
+    if not (lock.is_file() and _install_kept(dependencies, install, lock, on_line)):
         text = _header(install) + _compile(dependencies, install, on_line)
         files.write_atomically(lock, text)
         for line in _offer(text):
             on_line(line)
-    text = lock.read_text("utf-8")
+        install_lock(dependencies, install, text, on_line)
     # In the app itself, where everybody who has the built app or its slug can take it from.
-    (install.venv.root / "requirements.txt").write_text(text, "utf-8")
-    install_lock(dependencies, install, text, on_line)
+    (install.venv.root / "requirements.txt").write_bytes(lock.read_bytes())
+
+
+def _install_kept(
+    dependencies: Dependencies, install: Install, lock: Path, on_line: OnLine
+) -> bool:
+    """Install the lock of an earlier build; False, and said so, if it is to be made anew.
+
+    Nobody asked for the very releases in it: what is withdrawn since is as good as not there.
+    """
+    on_line("Nothing has changed in what requirements.in asks for: using its last lock.")
+    try:
+        install_lock(dependencies, install, lock.read_text("utf-8"), on_line)
+    except (NoMatchingDistributionError, MissingFileError) as err:
+        on_line(f"It cannot be installed any more: {err.brief}.")
+        withdrawn: Collection[str] = ("one of its packages",)
+    else:
+        withdrawn = read_yanked(install.venv).keys() - pinned(dependencies.listed)
+    if withdrawn:
+        on_line(f"Resolving anew, as the index has withdrawn {', '.join(sorted(withdrawn))}.")
+    return not withdrawn
 
 
 def lock_key(dependencies: Dependencies, install: Install) -> str:
@@ -220,6 +241,7 @@ def install_lock(dependencies: Dependencies, install: Install, text: str, on_lin
             on_line,
             arguments=(
                 strictness,
+                "--exact",  # a lock that could not stay may have been installed before
                 *dependencies.options,
                 *uv_arguments(options),
                 *write_translated(locked, install),

@@ -14,9 +14,11 @@ import pytest
 from buildpack.installers import pip_tools
 from buildpack.installers.base import Installer
 from buildpack.installers.diagnosis.network_errors import IndexUnreachableError
+from buildpack.installers.yanked import read_yanked
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
 from buildpack.tools import ToolBox
-from tests.integration.fake_index import FakeIndex, make_wheel, serving
+from tests.integration.fake_index import Answer, FakeIndex, make_wheel, serving
 from tests.integration.installing import Workbench, installed, network_env
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
@@ -151,3 +153,52 @@ def test_an_index_that_is_down_is_not_a_missing_package(bench: Workbench) -> Non
     bench.write(requirements_in="flask\n")
     with pytest.raises(IndexUnreachableError):
         bench.install()
+
+
+@pytest.mark.parametrize("how", ["yanked", "file", "release"])
+def test_a_lock_whose_packages_were_withdrawn_is_made_anew(
+    how: str, bench: Workbench, index: FakeIndex
+) -> None:
+    make_wheel(index.directory, "steady", requires=["inner"])
+    make_wheel(index.directory, "inner")
+    wheel = make_wheel(index.directory, "inner", "2.0", requires=["more"])
+    make_wheel(index.directory, "more")
+    bench.write(requirements_in=f"--index-url {index.url}/simple\nsteady\n")
+    assert installed(bench.install()) == {"steady==1.0", "inner==2.0", "more==1.0"}
+
+    remove_tree(bench.directory / "cache" / "uv")  # what uv has, it may install again
+    if how == "yanked":
+        index.yanked[wheel.name] = "it broke"
+    elif how == "file":
+        index.rules[f"/files/{wheel.name}"] = lambda *_: gone(wheel)
+    else:
+        wheel.unlink()
+    place = bench.install()
+
+    assert installed(place) == {"steady==1.0", "inner==1.0"}
+    assert "inner==1.0" in (place.venv.root / "requirements.txt").read_text()
+    what = "inner==2.0" if how == "yanked" else "one of its packages"
+    assert f"Resolving anew, as the index has withdrawn {what}." in bench.log
+    assert read_yanked(place.venv) == {}
+    again = bench.install()
+    assert installed(again) == {"steady==1.0", "inner==1.0"}
+    assert not any(line.startswith("Resolving anew") for line in bench.log)
+
+
+def gone(wheel: Path) -> Answer:
+    """Nor is it listed from now on."""
+    wheel.unlink(missing_ok=True)
+    return Answer(status=404)
+
+
+def test_a_withdrawn_release_that_is_asked_for_is_resolved_once(
+    bench: Workbench, index: FakeIndex
+) -> None:
+    make_wheel(index.directory, "wanted")
+    index.yanked["wanted-1.0-py3-none-any.whl"] = "it broke"
+    bench.write(requirements_in=f"--index-url {index.url}/simple\nwanted==1.0\n")
+    bench.install()
+    place = bench.install()
+    assert read_yanked(place.venv) == {"wanted==1.0": "it broke"}
+    assert bench.log[0].endswith("using its last lock.")
+    assert not any(line.startswith("Resolving anew") for line in bench.log)

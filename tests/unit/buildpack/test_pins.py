@@ -9,7 +9,7 @@ import pytest
 from buildpack.installers.base import Dependencies, Install
 from buildpack.installers.requirements import FILES_FACT, requirement_texts
 from buildpack.package_manager import PackageManager
-from buildpack.pins import only_what_is_new
+from buildpack.pins import only_what_is_new, pinned
 from buildpack.runtime.install import Runtime
 from buildpack.tools import ToolBox
 from buildpack.venv import Venv
@@ -85,3 +85,14 @@ def test_another_version_of_one_asks_for_all(tmp_path: Path) -> None:
 def test_constraints_of_the_build_ask_for_all(tmp_path: Path) -> None:
     _, options = asked(tmp_path, PINS + "humanize==4\n", PIP_CONSTRAINT="constraints.txt")
     assert options == ("--require-hashes", "--exact")
+
+
+def test_pins_are_those_of_one_version_whatever_they_are_called_there() -> None:
+    listed = [
+        "Django==5.2",
+        "flask",
+        "ruamel.yaml[x] == 1.0",
+        "a>=1",
+        "b==1 ; python_version > '3'",
+    ]
+    assert pinned(listed) == {"django==5.2", "ruamel-yaml==1.0"}
