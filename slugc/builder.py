@@ -70,7 +70,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         tell_source(source, progress)
         read_procfile(space.build_dir)  # what is wrong with it is told now, not after the build
         _write_env_dir(space.env_dir, request.config_vars)
-        with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
+        with timeline.step("fetch"), locked(request.data_dir / BUILDPACKS_LOCK, shared=True):
             brought = bring_buildpacks(request, space, chosen.sandbox, progress)
         store = Store(request.data_dir / "store")
         with _preparing(request, space, store, source) as preparing:

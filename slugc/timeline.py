@@ -24,7 +24,8 @@ def _untold(_event: str, /, **_facts: object) -> None:
 class BuildStep:
     """One step: when it began, in seconds after the build did, and how many it took.
 
-    ``name`` is "stage", "pack", or a phase and the buildpack it is of: "compile slugkit/python".
+    ``name`` is "stage", "fetch" (of buildpacks), "pack", or a phase and the buildpack it is of:
+    "compile slugkit/python".
     """
 
     name: str

@@ -20,7 +20,7 @@ SECONDS, MAYBE = {"type": "number", "minimum": 0}, {"type": ["string", "null"]}
 DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 TYPES = {"type": "object", "additionalProperties": TEXT}
 PHASE: dict[str, Any] = {
-    "phase": {"enum": ["stage", "detect", "compile", "release", "report", "pack"]},
+    "phase": {"enum": ["stage", "fetch", "detect", "compile", "release", "report", "pack"]},
     "buildpack": MAYBE,
 }
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -128,7 +128,8 @@ def test_json_is_one_event_a_line_and_nothing_else(
     assert one["detected"]["name"] == "Tiny"
     assert one["result"]["slug"] == str(outcome.slug)
     phases = [e["phase"] for e in found if e["event"] == "phase_ended" and e["ok"]]
-    assert sorted(phases) == sorted(["stage", "detect", "compile", "release", "report", "pack"])
+    assert phases[:2] == ["stage", "fetch"]
+    assert sorted(phases[2:]) == ["compile", "detect", "pack", "release", "report"]
 
 
 def test_a_second_build_says_that_nothing_has_changed(
