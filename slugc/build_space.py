@@ -190,26 +190,17 @@ def opened_space(
 
 
 @contextlib.contextmanager
-def temporary_space(parent: Path) -> Iterator[BuildSpace]:
+def temporary_space(data_dir: Path) -> Iterator[BuildSpace]:
     """A space to look at a source in, which is gone afterwards."""
-    root = parent / f"{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        _remove_abandoned(parent)
-        root.mkdir(parents=True, mode=0o755)
-        _create(BuildSpace(root=root))
-    except OSError as err:
-        raise BuildSpaceError(root, str(err)) from err
-    try:
-        yield BuildSpace(root=root)
-    finally:
-        remove_tree(root)
+    from slugc.scratch import SCRATCH, opened_scratch  # most builds do without
 
-
-def _remove_abandoned(parent: Path) -> None:
-    """Delete the temporary spaces of those who were killed."""
-    for left in parent.glob("[0-9]*-*"):
-        if not Path(f"/proc/{left.name.partition('-')[0]}").exists():
-            remove_tree(left)
+    with contextlib.ExitStack() as scratch:
+        try:
+            space = BuildSpace(root=scratch.enter_context(opened_scratch(data_dir)))
+            _create(space)
+        except OSError as err:
+            raise BuildSpaceError(data_dir / SCRATCH, str(err)) from err
+        yield space
 
 
 def drop_cache(space: BuildSpace) -> None:

@@ -12,7 +12,7 @@ from buildpack.support.values import changed
 from slugc.build_command import build_and_show, make_request
 from slugc.history import forget_output
 from slugc.privileges import data_dir
-from slugc.transfer.scratch import opened_scratch
+from slugc.scratch import opened_scratch
 
 STDOUT = "standard output"
 
@@ -49,7 +49,7 @@ def build_to_stdout(
         raise TwoOutputsError
     if sys.stdout.isatty():
         raise SlugToTerminalError
-    with opened_scratch(data_dir(env) / "to-stdout") as scratch:
+    with opened_scratch(data_dir(env)) as scratch:
         output = scratch / "app.slug"
         request = make_request(source, {**options, "output": str(output)}, env=env, cwd=cwd)
         build_and_show(changed(request, output_shown=STDOUT), options)

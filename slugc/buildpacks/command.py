@@ -163,7 +163,7 @@ def _fetched(
     spec: BuildpackSpec, home: Path, env: Mapping[str, str], *, store: str = STORE
 ) -> Buildpack:
     """The buildpack in a store of ours, by its content."""
-    with temporary_space(home / "detect") as space, locked(home / BUILDPACKS_LOCK, shared=True):
+    with temporary_space(home) as space, locked(home / BUILDPACKS_LOCK, shared=True):
         return fetch_buildpack(
             spec, store=home / store, scratch=space.scratch_dir, env=env, path=build_path()
         )

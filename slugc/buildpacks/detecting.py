@@ -112,7 +112,7 @@ def _pins(request: BuildRequest, progress: Progress) -> tuple[Pin, ...]:
 def _looked_at(request: BuildRequest, progress: Progress) -> Iterator[BuildRun]:
     """The source staged and its buildpacks brought, in a place that is gone afterwards."""
     with contextlib.ExitStack() as stack:
-        space = stack.enter_context(temporary_space(request.data_dir / "detect"))
+        space = stack.enter_context(temporary_space(request.data_dir))
         chosen = enter_sandbox(stack, request.sandbox, sandbox_request(request, space))
         source = stage(request, space, progress)
         with locked(request.data_dir / BUILDPACKS_LOCK, shared=True):

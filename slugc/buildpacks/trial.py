@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from slugc.buildpacks.fetch import Buildpack
 from slugc.buildpacks.spec import BuildpackSpec
 from slugc.history import forget_output
 from slugc.progress import Progress
+from slugc.scratch import SCRATCH, TRIAL, opened_scratch
 
 # What of the API a buildpack may have besides: hooks of test runners, and files that others read.
 FURTHER = ("bin/test-compile", "bin/test", "export", "buildpack.toml")
@@ -43,15 +43,13 @@ def try_on_app(
     request: BuildRequest, spec: BuildpackSpec, progress: Progress, say: Callable[[str], None]
 ) -> None:
     """Build the request's app with this buildpack alone, and keep nothing of it."""
-    with tempfile.TemporaryDirectory(dir=request.data_dir) as name:
-        place = Path(name)
-        place.chmod(0o755)
+    with opened_scratch(request.data_dir) as place:
         trial = changed(
             request,
             buildpacks=Choice(origin=OPTION, specs=(spec,)),
             output=place / "trial.slug",
             output_shown="a file that is not kept",
-            space_root=request.data_dir / "detect" / "trial",
+            space_root=request.data_dir / SCRATCH / TRIAL,
             keep_cache=False,
             allow_no_processes=True,
             obey_lock=False,

@@ -11,6 +11,7 @@ from typing import assert_never
 from buildpack.support.errors import UsageError
 from buildpack.support.values import value
 from slugc.privileges import data_dir
+from slugc.scratch import opened_scratch
 from slugc.slug import Slug, verify_slug
 from slugc.transfer.app_facts import facts_of_slug
 from slugc.transfer.base_image import (
@@ -27,7 +28,6 @@ from slugc.transfer.image import Blob, Image, assemble, blob_of
 from slugc.transfer.layer_notes import LayerNotes
 from slugc.transfer.oci_layout import write_layout, write_layout_archive
 from slugc.transfer.outputs import new_directory, opened_output, require_free
-from slugc.transfer.scratch import opened_scratch
 from slugc.transfer.slug_layers import Packing, slug_layers
 from slugc.transfer.start_layer import start_layer
 from slugc.transfer.streams import Compression
@@ -153,9 +153,9 @@ def opened_packing(request: ExportRequest) -> Iterator[Packing]:
     compression = request.compression or DEFAULT_COMPRESSION.get(target.transport, Compression.ZSTD)
     if compression not in _ALLOWED.get(target.transport, frozenset(Compression)):
         raise CompressionError(target, compression)
-    home = data_dir(request.env) / "images"
+    home = data_dir(request.env)
     with opened_scratch(home) as scratch:
-        notes = LayerNotes(home / "notes")
+        notes = LayerNotes(home / "images" / "notes")
         yield Packing(compression=compression, scratch=scratch, notes=notes)
 
 

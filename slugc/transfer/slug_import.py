@@ -18,13 +18,13 @@ from slugc.archive.errors import ArchiveError
 from slugc.archive.extract import extract
 from slugc.packing.slug_writer import write_slug
 from slugc.privileges import data_dir, hand_over, in_dropped_child
+from slugc.scratch import opened_scratch
 from slugc.slug import Slug, SlugFormat
 from slugc.sources.git.urls import shown_url
 from slugc.store import Store
 from slugc.transfer.import_facts import Found, settle_facts
 from slugc.transfer.import_sources import ImportSource, open_source
 from slugc.transfer.outputs import require_free
-from slugc.transfer.scratch import opened_scratch
 
 Notify = Callable[[str], None]
 
@@ -47,7 +47,7 @@ class ImportRequest:
 def import_slug(request: ImportRequest, notify: Notify) -> Slug:
     """The slug made of ``request.source``; its file appears whole or not at all."""
     home = data_dir(request.env)
-    with opened_scratch(home / "imports") as scratch, open_source(request, scratch) as source:
+    with opened_scratch(home) as scratch, open_source(request, scratch) as source:
         output = request.output or request.cwd / f"{source.name}.{request.format.value}"
         require_free(output, force=request.force)
         tree = source.tree or _unpacked(source, scratch, shown=_shown(request.source))

@@ -13,6 +13,8 @@ from pathlib import Path
 from buildpack.support.deletion import open_dir
 from buildpack.support.locks import is_locked
 from buildpack.support.values import value
+from slugc.scratch import LOCK, PREFIX, SCRATCH, TRIAL
+from slugc.store import BUILDPACKS_LOCK
 from slugc.upkeep.trees import usage
 
 
@@ -36,13 +38,13 @@ PLACES: Mapping[Kind, str] = {
     Kind.JUDGED: "store/judged",
     Kind.BUILDPACKS: "buildpacks",
     Kind.CACHES: "cache",
-    Kind.LEFTOVERS: "detect",  # sources that somebody was killed over while he looked at them
+    Kind.LEFTOVERS: SCRATCH,
 }
 """Where the items of a kind lie, each under a name of its own."""
 
 GONE = ".gone-"
 """What begins so was renamed by somebody who was about to delete it."""
-_STALE = 3600.0  # seconds; nobody takes as long to fill a file or to write a note
+_STALE = 3600.0  # seconds; a note is written in some milliseconds
 _BY_CONTENT = re.compile(r"[0-9a-f]{64}")
 _TEMPORARY = re.compile(r"\..*\.tmp")
 
@@ -113,22 +115,41 @@ def _is_leftover(data_dir: Path, kind: Kind, name: str, directory: int) -> bool:
     if name.startswith(GONE):
         return True
     if kind is Kind.LEFTOVERS:
-        return _is_stale(name, directory)
+        return _is_left_scratch(data_dir, name, directory)
     if not _TEMPORARY.fullmatch(name):
         return False
-    if kind is Kind.LAYERS:  # whoever fills it holds the lock of the layer it is to be
-        return not is_held(data_dir / "store" / "locks" / name.split(".")[1])
-    return _is_stale(name, directory)
+    lock = _makers_lock(data_dir, kind, name)
+    return _is_stale(name, directory) if lock is None else not is_held(lock)
+
+
+def _makers_lock(data_dir: Path, kind: Kind, name: str) -> Path | None:
+    """Held by whoever fills what has this temporary name; None where that takes a moment."""
+    match kind:
+        case Kind.LAYERS:
+            return data_dir / "store" / "locks" / name.split(".")[1]
+        case Kind.FRAMES:
+            return data_dir / PLACES[kind] / name
+        case Kind.BUILDPACKS:
+            return data_dir / BUILDPACKS_LOCK
+        case _:
+            return None
+
+
+def _is_left_scratch(data_dir: Path, name: str, directory: int) -> bool:
+    if not name.startswith(PREFIX) and name != TRIAL:
+        return False
+    lock = data_dir / SCRATCH / name / LOCK
+    # Without a lock, somebody makes it just now, or was killed while he did.
+    return not is_held(lock) if os.path.lexists(lock) else _is_stale(name, directory)
 
 
 def _is_stale(name: str, directory: int) -> bool:
-    """Whether nobody writes to it: not for long, and no packer holds it locked."""
+    """Whether what takes its maker a moment is not of this moment."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    old = abs(time.time() - max(status.st_mtime, status.st_ctime)) > _STALE
-    return old and not is_held(Path(f"/proc/self/fd/{directory}/{name}"))
+    return abs(time.time() - max(status.st_mtime, status.st_ctime)) > _STALE
 
 
 def use_mark(data_dir: Path, item: Item) -> Path:

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from buildpack.support.deletion import delete, open_dir
+from buildpack.support.deletion import delete
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.locks import LockTimeoutError, locked
 from slugc.privileges import in_dropped_child
+from slugc.scratch import LOCK, SCRATCH
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.upkeep.inventory import GONE, Item, Kind, is_held
 
@@ -89,7 +90,9 @@ class Removal:
     def _remove_leftover(self, item: Item) -> bool:
         if item.name.startswith(GONE):
             self._gone.append((item.place, item.name))
-        else:
+        elif item.place == SCRATCH:
+            return self._remove_locked(item, self._data_dir / item.path / LOCK)
+        else:  # nobody makes another one of that name
             self._put_aside(item)
         return True
 
@@ -164,11 +167,15 @@ def _delete_all(data_dir: Path, gone: Iterable[tuple[str, str]], *, tolerant: bo
 
 @contextlib.contextmanager
 def _opened(data_dir: Path, place: str) -> Iterator[int]:
-    """A directory below the data directory; no part of ``place`` may be a link."""
+    """A directory below the data directory; no part of ``place`` may be a link.
+
+    Not to be read: the process without rights passes through some that it may not list.
+    """
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
     with contextlib.ExitStack() as opened:
-        directory = os.open(data_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = os.open(data_dir, flags)
         opened.callback(os.close, directory)
         for part in place.split("/"):
-            directory = open_dir(part, directory)
+            directory = os.open(part, flags | os.O_NOFOLLOW, dir_fd=directory)
             opened.callback(os.close, directory)
         yield directory

@@ -165,7 +165,7 @@ def test_detect_names_what_matches_and_ends_with_1_if_nothing_does(
     nothing = slugc(builder, "detect", write_app(tmp_path / "none", {"x": ""}))
     assert (nothing.code, nothing.stdout) == (1, "")
     assert " !     - static: no\n" in nothing.stderr
-    assert not list((builder.home / "detect").iterdir())  # nothing is left of it
+    assert not list((builder.home / "scratch").glob("scratch-*"))  # nothing is left of it
 
 
 def test_the_first_installed_one_that_says_yes_builds_alone(

@@ -48,7 +48,7 @@ def test_a_slug_on_standard_output(builder: Builder, app: Path, tmp_path: Path) 
 
     assert done.stdout == usual.slug.read_bytes()
     assert b"written to standard output" in done.stderr
-    assert sorted(path.name for path in (builder.home / "to-stdout").iterdir()) == []
+    assert not list((builder.home / "scratch").glob("scratch-*"))
     listed = subprocess.run(
         (*SLUGC, "list", "--json"), env=builder.env, capture_output=True, check=True
     )

@@ -11,6 +11,7 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from buildpack.support.locks import locked
+from slugc.scratch import opened_scratch
 from slugc.store import BUILDPACKS_LOCK, Store
 from slugc.upkeep.inventory import GONE, Item, Kind, take_inventory
 from slugc.upkeep.prune import Pruned, PruneRequest, expired, prune
@@ -169,15 +170,53 @@ def test_leftovers_of_killed_processes_go_at_any_age(home: Path) -> None:
     assert not list(home.rglob(f"{GONE}*")) + list(home.rglob("*.tmp"))
 
 
-def test_sources_of_detections_that_were_killed_go_after_an_hour(home: Path) -> None:
-    for name in ("7-aaaaaaaa", "8-bbbbbbbb"):
-        (home / "detect" / name).mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        assert pruned(home, older_than=DAY).removed == ()
-        later = time.time() + 2 * 3600
-        patch.setattr(time, "time", lambda: later)
-        assert len(pruned(home, older_than=DAY).removed) == 2
-    assert names(home / "detect") == []
+def test_scratches_of_the_dead_go_and_those_of_the_living_stay_under_any_clock(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, begun, trial = (home / "scratch" / name for name in ("scratch-a", "scratch-b", "trial"))
+    for path in (dead, begun, trial):
+        path.mkdir(parents=True)
+    for path in (dead, trial):
+        (path / "lock").touch()
+    with opened_scratch(home) as living, locked(trial / "lock"):
+        for path in (dead, begun):
+            path.mkdir(exist_ok=True)
+        (dead / "lock").touch()
+        pruned(home, older_than=365 * DAY)
+        assert names(home / "scratch") == sorted([living.name, begun.name, "trial"])
+        later = time.time() + 10 * DAY
+        monkeypatch.setattr(time, "time", lambda: later)
+        pruned(home, older_than=365 * DAY)
+        assert names(home / "scratch") == sorted([living.name, "trial"])
+    pruned(home, older_than=365 * DAY)
+    assert names(home / "scratch") == []
+
+
+def test_a_trial_that_begins_while_it_is_pruned_stays(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = home / "scratch" / "trial"
+    trial.mkdir(parents=True)
+    (trial / "lock").touch()
+    monkeypatch.setattr("slugc.upkeep.inventory.is_held", lambda _: False)  # as it was a moment ago
+    with locked(trial / "lock"):
+        found = pruned(home, older_than=365 * DAY)
+    assert [item.name for item in found.in_use] == ["trial"]
+    assert trial.is_dir()
+
+
+def test_a_buildpack_that_is_being_copied_stays_under_any_clock(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = home / "buildpacks" / f".{'c' * 64}.77.abcd.tmp"
+    copied.mkdir(parents=True)
+    later = time.time() + 10 * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    with locked(home / BUILDPACKS_LOCK, shared=True):
+        pruned(home, older_than=365 * DAY)
+        assert copied.is_dir()
+    pruned(home, older_than=365 * DAY)
+    assert not copied.exists()
 
 
 def test_what_is_being_made_stays(home: Path) -> None:
