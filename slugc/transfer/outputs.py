@@ -91,13 +91,24 @@ def new_directory(path: Path, *, force: bool) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             if force and os.path.lexists(path):
-                path.rename(old)
-            temporary.rename(path)
+                _exchange(temporary, path, old)
+            else:
+                temporary.rename(path)
             fsync_dir(path.parent)
         finally:
             remove_tree(temporary)
-            if os.path.lexists(old):
-                remove_tree(old)
+
+
+def _exchange(new: Path, path: Path, old: Path) -> None:
+    """Put ``new`` at ``path``. What lies there goes when that is done, and comes back if not."""
+    try:
+        path.rename(old)
+        new.rename(path)
+    except BaseException:  # Ctrl-C too
+        if os.path.lexists(old) and not os.path.lexists(path):
+            old.rename(path)
+        raise
+    remove_tree(old)
 
 
 def require_free(path: Path, *, force: bool) -> None:

@@ -80,6 +80,25 @@ def test_a_directory_with_files_is_not_overwritten_unless_told(tmp_path: Path) -
     assert names(tmp_path) == ["x"]
 
 
+def test_a_directory_whose_place_cannot_be_taken_is_there_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, rename = tmp_path / "x", Path.rename
+    place.mkdir()
+    (place / "mine").write_text("mine")
+
+    def fail(path: Path, target: Path) -> Path:
+        if target == place and path.suffix == ".tmp":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(TargetNotWrittenError), new_directory(place, force=True) as new:
+        (new / "theirs").touch()
+    assert (place / "mine").read_text() == "mine"
+    assert names(tmp_path) == ["x"]
+
+
 def test_the_directory_we_are_in_is_not_replaced_by_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
