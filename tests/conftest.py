@@ -14,6 +14,7 @@ from tests import pythons
 from tests.leftovers import leftovers
 from tests.reports import shorten_report, shortened
 from tests.scratch import make_scratch, remove_scratch
+from tests.time_limit import limited
 
 TESTS = Path(__file__).parent
 IS_CI = os.environ.get("CI") == "true"
@@ -67,13 +68,28 @@ def needs(item: pytest.Item) -> list[str]:
     return [name for name in NEEDS if item.get_closest_marker(name)]
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     if needed := needs(item):
         from tests import preflight  # it imports half of the runner: unit tests do without
 
         if problem := preflight.machine_problem(needed):
             item.user_properties.append((MACHINE, problem))
             pytest.fail(problem.splitlines()[0].rstrip(":"), pytrace=False)
+    with limited():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    with limited():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    with limited():
+        yield
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from runner.supervisor import Supervisor
 from tests.unit.runner.fakes import Behaviour, FakeEngine, FakeFront, OnUp
 from tests.unit.runner.samples import a_spec
 
+TIMERS: list[threading.Timer] = []
 WEB = a_spec("web.1", command="gunicorn app:app", port=5000)
 WEB2 = a_spec("web.2", command="gunicorn app:app", port=5000)
 WORKER = a_spec("worker.1", command="python w.py")
@@ -86,13 +88,12 @@ def front() -> Iterator[FakeFront]:
 
 
 @pytest.fixture(autouse=True)
-def _alarm() -> Iterator[None]:
-    """A timer that interrupts: whatever a test forgets, it ends."""
-    before = signal.signal(signal.SIGALRM, lambda *_: interrupt())
+def _timers_end() -> Iterator[None]:
+    """Whatever a test forgets, it ends."""
     interrupt_after(10)
     yield
-    interrupt_after(0)
-    signal.signal(signal.SIGALRM, before)
+    while TIMERS:
+        TIMERS.pop().cancel()
 
 
 def interrupt(_: object = None) -> None:
@@ -100,7 +101,8 @@ def interrupt(_: object = None) -> None:
 
 
 def interrupt_after(seconds: float) -> None:
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    TIMERS.append(threading.Timer(seconds, interrupt))
+    TIMERS[-1].start()
 
 
 def test_ctrl_c_stops_everything_and_says_each_step(watched: Watched) -> None:

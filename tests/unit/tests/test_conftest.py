@@ -56,6 +56,15 @@ def test_one():
 def test_two():
     print("tried")
 """
+HANGS = """\
+import subprocess
+from tests import time_limit
+time_limit.LONGEST = 1
+def test_one():
+    subprocess.run(("sleep", "50"))
+def test_two():
+    pass
+"""
 
 
 @pytest.fixture
@@ -114,3 +123,10 @@ def test_a_test_that_breaks_the_machine_is_the_last_that_is_tried(run: Run) -> N
     assert done.stdout.endswith("\nIt does not work:\nthe words\n")
     assert "1 failed, 1 error" in done.stdout
     assert "tried" not in done.stdout
+
+
+def test_a_test_that_hangs_ends_and_says_where(run: Run) -> None:
+    done = run(HANGS)
+    assert "test_it.py:5: \n" in done.stdout
+    assert "Failed: It took longer than 1 seconds" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
