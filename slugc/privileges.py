@@ -146,8 +146,20 @@ def _data_path(env: Mapping[str, str]) -> str:
         return chosen
     if os.getuid() == 0:
         return "/var/lib/slugkit"
-    share = env.get("XDG_DATA_HOME") or f"{env.get('HOME') or '/nonexistent'}/.local/share"
+    share = env.get("XDG_DATA_HOME") or f"{home_path(env)}/.local/share"
     return f"{share}/slugkit"
+
+
+def home_path(env: Mapping[str, str]) -> str:
+    """HOME; where that is not set, as in many a service, what the user database says."""
+    if home := env.get("HOME"):
+        return home
+    import pwd  # rare
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/nonexistent"  # what Debian calls the home of those who have none
 
 
 def in_dropped_child(function: Callable[[], T]) -> T:

@@ -18,6 +18,7 @@ from buildpack.support.files import write_atomically
 from buildpack.support.values import value
 from runner.supervision.fd_store import LOCK, become_subreaper, keeper_argv, supervisor_argv
 from runner.supervision.start import open_lock, supervisor_env
+from slugc.privileges import home_path
 
 RUNNING = Path("/run/systemd/system")
 """Present where systemd is the first process (sd_booted(3))."""
@@ -52,7 +53,7 @@ class Unit:
 def plan_unit(app: str, env: Mapping[str, str], *, stop_timeout: float, is_root: bool) -> Unit:
     """The unit for an app: the system's for root, else the user's own."""
     name = f"slug-run-{app}.service"
-    config = env.get("XDG_CONFIG_HOME") or f"{env.get('HOME', '/nonexistent')}/.config"
+    config = env.get("XDG_CONFIG_HOME") or f"{home_path(env)}/.config"
     directory = Path("/etc/systemd/system") if is_root else Path(config) / "systemd/user"
     argv = (sys.executable, "-P", "-m", "runner.main", "service", "run", "--app", app)
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import stat
 import time
@@ -22,6 +23,7 @@ from slugc.privileges import (
     data_dir,
     drop_prefix,
     hand_over,
+    home_path,
     in_dropped_child,
     run_identity,
 )
@@ -201,6 +203,19 @@ def test_data_dir_of_a_user(open_dir: Path) -> None:
     assert stat.S_IMODE(at_home.stat().st_mode) == 0o700
     chosen = {"HOME": "/nonexistent", "XDG_DATA_HOME": str(open_dir / "x")}
     assert in_dropped_child(lambda: data_dir(chosen)) == open_dir / "x/slugkit"
+
+
+def test_without_home_the_user_database_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = pwd.getpwuid(0)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: known)
+    assert home_path({}) == home_path({"HOME": ""}) == known.pw_dir
+    assert home_path({"HOME": "/elsewhere"}) == "/elsewhere"
+
+    def is_unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", is_unknown)
+    assert home_path({}) == "/nonexistent"
 
 
 @AS_ROOT
