@@ -3,10 +3,10 @@
 A frame is read to its last byte before it is used, and so is a slug before it is left as it is. In
 a build of which nothing has changed that is the same 60 MB twice, a quarter of our processor time.
 The kernel moves a file's ctime with every write(2) to it, and no program can set one. What goes
-unseen: bytes that a power cut kept from the disk, that the disk itself changes, or that a program
-writes which has mapped the file and had already written to that page. Nothing of ours does, and
-whoever unpacks compares every time. A note is good until the machine is started again, and no
-longer than a day.
+unseen: bytes that a power cut kept from the disk, that the disk itself changes, that are not in a
+copy of the mounted disk which has taken its place, or that a program writes which has mapped the
+file and had already written to that page. Nothing of ours does, and whoever unpacks compares every
+time. A note is good until the machine is started again, and no longer than a day.
 """
 
 from __future__ import annotations
