@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from buildpack.support.env_file import NAME
 from buildpack.support.errors import UsageError, printable
+from runner.host_ports import host_ports_problem
+from runner.release import HOST_PORTS
 
 MAX_VALUE = 64 * 1024  # Heroku's limit for all of them; the kernel's for one string is 128 KiB
 MAX_TOTAL = 512 * 1024  # the kernel refuses a program whose environment is above about 2 MB
@@ -102,6 +104,8 @@ def _value_problem(name: str, value: str) -> str | None:
         return f"the value of '{name}' is not UTF-8"
     if len(_bytes(value)) > MAX_VALUE:
         return f"the value of '{name}' is {len(_bytes(value))} bytes; at most {MAX_VALUE} fit"
+    if name == HOST_PORTS and (problem := host_ports_problem(value)):
+        return f"the value of '{name}': {problem.rstrip('.')}"
     return None
 
 

@@ -28,6 +28,8 @@ class ContainerSpec:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     port: int | None
+    host_ports: tuple[int, ...] = ()
+    """of this machine, to be reached at the container's own localhost"""
 
     @property
     def name(self) -> str:

@@ -116,6 +116,7 @@ def container_spec(
         argv=launch_argv(command),
         env=env,
         port=port,
+        host_ports=release.host_ports,
     )
 
 

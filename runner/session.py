@@ -119,11 +119,18 @@ def prepare_release(request: RunRequest, notify: Callable[[str], None] | None = 
         # SQLite and its like: only for who has apps
         from runner.deploys.current import current_release
 
-        return with_config_vars(
-            current_release(request.app, request.env), _given_config_vars(request, warn)
-        )
-    slug: Slug = read_slug(find_slug(request.slug_file, request.cwd))
-    return create_release(slug, _given_config_vars(request, warn))
+        current = current_release(request.app, request.env)
+        release = with_config_vars(current, _given_config_vars(request, warn))
+    else:
+        slug: Slug = read_slug(find_slug(request.slug_file, request.cwd))
+        release = create_release(slug, _given_config_vars(request, warn))
+    is_apart = request.engine.name != "host"  # from this machine's localhost
+    if is_apart and any("://" in text for text in release.config_vars.values()):
+        from runner.host_ports import loopback_notices
+
+        for line in loopback_notices(release.config_vars, release.host_ports):
+            warn(line)
+    return release
 
 
 def _given_config_vars(request: RunRequest, notify: Callable[[str], None]) -> Mapping[str, str]:

@@ -262,9 +262,7 @@ def _current(opened: OpenedApp) -> Mapping[str, str]:
 
 def _change(context: click.Context, change: ConfigChange) -> None:
     from runner.config.changes import change_config
-    from runner.config.given import warn_of_loopback
 
-    warn_of_loopback(change.assigned, _say)
     with opened_app(_app_name(context)) as opened:
         outcome = change_config(opened, change, tell=_say)
     _report(outcome, as_json=context.params.get("as_json", False))

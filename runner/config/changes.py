@@ -10,6 +10,8 @@ from buildpack.support.values import NOTHING, value
 from runner.app_lock import PATIENCE
 from runner.app_option import OpenedApp
 from runner.config_vars import ConfigVarError, merge_config_vars
+from runner.host_ports import loopback_notices, read_host_ports
+from runner.release import HOST_PORTS
 from runner.state.state import Edit
 from runner.state.values import App, NewRelease, ReleaseRecord
 
@@ -103,6 +105,8 @@ def change_config(
     ) as app:
         release = _released(opened, app, edit)
     before, after = found
+    for line in loopback_notices(change.assigned, read_host_ports(after.get(HOST_PORTS, ""))):
+        tell(line)
     return ConfigOutcome(app=app.name, release=release, before=before, after=after)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -18,9 +17,6 @@ from runner.config_vars import ConfigVarError
 
 FROM_STDIN = "-"
 STDIN_NAME = "standard input"
-_ON_LOOPBACK = re.compile(
-    r"[a-z][a-z0-9+.-]*://(?:[^/@]*@)?(?:localhost|127\.[0-9.]+|\[::1\])(?![^:/?#])", re.IGNORECASE
-)
 _MOST_READ = 16 * 1024 * 1024  # far above any limit, far below what would hurt
 
 
@@ -101,14 +97,4 @@ def _warn_of_visible(found: Mapping[str, str], warn: Callable[[str], None]) -> N
                 f"{printable(name)} stood on the command line, where other users can read it, and"
                 " your shell keeps it.\n"
                 f"Next time: slug-run config set {printable(name)}=- < FILE"
-            )
-
-
-def warn_of_loopback(values: Mapping[str, str], warn: Callable[[str], None]) -> None:
-    """Say which of them name a service that no container will find: that on this machine."""
-    for name in sorted(values):
-        if _ON_LOOPBACK.match(values[name]):
-            warn(
-                f"{printable(name)} names localhost. In a container that is the container itself,"
-                " not this machine."
             )

@@ -12,11 +12,12 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from functools import partial
 
+from buildpack.support.carrying import carry
 from slugc.privileges import RUN_GID, RUN_UID
 from slugc.sandbox.services import Service
 
-_PIECE = 256 * 1024
 _CONNECT_PATIENCE = 10.0  # seconds
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 
@@ -42,7 +43,7 @@ class Forwards:
                 inside, _ = listening.accept()
             except OSError:  # closed: the build is over
                 return
-            self._in_thread(carry, inside, service)
+            self._in_thread(carry, inside, partial(_connect, service))
 
     @staticmethod
     def _in_thread(work: object, *arguments: object) -> None:
@@ -50,29 +51,8 @@ class Forwards:
         threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
-def carry(inside: socket.socket, service: Service) -> None:
-    """Carry one connection to the service and back until both ends are silent."""
-    with inside:
-        try:
-            outside = socket.create_connection(
-                (service.address, service.port), timeout=_CONNECT_PATIENCE
-            )
-        except OSError:
-            return  # the build sees its connection closed, as by a service that is not there
-        with outside:
-            outside.settimeout(None)
-            back = threading.Thread(target=_copy, args=(outside, inside), daemon=True)
-            back.start()
-            _copy(inside, outside)
-            back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # either end may hang up at any moment
-        while piece := source.recv(_PIECE):
-            target.sendall(piece)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+def _connect(service: Service) -> socket.socket:
+    return socket.create_connection((service.address, service.port), timeout=_CONNECT_PATIENCE)
 
 
 def listen_inside(holder: int, services: Sequence[Service]) -> tuple[socket.socket, ...]:

@@ -32,6 +32,7 @@ from runner.formation import ContainerSpec
 from runner.release import Release
 from slugc.privileges import RUN_UID, hand_over
 from slugc.procfile import ProcessType
+from tests.places import remove_place
 from tests.waiting import PATIENCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,7 @@ class Wanted:
     port: int | None = None
     stdin: str = ""
     stay: bool = False
+    host_ports: Sequence[int] = ()
     enter: bool = False
     """As one more process in the container that was started last."""
 
@@ -117,6 +119,7 @@ def spec(wanted: Wanted) -> ContainerSpec:
         argv=("bash", "-c", wanted.command),
         env={**BASE_ENV, **wanted.env},
         port=wanted.port,
+        host_ports=tuple(wanted.host_ports),
     )
 
 
@@ -341,7 +344,7 @@ def home_for(uid: int) -> Iterator[Path]:
             os.chown(home, uid, uid)
         yield home
     finally:
-        shutil.rmtree(home)
+        remove_place(home)
 
 
 def main() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import ClassVar, Self
 
+from buildpack.support.errors import UsageError
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.engines.docker import owner
 from runner.engines.docker.container import DockerContainer, Whereabouts, pid_here
@@ -24,9 +25,25 @@ from runner.engines.docker.options import (
 from runner.errors import EngineUnavailableError, PortInUseError
 from runner.formation import ContainerSpec
 from runner.ports import find_port_holder
+from runner.release import HOST_PORTS
 from slugc.slug import read_tar
 
 LOOPBACK = "127.0.0.1"
+
+
+class HostPortsEngineError(UsageError):
+    """Only one engine brings ports of this machine into containers."""
+
+    id = "host-ports-engine"
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.ports = tuple(ports)
+        super().__init__(
+            f"{HOST_PORTS} cannot be used with the docker engine",
+            details="Its containers reach services of this machine at their network's gateway,\n"
+            "and only those that listen there.",
+            resolution="Take it out and name such an address, or use --engine embedded.",
+        )
 
 
 class DockerEngine:
@@ -50,6 +67,8 @@ class DockerEngine:
         self._containers: list[DockerContainer] = []
 
     def __enter__(self) -> Self:
+        if self._request.release.host_ports:
+            raise HostPortsEngineError(self._request.release.host_ports)
         with contextlib.ExitStack() as stack:
             self._daemon = self._connect(self._request.env)
             stack.callback(self._daemon.close)

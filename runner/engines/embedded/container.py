@@ -71,11 +71,16 @@ class EmbeddedContainer:
     def kill(self) -> None:
         """End the container's init: the kernel then kills all that is in its namespace.
 
-        Also when the chain has ended: killed from outside, it may leave the init behind.
+        Also when the chain has ended: killed from outside, it may leave the init behind; so early
+        that nobody had found that yet, it is in the container's group.
         """
-        if self.launched.init_fd is not None and not self.is_removed:
+        if self.is_removed:
+            return
+        if self.launched.init_fd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.launched.init_fd, signal.SIGKILL)
+        elif self.cgroup is not None:
+            self.cgroup.kill()
 
     def was_oom_killed(self) -> bool:
         if self.cgroup is not None and not self.is_removed:
@@ -83,9 +88,10 @@ class EmbeddedContainer:
         return self._oom_killed
 
     def listeners(self) -> tuple[Address, ...]:
-        """Every listening TCP address in the container's network."""
+        """Every TCP address that listens in the container's network, but for what is ours there."""
         init = self.launched.init_pid
-        return () if init is None or self.is_removed else read_listeners(init)
+        found = () if init is None or self.is_removed else read_listeners(init)
+        return tuple(each for each in found if each.port not in self.spec.host_ports)
 
     def takes_ipv4(self, listener: Address) -> bool:
         init, network = self.launched.init_pid, self.launched.network_fd
@@ -116,7 +122,10 @@ class EmbeddedContainer:
                 self.cgroup.remove()
 
     def _await_end(self) -> bool:
-        """Wait for both, not for ever; the chain may be gone a moment before the init."""
+        """Wait for both, not for ever; the chain may be gone a moment before the init.
+
+        Of an init that was never found nobody knows.
+        """
         for descriptor in (self.launched.chain_fd, self.launched.init_fd):
             if descriptor is not None and not _is_readable(descriptor, _END_TIMEOUT_MS):
                 self.launched.chain.kill()
@@ -125,7 +134,7 @@ class EmbeddedContainer:
             self.launched.chain.wait()
         os.close(self.launched.chain_fd)
         init = self.launched.init_fd
-        return has_ended and (init is None or _is_readable(init, 0))
+        return has_ended and init is not None and _is_readable(init, 0)
 
 
 def _is_readable(descriptor: int, timeout_ms: int) -> bool:

@@ -19,6 +19,7 @@ from runner.holder import Holder, NetworkError
 from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
+    from runner.engines.embedded.host_ports.asking import HostPorts
     from runner.engines.embedded.slirp import SlirpApi
 
 
@@ -41,6 +42,8 @@ class Network:
     """An app's network. Its two programs start while other things are done:
     ``await_bridge`` comes before the first container, ``await_way_out`` before its first port.
     """
+
+    _host_ports: HostPorts | None = None
 
     def __init__(self, subnet: Subnet, *, env: Mapping[str, str], holder: Holder) -> None:
         self.subnet = subnet
@@ -69,6 +72,22 @@ class Network:
 
         assert self._socket is not None
         return SlirpApi(self._socket)
+
+    @property
+    def reader(self) -> int:
+        """The end of the lifeline that programs of the network live by."""
+        return self._holder.reader
+
+    @property
+    def host_ports(self) -> HostPorts:
+        """What lets containers reach ports of this machine, once ``await_bridge`` has returned."""
+        if self._host_ports is None:
+            from runner.engines.embedded.host_ports.asking import HostPorts  # few need it
+
+            assert self._socket is not None
+            path = self._socket.with_name("host-ports.sock")
+            self._host_ports = HostPorts(path, holder=self.pid, lifeline=self.reader)
+        return self._host_ports
 
     def await_bridge(self, socket: Path) -> None:
         """Return when containers can be plugged in; slirp4netns is then on its way."""
@@ -105,6 +124,8 @@ class Network:
         self._holder.let_go()
         if self._slirp is not None:
             self._slirp.end()
+        if self._host_ports is not None:
+            self._host_ports.end()
         self._holder.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,13 @@ class Ground:
 
 
 @value
-class Lasting:
-    """Descriptors of a container that outlives who starts it; the start closes them."""
+class Gate:
+    """Where a container waits before its command begins; the start closes both descriptors."""
 
-    status_fd: int
-    """where it is written how it ended"""
     told_fd: int
-    """where it waits to be told that it is known"""
+    """where it waits for a word"""
+    status_fd: int | None = None
+    """where it is written how it ended, if it outlives who starts it"""
 
 
 class Starts:
@@ -74,7 +74,10 @@ class Starts:
     ) -> EmbeddedContainer:
         with contextlib.ExitStack() as undo:
             key, home, inside, cgroup = self._make_place(spec, undo)
-            launched = self._launch(spec, streams, home=home, inside=inside, cgroup=cgroup)
+            gate, begin = self._gate(spec, undo)
+            launched = self._launch(
+                spec, streams, home=home, inside=inside, cgroup=cgroup, gate=gate
+            )
             lent = undo.pop_all()
             from runner.engines.embedded.container import EmbeddedContainer
 
@@ -90,6 +93,8 @@ class Starts:
             # Not before its network is up: a connection made then would hang for many seconds,
             # because slirp4netns takes it at once and finds nobody to pass it on to.
             container.address = self._publish(spec, inside, publish, lent)
+            self._open_host_ports(spec, launched)
+            begin()
             undo.pop_all()
         self._containers = [*(old for old in self._containers if not old.is_removed), container]
         return container
@@ -126,6 +131,27 @@ class Starts:
         self._write_hosts()
         return address
 
+    def _gate(
+        self, spec: ContainerSpec, undo: contextlib.ExitStack
+    ) -> tuple[Gate | None, Callable[[], None]]:
+        """Where the command waits if there is something to be done first, and what ends that."""
+        if not spec.host_ports:
+            return None, lambda: None
+        told, teller = os.pipe2(os.O_CLOEXEC)
+        closing = undo.enter_context(os.fdopen(teller, "wb", buffering=0))
+
+        def begin() -> None:
+            with contextlib.suppress(BrokenPipeError), closing:  # it has ended already
+                closing.write(b"\n")
+
+        return Gate(told_fd=told), begin
+
+    def _open_host_ports(self, spec: ContainerSpec, launched: Launched) -> None:
+        """Let the container reach, at its own localhost, the ports of this machine it is given."""
+        network, init = launched.network_fd, launched.init_fd
+        if spec.host_ports and network is not None and init is not None:
+            self._network.host_ports.open(spec.host_ports, network=network, init=init)
+
     def _write_hosts(self) -> None:
         rootfs.write_hosts(self._ground.walls.etc, self._names.items())
 
@@ -157,7 +183,7 @@ class Starts:
         home: Path,
         inside: str,
         cgroup: cgroups.Cgroup | None,
-        lasting: Lasting | None = None,
+        gate: Gate | None = None,
     ) -> Launched:
         tree = rootfs.app_tree(self._ground.layers, home, home / "app")
         with contextlib.closing(Descriptors(streams)) as descriptors:
@@ -169,7 +195,9 @@ class Starts:
                 has_terminal=streams.terminal,
                 seccomp_fd=descriptors.content("seccomp", self._ground.filter),
                 quota=self._show_quota(cgroup, descriptors),
-                status_fd=None if lasting is None else descriptors.keep(lasting.status_fd),
+                status_fd=None
+                if gate is None or gate.status_fd is None
+                else descriptors.keep(gate.status_fd),
             )
             start = starter.Start(
                 drop=drop_prefix(),
@@ -183,7 +211,7 @@ class Starts:
                 process_limits=self._process_limits(is_soft=cgroup is None),
                 has_terminal=streams.terminal,
                 argv=spec.argv,
-                told_fd=None if lasting is None else descriptors.keep(lasting.told_fd),
+                told_fd=None if gate is None else descriptors.keep(gate.told_fd),
             )
             command = Command(
                 argv=starter.start_argv(start),

@@ -49,6 +49,10 @@ class LastingNetwork(network.Network):
         return self._holder_pid
 
     @property
+    def reader(self) -> int:
+        return self._reader
+
+    @property
     def watched(self) -> tuple[int, int]:
         """Readable when the network is broken: its holder or its way out has ended."""
         return self._holder_fd, self._slirp_fd
@@ -99,6 +103,8 @@ class LastingNetwork(network.Network):
         for descriptor in self.watched:
             has_ended(descriptor, 5.0)
             os.close(descriptor)
+        if self._host_ports is not None:
+            self._host_ports.end()
         for pid in (self._holder_pid, self._slirp_pid):
             with contextlib.suppress(ChildProcessError):  # another supervisor's
                 os.waitpid(pid, os.WNOHANG)

@@ -19,7 +19,7 @@ from runner.engines.embedded.lasting.token import Token, make_token
 from runner.engines.embedded.lasting.trash import NAME as TRASH
 from runner.engines.embedded.lasting.trash import Trash
 from runner.engines.embedded.launcher import Launched, open_network
-from runner.engines.embedded.starts import Ground, Lasting, Starts
+from runner.engines.embedded.starts import Gate, Ground, Starts
 from runner.formation import ContainerSpec
 
 _NOT_CONTAINERS = {"etc", RECORDS, ROUTER, TRASH}
@@ -62,10 +62,11 @@ class LastingStarts(Starts):
                 home=home,
                 inside=inside,
                 cgroup=cgroup,
-                lasting=Lasting(status_fd=status, told_fd=told),
+                gate=Gate(told_fd=told, status_fd=status),
             )
             container = self._new(spec, key, launched, cgroup)
             undo.callback(container.remove)
+            self._open_host_ports(spec, launched)
             forward = self._forward(spec, inside, publish)
             container.token = make_token(key, launched, inside, forward, cgroup)
             container.address = container.token.address

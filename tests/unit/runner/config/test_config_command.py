@@ -122,15 +122,24 @@ def test_a_secret_on_the_command_line_is_set_with_a_word_of_warning(polls: SlugR
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["postgres://u:p@localhost/db", "redis://127.0.0.1:6379", "http://[::1]", "a://LOCALHOST/"],
+    ("url", "port"),
+    [
+        ("postgres://u:p@localhost/db", 5432),
+        ("redis://127.0.0.1:6379", 6379),
+        ("http://[::1]", 80),
+        ("a://LOCALHOST:9/", 9),
+    ],
 )
-def test_a_service_on_localhost_gets_a_warning(polls: SlugRun, url: str) -> None:
+def test_a_service_on_localhost_gets_a_warning(polls: SlugRun, url: str, port: int) -> None:
     _, _, err = polls("config", "set", "DB=-", stdin=url.encode())
     assert err == (
         "DB names localhost. In a container that is the container itself, not this machine.\n"
+        f"To reach this machine's port {port} there: SLUG_RUN_HOST_PORTS={port}\n"
         "Set DB config vars on polls: v1\n"
     )
+    polls("config", "set", f"SLUG_RUN_HOST_PORTS={port}")
+    _, _, err = polls("config", "set", "DB=-", stdin=b"%s " % url.encode())
+    assert "localhost" not in err
 
 
 @pytest.mark.parametrize(

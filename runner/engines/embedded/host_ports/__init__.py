@@ -1,0 +1,1 @@
+"""Ports of this machine that containers reach at their own localhost: named ones, no others."""
