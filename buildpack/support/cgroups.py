@@ -92,11 +92,23 @@ class Cgroup:
         counts = dict(zip(fields[::2], fields[1::2], strict=False))
         return int(counts.get(event, "0"))
 
+    def kill(self) -> None:
+        """End what is in there, where nobody knows of one process that all others end with."""
+        for path in dict.fromkeys(self.dirs.values()):
+            kill_group(path)
+
     def remove(self, *, timeout: float = 2.0) -> None:
         """Delete the groups. A process that is still ending keeps one busy for a moment."""
         deadline = time.monotonic() + timeout
         for path in dict.fromkeys(self.dirs.values()):
             remove_group(path, deadline)
+
+
+def kill_group(path: Path) -> None:
+    """SIGKILL to all that is in a group now."""
+    for pid in read_words(path / "cgroup.procs"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def remove_group(path: Path, deadline: float) -> None:
@@ -196,9 +208,7 @@ def remove_groups_except(hierarchies: Hierarchies, run_id: str, known: frozenset
         for group in run.iterdir() if run.is_dir() else ():
             if group.is_dir() and group.name not in known:
                 deadline = time.monotonic() + 2.0
-                for pid in read_words(group / "cgroup.procs"):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
+                kill_group(group)
                 remove_group(group, deadline)
 
 
@@ -212,11 +222,11 @@ def set_cpu_weight(cgroup: Cgroup, weight: int) -> None:
         (directory / file).write_text(str(text))
 
 
-def remove_run_groups(hierarchies: Hierarchies, run_id: str) -> None:
+def remove_run_groups(hierarchies: Hierarchies, run_id: str, *, patience: float = 2.0) -> None:
     """Delete every group of a run: its containers' and its own. Kills nothing."""
     for top in hierarchies.parents:
         run = top / PARENT / run_id
-        deadline = time.monotonic() + 2.0
+        deadline = time.monotonic() + patience
         if run.is_dir():
             for group in run.iterdir():
                 if group.is_dir():

@@ -22,6 +22,9 @@ from slugc.privileges import hand_over, let_through
 # sockaddr_un holds 108 bytes with the final NUL
 SOCKET_PATH_MAX = 107
 _LOCK_NAME = "lock"
+ROOTS_SOCKETS = Path("/run/slugkit")
+ROOT_LINK = "run"
+"""Among a run's sockets: where its other directory is, whose lock says whether it lives."""
 
 
 class RunDirError(SlugkitError):
@@ -72,6 +75,7 @@ def create_run_dir(data_dir: Path, env: Mapping[str, str], *, engine: str) -> Ru
         let_through(root)
     sockets = sockets_directory / run_id
     sockets.mkdir(mode=0o700)
+    (sockets / ROOT_LINK).symlink_to(root)
     hand_over(sockets)
     return RunDir(id=run_id, root=root, sockets=sockets, lock=lock)
 
@@ -97,13 +101,23 @@ def sweep(
     runs = data_dir / "run"
     if not runs.is_dir():
         return ()
+    sockets = sockets_root(env)
     with locked(_private_dir(runs) / ".lock", timeout=10):
         dead = dead_runs(data_dir, engine=engine)
-        for run_id in dead:
-            also(run_id)
-            remove_tree(sockets_root(env) / run_id)
-            remove_tree(runs / run_id)
-    return dead
+    # Others may begin meanwhile: it can take long, and who is dead stays so.
+    return tuple(run_id for run_id in dead if _removed(run_id, runs, sockets, also))
+
+
+def _removed(run_id: str, runs: Path, sockets: Path, also: Callable[[str], None]) -> bool:
+    """Whether all is gone. What cannot be removed now is left to the next start, which is not to
+    fail for it; `slug-run doctor` tells of it."""
+    try:
+        also(run_id)
+        remove_tree(sockets / run_id)
+        remove_tree(runs / run_id)
+    except OSError:
+        return False
+    return True
 
 
 def dead_runs(data_dir: Path, *, engine: str) -> tuple[str, ...]:
@@ -128,7 +142,7 @@ def sockets_path(env: Mapping[str, str]) -> Path:
 
 def _socket_candidates(env: Mapping[str, str]) -> Iterator[Path]:
     if os.getuid() == 0:
-        yield Path("/run/slugkit")
+        yield ROOTS_SOCKETS
         return
     if (runtime := env.get("XDG_RUNTIME_DIR")) and os.access(runtime, os.W_OK):
         yield Path(runtime) / "slugkit"

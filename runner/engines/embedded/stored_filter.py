@@ -12,11 +12,13 @@ from pathlib import Path
 import buildpack.support
 
 _SOURCES = ("seccomp.py", "syscalls.py")
+_NAME = "seccomp-"
+_KEPT = 4  # of Slugkits that are installed beside each other
 
 
 def filter_program(directory: Path) -> bytes:
     """The filter for this machine; ``directory`` is ours alone (rundir checks that)."""
-    file = directory / f"seccomp-{_identity()}"
+    file = directory / f"{_NAME}{_identity()}"
     if file.is_file() and (stored := file.read_bytes()):
         return stored
     # Not before: it is not needed at most starts.
@@ -25,7 +27,15 @@ def filter_program(directory: Path) -> bytes:
 
     program = seccomp.filter_program()
     write_atomically(file, program)
+    _forget_oldest(directory)
     return program
+
+
+def _forget_oldest(directory: Path) -> None:
+    """Those of other versions; who still runs one makes it again."""
+    found = [(path.stat().st_mtime_ns, path) for path in directory.glob(f"{_NAME}*")]
+    for _, path in sorted(found)[:-_KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def _identity() -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.engines.left_sockets import OLD, left_sockets, sweep_left_sockets
+from buildpack.support.hierarchies import Hierarchies
+from runner.engines.left_sockets import OLD, left_groups, left_sockets, sweep_left_sockets
+from runner.engines.rundir import ROOT_LINK
 
 
 @pytest.fixture
@@ -50,6 +52,31 @@ def test_a_run_goes_once_nobody_listens_in_it(root: Path) -> None:
             "embedded-22222222",
         ]
     assert [each.name for each in left_sockets(root)] == ["embedded-11111111", "embedded-22222222"]
+
+
+def test_a_run_that_has_a_data_directory_is_left_to_the_runs_there_under_any_clock(
+    root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "embedded-11111111").mkdir()
+    (root / "embedded-11111111").mkdir()
+    (root / "embedded-11111111" / ROOT_LINK).symlink_to(tmp_path / "embedded-11111111")
+    grow_old(root)
+    assert left_sockets(root) == ()
+    (tmp_path / "embedded-11111111").rmdir()
+    assert [each.name for each in left_sockets(root)] == ["embedded-11111111"]
+
+
+def test_groups_are_left_over_once_they_are_old_and_nothing_else_is_there(
+    root: Path, tmp_path: Path
+) -> None:
+    hierarchies = Hierarchies(v2=None, v1={name: tmp_path / name for name in ("memory", "pids")})
+    assert left_groups(hierarchies, root) == frozenset()
+    for name in ("embedded-11111111", "embedded-22222222", "embedded-33333333", "builds"):
+        (tmp_path / "pids" / "slugkit" / name).mkdir(parents=True)
+    (root / "embedded-22222222").mkdir()
+    grow_old(tmp_path / "pids" / "slugkit")
+    (tmp_path / "pids/slugkit/embedded-33333333/web.1-1").mkdir()  # just now
+    assert left_groups(hierarchies, root) == {"embedded-11111111"}
 
 
 def test_a_run_that_has_just_begun_has_no_socket_yet(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from runner.engines import rundir
 from runner.engines.embedded.processes import children, descendants, only_child
-from runner.engines.rundir import RunDirError, create_run_dir, sweep
+from runner.engines.rundir import RunDir, RunDirError, create_run_dir, sweep
 
 
 @pytest.fixture
@@ -54,6 +55,40 @@ def test_sweep_leaves_the_living_and_takes_the_dead(tmp_path: Path, env: dict[st
     assert not dead.root.exists()
     assert not dead.sockets.exists()
     living.remove()
+
+
+def test_what_cannot_be_removed_keeps_no_app_from_starting(
+    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group that is still busy, a file with an attribute, a mount: of a run long dead."""
+    stuck, dead = sorted(
+        (create_run_dir(tmp_path, env, engine="embedded") for _ in range(2)), key=lambda run: run.id
+    )
+    for run in (stuck, dead):
+        os.close(run.lock)
+
+    def refuse(run_id: str) -> None:
+        if run_id == stuck.id:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    assert sweep(tmp_path, env, engine="embedded", also=refuse) == (dead.id,)
+    assert stuck.root.exists()
+    assert not dead.root.exists()
+    assert sweep(tmp_path, env, engine="embedded", also=ignore) == (stuck.id,)
+
+
+def test_others_may_begin_while_the_dead_are_swept(tmp_path: Path, env: dict[str, str]) -> None:
+    """What a killed container left may take minutes to delete."""
+    dead = create_run_dir(tmp_path, env, engine="embedded")
+    os.close(dead.lock)
+    begun: list[RunDir] = []
+
+    def begin(_: str) -> None:
+        begun.append(create_run_dir(tmp_path, env, engine="embedded"))
+
+    assert sweep(tmp_path, env, engine="embedded", also=begin) == (dead.id,)
+    assert begun[0].root.is_dir()
+    begun[0].remove()
 
 
 def test_sweep_takes_what_was_killed_before_it_had_a_lock(
