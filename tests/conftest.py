@@ -31,6 +31,7 @@ last_words: list[str] = []
 @pytest.hookimpl(tryfirst=True)  # before pytest settles on its own temporary directory
 def pytest_configure(config: pytest.Config) -> None:
     let_signals_through()
+    os.umask(0o022)  # programs that tests start read what tests write, under another user
     if not IS_WORKER:  # those are inside the one of all
         config.stash[SCRATCH] = scratch = make_scratch()
         # Who says where wants to keep what the tests write.

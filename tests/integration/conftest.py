@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pytest
 
 from tests.integration.build_support import Builder, make_app
 from tests.integration.support import FIXTURES, Fixture, Kit
+from tests.places import remove_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,7 @@ def session_dir() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="slugkit-test-"))
     directory.chmod(0o755)
     yield directory
-    # Tens of thousands of files: five times quicker than deleting them from Python.
-    subprocess.run(("rm", "-rf", "--", str(directory)), check=True, timeout=300)
+    remove_place(directory)
 
 
 @pytest.fixture

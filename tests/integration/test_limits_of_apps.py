@@ -21,6 +21,7 @@ from runner.memory_budget import read_free
 from tests.integration.embedded_support import STARTERS, Wanted, carry_out_as
 from tests.integration.supervision_support import FILES, Site, deployed
 from tests.integration.support import free_port
+from tests.places import remove_place
 from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
@@ -112,7 +113,7 @@ def watched() -> Iterator[Site]:
     found.start(*words, "--metrics")
     yield found
     found.must("stop", "--force")
-    shutil.rmtree(root)
+    remove_place(root)
 
 
 def test_an_app_above_its_quota_goes_on_and_gets_r14(watched: Site) -> None:
