@@ -119,6 +119,7 @@ class Starts:
         cgroup = self._make_cgroup(key)
         if cgroup is not None:
             undo.callback(cgroup.remove)
+            undo.callback(cgroup.kill)  # what outlived its parent is in nobody's tree
         return key, home, inside, cgroup
 
     def _join_network(self, spec: ContainerSpec, undo: contextlib.ExitStack) -> str:

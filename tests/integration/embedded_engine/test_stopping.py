@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.values import changed
 from runner.engines.base import Limits
 from runner.engines.embedded.engine import EmbeddedEngine
 from runner.engines.embedded.launcher import ContainerStartError
@@ -69,6 +70,25 @@ def test_kill_ends_what_ignores_everything(engine: EmbeddedEngine) -> None:
     container.kill()
     assert support.wait(container, 5) == 137
     until(lambda: not any(is_alive(pid) for pid in inside))
+
+
+def test_nothing_is_left_of_a_container_whose_init_was_never_found(engine: EmbeddedEngine) -> None:
+    """Its chain was killed while that was looked for, as for want of memory."""
+    container = started(engine, "sleep 60")
+    if container.cgroup is None:
+        pytest.skip("no control groups here, which alone know what is in a container then")
+    init, init_fd = container.launched.init_pid, container.launched.init_fd
+    assert init is not None
+    assert init_fd is not None
+    inside = {init, *inside_of(container)}
+    os.close(init_fd)
+    container.launched = changed(container.launched, init_pid=None, init_fd=None)
+    container.launched.chain.kill()
+    support.wait(container, 5)
+    assert all(is_alive(pid) for pid in inside)
+    container.remove()
+    assert not any(is_alive(pid) for pid in inside)
+    assert not any(group.exists() for group in container.cgroup.dirs.values())
 
 
 def test_leaving_gives_everything_back(home: Path) -> None:

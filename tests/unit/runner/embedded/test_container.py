@@ -58,6 +58,8 @@ def test_what_the_kernel_cannot_end_is_not_waited_for(
         def has_oom_kill(self) -> bool:
             return False
 
+        def kill(self) -> None: ...
+
         def remove(self) -> None:
             raise OSError(16, "Device or resource busy")
 
