@@ -1,5 +1,11 @@
 # Sourced by bin/run-tests: runs pytest, and decides what counts as a failure.
 
+forget_dead() { # forget_dead PID_FILE NAME: who was killed has left it, and the number may be another's by now
+  local pid
+  pid=$(cat -- "$1" 2> /dev/null) || return 0
+  if [ "$(cat "/proc/$pid/comm" 2> /dev/null)" != "$2" ]; then rm -f -- "$1"; fi
+}
+
 run_tests() { # run_tests PYTEST_ARGUMENT...: its exit code
   local status=0 failed
   rm -f .pytest_cache/v/cache/lastfailed # of earlier runs: only what fails now is run again

@@ -23,12 +23,14 @@ ALL = "-m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests -k x
 AGAIN = "-m pytest --last-failed --last-failed-no-failures none tests -k x"
 
 
+SOURCED = "".join(f'. "{ROOT}/bin/lib/{name}.sh"; ' for name in ("setup", "run_tests"))
+
+
 def run_tests(place: Path, *, first: int, failed: str, second: int = 0) -> tuple[int, str, str]:
     (place / "python").write_text(PYTEST)
     (place / "python").chmod(0o755)
-    sourced = "".join(f'. "{ROOT}/bin/lib/{name}.sh"; ' for name in ("setup", "run_tests"))
     done = subprocess.run(
-        ("bash", "-c", f'set -euo pipefail; root=.; {sourced} bin="{place}"; run_tests tests -k x'),
+        ("bash", "-c", f'set -euo pipefail; root=.; {SOURCED} bin="{place}"; run_tests tests -k x'),
         cwd=place,
         env={**os.environ, "FIRST": str(first), "FAILED": failed, "SECOND": str(second)},
         capture_output=True,
@@ -61,3 +63,19 @@ def test_many_failures_and_what_is_no_failure_of_a_test_get_no_second_try(
     tmp_path: Path, first: int, failed: str
 ) -> None:
     assert run_tests(tmp_path, first=first, failed=failed) == (first, "", f"{ALL}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"), [("sleep", True), ("dockerd", False)], ids=["who it is", "another one"]
+)
+def test_a_process_id_is_forgotten_unless_it_is_the_program_s(
+    tmp_path: Path, name: str, stays: bool
+) -> None:
+    script = f"set -euo pipefail; root=.; {SOURCED} forget_dead none {name}; forget_dead pid {name}"
+    with subprocess.Popen(("sleep", "60")) as process:
+        (tmp_path / "pid").write_text(str(process.pid))
+        subprocess.run(("bash", "-c", script), cwd=tmp_path, check=True, timeout=30)
+        assert (tmp_path / "pid").exists() is stays
+        process.kill()
+    subprocess.run(("bash", "-c", script), cwd=tmp_path, check=True, timeout=30)
+    assert not (tmp_path / "pid").exists()
