@@ -6,8 +6,10 @@ arguments are the policy, and a golden test holds them still.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
@@ -52,6 +54,16 @@ ETC_NAMES = (
     "ssl/openssl.cnf",
     "timezone",
 )
+
+# What apt-get goes by when a buildpack fetches packages with it, as heroku-buildpack-apt does: who
+# signs them, and which are here already. Its sources come beside these; auth.conf holds logins.
+APT_NAMES = (
+    "etc/apt/keyrings",
+    "etc/apt/trusted.gpg",
+    "etc/apt/trusted.gpg.d",
+    "var/lib/dpkg/status",
+)
+_LOGIN = re.compile(r"://[^/\s]*@")
 
 # The build's own user database: its one user has a name and a home, and the host's users none.
 USERS = {
@@ -206,7 +218,22 @@ def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:
             # Resolved, because a link may point to a place that is not in the sandbox: resolv.conf
             # into /run, localtime and os-release into /usr.
             arguments += ["--ro-bind", os.fspath(path.resolve()), f"/etc/{name}"]
+    for path in (*(root / name for name in APT_NAMES), *_apt_sources(root / "etc/apt")):
+        if path.exists():
+            shown = f"/{path.relative_to(root)}"
+            arguments += ["--ro-bind", os.fspath(path.resolve()), shown]
+    if (root / "etc/apt").is_dir():  # else apt-get warns of each, in every call
+        arguments += ["--dir", "/etc/apt/apt.conf.d", "--dir", "/etc/apt/preferences.d"]
     return tuple(arguments)
+
+
+def _apt_sources(directory: Path) -> Iterator[Path]:
+    """Where this machine's packages come from, but for places that it has a login in."""
+    listed = directory / "sources.list.d"
+    for path in (directory / "sources.list", *sorted(listed.glob("*"))):
+        with contextlib.suppress(OSError):
+            if path.is_file() and not _LOGIN.search(path.read_text(errors="replace")):
+                yield path
 
 
 def reveal_prefix(area: Path, sources: Sequence[Path]) -> tuple[str, ...]:

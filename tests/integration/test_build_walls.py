@@ -78,16 +78,17 @@ def test_a_link_a_phase_makes_does_not_lead_the_next_one_out(work_dir: Path) -> 
 
 def test_what_the_hosts_tmp_shows_stays_where_it_is_in_every_phase(work_dir: Path) -> None:
     """A build may write in its /tmp; nothing is mounted where it could put a link."""
-    wheels = work_dir.parent / "wheels"
-    wheels.mkdir(mode=0o755)
-    (wheels / "a.whl").touch()
-    top = f"/tmp/{work_dir.parent.name}"
-    script = f"ls {wheels}; mv {top} /tmp/x || rm -rf {top} || rmdir {top} || echo stays"
-    with EmbeddedSandbox(SandboxRequest(work_dir=work_dir, exposed=(wheels,))) as sandbox:
-        sandbox.expect(3)
-        said = [sandbox.capture(phase("/bin/sh", "-c", script), print) for _ in range(2)]
-    assert said == ["a.whl\nstays\n"] * 2
-    assert (wheels / "a.whl").is_file()
+    with tempfile.TemporaryDirectory(prefix="slugkit-test-", dir="/tmp") as top:
+        Path(top).chmod(0o711)
+        wheels = Path(top) / "wheels"
+        wheels.mkdir(mode=0o755)
+        (wheels / "a.whl").touch()
+        script = f"ls {wheels}; mv {top} /tmp/x || rm -rf {top} || rmdir {top} || echo stays"
+        with EmbeddedSandbox(SandboxRequest(work_dir=work_dir, exposed=(wheels,))) as sandbox:
+            sandbox.expect(3)
+            said = [sandbox.capture(phase("/bin/sh", "-c", script), print) for _ in range(2)]
+        assert said == ["a.whl\nstays\n"] * 2
+        assert (wheels / "a.whl").is_file()
 
 
 def test_a_builds_first_process_does_not_tell_where_this_machine_keeps_it(work_dir: Path) -> None:
@@ -159,3 +160,16 @@ def test_a_work_directory_where_the_hidden_is_shown_is_not_covered(work_dir: Pat
             look = phase("/bin/sh", "-c", f"ls {WORK_DIR}/ours {shown}/wheel")
             said = [sandbox.capture(look, print) for _ in range(2)]
     assert said == [f"{WORK_DIR}/ours\n{shown}/wheel\n"] * 2
+
+
+@pytest.mark.skipif(not Path("/etc/apt").is_dir(), reason="no apt on this machine")
+def test_apt_get_knows_in_a_build_what_it_knows_on_this_machine(work_dir: Path) -> None:
+    """heroku-buildpack-apt runs it, with its own directories for what it downloads."""
+    argv = ("apt-get", "--option=dir::state=/tmp/state", "--print-uris", "install", "bash")
+    script = f"mkdir -p /tmp/state/lists/partial; {' '.join(argv)} 2>&1; ls -A /etc/apt"
+    with EmbeddedSandbox(SandboxRequest(work_dir=work_dir)) as sandbox:
+        said = sandbox.capture(phase("/bin/sh", "-c", script), print)
+
+    assert "bash is already the newest version" in said
+    assert "auth.conf" not in said
+    assert "Unable to read" not in said

@@ -160,6 +160,30 @@ def test_system_directories_merged_or_not_and_only_named_parts_of_etc(tmp_path: 
     )
 
 
+def test_apt_finds_its_sources_and_keys_but_no_login(tmp_path: Path) -> None:
+    """As heroku-buildpack-apt needs them."""
+    apt = tmp_path / "etc" / "apt"
+    for name in ("keyrings", "sources.list.d/old", "auth.conf.d", "apt.conf.d"):
+        (apt / name).mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").touch()
+    (apt / "auth.conf").write_text("machine deb.example.com login me password secret\n")
+    (apt / "sources.list").write_text("deb http://deb.example.com/debian bookworm main\n")
+    (apt / "sources.list.d" / "a.sources").write_text("URIs: https://deb.example.com/a\n")
+    (apt / "sources.list.d" / "b.list").write_text("deb https://me:secret@deb.example.com/b ./\n")
+
+    arguments = system_arguments(tmp_path)
+
+    assert [word for word in arguments if word.startswith(("/etc/apt", "/var/lib"))] == [
+        "/etc/apt/keyrings",
+        "/var/lib/dpkg/status",
+        "/etc/apt/sources.list",
+        "/etc/apt/sources.list.d/a.sources",
+        "/etc/apt/apt.conf.d",  # these two are empty
+        "/etc/apt/preferences.d",
+    ]
+
+
 def test_root_reveals_what_the_unprivileged_user_cannot_reach() -> None:
     prefix = reveal_prefix(Path("/var/lib/slugkit/area"), (Path("/root/a"), Path("/root/b")))
 
