@@ -28,6 +28,9 @@ KEPT = {
 }
 """Entries of each kind that outlive a build, the most recently used ones."""
 
+_DIGITS = frozenset("0123456789abcdef-")
+_SHORTEST_KEY = 16
+
 
 OTHERS = ("tools", "uv", "pip", "pip-compile", "head-start", "last-venv.json", "last-python.json")
 """What we leave beside them. Whatever else is in the directory is another buildpack's."""
@@ -90,7 +93,8 @@ def _written_since(tree: Path, since_ns: int) -> Iterable[Path]:
 def reap(cache_dir: Path) -> None:
     """Delete what has not been used for longest, and what a killed build left half done.
 
-    Called once the build is done, with the cache locked: nobody else is filling a directory.
+    Called once the build is done, with the cache locked: nobody else is filling a directory. What
+    has another name than ours may be another buildpack's, which has the same CACHE_DIR.
     """
     for kind, kept in KEPT.items():
         directory = cache_dir / kind
@@ -98,9 +102,14 @@ def reap(cache_dir: Path) -> None:
             names = sorted(os.listdir(directory))  # noqa: PTH208 - names, not paths
             unfinished = [directory / name for name in names if name.startswith(".")]
             entries = sorted(
-                (directory / name for name in names if not name.startswith(".")),
-                key=lambda entry: entry.stat().st_mtime,
+                (directory / name for name in names if _is_key(name)),
+                key=lambda entry: entry.lstat().st_mtime,
                 reverse=True,
             )
             for entry in (*unfinished, *entries[kept:]):
                 remove_tree(entry)
+
+
+def _is_key(name: str) -> bool:
+    """Whether it is a digest, or two."""
+    return len(name) >= _SHORTEST_KEY and _DIGITS.issuperset(name)

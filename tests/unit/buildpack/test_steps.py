@@ -183,12 +183,35 @@ def test_a_tick_tells_what_was_written_before_it_from_what_comes_after(tmp_path:
 
 def test_reaping_keeps_what_was_used_last(tmp_path: Path) -> None:
     venvs = tmp_path / "venvs"
-    for number in range(5):
-        (venvs / str(number)).mkdir(parents=True)
-        os.utime(venvs / str(number), (number, number))
+    names = [f"{number:016x}" for number in range(5)]
+    for number, name in enumerate(names):
+        (venvs / name).mkdir(parents=True)
+        os.utime(venvs / name, (number, number))
     reap(tmp_path)
-    assert sorted(p.name for p in venvs.iterdir()) == ["2", "3", "4"]
+    assert sorted(p.name for p in venvs.iterdir()) == names[2:]
     assert KEPT["venvs"] == 3
+
+
+def test_reaping_leaves_what_another_buildpack_keeps_under_the_same_name(tmp_path: Path) -> None:
+    static = tmp_path / "static"
+    theirs = [f"{name}.css" for name in "abcdefgh"]
+    for number, name in enumerate((*theirs, *(f"{number:016x}" for number in range(5)))):
+        (static / name).mkdir(parents=True)
+        os.utime(static / name, (number, number))
+    reap(tmp_path)
+    assert sorted(p.name for p in static.iterdir()) == [*(f"{n:016x}" for n in (2, 3, 4)), *theirs]
+
+
+def test_links_that_lead_nowhere_or_round_in_a_circle_are_reaped(tmp_path: Path) -> None:
+    runtimes = tmp_path / "runtimes"
+    runtimes.mkdir()
+    for number, target in enumerate(("nowhere", f"{1:016x}")):
+        (runtimes / f"{number:016x}").symlink_to(target)
+        os.utime(runtimes / f"{number:016x}", (number, number), follow_symlinks=False)
+    for number in range(2, 5):
+        (runtimes / f"{number:016x}").mkdir()
+    reap(tmp_path)
+    assert [path.name[-1] for path in sorted(runtimes.iterdir())] == ["2", "3", "4"]
 
 
 def test_path_digest_sees_modes_links_and_names_but_not_where_it_is(tmp_path: Path) -> None:
