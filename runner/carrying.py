@@ -177,6 +177,8 @@ def carry_one_off(  # noqa: PLR0913  # what is run, where its bytes go, who stop
             time_limit=request.time_limit,
         )
         code = _run_noted(request, one_off, spec)
+        if one_off.was_oom_killed:
+            say(f"{spec.name}: {_out_of_memory()}")
         if one_off.is_too_late:
             limit = shown_seconds(request.time_limit or 0.0)
             say(f"{spec.name} ran for longer than its limit of {limit}")
@@ -195,8 +197,15 @@ def _run_noted(request: OneOffRequest, one_off: OneOff, spec: ContainerSpec) -> 
     note_attached(request.app, spec.name, request.env, begun)
     code = one_off.run(spec)
     ended = (container_lines.exited(code), container_lines.state_changed("up", "complete"))
-    note_attached(request.app, spec.name, request.env, *ended)
+    why = (_out_of_memory(),) if one_off.was_oom_killed else ()
+    note_attached(request.app, spec.name, request.env, *why, *ended)
     return code
+
+
+def _out_of_memory() -> str:
+    from runner import container_lines
+
+    return container_lines.out_of_memory("--memory raises it")
 
 
 def _engine_request(

@@ -71,6 +71,8 @@ class OneOff:
     clock: Callable[[], float] = time.monotonic
     is_too_late: bool = False
     """whether the time limit ended it"""
+    was_oom_killed: bool = False
+    """whether the kernel ended a process of it, for want of memory"""
     _presses: deque[float] = field(default_factory=lambda: deque(maxlen=FORCE_PRESSES))
     _stop_at: float | None = None
     _kill_at: float | None = None
@@ -142,6 +144,7 @@ class OneOff:
                     if pump is fed and resize is not None:
                         self._count_presses(read, container)
             self._attend_signals(container, resize)
+        self.was_oom_killed = container.was_oom_killed()
         # What the command left behind must not keep writing between its end and ours.
         container.remove()
         for pump in shown:

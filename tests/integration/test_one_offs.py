@@ -15,6 +15,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from buildpack.support.hierarchies import find_hierarchies
 from tests.integration.slug_run_support import ENGINES, Tiny, make_tiny
 from tests.waiting import until
 
@@ -41,6 +42,17 @@ def test_a_one_off_gives_its_own_exit_code_home_and_name(slug_run: Tiny) -> None
 )
 def test_a_one_off_reports_how_it_ended(slug_run: Tiny, words: tuple[str, ...], code: int) -> None:
     assert slug_run.run("--", *words).returncode == code
+
+
+@pytest.mark.skipif(find_hierarchies() is None, reason="limits are soft here: no cgroup access")
+def test_one_that_is_killed_for_memory_is_told_why(slug_run: Tiny) -> None:
+    if slug_run.engine == "host":
+        pytest.skip("the host engine has no limits")
+    hog = ("python3", "-c", "x = bytearray(200 << 20)")
+    done = slug_run.run("-q", "--memory", "64M", "--", *hog)
+    assert done.returncode == 137
+    said = rb"run\.\d+: Error R15 \(Memory quota vastly exceeded\) -> killed at the limit; "
+    assert re.search(said + rb"--memory raises it\n$", done.stderr), done.stderr
 
 
 def test_a_command_that_is_none_is_no_success(slug_run: Tiny) -> None:
