@@ -98,7 +98,7 @@ def outcome_of_crash(slot: Slot, code: int, policy: Policy, *, was_up: bool) -> 
     if slot.boot_failure and not was_up:
         found = f"it listens on {slot.boot_failure}"
         reason = f"{slot.name} did not listen on its PORT in time; {found}."
-        return Outcome(exit_code=ExitCode.TIME_LIMIT, reason=reason)
+        return Outcome(exit_code=ExitCode.TRY_AGAIN, reason=reason)
     if policy.exit_on_crash:
         return Outcome(exit_code=code, reason=f"{slot.name} ended.")
     if not was_up and slot.spec.process_type == WEB:

@@ -165,7 +165,7 @@ def _detached(directory: Path) -> Mapping[str, Target]:
                 name=note.name,
                 init=note.init,
                 groups={key: Path(path) for key, path in note.groups.items()},
-                limits=Limits(memory=note.memory, pids=note.pids),
+                limits=Limits(memory=note.memory, pids=note.pids, quota=note.quota),
             )
             found[note.name] = Target(inside=inside, version=note.version, port=None)
     return found

@@ -38,6 +38,7 @@ class Note:
     groups: Mapping[str, str]
     memory: int | None
     pids: int | None
+    quota: int | None = None
 
     @property
     def row(self) -> Mapping[str, object]:

@@ -113,6 +113,7 @@ def _note(detached: Detached, container: RunningContainer) -> Note:
         groups=groups,
         memory=limits.memory,
         pids=limits.pids,
+        quota=limits.quota,
     )
 
 

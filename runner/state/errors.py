@@ -14,6 +14,7 @@ class StateFileError(SlugkitError):
 
     exit_code = ExitCode.CANNOT_CREATE
     id = "state-file"
+    remedy = "Make room"
 
     def __init__(self, path: Path, found: str) -> None:
         self.path, self.found = path, found
@@ -46,14 +47,20 @@ class StateBusyError(SlugkitError):
 
     exit_code = ExitCode.TRY_AGAIN
     id = "state-busy"
+    remedy = "Wait until it is free"
 
     def __init__(self, path: Path, seconds: float) -> None:
         self.path, self.seconds = path, seconds
+        self.found = f"{printable_path(path)} was in use for {seconds:g} seconds."
         super().__init__(
             "Another slug-run is changing the same apps",
-            details=f"{printable_path(path)} was in use for {seconds:g} seconds.",
+            details=self.found,
             resolution="Nothing was changed. Try again when it has ended.",
         )
+
+
+NOT_WRITTEN = (StateFileError, StateBusyError)
+"""What may keep a change from being written that could be made a moment ago."""
 
 
 class StateTooNewError(SlugkitError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
-from runner.state.errors import StateFileError
+from runner.state.errors import NOT_WRITTEN, StateBusyError, StateFileError
 from runner.state.state import opened_state
 from runner.state.values import WantedCount
 from runner.supervision.client import ask, supervisor_dir
@@ -23,14 +23,16 @@ class ScaleNotNotedError(SlugkitError):
     exit_code = ExitCode.CANNOT_CREATE
     id = "scale-not-noted"
 
-    def __init__(self, app: str, names: Sequence[str], found: str) -> None:
-        self.app, self.names, self.found = app, tuple(names), found
+    def __init__(
+        self, app: str, names: Sequence[str], why: StateFileError | StateBusyError
+    ) -> None:
+        self.app, self.names, self.why = app, tuple(names), why
         were = "was" if len(names) == 1 else "were"
         super().__init__(
             f"{', '.join(names)} {were} stopped, and that could not be written down",
-            details=f"{found}\nThe next deploy, scale, restart or change of config vars starts"
+            details=f"{why.found}\nThe next deploy, scale, restart or change of config vars starts"
             " what was wanted\nbefore.",
-            resolution=f"Make room, then scale {app} once more.",
+            resolution=f"{why.remedy}, then scale {app} once more.",
         )
 
 
@@ -59,5 +61,5 @@ def scale_in_what_ends(
     try:
         with opened_state(opened.data_dir) as state:
             return state.scale(opened.app, edit)
-    except StateFileError as err:
-        raise ScaleNotNotedError(opened.app.name, names, err.found) from err
+    except NOT_WRITTEN as err:
+        raise ScaleNotNotedError(opened.app.name, names, err) from err

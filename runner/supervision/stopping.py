@@ -9,7 +9,7 @@ from pathlib import Path
 from buildpack.support.errors import ExitCode, SlugkitError
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
-from runner.state.errors import StateFileError
+from runner.state.errors import NOT_WRITTEN, StateBusyError, StateFileError
 from runner.state.rollouts import STOPPED, RolloutState
 from runner.state.state import opened_state
 from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
@@ -25,13 +25,13 @@ class StopNotNotedError(SlugkitError):
     exit_code = ExitCode.CANNOT_CREATE
     id = "stop-not-noted"
 
-    def __init__(self, app: str, found: str) -> None:
-        self.app, self.found = app, found
+    def __init__(self, app: str, why: StateFileError | StateBusyError) -> None:
+        self.app, self.why = app, why
         super().__init__(
             f"{app} was stopped, and that could not be written down",
-            details=f"{found}\nThe next deploy, scale, restart or change of its config vars"
+            details=f"{why.found}\nThe next deploy, scale, restart or change of its config vars"
             " starts it again, and so\ndoes the machine's start where it has a service.",
-            resolution=f"Make room, then have it remembered:\n\n    slug-run stop --app {app}",
+            resolution=f"{why.remedy}, then have it remembered:\n\n    slug-run stop --app {app}",
         )
 
 
@@ -91,8 +91,8 @@ def _note_late(opened: OpenedApp) -> None:
     """What its containers wrote is gone now."""
     try:
         _note(opened)
-    except StateFileError as err:
-        raise StopNotNotedError(opened.app.name, err.found) from err
+    except NOT_WRITTEN as err:
+        raise StopNotNotedError(opened.app.name, err) from err
     say_in_log(opened, f"Stop by {opened.who}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from buildpack.support.hierarchies import Hierarchies
 from runner.engines.base import Limits
 
@@ -17,3 +19,9 @@ def soft_limits(hierarchies: Hierarchies | None, limits: Limits) -> str | None:
     if limits.cpus is not None and not hierarchies.has_cpu():
         return "The CPU limit does not hold here: the kernel offers no cpu cgroup"
     return None
+
+
+def with_memory(env: Mapping[str, str], limits: Limits) -> Mapping[str, str]:
+    """Where no file says how much memory a container has, its environment does: apps plan by it."""
+    memory = limits.quota or limits.memory
+    return env if memory is None else {"DYNO_RAM": str(memory >> 20), **env}

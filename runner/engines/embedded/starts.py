@@ -238,11 +238,11 @@ class Starts:
                 raise
 
     def _env_of(self, spec: ContainerSpec, cgroup: cgroups.Cgroup | None) -> Mapping[str, str]:
-        """Where no file says how much memory it has, its environment does: apps plan by it."""
-        memory = self._ground.limits.quota or self._ground.limits.memory
-        if cgroup is not None or memory is None:
+        if cgroup is not None:
             return spec.env
-        return {"DYNO_RAM": str(memory >> 20), **spec.env}
+        from runner.engines.embedded.soft_limits import with_memory
+
+        return with_memory(spec.env, self._ground.limits)
 
     def _show_quota(
         self, cgroup: cgroups.Cgroup | None, descriptors: Descriptors

@@ -75,10 +75,12 @@ def test_an_app_is_told_its_memory_where_its_limit_is_soft() -> None:
     plan = [
         Wanted(command=show, env=env),
         Wanted(command=show, env={**env, "DYNO_RAM": "256"}),
+        Wanted(command="sleep 100", stay=True),
+        Wanted(command=show, env=env, enter=True),
     ]
     limits = Limits(memory=1024 * MIB, quota=512 * MIB)
     happened, _ = carry_out_as("user", limits, plan)
-    assert [each.output.strip() for each in happened] == ["512 2", "256 1"]
+    assert [each.output.strip() for each in happened] == ["512 2", "256 1", "", "512 2"]
     happened, _ = carry_out_as("user", Limits(memory=256 * MIB), plan[:1])
     assert happened[0].output.strip() == "256 1"
 

@@ -251,7 +251,7 @@ def test_a_boot_that_takes_too_long_says_what_listens_instead(watched: Watched) 
     elsewhere = (Address(host="127.0.0.1", port=5000), Address(host="0.0.0.0", port=8000))
     engine = FakeEngine({"web.1": [Behaviour(listens=elsewhere)]})
     outcome = watched.run(engine, WEB, policy=Policy(boot_timeout=0.1))
-    assert outcome.exit_code == 124
+    assert outcome.exit_code == 75
     assert outcome.reason == (
         "web.1 did not listen on its PORT in time; it listens on 127.0.0.1:5000 (only the container"
         " itself gets there: listen on 0.0.0.0), 0.0.0.0:8000."

@@ -19,6 +19,7 @@ from runner.engines.embedded.entering.door import Door
 from runner.engines.embedded.entering.entry import GO, Entry, fork_watcher, last_capability
 from runner.engines.embedded.entering.remains import end_remains
 from runner.engines.embedded.identity import ProcessId, has_ended
+from runner.engines.embedded.soft_limits import with_memory
 from runner.engines.embedded.starter import process_limits
 from runner.formation import ContainerSpec
 from slugc.privileges import run_identity
@@ -99,7 +100,7 @@ class Entrance:
                     identity=run_identity() if os.getuid() == 0 else None,
                     streams=streams,
                     argv=self._argv(spec),
-                    env=spec.env,
+                    env=self._env(spec),
                     filter=self._program,
                     last_capability=last_capability(),
                     said_fd=said_end,
@@ -155,6 +156,10 @@ class Entrance:
                 raise ContainerEndedError(self._inside.name) from err
             except OSError as err:
                 raise EnterError(self._inside.name, f"Its limits: {err}") from err
+
+    def _env(self, spec: ContainerSpec) -> Mapping[str, str]:
+        """As of the container's own process."""
+        return spec.env if self._inside.groups else with_memory(spec.env, self._inside.limits)
 
     def _argv(self, spec: ContainerSpec) -> tuple[str, ...]:
         _, hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)

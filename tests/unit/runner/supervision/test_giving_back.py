@@ -11,7 +11,7 @@ import pytest
 from buildpack.support.errors import ExitCode
 from runner.app_option import OpenedApp
 from runner.state.database import cannot_be_written
-from runner.state.errors import StateFileError
+from runner.state.errors import StateBusyError, StateFileError
 from runner.state.state import opened_state
 from runner.state.values import WantedCount
 from runner.supervision import giving_back
@@ -77,6 +77,20 @@ def test_what_cannot_be_written_down_even_then_is_told(
     assert len(asked) == 1
     assert caught.value.exit_code == ExitCode.CANNOT_CREATE
     assert caught.value.text() == WORDS
+
+
+def test_somebody_who_writes_for_too_long_is_no_reason_to_say_that_nothing_was_done(
+    opened: OpenedApp, asked: list[object]
+) -> None:
+    def busy(_: object) -> Sequence[WantedCount]:
+        raise StateBusyError(Path("state.db"), 10.0)
+
+    with pytest.raises(ScaleNotNotedError) as caught:
+        scale_in_what_ends(opened, NAMES, busy)
+    assert len(asked) == 1
+    assert caught.value.text() == WORDS.replace(
+        "It cannot be written: the disk is full.", "state.db was in use for 10 seconds."
+    ).replace("Make room", "Wait until it is free")
 
 
 def test_containers_end_for_want_of_room_and_not_while_somebody_else_writes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from buildpack.support.errors import ExitCode
 from runner.app_option import OpenedApp
 from runner.commands.start import command
-from runner.state.errors import StateFileError
+from runner.state.errors import StateBusyError, StateFileError
 from runner.state.state import opened_state
 from runner.supervision import detached, stopping
 from runner.supervision.stopping import StopNotNotedError, start_words, stop
@@ -88,6 +88,25 @@ def test_stop_that_cannot_be_noted_at_all_says_what_follows_from_that(
     assert supervisor.asked == [{"do": "stop", "at_once": True}]
     assert caught.value.exit_code == ExitCode.CANNOT_CREATE
     assert caught.value.text() == WORDS
+
+
+def test_stop_that_cannot_be_noted_for_somebody_who_writes_does_not_say_nothing_was_done(
+    opened: OpenedApp, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [
+        StateFileError(Path("state.db"), "It cannot be written: the disk is full."),
+        StateBusyError(Path("state.db"), 10.0),
+    ]
+
+    def note(_: OpenedApp) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(stopping, "_note", note)
+    with pytest.raises(StopNotNotedError) as caught:
+        stop(opened)
+    assert caught.value.text() == WORDS.replace(
+        "It cannot be written: the disk is full.", "state.db was in use for 10 seconds."
+    ).replace("Make room", "Wait until it is free")
 
 
 def test_stop_of_what_does_not_run_needs_the_room(
