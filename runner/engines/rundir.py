@@ -22,6 +22,7 @@ from slugc.privileges import hand_over, let_through
 # sockaddr_un holds 108 bytes with the final NUL
 SOCKET_PATH_MAX = 107
 _LOCK_NAME = "lock"
+_KEPT = 8
 ROOTS_SOCKETS = Path("/run/slugkit")
 ROOT_LINK = "run"
 """Among a run's sockets: where its other directory is, whose lock says whether it lives."""
@@ -147,6 +148,16 @@ def _socket_candidates(env: Mapping[str, str]) -> Iterator[Path]:
     if (runtime := env.get("XDG_RUNTIME_DIR")) and os.access(runtime, os.W_OK):
         yield Path(runtime) / "slugkit"
     yield Path(f"/tmp/slugkit-{os.getuid()}")  # noqa: S108  # checked to be ours alone below
+
+
+def forget_oldest(directory: Path, prefix: str) -> None:
+    """Of small files that may be made again, and otherwise are there until the next boot."""
+    found: list[tuple[int, Path]] = []
+    for path in directory.glob(f"{prefix}*"):
+        with contextlib.suppress(FileNotFoundError):  # another start does the same
+            found.append((path.stat().st_mtime_ns, path))
+    for _, path in sorted(found)[:-_KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def _private_dir(path: Path) -> Path:

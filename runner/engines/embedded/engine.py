@@ -7,6 +7,7 @@ their part: together they take the longest.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Whatever else is missing or forbidden shows when it is tried, and is explained then.
 PROGRAMS = ("bwrap", "slirp4netns", "ip", "nsenter", "unshare", "setpriv", "mount")
 _MEMORY_UPPER = 256 * 1024 * 1024
+_OVERLAY_PROOF = "overlay-"
 
 
 Layers = contextlib.AbstractContextManager[tuple[Path, ...]]
@@ -184,6 +186,7 @@ class EmbeddedEngine:
         if self._is_overlay_proven():
             return None
         from buildpack.support.deletion import remove_tree
+        from runner.engines import rundir
         from runner.engines.embedded import checks, rootfs
 
         home = rootfs.make_home(self._run.root / "probe")
@@ -194,6 +197,7 @@ class EmbeddedEngine:
             remove_tree(home)
         if found is None:
             self._overlay_proof.touch()
+            rundir.forget_oldest(self._overlay_proof.parent, _OVERLAY_PROOF)
             return None
         self._request.notify(
             f"Files written under /app are kept in memory, {_MEMORY_UPPER >> 20} MiB a container: "
@@ -203,8 +207,12 @@ class EmbeddedEngine:
 
     @property
     def _overlay_proof(self) -> Path:
-        """Tried once in a boot: a directory that is emptied at each boot remembers it."""
-        return self._run.sockets.parent / f"overlay-{self._home.stat().st_dev:x}"
+        """Tried once in a boot: a directory that is emptied at each boot remembers it.
+
+        By number and id of the file system: another one may get the number of one that is gone.
+        """
+        of = f"{self._home.stat().st_dev:x}-{os.statvfs(self._home).f_fsid:x}"
+        return self._run.sockets.parent / f"{_OVERLAY_PROOF}{of}"
 
     def _is_overlay_proven(self) -> bool:
         return self._overlay_proof.exists()

@@ -204,9 +204,11 @@ def write_hosts(etc: Path, containers: Iterable[tuple[str, str]]) -> None:
 
 def make_home(home: Path) -> Path:
     """One container's private directories, of the user it will run as."""
-    for path in (home, home / "upper", home / "work", home / "app"):
+    home.mkdir(mode=0o755)
+    for path in (home / "upper", home / "work", home / "app"):
         path.mkdir(mode=0o755)
         hand_over(path)
+    hand_over(home)  # last: its owner could put other things at those names
     return home
 
 

@@ -13,7 +13,6 @@ import buildpack.support
 
 _SOURCES = ("seccomp.py", "syscalls.py")
 _NAME = "seccomp-"
-_KEPT = 4  # of Slugkits that are installed beside each other
 
 
 def filter_program(directory: Path) -> bytes:
@@ -24,18 +23,12 @@ def filter_program(directory: Path) -> bytes:
     # Not before: it is not needed at most starts.
     from buildpack.support import seccomp
     from buildpack.support.files import write_atomically
+    from runner.engines.rundir import forget_oldest
 
     program = seccomp.filter_program()
     write_atomically(file, program)
-    _forget_oldest(directory)
+    forget_oldest(directory, _NAME)  # of other versions of Slugkit
     return program
-
-
-def _forget_oldest(directory: Path) -> None:
-    """Those of other versions; who still runs one makes it again."""
-    found = [(path.stat().st_mtime_ns, path) for path in directory.glob(f"{_NAME}*")]
-    for _, path in sorted(found)[:-_KEPT]:
-        path.unlink(missing_ok=True)
 
 
 def _identity() -> str:
