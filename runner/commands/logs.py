@@ -66,13 +66,16 @@ def command(**options: Any) -> None:
     )
     with opened_app(options["app_name"]) as opened:
         directory = log_dir(opened.data_dir, opened.app)
+        app = opened.app.name
     reader = LogReader(directory, wanted.wants)
     reader.start_at_last(options["num"])
     sys.stdout.flush()
     if options["tail"]:
         follow(reader, formatted, sys.stdout.fileno(), missed=_say_missed)
-    else:
-        show(reader.lines(), formatted, sys.stdout.fileno())
+    elif not show(reader.lines(), formatted, sys.stdout.fileno()) and options["num"]:
+        # Who mistypes a name would take it for an app that is silent.
+        found = "is empty" if wanted == Filter() else "has no such line"
+        click.echo(f"The log of {app} {found}.", err=True)
 
 
 def _say_missed(files: int) -> None:

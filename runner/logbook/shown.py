@@ -47,10 +47,12 @@ class Formatter:
         return self._colors.setdefault(name, COLORS[len(self._colors) % len(COLORS)])
 
 
-def show(lines: Iterable[Line], formatted: Callable[[Line], bytes], descriptor: int) -> None:
-    """Write the lines that are there."""
+def show(lines: Iterable[Line], formatted: Callable[[Line], bytes], descriptor: int) -> bool:
+    """Write the lines that are there; whether there were any."""
     waiting, size = [], 0
+    found = False
     for line in lines:
+        found = True
         waiting.append(formatted(line))
         size += len(waiting[-1])
         if size >= AT_ONCE:
@@ -58,6 +60,7 @@ def show(lines: Iterable[Line], formatted: Callable[[Line], bytes], descriptor: 
             waiting, size = [], 0
     if waiting:
         write_all(descriptor, b"".join(waiting))
+    return found
 
 
 def follow(

@@ -182,14 +182,16 @@ def test_logs_shows_the_last_hundred_lines(
     assert main(["logs", "-n", "1", "-s", "slug-run", "-d", "api", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["text"] == "note 149"
     assert main(["logs", "-p", "web"]) == 0
-    assert capfd.readouterr().out == ""
+    assert capfd.readouterr() == ("", "The log of polls has no such line.\n")
+    assert main(["logs", "-n", "0"]) == 0
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_app_without_a_log_has_no_lines(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with opened_state(home) as state:
         state.create_app("polls")
     assert main(["logs"]) == 0
-    assert capfd.readouterr().out == ""
+    assert capfd.readouterr() == ("", "The log of polls is empty.\n")
 
 
 @pytest.mark.parametrize(
