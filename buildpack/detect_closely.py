@@ -32,6 +32,7 @@ NOT_FOR_A_DEPLOY = (
 """Whole words: "ci" is in "citrus" as well."""
 
 SHOWN_ENTRIES = 40
+SHOWN_DIRECTORIES = 5
 
 SCRIPT_MARK = b"# /// script"
 """The first line of a script's own requirements (PEP 723)."""
@@ -137,9 +138,14 @@ def hints(build_dir: str, names: "Sequence[str]") -> "list[str]":
         lines += ["", "Found " + name + ". Conda's environments are not built here. In one that"]
         lines += ["works, with pip in it, write down its Python packages:", ""]
         lines += ["    pip list --format=freeze > requirements.txt"]
-    for name in find_deeper(build_dir, names)[:1]:
-        lines += ["", "Found " + name + ". If your app is in that directory, set:", ""]
-        lines += ["    " + APP_DIR + "=" + name.rpartition("/")[0]]
+    deeper = find_deeper(build_dir, names)
+    directories = list(dict.fromkeys(name.rpartition("/")[0] for name in deeper))
+    if len(directories) == 1:
+        lines += ["", "Found " + deeper[0] + ". If your app is in that directory, set:", ""]
+    elif directories:
+        lines += ["", "Found such files further down. If your app is in one of these"]
+        lines += ["directories, set:", ""]
+    lines += ["    " + APP_DIR + "=" + name for name in directories[:SHOWN_DIRECTORIES]]
     return lines
 
 

@@ -221,7 +221,7 @@ def _without_lock(app: App, names: frozenset[str]) -> PackageManager:
     if "requirements.in" in names:
         return PackageManager.PIP_TOOLS
     if "Pipfile" in names:
-        raise MissingLockError("Pipfile", "Pipfile.lock", "pipenv lock")
+        raise MissingLockError("a Pipfile", "Pipfile.lock", "pipenv lock")
     if "pyproject.toml" in names and _lists_dependencies(app):
         return PackageManager.PYPROJECT
     for name in MISSPELT_REQUIREMENTS:

@@ -70,15 +70,16 @@ def web_process_step(build_dir: Path, data: BuildData, out: Output) -> None:
 
 
 def _say_why_none(build_dir: Path, app_dir: str, out: Output) -> None:
-    from buildpack.frameworks.web_process import find_venv, why_no_web_process
+    from buildpack.frameworks.web_process import example_for, find_venv, why_no_web_process
 
     venv = find_venv(build_dir)
     why = why_no_web_process(build_dir, venv, app_dir) if venv else ""
-    if why:
+    if venv and why:
+        server, command = example_for(venv)
         out.step("No web process (the app has no Procfile)")
         out.info(why)
-        out.info("Or add a Procfile that says what to run, such as:")
-        out.info("web: gunicorn --bind 0.0.0.0:$PORT MODULE:APP")
+        out.info(f"Say in a Procfile what to run. With {server}, for example:")
+        out.info(f"web: {command}")
 
 
 def release_yaml(process_types: Mapping[str, str]) -> str:

@@ -59,6 +59,14 @@ def why_no_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> str:
     )
 
 
+def example_for(venv: Venv) -> tuple[str, str]:
+    """A server that suits the installed framework, and how it is started."""
+    found = [interface for name, (_, interface) in FRAMEWORKS.items() if has_module(venv, name)]
+    if has_django(venv) or WSGI in found:
+        return "gunicorn", "gunicorn --bind 0.0.0.0:$PORT MODULE:APP"
+    return "uvicorn", "uvicorn --host 0.0.0.0 --port $PORT MODULE:APP"
+
+
 def _candidates(root: Path, venv: Venv) -> Iterator[tuple[AppObject, str, str]]:
     """What could be served, the directory it is imported from, and the file that makes it."""
     if has_django(venv) and (manage_py := find_manage_py(root)):

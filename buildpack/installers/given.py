@@ -25,11 +25,11 @@ class Given:
     indexes: tuple[str, ...] = ()
     lines: tuple[RequirementLine, ...] = ()
 
-    def place_of(self, package: str) -> str:
-        """``FILE:LINE`` of the first line that asks for ``package``; "" where none does."""
+    def line_of(self, package: str) -> RequirementLine | None:
+        """The first line that asks for ``package``."""
         name = re.escape(package).replace(r"\-", "[-_.]+")
         asks = re.compile(rf"{name}(?![\w.-])", re.IGNORECASE)
-        return next((line.place for line in self.lines if asks.match(line.text)), "")
+        return next((line for line in self.lines if asks.match(line.text)), None)
 
 
 NOTHING_GIVEN = Given()

@@ -105,7 +105,10 @@ def install_requirements(
 
 
 def _why(install: Install, lines: Sequence[str], code: int, given: Given) -> SlugkitError:
-    from buildpack.installers.diagnosis.errors import NoMatchingDistributionError
+    from buildpack.installers.diagnosis.errors import (
+        NoMatchingDistributionError,
+        VersionConflictError,
+    )
     from buildpack.installers.diagnosis.failures import classify_failure
     from buildpack.installers.diagnosis.index_probe import indexes_of, probed
 
@@ -113,8 +116,10 @@ def _why(install: Install, lines: Sequence[str], code: int, given: Given) -> Slu
     version = str(install.venv.version)
     error = classify_failure(lines, index, code, python=version, env=install.env)
     error = probed(error, indexes_of(uv_env(install), given.indexes))
-    if isinstance(error, NoMatchingDistributionError) and (at := given.place_of(error.package)):
-        error.name_place(at)
+    if isinstance(error, NoMatchingDistributionError) and (line := given.line_of(error.package)):
+        error.name_place(line.place)
+    if isinstance(error, VersionConflictError):
+        error.name_lines(tuple(filter(None, map(given.line_of, error.required))))
     return error
 
 

@@ -29,7 +29,7 @@ WARN_ABOVE = 1024 * MIB
 SIZES_FILE = "sizes.json"
 LAST_SIZES_FILE = "last-sizes.json"
 """Of the virtualenv that this one was made from."""
-FORMAT = 2
+FORMAT = 3
 
 
 @value
@@ -84,6 +84,7 @@ def _read(kept: Path) -> EnvironmentSize | None:
 def measure(site_packages: Path, known: Sequence[PackageSize] = ()) -> EnvironmentSize:
     """Add up what every RECORD lists, and the bytecode made of it, where it is not ``known``."""
     # Imported where something is measured: a build in which nothing has changed does not.
+    from buildpack.missing_setuptools import missing_setuptools_warning
     from buildpack.records import read_distributions
     from buildpack.sizes.size_warnings import size_warnings
 
@@ -93,7 +94,9 @@ def measure(site_packages: Path, known: Sequence[PackageSize] = ()) -> Environme
         sizes.get((each.name, each.version)) or _measure_one(site_packages, each) for each in found
     ]
     packages.sort(key=lambda package: (-package.size, package.name))
-    return EnvironmentSize(packages=tuple(packages), warnings=size_warnings(site_packages, found))
+    missing = missing_setuptools_warning(site_packages, found)
+    warnings = (*((missing,) if missing else ()), *size_warnings(site_packages, found))
+    return EnvironmentSize(packages=tuple(packages), warnings=warnings)
 
 
 def _measure_one(site_packages: Path, distribution: Distribution) -> PackageSize:

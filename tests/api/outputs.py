@@ -143,8 +143,9 @@ REPLACED = (
     (r"\b0x[0-9a-f]{8,}\b", "0x..."),
     (r"^( +)(PATH|HOME|SSL_CERT_FILE|SSL_CERT_DIR)[= ].*$", r"\1\2=..."),
 )  # fmt: skip
-DROPPED = r" {7} *(Prepared \d+ package|Downloading \S+ \(|Downloaded \S+$|Building \S+)"
-"""What uv says of the wheels that an earlier build had not fetched yet, and when it begins."""
+DROPPED = r" {7} *(Prepared \d+ package|Downloading \S+ \(|Downloaded \S+$|Building \S+|TMPDIR \()"
+"""What uv says of the wheels that an earlier build had not fetched yet, and when it begins; a
+variable that a run of the tests may set."""
 
 
 def comparable(text: str, app: Path) -> str:

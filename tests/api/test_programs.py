@@ -154,7 +154,7 @@ BAD_APPS: Mapping[str, tuple[Mapping[str, str], str, str]] = {
     ),
     "pipfile_without_lock": (
         {"Pipfile": ""},
-        "Your app has Pipfile, but no Pipfile.lock",
+        "Your app has a Pipfile, but no Pipfile.lock",
         "package-manager::missing-lockfile",
     ),
     "venv_in_source": (

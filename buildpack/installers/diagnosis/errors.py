@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +14,14 @@ from buildpack.installers.diagnosis.network_errors import (
     IndexUnreachableError,
     ProxyError,
 )
+from buildpack.requirement_lines import RequirementLine
 from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.urls import without_password
 
 __all__ = ["GitError", "IndexAccessError", "IndexTlsError", "IndexUnreachableError", "ProxyError"]
+
+
+REQUIRED = re.compile(r"you require ([A-Za-z0-9][\w.-]*)")
 
 
 def wrapped(text: str) -> str:
@@ -108,6 +113,17 @@ class VersionConflictError(SlugkitError):
             details=wrapped(explanation),
             resolution="Loosen or change one of the versions named above.",
         )
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The packages that the app itself asks for, as far as they have to do with it."""
+        return tuple(dict.fromkeys(REQUIRED.findall(self.explanation)))
+
+    def name_lines(self, lines: Sequence[RequirementLine]) -> None:
+        """Say where in the app's files they are asked for."""
+        if lines:
+            listing = "\n".join(f"  {x.place}: {printable(x.requirement)}" for x in lines)
+            self.details = f"{self.details}\n\nIt is about these lines:\n\n{listing}"
 
 
 class HashMismatchError(SlugkitError):

@@ -110,6 +110,20 @@ def test_what_is_two_directories_down_is_mentioned_and_packages_are_passed_over(
     ]
 
 
+def test_of_several_directories_that_may_hold_the_app_each_is_named(tmp_path: Path) -> None:
+    for name in ("libs/common/pyproject.toml", "services/api/requirements.txt"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    assert (
+        " !     Found such files further down. If your app is in one of these\n"
+        " !     directories, set:\n"
+        " !\n"
+        " !         SLUGKIT_APP_DIR=libs/common\n"
+        " !         SLUGKIT_APP_DIR=services/api\n"
+        " !\n"
+    ) in failure_message(str(tmp_path), ["libs", "services"])
+
+
 def test_of_several_requirements_files_the_one_for_deploys_is_named_first(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     for name in ("dev.txt", "prod.txt", "base.txt", "notes.md"):

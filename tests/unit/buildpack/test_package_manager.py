@@ -125,7 +125,7 @@ def test_a_chosen_manager_without_its_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "found", "lock", "command"),
     [
-        (None, "Pipfile", "Pipfile.lock", "pipenv lock"),
+        (None, "a Pipfile", "Pipfile.lock", "pipenv lock"),
         ("[tool.poetry]\nname='a'\n", "a pyproject.toml for Poetry", "poetry.lock", "poetry lock"),
     ],
 )

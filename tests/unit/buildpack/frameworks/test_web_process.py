@@ -284,8 +284,6 @@ def step(root: Path) -> str:
     [
         (("flask",), {"shop__INIT": FLASK + "app = Flask('x')\n"},
          "Found Flask in shop/__init__.py, and no server for it: add gunicorn to your packages."),
-        (("fastapi", "gunicorn"), {"src__main": FASTAPI + "app = FastAPI()\n"},
-         "Found FastAPI in src/main.py, and no server for it: add uvicorn to your packages."),
         (("flask", "gunicorn"), {"shop__web__start": FLASK + "app = Flask('x')\n"},
          "Flask is installed, and none of the usual files makes an app."),
         (("django", "gunicorn"), {"shop": ""},
@@ -298,8 +296,18 @@ def test_a_web_app_without_a_default_hears_what_is_missing(
     assert step(built_app(tmp_path, *installed, **sources)) == (
         "-----> No web process (the app has no Procfile)\n"
         f"       {why}\n"
-        "       Or add a Procfile that says what to run, such as:\n"
+        "       Say in a Procfile what to run. With gunicorn, for example:\n"
         "       web: gunicorn --bind 0.0.0.0:$PORT MODULE:APP\n"
+    )
+
+
+def test_the_example_of_a_procfile_is_for_the_framework_that_is_there(tmp_path: Path) -> None:
+    root = built_app(tmp_path, "fastapi", "gunicorn", src__main=FASTAPI + "app = FastAPI()\n")
+    assert step(root) == (
+        "-----> No web process (the app has no Procfile)\n"
+        "       Found FastAPI in src/main.py, and no server for it: add uvicorn to your packages.\n"
+        "       Say in a Procfile what to run. With uvicorn, for example:\n"
+        "       web: uvicorn --host 0.0.0.0 --port $PORT MODULE:APP\n"
     )
 
 

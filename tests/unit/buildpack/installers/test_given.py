@@ -22,8 +22,9 @@ TEXTS = {
     ],
 )
 def test_the_first_line_that_asks_for_a_package(package: str, place: str) -> None:
-    assert given_by(TEXTS, {}).place_of(package) == place
+    line = given_by(TEXTS, {}).line_of(package)
+    assert (line.place if line else "") == place
 
 
 def test_a_text_of_our_own_has_no_lines_to_show() -> None:
-    assert given_by({"": "flask==3\n"}, {}).place_of("flask") == ""
+    assert given_by({"": "flask==3\n"}, {}).line_of("flask") is None
