@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ RESOLVER = "127.0.0.11"
 KILLED = 128 + signal.SIGKILL
 OOM_PATIENCE, OOM_LOOK = 1.0, 0.05  # seconds
 JOIN_TIMEOUT = 5.0
+CONNECT_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Whereabouts:
     address: Address | None
     pid: int
     """as this machine knows the container's first process; 0 where it cannot"""
+    inside: Address | None = None
+    """where its PORT is reached past all that is published, if this machine gets there"""
 
 
 class DockerContainer:
@@ -111,7 +115,17 @@ class DockerContainer:
             self._listens = self._listens or self._daemon.run_inside(self.id, look, user=USER) == 0
         return (Address(host="0.0.0.0", port=port),) if self._listens else ()  # noqa: S104
 
-    def takes_ipv4(self, listener: Address) -> bool:  # Docker lets nobody ask
+    def takes_ipv4(self, listener: Address) -> bool:
+        """Docker lets nobody ask, so one connection is made: a kernel refuses it if not."""
+        inside = self._where.inside
+        if inside is None or listener.port != inside.port:
+            return True
+        try:
+            socket.create_connection((inside.host, inside.port), timeout=CONNECT_PATIENCE).close()
+        except ConnectionRefusedError:
+            return False
+        except OSError:  # no way there from here: nobody knows, and it is believed
+            return True
         return True
 
     def terminate(self) -> None:

@@ -169,13 +169,15 @@ class DockerEngine:
     def _whereabouts(self, container: str, plan: ContainerPlan) -> Whereabouts:
         state = self._daemon.inspect(container)
         port, publication = plan.spec.port, plan.publication
-        address = None
+        address = inside = None
+        if port is not None and self._is_bridged:
+            inside = Address(host=state.address, port=port)
         if port is not None and publication is not None:
             published = state.ports.get(f"{port}/tcp", publication.host_port or 0)
             address = Address(host=self._daemon.host, port=published)
         elif port is not None:
-            address = Address(host=state.address, port=port)
-        return Whereabouts(address=address, pid=pid_here(state.pid, container))
+            address = inside
+        return Whereabouts(address=address, pid=pid_here(state.pid, container), inside=inside)
 
     def _publication(self, spec: ContainerSpec, publish: int | None) -> Publication | None:
         """No port is opened on the host where the container's own address answers."""
