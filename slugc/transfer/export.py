@@ -10,6 +10,7 @@ from typing import assert_never
 
 from buildpack.support.errors import UsageError
 from buildpack.support.values import value
+from slugc.inspection.wording import counted
 from slugc.privileges import data_dir
 from slugc.scratch import opened_scratch
 from slugc.slug import Slug, verify_slug
@@ -173,7 +174,8 @@ def fitting_base(request: ExportRequest, packing: Packing, slug: Slug, notify: N
         raise StackImageMissingError(stack.id)
     base = open_base(request.stack_image, request, packing, arch=stack.arch)
     require_fit(base, stack)
-    notify(f"On {base.shown}, {len(base.layers)} layers; {len(slug.metadata.layers) + 1} of ours")
+    theirs, ours = len(base.layers), len(slug.metadata.layers) + 1
+    notify(f"On {base.shown}, {counted(theirs, 'layer')}; {ours} of ours")
     return base
 
 

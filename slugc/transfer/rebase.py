@@ -54,7 +54,7 @@ def rebase(image: str, request: ExportRequest, notify: Callable[[str], None]) ->
         base = open_base(request.stack_image, request, packing, arch=stack.arch)
         require_fit(base, stack)
         own = tuple(_kept(layer, packing) for layer in own_layers(stored, source.shown))
-        notify(f"{len(own)} layers stay, {len(base.layers)} are {base.shown}'s")
+        notify(f"The app's layers ({len(own)}) stay; under them {base.shown} ({len(base.layers)})")
         rebased = assemble(base, app, own)
         write_image(rebased, request, name=app.name, notify=notify)
     return Exported(target=target, digest=rebased.digest)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from buildpack.support.errors import printable_path
+from slugc.inspection.wording import size_text
 from slugc.transfer.http_door import Body, Send, open_http
 from slugc.transfer.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Image, digest_of
 from slugc.transfer.image_source import StoredImage, oci_image
@@ -60,7 +61,7 @@ def push(  # noqa: PLR0913  # all but the first two are named
             notify(f"{blob.digest[7:19]} taken over from {printable_path(blob.origin)}")
         else:
             registry.upload(blob)
-            notify(f"{blob.digest[7:19]} uploaded, {blob.size / 1e6:.1f} MB")
+            notify(f"{blob.digest[7:19]} uploaded, {size_text(blob.size)}")
     registry.put_manifest(image.manifest())
     if attached:
         from slugc.transfer.referrers import attach

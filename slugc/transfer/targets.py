@@ -33,6 +33,7 @@ class Transport(StrEnum):
 IMAGES = frozenset(
     {Transport.DOCKER_ARCHIVE, Transport.OCI, Transport.OCI_ARCHIVE, Transport.REGISTRY}
 )
+_IMAGE_FILES = IMAGES - {Transport.REGISTRY}
 TARGETS = (*(each for each in Transport if each is not Transport.ROOTFS),)
 STREAMED = frozenset(
     {Transport.TGZ, Transport.TAR, Transport.DOCKER_ARCHIVE, Transport.OCI_ARCHIVE}
@@ -124,6 +125,9 @@ def _checked(target: Target, text: str) -> Target:
         raise UnknownTargetError(text, f"A {target.transport} can only be read.")
     if target.is_stdout and target.transport not in STREAMED:
         raise UnknownTargetError(text, f"{target.transport} cannot go to standard output.")
+    if target.transport in _IMAGE_FILES and ":" in target.path.name:
+        # Read back, as by everybody else, what follows the colon would be its name.
+        raise UnknownTargetError(text, "An image is named with --tag NAME:TAG, not after its path.")
     return target
 
 

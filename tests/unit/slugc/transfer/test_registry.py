@@ -39,7 +39,7 @@ def test_blobs_come_first_and_the_manifest_last() -> None:
     assert fake.blobs == {made.config.digest: CONFIG}
     assert fake.manifests == {"v1": made.manifest()}
     assert fake.asked[-1] == "PUT /v2/team/app/manifests/v1"
-    assert told == [f"{made.config.digest[7:19]} uploaded, 0.0 MB"]
+    assert told == [f"{made.config.digest[7:19]} uploaded, {made.config.size} B"]
 
 
 def test_what_is_there_is_not_sent_again() -> None:

@@ -50,6 +50,8 @@ def test_a_directory_that_is_there_is_one(tmp_path: Path) -> None:
         ("docker://", "Nothing follows the colon."),
         ("rootfs:x.tar", "A rootfs can only be read."),
         ("oci:-", "oci cannot go to standard output."),
+        ("oci:out:v1", "An image is named with --tag NAME:TAG, not after its path."),
+        ("oci-archive:a.tar:v1", "An image is named with --tag NAME:TAG, not after its path."),
         ("", "It is empty."),
     ],
 )
