@@ -21,12 +21,17 @@ IMPORTED_AS = {
 """Names seen in requirements files that an index does not have, or has as a warning."""
 
 OF_SETUPTOOLS = frozenset({"distutils", "pkg-resources"})
-"""On Heroku setuptools is there with Python 3.12 and older; Debian's pip freezes pkg-resources."""
+"""Modules of it. On Heroku it is there with Python 3.12 and older."""
 
 
 def likely_name(package: str) -> str:
     """What to write in place of ``package``, as a sentence or two; "" for what we do not know."""
     name = package.partition("==")[0].lower().replace("_", "-")
+    if name == "pkg-resources":
+        return (
+            "There is no such package: Debian's pip freeze writes that line by mistake. Remove\n"
+            "it. If your app imports pkg_resources, require setuptools<81."
+        )
     if advice := package_with(name):
         return advice
     if name.replace("-", "_") in {module.lower() for module in sys.stdlib_module_names}:

@@ -47,8 +47,18 @@ class NoWheelError(SlugkitError):
         )
 
 
+WINDOWS_ALONE = frozenset({"pywin32", "pywinpty", "windows-curses"})
+"""What `pip freeze` writes on Windows. Of a version without wheels for this Python uv does not say
+that they are all for another system."""
+
+
 def _other_platform(package: str, hint: str) -> str:
     """What to do where its files are for other systems, and no Python would help."""
+    if package.lower() in WINDOWS_ALONE:
+        return (
+            f"{package} is for Windows alone. Say so behind it:\n\n"
+            f"    {package} ; sys_platform == 'win32'"
+        )
     if not re.search(r"following platforms?:|compatible with \w+ \(", hint):
         return ""
     advice = "Ask for a version that has a file for this platform."

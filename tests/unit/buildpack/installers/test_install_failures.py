@@ -193,15 +193,26 @@ def test_wheels_for_other_pythons_only() -> None:
 def test_wheels_for_other_systems_only() -> None:
     why = "has no wheels with a matching platform tag (e.g., `manylinux_2_36_x86_64`)"
     hint = (
-        "Wheels are available for `pywin32` (v306) on the following platforms: `win32`, "
+        "Wheels are available for `pywin` (v306) on the following platforms: `win32`, "
         "`win_amd64`, `win_arm64`"
     )
-    assert classify(unsolvable(none_left("pywin32==306", why), hint)).text() == (
-        "No file of pywin32 can be installed here\n\n"
-        "Wheels are available for `pywin32` (v306) on the following platforms:\n"
+    assert classify(unsolvable(none_left("pywin==306", why), hint)).text() == (
+        "No file of pywin can be installed here\n\n"
+        "Wheels are available for `pywin` (v306) on the following platforms:\n"
         "`win32`, `win_amd64`, `win_arm64`\n\n"
         "Ask for a version that has a file for this platform. If only another system\n"
-        "needs it, say so behind it:\n\n    pywin32 ; sys_platform == 'win32'"
+        "needs it, say so behind it:\n\n    pywin ; sys_platform == 'win32'"
+    )
+
+
+def test_what_is_for_windows_alone_needs_no_other_python() -> None:
+    why = "has no wheels with a matching Python ABI tag (e.g., `cp313`)"
+    hint = (
+        "You require CPython 3.13 (`cp313`), but we only found wheels for `pywin32` (v306) with "
+        "the following Python ABI tag: `cp312`"
+    )
+    assert classify(unsolvable(none_left("pywin32==306", why), hint)).resolution == (
+        "pywin32 is for Windows alone. Say so behind it:\n\n    pywin32 ; sys_platform == 'win32'"
     )
 
 
@@ -235,7 +246,11 @@ def test_a_wheel_of_the_app_for_another_system() -> None:
         ("cv2", "'cv2' is what a program imports. The package is called opencv-python-headless: "
          "ask for that."),
         ("sqlite3", "'sqlite3' is a part of Python itself: remove it from your requirements."),
-        ("pkg-resources", "'pkg-resources' is a part of setuptools: require setuptools<81."),
+        (
+            "pkg-resources",
+            "There is no such package: Debian's pip freeze writes that line by mistake. Remove\n"
+            "it. If your app imports pkg_resources, require setuptools<81.",
+        ),
     ],
 )  # fmt: skip
 def test_names_of_no_package_are_told_by_their_right_name(name: str, advice: str) -> None:
