@@ -40,6 +40,22 @@ class NoSystemdError(SlugkitError):
         )
 
 
+class ServiceTakenError(SlugkitError):
+    """The unit of that name keeps an app of another data directory."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "service-taken"
+
+    def __init__(self, app: str, path: Path) -> None:
+        self.app, self.path = app, path
+        super().__init__(
+            f"An app called {app} of another data directory has the service already",
+            details=f"It is in {path}.",
+            resolution="It was left as it is. Give one of the two another name:\n\n"
+            "    slug-run apps rename",
+        )
+
+
 @value
 class Unit:
     """A unit file and how systemctl is asked about it."""
@@ -85,6 +101,7 @@ def plan_unit(app: str, env: Mapping[str, str], *, stop_timeout: float, is_root:
 def install(app: str, unit: Unit, env: Mapping[str, str], *, run: Runner) -> None:
     """Write the unit and enable it; it takes over at once. Raises NoSystemdError."""
     require_systemd(app)
+    _require_own(app, unit)
     write_atomically(unit.path, unit.text)
     run(_ask(unit, env, "daemon-reload"))
     run(_ask(unit, env, "enable", "--now", unit.name))
@@ -95,6 +112,7 @@ def remove(app: str, unit: Unit, env: Mapping[str, str], *, run: Runner) -> bool
     require_systemd(app)
     if not unit.path.exists():
         return False
+    _require_own(app, unit)
     run(_ask(unit, env, "disable", unit.name))
     unit.path.unlink()
     run(_ask(unit, env, "daemon-reload"))
@@ -104,6 +122,17 @@ def remove(app: str, unit: Unit, env: Mapping[str, str], *, run: Runner) -> bool
 def require_systemd(app: str) -> None:
     if not RUNNING.is_dir():
         raise NoSystemdError(app)
+
+
+def _require_own(app: str, unit: Unit) -> None:
+    if unit.path.exists() and _place_in(unit.path.read_text()) != _place_in(unit.text):
+        raise ServiceTakenError(app, unit.path)
+
+
+def _place_in(text: str) -> tuple[str, ...]:
+    """The settings in a unit that say which data directory is meant."""
+    names = ('Environment="SLUGKIT_HOME=', 'Environment="XDG_DATA_HOME=')
+    return tuple(line for line in text.splitlines() if line.startswith(names))
 
 
 def become_keeper(number: int, directory: Path, env: Mapping[str, str]) -> None:

@@ -35,12 +35,21 @@ def this_process(*, proc: Path = Path("/proc")) -> Owner:
     """The owner of what we start."""
     pid = os.getpid()
     return Owner(
-        host=socket.gethostname(),
+        host=machine(),
         boot=(proc / "sys/kernel/random/boot_id").read_text().strip(),
         pid_namespace=(proc / "self/ns/pid").readlink().name,
         pid=pid,
         started=_start_time(pid, proc) or "0",
     )
+
+
+def machine(machine_id: Path = Path("/etc/machine-id")) -> str:
+    """Its name, and its number if it has one: two called localhost may share an Engine."""
+    try:
+        number = machine_id.read_text("ascii").strip()
+    except (OSError, ValueError):
+        number = ""
+    return f"{socket.gethostname()}/{number}" if number else socket.gethostname()
 
 
 def parse_owner(label: str) -> Owner | None:

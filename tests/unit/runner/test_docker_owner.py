@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engines.docker.owner import Owner, is_dead, parse_owner, this_process
+from runner.engines.docker.owner import Owner, is_dead, machine, parse_owner, this_process
 
 HERE = Owner(host="vm", boot="b1", pid_namespace="pid:[1]", pid=1, started="5")
 
@@ -48,6 +48,14 @@ def test_before_the_last_boot_everything_is_dead(tmp_path: Path) -> None:
 def test_what_cannot_be_seen_counts_as_alive(tmp_path: Path, change: dict[str, str]) -> None:
     elsewhere = Owner(**{**HERE_FIELDS, **change}, pid=77)
     assert not is_dead(elsewhere, HERE, proc=tmp_path)
+
+
+def test_machines_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    number = tmp_path / "machine-id"
+    name = machine(number)
+    number.write_text("0123abcd\n")
+    assert machine(number) == f"{name}/0123abcd"
+    assert " " not in machine()
 
 
 HERE_FIELDS = {"host": "vm", "boot": "b1", "pid_namespace": "pid:[1]", "started": "5"}

@@ -10,8 +10,16 @@ from pathlib import Path
 import pytest
 
 from buildpack.support.command import Command
+from buildpack.support.values import changed
 from runner.supervision import service
-from runner.supervision.service import NoSystemdError, Unit, install, plan_unit, remove
+from runner.supervision.service import (
+    NoSystemdError,
+    ServiceTakenError,
+    Unit,
+    install,
+    plan_unit,
+    remove,
+)
 
 ENV = {"HOME": "/home/me", "PATH": "/usr/bin", "SLUGKIT_HOME": '/data/50% "x"', "SECRET": "no"}
 
@@ -100,6 +108,32 @@ def test_install_writes_the_unit_and_enables_it(tmp_path: Path, asked: list[str]
     assert not unit.path.exists()
     assert asked == ["systemctl disable a.service", "systemctl daemon-reload"]
     assert not remove("polls", unit, ENV, run=run)
+
+
+def test_the_unit_of_another_data_directory_is_left_alone(tmp_path: Path, asked: list[str]) -> None:
+    path = tmp_path / "slug-run-polls.service"
+    ours, theirs = (
+        changed(plan_unit("polls", {"SLUGKIT_HOME": home}, stop_timeout=1, is_root=True), path=path)
+        for home in ("/srv/ours", "/srv/theirs")
+    )
+    path.write_text(theirs.text)
+
+    def run(command: Command) -> str:
+        asked.append(command.argv[0])
+        return ""
+
+    for do in (install, remove):
+        with pytest.raises(ServiceTakenError) as caught:
+            do("polls", ours, ENV, run=run)
+        assert caught.value.exit_code == 73
+        assert caught.value.text() == (
+            "An app called polls of another data directory has the service already\n\n"
+            f"It is in {path}.\n\n"
+            "It was left as it is. Give one of the two another name:\n\n    slug-run apps rename"
+        )
+    assert path.read_text() == theirs.text
+    assert asked == []
+    assert remove("polls", theirs, ENV, run=lambda _: "")
 
 
 def test_where_there_is_no_systemd_it_says_what_to_do(
