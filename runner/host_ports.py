@@ -79,11 +79,14 @@ def loopback_notices(config_vars: Mapping[str, str], opened: Sequence[int]) -> I
         port = int(found["port"] or _USUAL_PORTS.get(found["scheme"].lower(), 0))
         if port in (CONTAINER_PORT, *opened):
             continue
-        said = f"{printable(name)} names localhost. In a container that is the container itself,"
-        yield f"{said} not this machine."
+        said = (
+            f"{printable(name)} names localhost. In a container that is the container itself,"
+            " not this machine."
+        )
         if port:
             ports = ",".join(str(each) for each in (*opened, port))
-            yield f"To reach this machine's port {port} there: {HOST_PORTS}={ports}"
+            said += f"\nTo reach this machine's port {port} there: {HOST_PORTS}={ports}"
+        yield said
 
 
 def _words(text: str) -> list[str]:

@@ -91,7 +91,7 @@ def test_every_container_of_a_release_has_its_ports() -> None:
 )
 def test_a_service_of_localhost_whose_port_is_not_open_is_told(value: str, port: int) -> None:
     assert list(loopback_notices({"SERVICE": value}, (81,))) == [
-        "SERVICE names localhost. In a container that is the container itself, not this machine.",
+        "SERVICE names localhost. In a container that is the container itself, not this machine.\n"
         f"To reach this machine's port {port} there: SLUG_RUN_HOST_PORTS=81,{port}",
     ]
     assert not list(loopback_notices({"SERVICE": value}, (port,)))
