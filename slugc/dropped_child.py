@@ -13,6 +13,7 @@ from pathlib import PosixPath, PurePosixPath
 from typing import NoReturn, TypeVar, cast
 
 from buildpack.support.errors import SlugkitError
+from buildpack.support.machine import refused_by_machine
 from slugc.privileges import RUN_GID, RUN_UID, ChildLostError
 
 _PATIENCE = 10.0  # seconds a child gets to clean up after itself
@@ -78,8 +79,6 @@ def _answer(function: Callable[[], T], writer: int) -> NoReturn:
 
 def _pickled_error(err: BaseException) -> bytes:
     """Errors with constructors of their own do not pickle by themselves; their parts do."""
-    from buildpack.support.machine import refused_by_machine  # rare
-
     trace = "".join(traceback.format_exception(err))
     if isinstance(err, SlugkitError):
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import stat
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +76,31 @@ def test_our_errors_come_back_with_their_facts() -> None:
         in_dropped_child(refuse)
     assert (caught.value.member, caught.value.reason) == (b"a\xff", "it is a FIFO")
     assert "'a\\xff': it is a FIFO." in caught.value.text()
+
+
+REFUSE = """
+from slugc.archive.errors import UnsafeMemberError
+from slugc.privileges import in_dropped_child
+def refuse():
+    raise UnsafeMemberError(b"a", "it is a FIFO")
+try:
+    in_dropped_child(refuse)
+except UnsafeMemberError as error:
+    print(error.reason)
+"""
+
+
+@AS_ROOT
+def test_errors_come_back_where_slugkit_lies_closed_to_the_child(tmp_path: Path) -> None:
+    """As in /root: the child reads no module that was not read before."""
+    assert not tmp_path.parent.stat().st_mode & 0o077
+    for room in ("buildpack", "slugc"):
+        ignored = shutil.ignore_patterns("__pycache__", "data")
+        shutil.copytree(Path(__file__).parents[3] / room, tmp_path / room, ignore=ignored)
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    argv = (sys.executable, "-c", REFUSE)
+    asked = Command(argv=argv, cwd=tmp_path, env=env, timeout=30)
+    assert capture(asked) == "it is a FIFO\n"
 
 
 def test_system_errors_come_back_as_what_they_are() -> None:
