@@ -98,7 +98,11 @@ class Serving:
         if not self._free.acquire(blocking=False):
             inside.close()
             return
-        in_thread(partial(self._carry, inside, port))
+        try:
+            in_thread(partial(self._carry, inside, port))
+        except RuntimeError:  # no more threads now (ulimit -u): that is no end for the others
+            self._free.release()
+            inside.close()
 
     def _carry(self, inside: socket.socket, port: int) -> None:
         try:
