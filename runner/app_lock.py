@@ -102,10 +102,14 @@ def app_lock(  # noqa: PLR0913  # what is locked, by whom, what for, how long
 
 
 def forget_app_dir(data_dir: Path, app: App) -> None:
-    """Remove the files of a destroyed app. Only who holds its lock may."""
-    import shutil
+    """Remove the files of a destroyed app. Only who holds its lock may.
 
-    shutil.rmtree(data_dir / "apps" / str(app.number), ignore_errors=True)
+    What cannot be removed is in nobody's way: no other app gets its number.
+    """
+    from buildpack.support.deletion import remove_tree
+
+    with contextlib.suppress(OSError):
+        remove_tree(data_dir / "apps" / str(app.number))
 
 
 def _wait(descriptor: int, app: App, patience: float, tell: Callable[[str], None]) -> None:

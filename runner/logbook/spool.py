@@ -7,15 +7,14 @@ goes. The directory is locked by the process that fills it.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Self
 
+from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import UsageError, printable
 
 ROTATE = 4 * 1024 * 1024
@@ -106,8 +105,7 @@ class Spool:
 
     def remove(self) -> None:
         """All of it is in the log, or was counted as lost."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.directory)
+        remove_tree(self.directory)
         self.close()
 
     def close(self) -> None:
