@@ -61,7 +61,8 @@ class StackImageMissingError(SlugkitError):
             "    stack.tar                 made by `docker save`, an OCI archive,\n"
             "                              or the tar of a root file system\n"
             "    oci:DIR[:TAG]             an OCI layout\n"
-            "    docker://HOST/NAME:TAG    an image in a registry",
+            "    docker://HOST/NAME:TAG    an image in a registry\n\n"
+            "Or make one, without Docker: slugc stack build -o stack.tar",
         )
 
 

@@ -61,7 +61,7 @@ class UnknownTargetError(UsageError):
     def __init__(self, text: str, found: str) -> None:
         self.text_given, self.found = text, found
         super().__init__(
-            f"'{printable_path(text)}' says not what to make",
+            f"'{printable_path(text)}' does not say what to make",
             details=found,
             resolution=f"Targets are:\n{_LIST}",
         )

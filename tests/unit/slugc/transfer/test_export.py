@@ -287,7 +287,8 @@ def test_an_image_needs_a_stack_image(tmp_path: Path) -> None:
         "    stack.tar                 made by `docker save`, an OCI archive,\n"
         "                              or the tar of a root file system\n"
         "    oci:DIR[:TAG]             an OCI layout\n"
-        "    docker://HOST/NAME:TAG    an image in a registry"
+        "    docker://HOST/NAME:TAG    an image in a registry\n\n"
+        "Or make one, without Docker: slugc stack build -o stack.tar"
     )
 
 

@@ -60,7 +60,7 @@ def test_unknown_target_is_refused_with_those_there_are(text: str, found: str) -
         parse_target(text, cwd=CWD)
     assert caught.value.exit_code == ExitCode.USAGE
     assert caught.value.text() == (
-        f"'{text}' says not what to make\n\n{found}\n\n"
+        f"'{text}' does not say what to make\n\n{found}\n\n"
         "Targets are:\n"
         "  FILE.tgz, tgz:FILE, -       Heroku's layout, ./app/... as gzip (- is standard output)\n"
         "  FILE.tar, tar:FILE          the same, not compressed\n"
