@@ -18,7 +18,8 @@ class SizeError(UsageError):
     def __init__(self, text: str, option: str = "--memory") -> None:
         super().__init__(
             f"'{printable(text)}' is not a {option.strip('-')} size",
-            resolution=f"Give a number with a unit, or none:\n\n    {option} 512M",
+            resolution="Give a number with a unit, 4M at least, or the word none for no limit:\n\n"
+            f"    {option} 512M",
         )
 
 
@@ -30,7 +31,8 @@ class TimeLimitError(UsageError):
     def __init__(self, text: str, option: str = "--time-limit") -> None:
         super().__init__(
             f"'{printable(text)}' is not a time limit",
-            resolution=f"Give a number with a unit, or none:\n\n    {option} 10m",
+            resolution="Give a number with a unit (s, m, h, d), or the word none for no limit:\n\n"
+            f"    {option} 10m",
         )
 
 

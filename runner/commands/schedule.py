@@ -111,8 +111,9 @@ def add(context: click.Context, /, **options: Any) -> None:
         words=words,
         overlap=_overlap(options),
         size=find_size(options["size"]).name,
-        timeout=parse_time_limit(options["timeout"]),
-        start_within=parse_time_limit(options["start_within"]) or START_WITHIN,
+        timeout=parse_time_limit(options["timeout"], option="--timeout"),
+        start_within=parse_time_limit(options["start_within"], option="--start-within")
+        or START_WITHIN,
     )
     with opened_app(_app_name(context, options)) as opened:
         added = book.add_task(opened, task, is_named=name is not None)

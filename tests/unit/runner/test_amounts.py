@@ -20,7 +20,9 @@ def test_parse_size_refuses(text: str) -> None:
     with pytest.raises(SizeError) as caught:
         parse_size(text)
     assert caught.value.text() == (
-        f"'{text}' is not a memory size\n\nGive a number with a unit, or none:\n\n    --memory 512M"
+        f"'{text}' is not a memory size\n\n"
+        "Give a number with a unit, 4M at least, or the word none for no limit:\n\n"
+        "    --memory 512M"
     )
 
 
@@ -39,5 +41,6 @@ def test_parse_time_limit_refuses(text: str) -> None:
         parse_time_limit(text)
     assert caught.value.text() == (
         f"'{text}' is not a time limit\n\n"
-        "Give a number with a unit, or none:\n\n    --time-limit 10m"
+        "Give a number with a unit (s, m, h, d), or the word none for no limit:\n\n"
+        "    --time-limit 10m"
     )

@@ -42,7 +42,9 @@ def test_what_may_be_written_is_limited_where_an_engine_can() -> None:
     with pytest.raises(SizeError) as size:
         request(disk="lots")
     assert size.value.text() == (
-        "'lots' is not a disk size\n\nGive a number with a unit, or none:\n\n    --disk 512M"
+        "'lots' is not a disk size\n\n"
+        "Give a number with a unit, 4M at least, or the word none for no limit:\n\n"
+        "    --disk 512M"
     )
     with pytest.raises(DiskEngineError) as engine:
         request(disk="64M", engine="host")
