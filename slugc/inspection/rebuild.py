@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,9 @@ from slugc.build_command import make_request
 from slugc.builder import build_slug
 from slugc.inspection.difference import Difference, compare, given_name
 from slugc.plain_build import DEFAULTS
+from slugc.privileges import data_dir
 from slugc.progress import Progress
+from slugc.scratch import opened_scratch
 from slugc.slug import Slug
 
 _TRIES, _PAUSE = 100, 0.1
@@ -45,7 +46,7 @@ def rebuild(
     progress: Progress,
 ) -> Rebuild:
     """Build ``source`` as ``slug`` says it was built, and compare the two."""
-    with _scratch_dir() as scratch:
+    with _scratch_dir(data_dir(env)) as scratch:
         (scratch / "out").mkdir(mode=0o700)
         # An app nobody named is called after its file.
         output = scratch / "out" / slug.archive.name
@@ -59,13 +60,14 @@ def rebuild(
 
 
 @contextlib.contextmanager
-def _scratch_dir() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="slugc-verify-"))
-    path.chmod(0o711)  # builds run as a user who has to get through
-    try:
-        yield path
-    finally:
-        _remove(path)
+def _scratch_dir(home: Path) -> Iterator[Path]:
+    with opened_scratch(home) as scratch:
+        path = scratch / "rebuild"
+        path.mkdir(mode=0o711)  # builds run as a user who has to get through
+        try:
+            yield path
+        finally:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

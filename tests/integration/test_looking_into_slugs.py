@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -159,7 +158,4 @@ def test_another_source_is_told_from_it(place: Place) -> None:
         f"{made.slug} is whole, but not what {source} builds here and now\n\n"
     )
     assert "  ~  =  made (content)\n  ~  =  text (content)\n" in other.stdout
-
-
-def test_nothing_of_a_rebuild_is_left(place: Place) -> None:
-    assert not list(Path(tempfile.gettempdir()).glob("slugc-verify-*"))
+    assert [path.name for path in (place.builder.home / "scratch").iterdir()] == [".lock"]
