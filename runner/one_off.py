@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from buildpack.support.errors import ExitCode, UsageError
 from buildpack.support.values import value
@@ -59,6 +59,14 @@ class Starter(Protocol):
     def start(self, spec: ContainerSpec, *, streams: Streams) -> RunningContainer: ...
 
 
+@runtime_checkable
+class HasTerminals(Protocol):
+    """A starter whose commands find a terminal's name only if it is one of its own."""
+
+    def open_terminal(self) -> tuple[int, int]:
+        """Both sides, the window's first."""
+
+
 @dataclass(slots=True)
 class OneOff:
     """Runs one container to its end."""
@@ -87,7 +95,7 @@ class OneOff:
     def _run_on_terminal(self, spec: ContainerSpec) -> int:
         assert self.own.stdin is not None
         with contextlib.ExitStack() as stack:
-            master, slave = os.openpty()
+            master, slave = self._open_terminal()
             stack.callback(os.close, master)
             slave_end = stack.enter_context(_closing(slave))
             os.set_blocking(master, False)
@@ -100,6 +108,11 @@ class OneOff:
             typed = Pump(self.own.stdin, master)
             shown = Pump(master, self.own.stdout)
             return self._carry(container, typed, (shown,), resize=(self.own.stdin, master))
+
+    def _open_terminal(self) -> tuple[int, int]:
+        if isinstance(self.engine, HasTerminals):
+            return self.engine.open_terminal()
+        return os.openpty()
 
     def _run_on_pipes(self, spec: ContainerSpec) -> int:
         """Pipes of our own in between: a container never holds a descriptor of this machine's."""

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar, cast
 
 from buildpack.support.errors import SlugkitError
 from buildpack.support.machine import refused_by_machine
-from slugc.privileges import RUN_GID, RUN_UID, ChildLostError
+from slugc.privileges import ChildLostError, drop_rights
 
 _PATIENCE = 10.0  # seconds a child gets to clean up after itself
 
@@ -62,9 +62,7 @@ def _answer(function: Callable[[], T], writer: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _stop_once)
-        os.setgroups([])
-        os.setresgid(RUN_GID, RUN_GID, RUN_GID)
-        os.setresuid(RUN_UID, RUN_UID, RUN_UID)
+        drop_rights()
         os.umask(0o022)
         try:
             answer = pickle.dumps((True, function()))

@@ -72,6 +72,14 @@ def drop_prefix() -> tuple[str, ...]:
     return ("setpriv", "--reuid", str(RUN_UID), "--regid", str(RUN_GID), "--clear-groups", "--")
 
 
+def drop_rights() -> None:
+    """Become ``run_identity``, for good. Nothing to do unless we are root."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(RUN_GID, RUN_GID, RUN_GID)
+        os.setresuid(RUN_UID, RUN_UID, RUN_UID)
+
+
 def hand_over(path: Path) -> None:
     """Give a file or directory we made to ``run_identity``; nothing to do unless we are root."""
     if os.getuid() == 0:

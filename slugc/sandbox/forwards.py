@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from buildpack.support.carrying import carry
-from slugc.privileges import RUN_GID, RUN_UID
+from slugc.privileges import drop_rights
 from slugc.sandbox.services import Service
 
 _CONNECT_PATIENCE = 10.0  # seconds
@@ -87,10 +87,7 @@ def _enter(holder: int) -> None:
         (os.open(f"/proc/{holder}/ns/{name}", os.O_RDONLY), kind)
         for name, kind in (("user", _NEWUSER), ("net", _NEWNET))
     ]
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(RUN_GID, RUN_GID, RUN_GID)
-        os.setresuid(RUN_UID, RUN_UID, RUN_UID)
+    drop_rights()
     libc = ctypes.CDLL(None, use_errno=True)
     for descriptor, kind in places:
         if libc.setns(descriptor, kind):

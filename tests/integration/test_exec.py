@@ -223,6 +223,16 @@ def test_without_a_command_it_is_a_shell_on_a_real_terminal(site: Site) -> None:
     until(lambda: not marked("4712"))
 
 
+def test_its_terminal_has_a_name_in_there(site: Site) -> None:
+    child = spawned(site, "web.1", "tty; stty -a </dev/tty | head -1; ls -l $(tty)")
+    child.expect(rb"/dev/pts/\d+\r\n")
+    child.expect_exact("rows 33; columns 77")
+    child.expect(rb"crw--w---- 1 app ")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
 def test_four_times_ctrl_c_end_what_is_deaf(site: Site) -> None:
     child = spawned(site, "web.1", "trap '' INT TERM; echo deaf; while :; do sleep 0.1; done")
     child.expect_exact("deaf")

@@ -7,7 +7,7 @@ import os
 import resource
 import select
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,11 +18,11 @@ from runner.engines.base import Address, Limits, Streams
 from runner.engines.embedded.entering.door import Door
 from runner.engines.embedded.entering.entry import GO, Entry, fork_watcher, last_capability
 from runner.engines.embedded.entering.remains import end_remains
+from runner.engines.embedded.entering.terminal import open_terminal
 from runner.engines.embedded.identity import ProcessId, has_ended
 from runner.engines.embedded.soft_limits import with_memory
 from runner.engines.embedded.starter import process_limits
 from runner.formation import ContainerSpec
-from slugc.privileges import run_identity
 
 # -p, so that BASH_ENV and functions among the config vars are not read here.
 _BEGIN = 'eval "$1" || exit 1; shift; exec "$@"'
@@ -82,10 +82,20 @@ class Entrance:
     ) -> EnteredProcess:
         """Begin ``spec``'s command in there. Raises ContainerEndedError and EnterError."""
         assert publish is None
+        with self._opened_door() as door:
+            return self._enter(door, spec, streams)
+
+    def open_terminal(self) -> tuple[int, int]:
+        """One that has a name in there, the window's side first. Raises as ``start`` does."""
+        with self._opened_door() as door:
+            return open_terminal(door)
+
+    @contextlib.contextmanager
+    def _opened_door(self) -> Iterator[Door]:
         name = self._inside.name
         try:
             with Door(self._inside.init) as door:
-                return self._enter(door, spec, streams)
+                yield door
         except ProcessLookupError as err:
             raise ContainerEndedError(name) from err
         except PermissionError as err:
@@ -97,7 +107,6 @@ class Entrance:
             watcher = fork_watcher(
                 Entry(
                     steps=door.steps,
-                    identity=run_identity() if os.getuid() == 0 else None,
                     streams=streams,
                     argv=self._argv(spec),
                     env=self._env(spec),

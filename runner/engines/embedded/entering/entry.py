@@ -26,7 +26,7 @@ from buildpack.support.values import value
 from runner.engines.base import Streams
 from runner.engines.embedded.entering import walls
 from runner.engines.embedded.entering.remains import end_remains
-from slugc.privileges import Identity
+from slugc.privileges import drop_rights
 
 GO = b"\n"
 GRACE = 5.0  # seconds between SIGHUP and SIGKILL once slug-run is gone
@@ -39,8 +39,6 @@ class Entry:
 
     steps: Sequence[int]
     """namespaces, in the order they are joined in"""
-    identity: Identity | None
-    """who to become first; None where we are that already"""
     streams: Streams
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -86,10 +84,7 @@ def _watch(entry: Entry) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.setsid()  # Ctrl-C is passed on by slug-run, not by the terminal
-    if entry.identity is not None:
-        os.setgroups([])
-        os.setresgid(*(entry.identity.gid,) * 3)
-        os.setresuid(*(entry.identity.uid,) * 3)
+    drop_rights()
     walls.adopt_orphans()
     walls.be_opaque()
     told, tell = os.pipe()

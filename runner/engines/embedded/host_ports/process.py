@@ -25,7 +25,7 @@ from functools import partial
 from buildpack.support.carrying import carry
 from runner.engines.embedded.entering.walls import join_namespace
 from runner.selecting import attend_ready
-from slugc.privileges import run_identity
+from slugc.privileges import drop_rights
 
 OPENED = b"opened"
 
@@ -166,11 +166,7 @@ def main(argv: Sequence[str]) -> int:
     namespace, asked, lifeline = (int(word) for word in argv)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if os.getuid() == 0:
-        identity = run_identity()
-        os.setgroups([])
-        os.setresgid(*(identity.gid,) * 3)
-        os.setresuid(*(identity.uid,) * 3)
+    drop_rights()
     join_namespace(namespace)  # before there are threads: with them it is refused
     os.close(namespace)
     Serving(socket.socket(fileno=asked), lifeline).run()
