@@ -20,13 +20,9 @@ IMPORT = re.compile(rb"^(?:import|from) pkg_resources\b", re.MULTILINE)
 TESTS = frozenset({"test", "tests", "testing"})
 
 
-def missing_setuptools_warning(site_packages: Path, found: Sequence[Distribution]) -> str:
-    """What to ask for, and because of which packages; "" where nothing is missing."""
-    minor = site_packages.parent.name.rpartition(".")[2]
-    if int(minor) > LAST_MINOR or (site_packages / "pkg_resources").exists():
-        return ""
-    needing = [f"{x.name} {x.version}" for x in found if _imports_it(site_packages, x)]
-    if not needing:
+def missing_setuptools_warning(site_packages: Path, needing: Sequence[str]) -> str:
+    """What to ask for because of the releases ``needing``; "" where nothing is missing."""
+    if not needing or (site_packages / "pkg_resources").exists():
         return ""
     return (
         "Your app has packages that import pkg_resources, and does not have it\n\n"
@@ -39,17 +35,23 @@ def missing_setuptools_warning(site_packages: Path, found: Sequence[Distribution
     )
 
 
-def _imports_it(site_packages: Path, distribution: Distribution) -> bool:
+def imports_pkg_resources(site_packages: Path, distribution: Distribution) -> bool:
+    """Whether a module of the distribution, other than its tests, cannot be imported without."""
+    if int(site_packages.parent.name.rpartition(".")[2]) > LAST_MINOR:
+        return False
     modules = (name for name in distribution.files if name.endswith(".py"))
     return any(
-        IMPORT.search(_content(site_packages / name))
+        _does_import_it(f"{site_packages}/{name}")
         for name in modules
         if not TESTS.intersection(name.split("/"))
     )
 
 
-def _content(path: Path) -> bytes:
+def _does_import_it(path: str) -> bool:
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of thousands of files
+            content = file.read()
     except OSError:
-        return b""  # Listed and not there, as in a number of honest wheels.
+        return False  # Listed and not there, as in a number of honest wheels.
+    # First the question that takes no time: the expression looks at each line.
+    return b"pkg_resources" in content and IMPORT.search(content) is not None

@@ -74,10 +74,6 @@ def install_requirements(
 
     Nothing that is secret in ``given`` is in any line.
     """
-    # Imported here, as all of failures below: a build in which nothing changed needs neither.
-    from buildpack.installers.installed import check_records, clean_direct_urls
-    from buildpack.installers.yanked import note_yanked
-
     env = {**given.variables, **uv_env(install), **given.for_git}
     command = install_command(install, arguments, title=title, env=env)
     lines: list[str] = []
@@ -99,6 +95,16 @@ def install_requirements(
         from buildpack.installers.diagnosis.errors import InstallFailedError
 
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
+    look_at_installed(install, lines)
+
+
+def look_at_installed(install: Install, lines: Sequence[str]) -> None:
+    """Of what uv has installed, and said in ``lines``: was it withdrawn, is it honest, does it tell
+    secrets?"""
+    # Imported here, as all of failures below: a build in which nothing changed needs neither.
+    from buildpack.installers.installed import check_records, clean_direct_urls
+    from buildpack.installers.yanked import note_yanked
+
     note_yanked(install.venv, lines)
     check_records(install.venv, install.checked)
     clean_direct_urls(install.venv)

@@ -9,13 +9,12 @@ from buildpack.installers.base import Install, OnLine
 from buildpack.installers.diagnosis.errors import InstallFailedError
 from buildpack.installers.diagnosis.failures import classify_failure
 from buildpack.installers.file_limit import limited
-from buildpack.installers.installed import check_records
 from buildpack.installers.locks.project_errors import (
     BrokenFileError,
     RequiredUvVersionError,
     UvLockOutOfSyncError,
 )
-from buildpack.installers.requirements import TIME_LIMIT
+from buildpack.installers.requirements import TIME_LIMIT, look_at_installed
 from buildpack.installers.uv_environment import FROM_PIP, uv_env
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError, stream
 from buildpack.support.errors import SlugkitError
@@ -90,7 +89,7 @@ def run_uv(
         ) from err
     except CommandTimeoutError as err:
         raise InstallFailedError(("uv took longer than 30 minutes",), 124) from err
-    check_records(install.venv)
+    look_at_installed(install, lines)
 
 
 def classify_uv_failure(

@@ -39,6 +39,7 @@ class PackageSize:
     name: str
     version: str
     size: int
+    imports_pkg_resources: bool = False
 
 
 @value
@@ -60,7 +61,7 @@ def environment_size(venv: Venv, beside: Path) -> EnvironmentSize:
     if found is None:
         last = _read(beside / LAST_SIZES_FILE)
         found = measure(venv.site_packages, last.packages if last else ())
-        rows = [[package.name, package.version, package.size] for package in found.packages]
+        rows = [[x.name, x.version, x.size, x.imports_pkg_resources] for x in found.packages]
         table = {"format": FORMAT, "packages": rows, "warnings": list(found.warnings)}
         if beside.is_dir():  # unless a hook has deleted the cache
             files.write_whole(kept, json.dumps(table) + "\n")
@@ -73,12 +74,16 @@ def _read(kept: Path) -> EnvironmentSize | None:
         table = json.loads(kept.read_bytes())
         if table["format"] != FORMAT:
             return None
-        rows = [(str(name), str(version), int(size)) for name, version, size in table["packages"]]
+        packages = tuple(
+            PackageSize(
+                name=str(name), version=str(version), size=int(size), imports_pkg_resources=bool(it)
+            )
+            for name, version, size, it in table["packages"]
+        )
         warnings = tuple(str(text) for text in table["warnings"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    packages = (PackageSize(name=name, version=version, size=size) for name, version, size in rows)
-    return EnvironmentSize(packages=tuple(packages), warnings=warnings)
+    return EnvironmentSize(packages=packages, warnings=warnings)
 
 
 def measure(site_packages: Path, known: Sequence[PackageSize] = ()) -> EnvironmentSize:
@@ -94,12 +99,15 @@ def measure(site_packages: Path, known: Sequence[PackageSize] = ()) -> Environme
         sizes.get((each.name, each.version)) or _measure_one(site_packages, each) for each in found
     ]
     packages.sort(key=lambda package: (-package.size, package.name))
-    missing = missing_setuptools_warning(site_packages, found)
+    needing = [f"{x.name} {x.version}" for x in packages if x.imports_pkg_resources]
+    missing = missing_setuptools_warning(site_packages, sorted(needing))
     warnings = (*((missing,) if missing else ()), *size_warnings(site_packages, found))
     return EnvironmentSize(packages=tuple(packages), warnings=warnings)
 
 
 def _measure_one(site_packages: Path, distribution: Distribution) -> PackageSize:
+    from buildpack.missing_setuptools import imports_pkg_resources
+
     directories = {
         name.rpartition("/")[0]
         for name in distribution.files
@@ -112,6 +120,7 @@ def _measure_one(site_packages: Path, distribution: Distribution) -> PackageSize
         name=distribution.name,
         version=distribution.version,
         size=distribution.size + sum(size for sizes in bytecode for size in sizes),
+        imports_pkg_resources=imports_pkg_resources(site_packages, distribution),
     )
 
 

@@ -367,12 +367,15 @@ def test_a_wheel_that_would_fill_the_disk_is_stopped(
     assert [size for size in sizes if size > 1 << 20] == []
 
 
+@pytest.mark.parametrize("manager", [PackageManager.PIP, PackageManager.PYPROJECT])
 def test_a_yanked_version_asked_for_exactly_is_installed_with_a_warning(
-    bench: Workbench, index: FakeIndex
+    manager: PackageManager, bench: Workbench, index: FakeIndex
 ) -> None:
     make_wheel(index.directory, "yanked")
     index.yanked["yanked-1.0-py3-none-any.whl"] = "it broke"
-    bench.write(requirements_txt="yanked==1.0\n")
+    project = '[project]\nname = "app"\nversion = "1"\ndependencies = ["yanked==1.0"]\n'
+    bench.write(requirements_txt="yanked==1.0\n", pyproject_toml=project)
+    bench.installer = load_installer(manager)
 
     assert installed(bench.install()) == {"yanked==1.0"}
     assert 'warning: `yanked==1.0` is yanked (reason: "it broke")' in bench.log

@@ -179,12 +179,17 @@ class MissingFileError(SlugkitError):
     exit_code = ExitCode.DATA
     id = "install::file-gone"
 
-    def __init__(self, url: str) -> None:
-        self.url = without_password(url)
+    def __init__(self, url: str, release: str = "") -> None:
+        self.url, self.release = without_password(url), release
+        name = release.partition("==")[0]
         super().__init__(
             "A file that should be downloaded does not exist",
-            details=f"{self.url} answered 'not found' (HTTP 404).",
-            resolution="If it is in your requirements, correct the URL. If the index named\n"
+            details=f"{self.url} answered 'not found' (HTTP 404)."
+            + (f"\nIt would be {release}." if release else ""),
+            resolution="The release may have been withdrawn: ask for another one. If a lock file\n"
+            f"names it, lock {name} anew, such as with:\n\n    uv lock --upgrade-package {name}"
+            if release
+            else "If it is in your requirements, correct the URL. If the index named\n"
             "it, its pages are out of date; another version may be there.",
         )
 

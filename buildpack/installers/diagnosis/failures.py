@@ -84,6 +84,7 @@ BAD_WHEEL = re.compile(
 WRONG_NAME = re.compile(
     r"structure of `(?P<package>[^`]+)`.*?invalid: (?P<reason>The \.dist-info.*)"
 )
+RELEASE = re.compile(r"Failed to download `(?P<release>[^`\s@]+==[^`\s@]+)`")
 DIRECT = re.compile(r"Failed to download(?: and build)? `(?P<package>[^`]+?) @ https?://")
 BUILD = re.compile(r"Failed to (?:download and )?build `(?P<package>[^`]+)`")
 DISK_FULL = re.compile(r"No space left on device|\(os error 28\)|Disk quota exceeded")
@@ -194,7 +195,8 @@ def _network(failure: Failure) -> SlugkitError | None:
         return None
     gone = GONE.search(text)
     if gone:
-        return MissingFileError(gone["url"])
+        release = RELEASE.search(text)
+        return MissingFileError(gone["url"], release["release"] if release else "")
     found = URL.search(text)
     url = found[0].rstrip(":,.") if found else failure.index
     if PROXY.search(text):

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buildpack.missing_setuptools import missing_setuptools_warning
-from buildpack.records import read_distributions
+from buildpack.sizes.summary import measure
 
 
 def warning(tmp_path: Path, *, python: str = "3.12", **modules: str) -> str:
@@ -20,7 +19,7 @@ def warning(tmp_path: Path, *, python: str = "3.12", **modules: str) -> str:
     record = site_packages / "old-1.0.dist-info" / "RECORD"
     record.parent.mkdir(parents=True)
     record.write_text("".join(f"{name},,\n" for name in (*names, "gone.py")))
-    return missing_setuptools_warning(site_packages, read_distributions(site_packages))
+    return "".join(measure(site_packages).warnings)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +53,12 @@ def test_who_does_without_or_has_it_hears_nothing(modules: dict[str, str], tmp_p
 
 def test_with_newer_pythons_nothing_is_looked_for(tmp_path: Path) -> None:
     assert warning(tmp_path, python="3.13", old__util="import pkg_resources\n") == ""
+
+
+def test_what_is_known_of_a_release_is_not_looked_for_again(tmp_path: Path) -> None:
+    said = warning(tmp_path, old__util="import pkg_resources\n")
+    site_packages = tmp_path / "python3.12" / "site-packages"
+    known = measure(site_packages).packages
+    (site_packages / "old" / "util.py").write_text("")
+    assert measure(site_packages, known).warnings == (said,)
+    assert measure(site_packages).warnings == ()

@@ -159,6 +159,23 @@ def test_a_file_that_is_gone() -> None:
     )
 
 
+def test_a_file_of_a_release_that_is_gone() -> None:
+    url = "http://127.0.0.1:1/files/inner-2.0-py3-none-any.whl"
+    error = classify(
+        "error: Failed to download `inner==2.0`\n"
+        f"  cause: Failed to fetch: {url}\n"
+        f"  cause: HTTP status client error (404 Not Found) for url ({url})\n"
+        "hint: `inner` (v2.0) was included because `a` (v1) depends on `inner`"
+    )
+    assert error.text() == (
+        "A file that should be downloaded does not exist\n\n"
+        f"{url} answered 'not found' (HTTP 404).\n"
+        "It would be inner==2.0.\n\n"
+        "The release may have been withdrawn: ask for another one. If a lock file\n"
+        "names it, lock inner anew, such as with:\n\n    uv lock --upgrade-package inner"
+    )
+
+
 def test_a_file_that_is_refused() -> None:
     url = "http://127.0.0.1:1/files/auth-1.0-py3-none-any.whl"
     error = classify(
