@@ -96,6 +96,10 @@ class Layer:
         )
 
 
+TREE, TREE_OF_COMMIT = "tree", "commit"
+"""Among the materials of a slug whose source was a commit, read from its repository."""
+
+
 @value
 class SlugFacts:
     """What the compiler knows about an app before it is packed."""
@@ -110,6 +114,11 @@ class SlugFacts:
     commit: str | None = None
     materials: Mapping[str, str] = NOTHING
     """Who built it and from where (slugc/supply_chain/materials.py): for its provenance."""
+
+    @property
+    def is_of_commit(self) -> bool:
+        """Whether it was built from ``commit`` itself: a checkout may hold other changes, too."""
+        return self.commit is not None and self.materials.get(TREE) == TREE_OF_COMMIT
 
 
 @value

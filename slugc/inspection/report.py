@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from buildpack.support.errors import printable, printable_path
 from slugc.history import BuildRecord
 from slugc.inspection.wording import bar, pairs, size_text, table
-from slugc.slug import BuildpackRecord, Layer, Slug
+from slugc.slug import BuildpackRecord, Layer, Slug, SlugMetadata
 
 _BAR = 24
 _WHOLE = 100_000
@@ -56,13 +56,17 @@ def facts(slug: Slug, build: BuildRecord | None = None) -> tuple[tuple[str, str]
             f" {printable(stack.arch)})",
         ),
         ("Python", printable(metadata.python_version or "-")),
-        ("Commit", printable(metadata.commit or "-")),
+        ("Commit", f"{printable(metadata.commit or '-')}{_how_sure(metadata)}"),
     ]
     if build is not None:
         when = printable(build.built_at.replace("T", " ").replace("Z", " UTC"))
         how = f"{when}, in {build.duration:.1f} s, sandbox {printable(build.sandbox)}"
         rows.append(("Built here", how))
     return tuple(rows)
+
+
+def _how_sure(metadata: SlugMetadata) -> str:
+    return " (of the checkout)" if metadata.commit and not metadata.is_of_commit else ""
 
 
 def _section(title: str, body: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from buildpack.version import __version__
+from slugc.slug import TREE, TREE_OF_COMMIT
 from slugc.sources.source import Source, SourceKind
 
 BUILDER, SOURCE = "slugkit", "source"
@@ -21,8 +22,12 @@ _REMOTE = re.compile(r"(?:https?|ssh|git)://[^/]")
 
 def materials_of(source: Source) -> Mapping[str, str]:
     """The ``materials`` of a slug built from ``source``."""
-    shown = source_uri(source)
-    return {BUILDER: __version__, **({SOURCE: shown} if shown else {})}
+    told = {BUILDER: __version__}
+    if source.kind is SourceKind.GIT:
+        told[TREE] = TREE_OF_COMMIT
+    if shown := source_uri(source):
+        told[SOURCE] = shown
+    return told
 
 
 def source_uri(source: Source) -> str | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from buildpack.support.values import value
-from slugc.slug import BuildpackRecord, Slug
+from slugc.slug import BuildpackRecord, Slug, SlugMetadata
 from slugc.stack import Stack
 from slugc.supply_chain.inventory import Item
 from slugc.supply_chain.materials import BUILDER, SOURCE
@@ -42,7 +42,7 @@ def provenance_predicate(
         "buildType": BUILD_TYPE,
         "externalParameters": _external(slug),
         "resolvedDependencies": [
-            *_source(metadata.materials.get(SOURCE), metadata.commit),
+            *_source(metadata),
             *map(_buildpack, metadata.buildpacks),
             _stack(metadata.stack),
             *(_installed(item) for item in items if not item.bundled),
@@ -70,16 +70,18 @@ def _external(slug: Slug) -> Mapping[str, object]:
     }
     if source := metadata.materials.get(SOURCE):
         given["source"] = source
+    if metadata.commit and not metadata.is_of_commit:
+        given["checkout"] = metadata.commit
     return given
 
 
-def _source(uri: str | None, commit: str | None) -> Iterator[Descriptor]:
+def _source(metadata: SlugMetadata) -> Iterator[Descriptor]:
     """A source that is neither a commit nor has an address cannot be named."""
     found: dict[str, object] = {"name": "source"}
-    if uri:
+    if uri := metadata.materials.get(SOURCE):
         found["uri"] = uri.replace("#", "@", 1)  # as SPDX and SLSA write a ref
-    if commit and _COMMIT.fullmatch(commit):
-        found["digest"] = {"gitCommit": commit}
+    if metadata.is_of_commit and _COMMIT.fullmatch(str(metadata.commit)):
+        found["digest"] = {"gitCommit": metadata.commit}
     if len(found) > 1:
         yield found
 

@@ -33,6 +33,12 @@ def dependencies(slug: Slug) -> dict[str, dict[str, object]]:
     return {each["name"]: each for each in found}
 
 
+def parameters(slug: Slug) -> dict[str, object]:
+    found = predicate(slug)["buildDefinition"]["externalParameters"]
+    assert isinstance(found, dict)
+    return found
+
+
 def test_the_subject_is_the_whole_file(slug: Slug) -> None:
     statement = json.loads(provenance(slug))
     sha256 = hashlib.sha256(slug.archive.read_bytes()).hexdigest()
@@ -50,7 +56,11 @@ def test_everything_that_went_in_is_a_dependency(tmp_path: Path) -> None:
         {**APP, **FLASK, "uv.lock": UV},
         commit=COMMIT,
         buildpacks=(buildpack,),
-        materials={"slugkit": "1.2.3", "source": "git+https://host.example/app#main"},
+        materials={
+            "slugkit": "1.2.3",
+            "source": "git+https://host.example/app#main",
+            "tree": "commit",
+        },
     )
     found = dependencies(slug)
     assert list(found) == ["source", "Ruby", "debian-12", "flask"]
@@ -73,7 +83,8 @@ def test_without_a_lock_the_digest_is_of_what_lies_in_the_slug(slug: Slug) -> No
 
 
 def test_builder_and_parameters_are_told(tmp_path: Path) -> None:
-    materials = {"slugkit": "1.2.3", "source": "git+https://host.example/app#main"}
+    source = "git+https://host.example/app#main"
+    materials = {"slugkit": "1.2.3", "source": source, "tree": "commit"}
     found = predicate(make_slug(tmp_path, APP, materials=materials))
     assert found["runDetails"] == {
         "builder": {"id": "urn:slugkit:slugc", "version": {"slugkit": "1.2.3"}}
@@ -91,8 +102,22 @@ def test_what_is_not_known_is_not_told(tmp_path: Path) -> None:
     slug = make_slug(tmp_path, APP, commit=None)
     assert "source" not in dependencies(slug)
     assert predicate(slug)["runDetails"] == {"builder": {"id": "urn:slugkit:slugc"}}
-    short = make_slug(tmp_path / "2", APP, commit="c0ffee")
+    short = make_slug(tmp_path / "2", APP, commit="c0ffee", materials={"tree": "commit"})
     assert "source" not in dependencies(short)
+
+
+def test_the_commit_of_a_checkout_is_no_digest_of_what_was_built(tmp_path: Path) -> None:
+    """It may hold what nobody has committed."""
+    slug = make_slug(tmp_path, APP, commit=COMMIT)
+    assert "source" not in dependencies(slug)
+    assert parameters(slug)["checkout"] == COMMIT
+
+
+def test_the_commit_of_a_local_repository_is_what_was_built(tmp_path: Path) -> None:
+    source = Source(kind=SourceKind.GIT, location="file:///home/me/a#main")
+    slug = make_slug(tmp_path, APP, commit=COMMIT, materials=materials_of(source))
+    assert dependencies(slug)["source"] == {"name": "source", "digest": {"gitCommit": COMMIT}}
+    assert "checkout" not in parameters(slug)
 
 
 def test_the_same_slug_gives_the_same_statement_unless_a_time_is_given(slug: Slug) -> None:
