@@ -124,8 +124,8 @@ def prepare_release(request: RunRequest, notify: Callable[[str], None] | None = 
     else:
         slug: Slug = read_slug(find_slug(request.slug_file, request.cwd))
         release = create_release(slug, _given_config_vars(request, warn))
-    is_apart = request.engine.name != "host"  # from this machine's localhost
-    if is_apart and any("://" in text for text in release.config_vars.values()):
+    can_open = request.engine.name == "embedded"
+    if can_open and any("://" in text for text in release.config_vars.values()):
         from runner.host_ports import loopback_notices
 
         for line in loopback_notices(release.config_vars, release.host_ports):
