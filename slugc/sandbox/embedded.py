@@ -48,23 +48,12 @@ from slugc.sandbox.policy import (
     system_arguments,
     without_resolver,
 )
+from slugc.sandbox.reachable import is_reachable
 from slugc.sandbox.refusals import explain_refusal, missing_tools
 from slugc.sandbox.waiting import SHELL, WaitingSandbox
 from slugc.stack import Stack, read_host_stack
 
 _AHEAD = 2  # sandboxes put up before they are needed: bin/release and bin/report run together
-
-
-def is_reachable(path: Path, *, uid: int) -> bool:
-    """Whether ``uid``, whose one group has the same number, may walk to ``path`` and read it."""
-    for place in (path, *path.parents):
-        status = place.stat()
-        shift = 6 if status.st_uid == uid else 3 if status.st_gid == uid else 0
-        bits = status.st_mode >> shift
-        needed = 0o1 if place.is_dir() else 0o4
-        if bits & needed != needed:
-            return False
-    return True
 
 
 class EmbeddedSandbox:

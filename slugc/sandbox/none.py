@@ -25,7 +25,7 @@ from slugc.sandbox.base import (
     SandboxUnavailableError,
     StackUnavailableError,
 )
-from slugc.sandbox.embedded import is_reachable
+from slugc.sandbox.reachable import is_reachable
 from slugc.stack import Stack, read_host_stack
 
 NO_LIMITS = (

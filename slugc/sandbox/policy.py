@@ -6,15 +6,15 @@ arguments are the policy, and a golden test holds them still.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.values import value
 from slugc.build_space import FRESH, KEPT
+from slugc.privileges import run_identity
+from slugc.sandbox.apt import apt_paths
 from slugc.sandbox.base import HOME
 
 WORK_DIR = PurePosixPath("/tmp")  # noqa: S108  # inside the sandbox, whose /tmp is its own
@@ -54,16 +54,6 @@ ETC_NAMES = (
     "ssl/openssl.cnf",
     "timezone",
 )
-
-# What apt-get goes by when a buildpack fetches packages with it, as heroku-buildpack-apt does: who
-# signs them, and which are here already. Its sources come beside these; auth.conf holds logins.
-APT_NAMES = (
-    "etc/apt/keyrings",
-    "etc/apt/trusted.gpg",
-    "etc/apt/trusted.gpg.d",
-    "var/lib/dpkg/status",
-)
-_LOGIN = re.compile(r"://[^/\s]*@")
 
 # The build's own user database: its one user has a name and a home, and the host's users none.
 USERS = {
@@ -202,8 +192,9 @@ def without_resolver(system: Sequence[str]) -> tuple[str, ...]:
     return (*system[: at - 2], *system[at + 1 :])
 
 
-def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:
-    """The host's system directories, read-only, merged /usr or not, and the names of /etc."""
+def system_arguments(root: Path = Path("/"), *, uid: int | None = None) -> tuple[str, ...]:
+    """The host's system directories, read-only, merged /usr or not, and the names of /etc; all
+    that ``uid`` may read, who runs builds."""
     arguments = ["--ro-bind", os.fspath(root / "usr"), "/usr"]
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         path = root / name
@@ -218,28 +209,18 @@ def system_arguments(root: Path = Path("/")) -> tuple[str, ...]:
             # Resolved, because a link may point to a place that is not in the sandbox: resolv.conf
             # into /run, localtime and os-release into /usr.
             arguments += ["--ro-bind", os.fspath(path.resolve()), f"/etc/{name}"]
-    for path in (*(root / name for name in APT_NAMES), *_apt_sources(root / "etc/apt")):
-        if path.exists():
-            shown = f"/{path.relative_to(root)}"
-            arguments += ["--ro-bind", os.fspath(path.resolve()), shown]
+    for path in apt_paths(root, uid=run_identity().uid if uid is None else uid):
+        arguments += ["--ro-bind", os.fspath(path.resolve()), f"/{path.relative_to(root)}"]
     if (root / "etc/apt").is_dir():  # else apt-get warns of each, in every call
         arguments += ["--dir", "/etc/apt/apt.conf.d", "--dir", "/etc/apt/preferences.d"]
     return tuple(arguments)
 
 
-def _apt_sources(directory: Path) -> Iterator[Path]:
-    """Where this machine's packages come from, but for places that it has a login in."""
-    listed = directory / "sources.list.d"
-    for path in (directory / "sources.list", *sorted(listed.glob("*"))):
-        with contextlib.suppress(OSError):
-            if path.is_file() and not _LOGIN.search(path.read_text(errors="replace")):
-                yield path
-
-
 def reveal_prefix(area: Path, sources: Sequence[Path]) -> tuple[str, ...]:
     """What root puts before the drop to show ``sources`` below AREA; they appear as 0, 1, 2..."""
     names = tuple(os.fspath(source) for source in sources)
-    unshare = ("unshare", "--mount", "--propagation", "private", "--")
+    # As a slave of this machine's mounts: else what is unmounted there stays in use.
+    unshare = ("unshare", "--mount", "--propagation", "slave", "--")
     return (*unshare, "sh", "-c", REVEAL, "sh", os.fspath(area), str(len(names)), *names)
 
 

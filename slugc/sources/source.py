@@ -39,6 +39,9 @@ from slugc.sources.slugignore import read_rules
 from slugc.sources.staging import Staged, Stager
 from slugc.sources.trusted import NOBODY, Trusted
 
+# The refs of GitHub and Gitea, of GitLab, of Bitbucket, of Gerrit.
+_PROPOSED = re.compile(r"(?:refs/)?(?:pull|merge-requests|pull-requests|changes)/")
+
 COPY_TIMEOUT = 1500.0  # seconds for a directory, as for all of a build
 
 
@@ -65,10 +68,12 @@ class Source:
 
     @property
     def place(self) -> str:
-        """Where its build cache belongs: that of a repository serves all its refs and logins."""
-        if self.kind is SourceKind.GIT:
-            return shown_url(self.location.partition("#")[0])
-        return self.location
+        """Where its build cache belongs: that of a repository serves all its refs and logins, but
+        for what anybody may propose. Builds of that could leave something for those of others."""
+        if self.kind is not SourceKind.GIT:
+            return self.location
+        url, _, ref = self.location.partition("#")
+        return shown_url(self.location if _PROPOSED.match(ref) else url)
 
     @property
     def app_name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from slugc.privileges import hand_over
 from slugc.sandbox.base import SandboxCommand, SandboxRequest
 from slugc.sandbox.embedded import EmbeddedSandbox
 from slugc.sandbox.policy import AREA, WORK_DIR
+from tests.integration.build_support import Builder, make_app, make_buildpack
+from tests.integration.mounts import unmount_for_all, with_a_disk
 
 pytestmark = [pytest.mark.integration, pytest.mark.embedded]
 
@@ -173,3 +176,28 @@ def test_apt_get_knows_in_a_build_what_it_knows_on_this_machine(work_dir: Path) 
     assert "bash is already the newest version" in said
     assert "auth.conf" not in said
     assert "Unable to read" not in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts")
+def test_a_disk_that_is_unmounted_is_not_kept_by_a_build(tmp_path: Path) -> None:
+    """Also not by a sandbox to which root reveals what is hidden, as all below tmp_path is."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    app = make_app(tmp_path / "app")
+    waits = 'echo ready; until [ -e "$2/go" ]; do sleep 0.05; done'
+    pack = make_buildpack(tmp_path / "pack", compile=waits)
+    builder = Builder(home=tmp_path / "data")
+    build = builder.argv(app, "-b", pack, "--sandbox", "embedded", slug=tmp_path / "out.slug")
+    with subprocess.Popen(
+        with_a_disk(disk, *build),
+        env=builder.env,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            assert any(line.strip() == "ready" for line in process.stderr)
+            unmount_for_all(disk, process.pid)
+        finally:
+            (builder.spaces()[0] / "work" / "cache" / "go").touch()
+        assert process.wait(timeout=30) == 0, process.stderr.read()

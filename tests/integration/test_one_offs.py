@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import re
@@ -16,6 +15,7 @@ import pexpect
 import pytest
 
 from buildpack.support.hierarchies import find_hierarchies
+from tests.integration.mounts import unmount_for_all, with_a_disk
 from tests.integration.slug_run_support import ENGINES, Tiny, make_tiny
 from tests.waiting import until
 
@@ -237,7 +237,11 @@ def test_the_terminal_is_sane_again_after_a_signal(slug_run: Tiny) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("run", "-q", "echo ready; sleep 60"), b"ready"), (("worker",), b"working")],
+    [
+        (("run", "-q", "echo ready; sleep 60"), b"ready"),
+        (("run", "-q", "trap '' TERM; echo ready; sleep 60"), b"ready"),  # as interactive shells do
+        (("worker",), b"working"),
+    ],
 )
 def test_closing_the_terminal_stops_it_gently(
     slug_run: Tiny, words: tuple[str, ...], said: bytes
@@ -265,11 +269,8 @@ def test_a_disk_that_is_unmounted_is_not_kept_by_a_container(
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    # A mount namespace as systemd makes the machine's: what is done there is told to copies of it.
-    begin = ("unshare", "--mount", "--propagation", "shared", "sh", "-c")
-    script = 'mount -t tmpfs tmpfs "$0" && exec "$@"'
     with subprocess.Popen(
-        (*begin, script, str(disk), *slug_run.argv("run", "-q", "echo ready; read -r line")),
+        with_a_disk(disk, *slug_run.argv("run", "-q", "echo ready; read -r line")),
         cwd=slug_run.directory,
         env=slug_run.env,
         stdin=subprocess.PIPE,
@@ -278,18 +279,6 @@ def test_a_disk_that_is_unmounted_is_not_kept_by_a_container(
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        umount = ("nsenter", f"--mount=/proc/{process.pid}/ns/mnt", "umount", str(disk))
-        subprocess.run(umount, check=True, timeout=30)
-        until(lambda: not _mounted_for(disk), lambda: str(_mounted_for(disk)))
+        unmount_for_all(disk, process.pid)
         process.stdin.close()
         assert process.wait(timeout=30) == 1
-
-
-def _mounted_for(directory: Path) -> list[str]:
-    """The processes in whose mount namespace something is mounted there."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/mountinfo"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            if str(directory) in file.read_text(errors="replace"):
-                found.append(file.parent.name)
-    return found

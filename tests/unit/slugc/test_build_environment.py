@@ -142,7 +142,7 @@ def test_tools_that_were_installed_with_us_are_named_and_shown(open_dir: Path) -
     assert built(dict(told))["SLUGKIT_TOOLS"] == told["SLUGKIT_TOOLS"]
 
 
-@pytest.mark.parametrize("prefix", ["/tmp/venv", "/srv/a b"])
+@pytest.mark.parametrize("prefix", ["/tmp/venv", "/app/.venv", "/srv/a b"])
 def test_tools_that_a_build_could_not_see_are_not_named(
     prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -328,6 +328,16 @@ def test_all_refs_of_a_repository_have_one_place(tmp_path: Path) -> None:
     assert parse("https://host/app.tgz?key=1", tmp_path).place == "https://host/app.tgz?key=1"
 
 
+@pytest.mark.parametrize(
+    "ref",
+    ["refs/pull/7/head", "pull/7/merge", "merge-requests/7/head", "pull-requests/7/from"],
+)
+def test_what_anybody_may_propose_has_a_place_of_its_own(tmp_path: Path, ref: str) -> None:
+    """Its build code could leave something in the cache for the builds of others."""
+    assert parse(f"https://me@host/app#{ref}", tmp_path).place == f"https://***@host/app#{ref}"
+    assert parse("https://host/app#pull-in-fixes", tmp_path).place == "https://host/app"
+
+
 def test_a_tarball_with_one_directory_at_its_top_is_that_directory(tmp_path: Path) -> None:
     (tmp_path / "polls-1.0").mkdir()
     (tmp_path / "polls-1.0" / "app.py").write_text("x = 1\n")
