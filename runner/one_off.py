@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from runner.engines.base import RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.pump import Pump
 from runner.signals import Stopping
-from runner.terminal import copy_size, is_terminal, raw_mode, set_raw_again
+from runner.terminal import copy_size, hang_up, is_terminal, raw_mode, set_raw_again
 
 CTRL_C = b"\x03"
 FORCE_PRESSES, FORCE_WITHIN = 4, 1.0  # heroku run: four Ctrl-C in a second end a deaf program
@@ -191,6 +192,8 @@ class OneOff:
         if (is_due or self.signals.first is not None) and self._kill_at is None:
             self.is_too_late = self.signals.first is None
             self._kill_at = self.clock() + self.stop_timeout
+            if resize is not None and self.signals.first == signal.SIGHUP:
+                hang_up(resize[1])  # a shell ignores SIGTERM
             container.terminate()
         is_late = self._kill_at is not None and self.clock() >= self._kill_at
         if (is_late or self.signals.insists) and not self._killed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import struct
 import termios
 import tty
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 # What a program needs to know about the terminal it is shown on.
 TERMINAL_NAMES = ("TERM", "COLORTERM")
+_TIOCGSID = 0x5429  # asm-generic/ioctls.h; termios has no name for it
 
 
 def is_terminal(*descriptors: int) -> bool:
@@ -63,3 +65,17 @@ def raw_mode(descriptor: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(termios.error):  # it was closed, and nobody types there any more
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def hang_up(window: int) -> None:
+    """SIGHUP to who is on a terminal of ours, as the kernel sends it where a window is closed: to
+    the shell, which passes it on, and to what it has in the foreground."""
+    for ask, send in ((_session, os.kill), (os.tcgetpgrp, os.killpg)):
+        with contextlib.suppress(OSError):  # nobody is there, or no longer
+            if (found := ask(window)) > 0:  # zero, to either call, is ourselves
+                send(found, signal.SIGHUP)
+
+
+def _session(window: int) -> int:
+    (found,) = struct.unpack("i", fcntl.ioctl(window, _TIOCGSID, bytes(4)))
+    return int(found)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
+import shlex
+import subprocess
 import termios
 
 import pytest
 
-from runner.terminal import copy_size, raw_mode
+from runner.terminal import copy_size, hang_up, raw_mode
 
 
 def test_it_is_given_back_as_it_was() -> None:
@@ -18,6 +21,37 @@ def test_it_is_given_back_as_it_was() -> None:
     assert termios.tcgetattr(terminal) == before
     os.close(window)
     os.close(terminal)
+
+
+def test_a_hang_up_reaches_the_shell_and_what_is_in_the_foreground() -> None:
+    window, terminal = os.openpty()
+    job = "trap 'echo job hung up; exit' HUP; echo here; read -t 30 -r <> <(:)"
+    shell = f"set -m; trap 'echo shell hung up' HUP; bash -c {shlex.quote(job)}"
+    with subprocess.Popen(
+        ("setsid", "--ctty", "bash", "-c", shell), stdin=terminal, stdout=terminal, stderr=terminal
+    ):
+        os.close(terminal)
+        shown = read_until(window, b"here")
+        hang_up(window)
+        shown += read_until(window, b"shell hung up")
+        assert b"job hung up" in shown
+    os.close(window)
+
+
+def test_a_hang_up_with_nobody_there_reaches_nobody() -> None:
+    window, terminal = os.openpty()
+    hang_up(window)  # not us
+    os.close(terminal)
+    hang_up(window)
+    os.close(window)
+
+
+def read_until(descriptor: int, word: bytes) -> bytes:
+    shown = b""
+    while word not in shown:
+        assert select.select([descriptor], [], [], 30)[0], shown
+        shown += os.read(descriptor, 1000)
+    return shown
 
 
 def test_one_that_is_closed_meanwhile_is_no_error() -> None:
