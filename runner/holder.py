@@ -102,6 +102,10 @@ class Holder:
         """Return when containers can be plugged into the bridge. Raises NetworkError."""
         self._program.wait()
 
+    def has_ended(self) -> bool:
+        """Whether it was killed, and all containers with it."""
+        return self._program.process.poll() is not None
+
     def let_go(self) -> None:
         """Close the lifeline: all that lives by it ends."""
         if not self._is_closed:

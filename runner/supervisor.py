@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from buildpack.support.errors import SlugkitError
 from runner import container_lines
-from runner.engines.base import Address, ContainerEngine, RunningContainer
+from runner.engines.base import Address, ContainerEngine, LooksAfter, RunningContainer
 from runner.formation import WEB, ContainerSpec
 from runner.policy import (
     STEADY,
@@ -33,6 +33,7 @@ from runner.slot import ContainerState, Slot
 if TYPE_CHECKING:
     from runner.logs import Log
 
+LOOK_EVERY = 2.0  # seconds between looks at what containers cannot do without
 LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs milliseconds
 BROKEN_PIPE = 128 + 13
 
@@ -65,6 +66,8 @@ class Supervisor:
         self._slots: tuple[Slot, ...] = ()
         self._outcome: Outcome | None = None
         self._was_up = False
+        self._look_at = clock() + LOOK_EVERY if isinstance(engine, LooksAfter) else None
+        self._looked_said: str | None = None
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
 
     def run(self, specs: Sequence[ContainerSpec]) -> Outcome:
@@ -90,6 +93,8 @@ class Supervisor:
         attend_ready(self._selector, self._patience())
         self._attend_signals()
         now = self.clock()
+        if self._look_at is not None and self._look_at <= now:
+            self._look_after(now)
         for slot in self._slots:
             if slot.due is not None and slot.due <= now:
                 self._attend_due(slot, now)
@@ -97,7 +102,25 @@ class Supervisor:
 
     def _patience(self) -> float | None:
         dues = [slot.due for slot in self._slots if slot.due is not None]
+        dues += () if self._look_at is None else (self._look_at,)
         return max(0.0, min(dues) - self.clock()) if dues else None
+
+    def _look_after(self, now: float) -> None:
+        """Have the engine set right what was killed beside the containers, or end the run."""
+        if not isinstance(self.engine, LooksAfter) or self._outcome is not None:
+            self._look_at = None
+            return
+        self._look_at = now + LOOK_EVERY
+        containers = [each.container for each in self._slots if each.container is not None]
+        try:
+            said = self.engine.look_after(containers)
+        except SlugkitError as err:
+            reason = f"{err.brief}: {err.details}"
+            self._begin_stop(Outcome(exit_code=err.exit_code, reason=reason))
+            return
+        if said is not None and said != self._looked_said:
+            self.log.system("engine", said)
+        self._looked_said = said
 
     def _attend_signals(self) -> None:
         if self.signals.first is not None:
@@ -126,6 +149,9 @@ class Supervisor:
         try:
             container = slot.start(self.engine, now=now, publish=publish)
         except SlugkitError as err:
+            self._look_after(now)  # perhaps no start can succeed any more
+            if self._outcome is not None:
+                return
             if not self._was_up:
                 raise
             self.log.system(slot.name, f"Start failed: {err.brief}")

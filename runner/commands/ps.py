@@ -53,8 +53,6 @@ def command(words: tuple[str, ...], *, as_json: bool, app_name: str | None) -> N
         click.echo(containers_text(containers, types, now=time.time()))
     if one_offs:
         click.echo(("\n" if containers else "") + one_offs_text(one_offs, now=time.time()))
-    if any(each.get("soft_limits") for each in containers or ()):
-        say("Limits are soft here, for each process instead of each container: slug-run doctor")
     if not words and not containers and (containers is None or not one_offs):
         say(_nothing(opened.app, is_supervised=containers is not None))
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
@@ -131,6 +131,15 @@ class ContainerEngine(Protocol):
     ) -> RunningContainer:
         """Start one container. ``publish`` asks for that port on 127.0.0.1 of this machine;
         None lets the engine choose where ``spec.port`` is reached. Raises PortInUseError."""
+
+
+@runtime_checkable
+class LooksAfter(Protocol):
+    """An engine whose containers need programs of its own, which may be killed. Optional."""
+
+    def look_after(self, containers: Iterable[RunningContainer]) -> str | None:
+        """To be called now and then: set right what can be, and say so. Raises SlugkitError, with
+        which the run has to end."""
 
 
 @value

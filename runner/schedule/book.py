@@ -29,6 +29,8 @@ from runner.state.schedule import ScheduleState
 from runner.state.schedule_values import Mark, Run
 from runner.state.values import App
 from runner.supervision.asking import require_release
+from runner.supervision.client import supervisor_dir
+from runner.supervision.poke import wake
 from runner.supervision.telling import say_in_log
 
 
@@ -80,6 +82,7 @@ def add_task(opened: OpenedApp, task: Task, *, is_named: bool) -> Task:
     mark = Mark(reckoned=int(time.time()), rhythm=task.rhythm.key)
     if name in taken or not schedule.add_task(name, task.as_json(), mark):
         raise TaskExistsError(opened.app.name, name)
+    _wake(opened)
     say_in_log(opened, f"Schedule {name} ({task.rhythm.key}) added by {opened.who}")
     return TaskReader(opened.data_dir).read(opened.state, opened.app).all[name]
 
@@ -96,6 +99,7 @@ def pause_task(opened: OpenedApp, name: str, *, is_paused: bool) -> Task:
     """Start nothing of it any more, or again. Raises NoSuchTaskError."""
     task = find_task(opened, name)
     ScheduleState(opened.state, opened.app).pause(name, is_paused=is_paused)
+    _wake(opened)
     done = "paused" if is_paused else "resumed"
     say_in_log(opened, f"Schedule {name} {done} by {opened.who}")
     return task
@@ -129,6 +133,11 @@ def find_task(opened: OpenedApp, name: str) -> Task:
 def zones(tasks: Tasks, runs: Sequence[Run]) -> Mapping[str, str]:
     """The zone of each run's task; runs of tasks that are gone are shown in UTC."""
     return {run.task: tasks.all[run.task].rhythm.zone for run in runs if run.task in tasks.all}
+
+
+def _wake(opened: OpenedApp) -> None:
+    """Its next time may be before the supervisor's next look."""
+    wake(supervisor_dir(app_dir(opened.data_dir, opened.app)))
 
 
 def _settled(opened: OpenedApp) -> ScheduleState:

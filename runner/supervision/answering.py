@@ -12,19 +12,22 @@ from runner.supervision.upkeep import Upkeep, named
 class Answering:
     """Takes the requests that come over the control socket (``control``).
 
-    ``want_anew`` reads what is wanted and goes by it; ``stop_all`` has everything end, whatever
-    is wanted; ``request_rows`` is what was counted of requests to the app, None where nothing is.
+    ``look`` is what is done every few seconds anyway; ``want_anew`` reads what is wanted and goes
+    by it; ``stop_all`` has everything end, whatever is wanted; ``request_rows`` is what was counted
+    of requests to the app, None where nothing is.
     """
 
     def __init__(
         self,
         upkeep: Upkeep,
         *,
+        look: Callable[[], None],
         want_anew: Callable[[], None],
         stop_all: Callable[[], None],
         request_rows: Callable[[], object],
     ) -> None:
         self._upkeep, self._request_rows = upkeep, request_rows
+        self._look = look
         self._want_anew, self._stop_all = want_anew, stop_all
 
     def handle(self, client: Client, request: Mapping[str, object]) -> None:
@@ -38,6 +41,10 @@ class Answering:
             case "usage":
                 client.send(self._usage())
                 client.is_open = False
+                return
+            case "look":
+                client.is_open = False
+                self._look()
                 return
             case "restart" | "kill" as what:
                 self._replace(client, _names(request), at_once=what == "kill")

@@ -51,6 +51,8 @@ from slugc.privileges import data_dir, data_path
 LOOK_EVERY = 10.0  # seconds between looks at whether state.db was changed without our being told
 LOG_EVERY = 1.0  # seconds between tries to write what a full disk refused, to log or records
 
+LOST = "Process ended when slug-run was killed or the machine restarted; nobody knows its status"
+
 
 class Daemon:
     """One app's supervisor."""
@@ -95,7 +97,9 @@ class Daemon:
     def _take_over(self) -> None:
         """Go on with what our predecessor left, or begin."""
         self._engine = LastingEngine(self._env, fds=self._fds, notify=self._say)
+        lost: tuple[str, ...] = ()
         if not self._engine.go_on(self._dir):
+            lost = self._engine.lost(self._dir)
             self._engine.begin(self._dir)
         self._front = AppFront(
             env=self._env,
@@ -108,6 +112,8 @@ class Daemon:
         self._upkeep = self._make_upkeep()
         self._duties = Duties(self._make_duties())
         keys = set(self._log.recover())
+        for name in lost:
+            self._log.system(name, LOST)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signals.drain)
         self._selector.register(self._fds.keeper, selectors.EVENT_READ, self._attend_keeper)
         self._network = NetworkWatch(
@@ -120,6 +126,7 @@ class Daemon:
         )
         answering = Answering(
             self._upkeep,
+            look=self._look,
             want_anew=self._want_anew,
             stop_all=self._stop_all,
             request_rows=self._request_rows,
@@ -211,6 +218,9 @@ class Daemon:
         self._looked = time.monotonic()
         self._duties.look()
         self._engine.empty_trash()
+        containers = [live.container for live in self._upkeep.lives.values()]
+        if said := self._engine.bring_back_host_ports(containers):
+            self._say(said)
         if not self._app_dir.is_dir():
             # Destroyed, or somebody has deleted the whole data directory under it.
             self._known.app_is_gone()

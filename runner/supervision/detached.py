@@ -118,6 +118,8 @@ def start_detached(
         settled = poke_and_tell(opened)
         require_up(opened, settled)
         containers = settled.containers if settled is not None else ()
+        if any(each.get("soft_limits") for each in containers):
+            say("Limits are soft here, for each process instead of each container: slug-run doctor")
         return Started(
             app=opened.app.name,
             text=f"Now running {describe(after)}{_where(containers, settings, env)}",

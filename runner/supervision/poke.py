@@ -1,7 +1,8 @@
-"""``poke``: what was changed in state.db takes effect now, not at the next look."""
+"""``poke`` and ``wake``: what was changed in state.db takes effect now, not at the next look."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from runner.app_lock import app_dir
 from runner.state.state import opened_state
 from runner.state.values import App
 from runner.supervision.client import Event, ask, is_supervised, supervisor_dir
+from runner.supervision.control import connected
 from runner.supervision.start import start_keeper
 
 
@@ -52,3 +54,9 @@ def poke(
     return Settled(
         ok=bool(last.get("ok")), containers=containers if isinstance(containers, list) else ()
     )
+
+
+def wake(directory: Path) -> None:
+    """Have a supervisor look now, if there is one; nobody waits for what it does then."""
+    with contextlib.suppress(OSError), connected(directory) as connection:
+        connection.sendall(b'{"do": "look"}\n')

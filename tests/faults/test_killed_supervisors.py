@@ -32,6 +32,7 @@ from runner.engines.embedded.slirp import SlirpApi
 from runner.engines.rundir import sockets_root
 from runner.state.state import opened_state
 from runner.state.values import NewRelease, ReleaseRecord, ReleaseStatus
+from runner.supervision.daemon import LOST
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
 from tests.waiting import PATIENCE, until
@@ -262,6 +263,8 @@ def test_both_killed_at_once_ends_the_containers_and_the_next_command_starts_all
     site.must("restart")
     assert set(site.pids()) == set(before)
     assert site.get() == "web.1 "
+    for name in before:
+        assert f"slug-run[{name}]: {LOST}" in site.log("-d", name)
     assert not set(runs) & set(site.runs())
     assert left_of(site, runs) == []
 

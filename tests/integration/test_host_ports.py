@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.app_lock import app_dir
+from runner.engines.embedded.processes import children
+from runner.supervision.client import supervisor_dir
+from runner.supervision.poke import wake
 from tests.integration.supervision_support import Site, deployed
 from tests.integration.support import free_port
 from tests.waiting import until
@@ -27,7 +31,11 @@ with socket.create_connection(("localhost", int(os.environ["DB_PORT"]))) as serv
     if os.environ["DYNO"].startswith("worker"):
         answers.read()
 """
-FILES = {"client.py": CLIENT, "Procfile": "worker: exec /usr/bin/python3 client.py\n"}
+PROCFILE = """\
+worker: exec /usr/bin/python3 client.py
+again: while :; do /usr/bin/python3 client.py; sleep 0.2; done
+"""
+FILES = {"client.py": CLIENT, "Procfile": PROCFILE}
 
 
 class Service:
@@ -69,8 +77,8 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def site(session_dir: Path) -> Iterator[Site]:
-    found = deployed(session_dir / "host_ports", port=free_port(), files=FILES)
+def site(session_dir: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    found = deployed(session_dir / request.node.name[:24], port=free_port(), files=FILES)
     try:
         yield found
     finally:
@@ -102,3 +110,26 @@ def test_an_app_that_is_left_running_keeps_its_connections_when_its_supervisor_i
     said = site.run("run", "-e", "SLUG_RUN_HOST_PORTS=", *ask)
     assert said.code == 1
     assert "ConnectionRefusedError" in said.err
+
+
+def test_what_carries_connections_comes_back_also_to_a_supervisor_that_did_not_start_it(
+    site: Site, service: Service
+) -> None:
+    site.must("config", "set", f"DB_PORT={service.port}", f"SLUG_RUN_HOST_PORTS={service.port}")
+    site.start("again")
+    until(lambda: "again.1" in service.clients)
+    supervisor = site.processes()["supervisor"]
+    (carrier,) = (
+        pid
+        for pid in children(supervisor)
+        if b"host_ports.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: site.processes().get("supervisor", supervisor) != supervisor)
+    os.kill(carrier, signal.SIGKILL)
+    until(lambda: "ConnectionRefusedError" in site.log("-d", "again.1"))
+    before = service.clients["again.1"]
+    # What it does every few seconds anyway.
+    wake(supervisor_dir(app_dir(site.home, site.app)))
+    until(lambda: service.clients["again.1"] is not before)
+    assert "was killed, and is there again" in site.log("-d", "supervisor")

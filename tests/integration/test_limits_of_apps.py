@@ -157,9 +157,13 @@ def test_without_groups_the_supervisor_kills_what_many_processes_take_together(
 
 
 @only_where(IS_SOFT)
-def test_without_groups_one_process_cannot_take_that_much_and_ps_says_so(watched: Site) -> None:
+def test_without_groups_one_process_cannot_take_that_much_and_a_start_says_so(
+    watched: Site,
+) -> None:
     await_line(watched, "hog.1", "Process exited with status 1")
-    assert "Limits are soft here, for each process" in watched.must("ps").err
+    notice = "Limits are soft here, for each process"
+    assert notice not in watched.must("ps").err
+    assert notice in watched.run("start", "-d").err
 
 
 def test_a_fork_bomb_is_contained_and_told_of(watched: Site) -> None:

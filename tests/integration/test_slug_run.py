@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.engines.embedded.processes import children
 from slugc.packing.slug_writer import write_slug
 from slugc.procfile import ProcessType
 from slugc.slug import SlugFacts
@@ -191,3 +192,19 @@ def test_a_killed_slug_run_leaves_nothing_behind(slug_run: Tiny) -> None:
     until(lambda: processes_named(marker) == [])
     assert slug_run.run("true").returncode == 0
     assert list((slug_run.directory / "home" / "run").glob("*/lock")) == []
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("program", ["slirp4netns", "unshare"])
+def test_a_run_whose_network_was_killed_ends_and_says_so(program: str, session_dir: Path) -> None:
+    port = free_port()
+    with make_tiny("embedded", session_dir).started("web", "--port", str(port)) as run:
+        run.wait_for("is up at")
+        ours = children(run.process.pid)
+        # The chain of a container begins with unshare for a moment as well; the holder is first.
+        pid = min(x for x in ours if Path(f"/proc/{x}/comm").read_text().strip() == program)
+        os.kill(pid, signal.SIGKILL)
+        assert run.process.wait(timeout=60) == 69
+        reason = f"The app's network has ended: {program}, which it cannot do without, was killed."
+        assert run.notices.splitlines()[-1] == reason
+        assert "Process exited" in run.log

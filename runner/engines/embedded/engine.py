@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -96,6 +96,16 @@ class EmbeddedEngine:
         self, spec: ContainerSpec, *, streams: Streams, publish: int | None = None
     ) -> EmbeddedContainer:
         return self._starts.start(spec, streams=streams, publish=publish)
+
+    def look_after(self, containers: Iterable[EmbeddedContainer]) -> str | None:
+        """See ``runner.engines.base.LooksAfter``. Raises NetworkEndedError."""
+        self._network.require()
+        return self.bring_back_host_ports(containers)
+
+    def bring_back_host_ports(self, containers: Iterable[EmbeddedContainer]) -> str | None:
+        """Open ports of this machine again if who carried connections there was killed."""
+        given = [each for each in containers if each.spec.host_ports and not each.is_removed]
+        return self._starts.bring_back_host_ports(given) if given else None
 
     def _begin_network(self) -> network.Network:
         found = addresses.read_host_addresses()

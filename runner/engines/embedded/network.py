@@ -38,6 +38,21 @@ class AddressesUsedUpError(SlugkitError):
         )
 
 
+class NetworkEndedError(SlugkitError):
+    """A program that containers are reached through was killed."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    id = "network-ended"
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        super().__init__(
+            "The app's network has ended",
+            details=f"{program}, which it cannot do without, was killed.",
+            resolution="Start the app again. The kernel's log says if there was no memory left.",
+        )
+
+
 class Network:
     """An app's network. Its two programs start while other things are done:
     ``await_bridge`` comes before the first container, ``await_way_out`` before its first port.
@@ -105,6 +120,13 @@ class Network:
         """Return when slirp4netns forwards and takes requests."""
         assert self._slirp is not None
         self._slirp.wait()
+
+    def require(self) -> None:
+        """Raises NetworkEndedError where one of its two programs has ended."""
+        if self._holder.has_ended():
+            raise NetworkEndedError("unshare")
+        if self._slirp is not None and self._slirp.process.poll() is not None:
+            raise NetworkEndedError("slirp4netns")
 
     def take_address(self) -> str:
         if not self._free:

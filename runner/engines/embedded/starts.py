@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildpack.support import addresses, cgroups
 from buildpack.support.command import Command
 from buildpack.support.deletion import remove_tree
+from buildpack.support.errors import SlugkitError
 from buildpack.support.hierarchies import Hierarchies
 from buildpack.support.values import value
 from runner.engines.base import Address, Limits, Streams
@@ -30,6 +31,8 @@ from slugc.privileges import drop_prefix
 
 if TYPE_CHECKING:
     from runner.engines.embedded.container import EmbeddedContainer
+
+_BROUGHT_BACK = "What carries connections to ports of this machine was killed, and is there again"
 
 
 @value
@@ -152,6 +155,20 @@ class Starts:
         network, init = launched.network_fd, launched.init_fd
         if spec.host_ports and network is not None and init is not None:
             self._network.host_ports.open(spec.host_ports, network=network, init=init)
+
+    def bring_back_host_ports(self, given: Iterable[EmbeddedContainer]) -> str | None:
+        """To the containers that had them; what to tell of it."""
+        lost = [each for each in given if not self._has_host_ports(each.launched)]
+        try:
+            for each in lost:
+                self._open_host_ports(each.spec, each.launched)
+        except SlugkitError as err:
+            return f"{err.brief}. {err.details}"
+        return _BROUGHT_BACK if lost else None
+
+    def _has_host_ports(self, launched: Launched) -> bool:
+        network = launched.network_fd
+        return network is None or self._network.host_ports.is_served(network)
 
     def _write_hosts(self) -> None:
         rootfs.write_hosts(self._ground.walls.etc, self._names.items())

@@ -19,7 +19,9 @@ from tests.integration.embedded_support import (
     Wanted,
     carry_out_as,
     inside_of,
+    read_until,
     run,
+    start,
     started,
 )
 from tests.integration.support import free_port
@@ -137,6 +139,34 @@ def test_a_process_that_was_killed_is_started_again_for_the_next_container(
     process.wait()
     happened = run(engine, Wanted(command=f"{ASK} {service}", host_ports=(service,), ordinal=2))
     assert happened.output == f"heard to {service}\n"
+
+
+def test_a_process_that_was_killed_comes_back_to_the_containers_that_are_there(
+    engine: EmbeddedEngine, service: int
+) -> None:
+    reader, writer = os.pipe()
+    asking = f"while :; do {ASK} {service}; sleep 0.2; done"
+    talking = start(engine, Wanted(command=asking, host_ports=(service,)), writer)
+    os.close(writer)
+    containers = [talking, started(engine, "exec sleep 100", ordinal=2)]
+    read_until(reader, b"heard")
+    assert engine.look_after(containers) is None
+
+    process = engine._network.host_ports._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    read_until(reader, b"-\n")
+    # The next container, which starts it, leaves the others no worse.
+    containers.append(started(engine, "exec sleep 100", host_ports=(service,), ordinal=3))
+    said = engine.look_after(containers)
+    assert (
+        said == "What carries connections to ports of this machine was killed, and is there again"
+    )
+    assert engine.look_after(containers) is None
+    read_until(reader, b"heard")
+    talking.remove()
+    assert engine.look_after(containers) is None
+    os.close(reader)
 
 
 def test_ports_that_cannot_be_opened_end_the_start_and_leave_nothing(

@@ -7,13 +7,14 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from buildpack.support.errors import SlugkitError
-from runner.engines.base import Address
+from runner.engines.base import Address, RunningContainer, Streams
+from runner.engines.embedded.network import NetworkEndedError
 from runner.errors import PortInUseError
 from runner.formation import ContainerSpec
 from runner.logs import LogWriter
@@ -21,7 +22,7 @@ from runner.policy import Outcome, Policy, back_off, pause_between_looks
 from runner.signals import StopSignals
 from runner.slot import ContainerState, Slot
 from runner.supervisor import Supervisor
-from tests.unit.runner.fakes import Behaviour, FakeEngine, FakeFront, OnUp
+from tests.unit.runner.fakes import Behaviour, FakeContainer, FakeEngine, FakeFront, OnUp
 from tests.unit.runner.samples import a_spec
 
 TIMERS: list[threading.Timer] = []
@@ -413,3 +414,54 @@ def test_each_change_of_state_is_told_once_with_the_exit_code(watched: Watched) 
         ("worker.1", "stopping", None),
         ("worker.1", "down", 0),
     ]
+
+
+class EngineToLookAfter(FakeEngine):
+    """Says ``said`` one after the other when it is looked after; raises what is an error."""
+
+    def __init__(self, *said: str | SlugkitError | None) -> None:
+        super().__init__()
+        self.said = list(said)
+        self.looked_after: list[list[str]] = []
+
+    def look_after(self, containers: Iterable[RunningContainer]) -> str | None:
+        self.looked_after.append([each.id for each in containers])
+        found = self.said.pop(0) if len(self.said) > 1 else self.said[0]
+        if isinstance(found, SlugkitError):
+            raise found
+        return found
+
+
+def test_what_the_engine_sets_right_is_said_once_and_what_it_cannot_ends_the_run(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.supervisor.LOOK_EVERY", 0.01)
+    ended = NetworkEndedError("slirp4netns")
+    engine = EngineToLookAfter(None, "It is back", "It is back", ended)
+    outcome = watched.run(engine, WEB)
+    reason = "The app's network has ended: slirp4netns, which it cannot do without, was killed."
+    assert outcome == Outcome(exit_code=69, reason=reason)
+    assert engine.looked_after[-1] == ["fake-web.1"]
+    assert watched.lines == [
+        "slug-run[web.1]: Starting process with command `gunicorn app:app`",
+        "slug-run[web.1]: State changed from starting to up",
+        "slug-run[engine]: It is back",
+        "slug-run[web.1]: Stopping all processes with SIGTERM",
+        "slug-run[web.1]: Process exited with status 143",
+    ]
+
+
+def test_a_start_that_cannot_succeed_any_more_ends_the_run_at_once(watched: Watched) -> None:
+    class Broken(EngineToLookAfter):
+        def start(
+            self, spec: ContainerSpec, *, streams: Streams, publish: int | None = None
+        ) -> FakeContainer:
+            if self.started:
+                raise PortInUseError(5000)
+            return super().start(spec, streams=streams, publish=publish)
+
+    engine = Broken(NetworkEndedError("unshare"))
+    outcome = watched.run(engine, WEB, on_up=lambda _: engine.running("web.1").end(137))
+    assert outcome.exit_code == 69
+    assert outcome.reason.startswith("The app's network has ended: unshare")
+    assert "Start failed" not in "\n".join(watched.lines)

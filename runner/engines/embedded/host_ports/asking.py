@@ -37,12 +37,25 @@ class HostPorts:
     """One app's, for as long as its network lives. ``path`` is where its process is asked.
 
     The process ends with the lifeline, not with us: who goes on with the containers finds it at
-    ``path``. Should it have been killed, the next container starts another.
+    ``path``. Should it have been killed, the next container starts another; those that are there
+    are to be opened anew then.
     """
 
     def __init__(self, path: Path, *, holder: int, lifeline: int) -> None:
         self._path, self._holder, self._lifeline = path, holder, lifeline
         self._process: Process | None = None
+        self._served: set[int] = set()
+        """the networks, by inode, that the process of the moment was asked to listen in"""
+
+    def is_served(self, network: int) -> bool:
+        """Whether ports were opened there and nobody was killed since."""
+        if not self._is_there():
+            self._served.clear()
+        return os.fstat(network).st_ino in self._served
+
+    def adopt(self, network: int) -> None:
+        """Somebody before us has opened them there."""
+        self._served.add(os.fstat(network).st_ino)
 
     def open(self, ports: Sequence[int], *, network: int, init: int) -> None:
         """Let ``ports`` be reached in ``network`` until ``init`` ends. Raises HostPortsError."""
@@ -56,6 +69,19 @@ class HostPorts:
             raise HostPortsError(ports, str(err)) from err
         if said != OPENED:
             raise HostPortsError(ports, said.decode("utf-8", "replace"))
+        self.adopt(network)
+
+    def _is_there(self) -> bool:
+        """Whether the process is, whoever started it."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(_PATIENCE)
+            try:
+                client.connect(str(self._path))  # who then asks for nothing is told nothing
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            except OSError:  # it is busy
+                return True
+        return True
 
     def end(self) -> None:
         """Once the lifeline is closed: its process is gone then, if it is ours to wait for."""
@@ -73,6 +99,8 @@ class HostPorts:
 
     def _start(self) -> None:
         """It need not be ready: the socket it is given takes what is asked meanwhile."""
+        self.end()  # what was killed is cleared away
+        self._served.clear()
         self._path.unlink(missing_ok=True)
         namespace = os.open(f"/proc/{self._holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         with os.fdopen(namespace, "rb"), socket.socket(socket.AF_UNIX) as listening:

@@ -67,7 +67,7 @@ class Serving:
             network, init = descriptors
             try:
                 listening = listen_inside(network, json.loads(text))
-            except OSError as err:
+            except (OSError, RuntimeError) as err:  # the latter: no thread now (ulimit -u)
                 os.close(init)
                 asker.sendall(str(err).encode())
                 return

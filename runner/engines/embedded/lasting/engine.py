@@ -106,6 +106,16 @@ class LastingEngine(EmbeddedEngine):
         self._starts: LastingStarts = self._make_starts(tuple(found["etc_dirs"]))
         return True
 
+    def lost(self, directory: Path) -> tuple[str, ...]:
+        """The containers of a run that cannot be gone on with, by name; to be asked before
+        ``begin``, which removes what is left of it."""
+        found = _read_run(directory / RUN_FILE)
+        if found is None:
+            return ()
+        records = self._home / "run" / str(found["id"]) / RECORDS
+        keys = [path.stem.rpartition("-") for path in sorted(records.glob("*-*.json"))]
+        return tuple(name for name, _, number in keys if number.isdigit())
+
     def begin(self, directory: Path) -> None:
         """Start a run, and write it down in ``directory``. What a dead one has left is removed."""
         self.forget(directory)

@@ -68,7 +68,9 @@ class LastingStarts(Starts):
             undo.callback(container.remove)
             self._open_host_ports(spec, launched)
             forward = self._forward(spec, inside, publish)
-            container.token = make_token(key, launched, inside, forward, cgroup)
+            container.token = make_token(
+                key, launched, inside, forward, cgroup, host_ports=spec.host_ports
+            )
             container.address = container.token.address
             container.release = self._lend(spec, container.token)
             container.told_fd = teller
@@ -99,7 +101,10 @@ class LastingStarts(Starts):
         groups = {name: Path(path) for name, path in token.groups.items()}
         is_v2 = len(set(groups.values())) == 1
         cgroup = cgroups.Cgroup(dirs=groups, is_v2=is_v2) if groups else None
-        container = self._wrap(spec, token.key, launched, cgroup)
+        if token.host_ports and launched.network_fd is not None:
+            self._network.host_ports.adopt(launched.network_fd)
+        known = changed(spec, host_ports=token.host_ports)
+        container = self._wrap(known, token.key, launched, cgroup)
         container.token, container.address = token, token.address
         container.release = self._lend(spec, token)
         return container

@@ -25,6 +25,7 @@ class Token:
     forward: int | None
     address: Address | None
     groups: Mapping[str, str]
+    host_ports: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -35,6 +36,7 @@ class Token:
             "forward": self.forward,
             "address": None if self.address is None else [self.address.host, self.address.port],
             "groups": dict(self.groups),
+            "host_ports": list(self.host_ports),
         }
 
 
@@ -47,6 +49,8 @@ def parse_token(found: Mapping[str, object]) -> Token:
 
     chain, address, groups = process("chain"), found["address"], found["groups"]
     forward = found["forward"]
+    ports = found.get("host_ports", [])  # absent: of a Slugkit before this one
+    assert isinstance(ports, list)
     assert chain is not None
     assert isinstance(groups, dict)
     return Token(
@@ -57,6 +61,7 @@ def parse_token(found: Mapping[str, object]) -> Token:
         forward=forward if isinstance(forward, int) else None,
         address=Address(host=address[0], port=address[1]) if isinstance(address, list) else None,
         groups=groups,
+        host_ports=tuple(ports),
     )
 
 
@@ -66,6 +71,8 @@ def make_token(
     inside: str,
     forward: tuple[int, Address] | None,
     cgroup: cgroups.Cgroup | None,
+    *,
+    host_ports: tuple[int, ...],
 ) -> Token:
     init = None
     if launched.init_pid is not None:
@@ -81,4 +88,5 @@ def make_token(
         groups={}
         if cgroup is None
         else {name: os.fspath(path) for name, path in cgroup.dirs.items()},
+        host_ports=host_ports,
     )

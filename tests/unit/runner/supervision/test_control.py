@@ -10,12 +10,16 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.selecting import attend_ready
+from runner.supervision.answering import Answering
 from runner.supervision.client import NoAnswerYetError, ask, is_supervised
 from runner.supervision.control import NAME, Client, Control, connected
+from runner.supervision.poke import wake
+from tests.waiting import until
 
 
 class Listener:
@@ -172,3 +176,31 @@ def test_events_are_lines_of_json() -> None:
     with ours, theirs:
         Client(ours).send({"event": "up", "name": "web.1"})
         assert json.loads(theirs.recv(100)) == {"event": "up", "name": "web.1"}
+
+
+def test_waking_asks_for_a_look_and_waits_for_nobody(deep: Path, listener: Listener) -> None:
+    wake(deep)
+    until(lambda: listener.asked == [{"do": "look"}])
+
+
+def test_there_may_be_nobody_to_wake(tmp_path: Path) -> None:
+    wake(tmp_path)
+    wake(tmp_path / "missing")
+
+
+def test_a_look_is_taken_at_once() -> None:
+    looks: list[None] = []
+    nothing: Any = None
+    answering = Answering(
+        nothing,
+        look=lambda: looks.append(None),
+        want_anew=pytest.fail,
+        stop_all=pytest.fail,
+        request_rows=pytest.fail,
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        client = Client(theirs)
+        answering.handle(client, {"do": "look"})
+        assert looks == [None]
+        assert not client.is_open
