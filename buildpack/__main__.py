@@ -39,37 +39,44 @@ def named_cache_dir(argv):  # type: (list[str]) -> str
     return ""
 
 
+def run_phase(argv):  # type: (list[str]) -> int
+    """Import what this phase needs, and run it."""
+    if argv[:1] == ["detect"]:
+        if os.environ.get("CNB_BUILD_PLAN_PATH"):
+            from buildpack.cnb.detect import main
+        else:
+            from buildpack.detect import main
+        return main(argv)
+    import atexit
+    import gc
+
+    # Imports make much that is kept and nothing to collect; looking for it takes milliseconds, and
+    # more when Python ends.
+    gc.set_threshold(50000)
+    atexit.register(gc.freeze)
+    # What is built is read by other users, whatever the builder's own files are.
+    os.umask(0o022)
+    cache_dir, early = named_cache_dir(argv), None
+    if cache_dir:
+        from buildpack.own_bytecode import keep_bytecode
+
+        keep_bytecode(cache_dir)
+        from buildpack.early import begin
+
+        early = begin(argv[1], cache_dir, os.environ)
+    from buildpack.main import main as main_of_phases
+
+    return main_of_phases(argv, early)
+
+
 if __name__ == "__main__":
     if sys.version_info < OLDEST:
         use_a_newer_python()
     here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
     root = os.path.dirname(here)  # noqa: PTH120
     sys.path.insert(0, root)
-    if sys.argv[1:2] == ["detect"]:
-        if os.environ.get("CNB_BUILD_PLAN_PATH"):
-            from buildpack.cnb.detect import main
-        else:
-            from buildpack.detect import main
-        code = main(sys.argv[1:])
-    else:
-        import atexit
-        import gc
-
-        # Imports make much that is kept and nothing to collect; looking for it takes milliseconds,
-        # and more when Python ends.
-        gc.set_threshold(50000)
-        atexit.register(gc.freeze)
-        # What is built is read by other users, whatever the builder's own files are.
-        os.umask(0o022)
-        cache_dir, early = named_cache_dir(sys.argv[1:]), None
-        if cache_dir:
-            from buildpack.own_bytecode import keep_bytecode
-
-            keep_bytecode(cache_dir)
-            from buildpack.early import begin
-
-            early = begin(sys.argv[2], cache_dir, os.environ)
-        from buildpack.main import main as main_of_phases
-
-        code = main_of_phases(sys.argv[1:], early)
+    try:
+        code = run_phase(sys.argv[1:])
+    except KeyboardInterrupt:  # while it is imported
+        code = 1
     sys.exit(code)

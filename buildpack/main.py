@@ -45,8 +45,15 @@ class RefusedBySystemError(SlugkitError):
 def refusal_of(err: Exception) -> RefusedBySystemError | None:
     """Our error for one of the system, unless it may be our own fault.
 
-    A disk that is full while a file is being written has no name in Python's error.
+    A disk that is full while a file is being written has no name in Python's error. Programs we
+    start (strip, the compiler of bytecode) say so among much else.
     """
+    from buildpack.support.command import CommandFailedError
+
+    if isinstance(err, CommandFailedError):
+        said = "\n".join(err.last_lines)
+        full = next((code for code in (errno.ENOSPC, errno.EDQUOT) if os.strerror(code) in said), 0)
+        return RefusedBySystemError(OSError(full, os.strerror(full))) if full else None
     if not isinstance(err, OSError) or err.errno not in REFUSALS:
         return None
     is_named = bool(err.filename) or err.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -65,14 +72,11 @@ def main(argv: Sequence[str], early: Early | None = None) -> int:
     out = Output(color=wants_color(sys.stderr, env))
     try:
         return _phase(argv, early)(argv[1:], env, out)
-    except SlugkitError as err:
-        out.error(err)
-        return 1
     except KeyboardInterrupt:
         return 1
     except Exception as err:
-        if refused := refusal_of(err):
-            out.error(refused)
+        if known := refusal_of(err) or (err if isinstance(err, SlugkitError) else None):
+            out.error(known)
             return 1
         import traceback
 
@@ -191,14 +195,11 @@ def _recorded(
                 build(data)
             finally:
                 end_what_is_left(before, data.facts, out.info)
-    except SlugkitError as err:
-        data.set("failure_reason", getattr(err, "reason_id", err.id))
-        data.set("failure_detail", err.brief)
-        raise
     except Exception as err:
-        refused = refusal_of(err)
-        data.set("failure_reason", refused.id if refused else "internal-error::unhandled")
-        data.set("failure_detail", refused.brief if refused else repr(err))
+        known = refusal_of(err) or (err if isinstance(err, SlugkitError) else None)
+        reason = getattr(known, "reason_id", known.id) if known else "internal-error::unhandled"
+        data.set("failure_reason", reason)
+        data.set("failure_detail", known.brief if known else repr(err))
         raise
     finally:
         data.save(cache_dir)
