@@ -107,16 +107,17 @@ def exposed_paths(caller: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def with_tools(caller: Mapping[str, str], *, prefix: str = sys.prefix) -> Mapping[str, str]:
-    """``caller``, and the tools of our own buildpack that were installed with us, in ``prefix``."""
-    if TOOLS in caller:
-        return caller
+def own_tools(*, prefix: str = sys.prefix) -> dict[str, str]:
+    """For our own buildpack, the variable that names its tools that were installed with us.
+
+    For it alone: what another writes of its environment must not name a place of this machine.
+    """
     scripts = f"{prefix}/bin"
     if len(scripts.split()) > 1 or scripts.startswith(_ITS_OWN):
-        return caller
+        return {}
     programs = [f"{scripts}/{name}" for name in _INSTALLED_WITH_US]
     present = [program for program in programs if os.access(program, os.X_OK)]
-    return {**caller, TOOLS: " ".join(present)} if present else caller
+    return {TOOLS: " ".join(present)} if present else {}
 
 
 def pyenv_versions(caller: Mapping[str, str]) -> Path | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.locks import locked
 from slugc.aside import Aside
-from slugc.build_environment import build_path, exposed_paths, passed_settings, with_tools
+from slugc.build_environment import build_path, exposed_paths, own_tools, passed_settings
 from slugc.build_log import counted, note_result, tell_result, tell_size, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
@@ -131,7 +131,7 @@ def sandbox_request(request: BuildRequest, space: BuildSpace) -> SandboxRequest:
     """The sandbox a request asks for, around its space."""
     return SandboxRequest(
         work_dir=space.work_dir,
-        exposed=exposed_paths(with_tools(request.env)),
+        exposed=exposed_paths({**own_tools(), **request.env}),
         stack=request.stack,
         path=build_path(),
         network=request.network,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from buildpack.support.values import value
 from slugc.aside import Aside
-from slugc.build_environment import build_environment, pyenv_versions, with_tools
+from slugc.build_environment import build_environment, own_tools, pyenv_versions
 from slugc.build_request import BuildRequest
 from slugc.build_space import BuildSpace
 from slugc.buildpacks.choice import Choice, choose_buildpacks
@@ -122,7 +122,7 @@ class BuildRun:
         """Each buildpack with what its programs run in."""
         request, sandbox = self.request, self.sandbox
         env = build_environment(
-            with_tools(request.env),
+            request.env,
             home=str(sandbox.home),
             path=sandbox.path,
             stack=sandbox.stack().id,
@@ -134,7 +134,7 @@ class BuildRun:
             Phases(
                 sandbox=sandbox,
                 space=self.space,
-                env=env,
+                env={**own_tools(), **env} if spec == OWN else env,
                 position=position,
                 label=spec.label,
                 deadline=deadline,
