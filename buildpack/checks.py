@@ -24,6 +24,7 @@ class DuplicateBuildpackError(SlugkitError):
     """This buildpack has been here already: it is listed twice, or the directory is a built app."""
 
     id = "checks::duplicate-python-buildpack"
+    is_of_root = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,6 +41,7 @@ class ReservedDirectoryError(SlugkitError):
     """The app brings a Python of its own where ours goes."""
 
     id = "checks::existing-python-dir"
+    is_of_root = True
 
     def __init__(self, name: str, listing: tuple[str, ...]) -> None:
         self.name, self.listing = name, listing
@@ -75,6 +77,7 @@ class LinkedDirectoryError(SlugkitError):
     """What we write into is a link, or no directory: it would land anywhere."""
 
     id = "checks::reserved-name"
+    is_of_root = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -84,7 +85,7 @@ def compile_app(
     """Turn the app in ``build_dir`` into a runnable tree, in place."""
     config_vars = read_env_dir(dirs.env_dir)
     choices = read_settings(env, config_vars)
-    app = open_app(dirs.build_dir, choices)
+    app, out.place = open_app(dirs.build_dir, choices), choices.app_dir
     out.secrets = data.secrets = secret_values({**env, **config_vars})
     settings = install_settings(env, config_vars)
     program_env = app_env(env, config_vars, dirs.prefix)
@@ -280,7 +281,8 @@ def describe_runtime(
     data.set("python_provider", runtime.provider)
     out.info(f"Using Python {version} ({plan.python.reason()}): {runtime.reason}.")
     if plan.python.requested is None:
-        out.info(f"To stay with it, run: echo {version.series} > .python-version")
+        file = posixpath.join(out.place, ".python-version")
+        out.info(f"To stay with it, run: echo {version.series} > {shlex.quote(file)}")
 
 
 def say_version_messages(

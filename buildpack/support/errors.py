@@ -38,6 +38,8 @@ class SlugkitError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
     id: ClassVar[str] = "error"
+    is_of_root: ClassVar[bool] = False
+    """Whether its commands are for the source's root, wherever in it the app is."""
 
     def __init__(self, brief: str, *, details: str = "", resolution: str = "") -> None:
         super().__init__(brief)

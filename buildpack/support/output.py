@@ -17,6 +17,9 @@ BOLD_BLUE, BOLD_YELLOW, BOLD_RED, RESET = "\x1b[1;34m", "\x1b[1;33m", "\x1b[1;31
 LARGEST_LOG = 16 * 1024 * 1024
 """Characters of detail in one build; whoever prints more than people read is cut off."""
 
+COMMAND = r"(?m)^    (?:echo|git|pdm|pip|pip-compile|pipenv|poetry|rm|touch|uv) "
+"""How a line begins that messages offer to type."""
+
 
 def wants_color(stream: TextIO, env: Mapping[str, str]) -> bool:
     """NO_COLOR (no-color.org) beats FORCE_COLOR beats "is it a terminal"."""
@@ -27,10 +30,21 @@ def wants_color(stream: TextIO, env: Mapping[str, str]) -> bool:
     return stream.isatty() and env.get("TERM") != "dumb"
 
 
+def typed_in(place: str, text: str) -> str:
+    """``text`` with a ``cd`` before the first of the commands it offers."""
+    if not place:
+        return text
+    import re
+    import shlex
+
+    entering = f"    cd {shlex.quote(place)}\n"
+    return re.sub(COMMAND, lambda found: entering + found[0], text, count=1)
+
+
 class Output:
     """Where a phase talks to the person watching; every text passes the redactor."""
 
-    __slots__ = ("_left", "color", "err", "out", "secrets")
+    __slots__ = ("_left", "color", "err", "out", "place", "secrets")
 
     def __init__(
         self,
@@ -42,6 +56,8 @@ class Output:
     ) -> None:
         self.out, self.err = out or sys.stdout, err or sys.stderr
         self.color, self.secrets = color, secrets
+        self.place = ""
+        """below the source's root, where the commands in messages are to be typed"""
         self._left = LARGEST_LOG
 
     def step(self, text: str) -> None:
@@ -53,13 +69,14 @@ class Output:
                 self._write(self.out, f"       {line}".rstrip())
 
     def notice(self, text: str) -> None:
-        self._block(BOLD_BLUE, "Note: ", text)
+        self._block(BOLD_BLUE, "Note: ", typed_in(self.place, text))
 
     def warning(self, text: str) -> None:
-        self._block(BOLD_YELLOW, "Warning: ", text)
+        self._block(BOLD_YELLOW, "Warning: ", typed_in(self.place, text))
 
     def error(self, error: SlugkitError) -> None:
-        self._block(BOLD_RED, "Error: ", error.text())
+        place = "" if error.is_of_root else self.place
+        self._block(BOLD_RED, "Error: ", typed_in(place, error.text()))
 
     def _block(self, color: str, label: str, text: str) -> None:
         self.out.flush()

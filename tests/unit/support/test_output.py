@@ -135,3 +135,32 @@ def test_one_second_is_no_plural() -> None:
         "0.5 seconds",
         "30 seconds",
     ]
+
+
+def test_commands_are_typed_where_the_app_is() -> None:
+    out = Output(err=io.StringIO())
+    out.place = "services/my api"
+
+    out.warning("Old\n\n    requirements.txt:1\n\nTo mend it:\n\n    uv lock\n    git add uv.lock")
+    out.notice("Nothing to type:\n\n    web: echo hello")
+
+    assert isinstance(out.err, io.StringIO)
+    assert out.err.getvalue() == (
+        "\n !     Warning: Old\n !\n !         requirements.txt:1\n !\n !     To mend it:\n !\n"
+        " !         cd 'services/my api'\n !         uv lock\n !         git add uv.lock\n\n"
+        "\n !     Note: Nothing to type:\n !\n !         web: echo hello\n\n"
+    )
+
+
+def test_commands_for_the_root_are_not() -> None:
+    class OfRootError(SlugkitError):
+        is_of_root = True
+
+    for kind, shown in ((OfRootError, ""), (SlugkitError, " !         cd api\n")):
+        out = Output(err=io.StringIO())
+        out.place = "api"
+        out.error(kind("No", resolution="Remove it:\n\n    git rm a"))
+        assert isinstance(out.err, io.StringIO)
+        assert out.err.getvalue() == (
+            f"\n !     Error: No\n !\n !     Remove it:\n !\n{shown} !         git rm a\n\n"
+        )
