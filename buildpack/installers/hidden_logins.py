@@ -6,6 +6,7 @@ as long as uv runs, the files are there without it, and git has it from its envi
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,10 +65,11 @@ def _without(path: Path, urls: Sequence[str]) -> Iterator[None]:
     for url in (url.removeprefix("git+") for url in urls):
         text = text.replace(url, without_logins(f"git+{url}").removeprefix("git+"))
     # Beside it, where whoever finds what a killed build has left finds it as well.
-    original = path.with_name(f".{path.name}.original")
-    path.rename(original)
+    original = path.with_name(f".{path.name}.{os.urandom(4).hex()}.original")
     try:
+        path.rename(original)
         files.write_whole(path, text)
         yield
     finally:
-        original.replace(path)
+        if os.path.lexists(original):
+            original.replace(path)

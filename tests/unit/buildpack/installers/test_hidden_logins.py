@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,44 @@ def test_logins_of_repositories_alone_are_away_and_come_back(tmp_path: Path) -> 
     assert path.read_text() == PYPROJECT
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_links_and_files_of_such_a_name_stay_as_they_are(tmp_path: Path) -> None:
+    """Also where a file cannot be read by all, or has another name elsewhere."""
+    other = tmp_path / "other.toml"
+    other.write_bytes(PYPROJECT.replace("\n", "\r\n").encode())
+    other.chmod(0o400)
+    link, hard = tmp_path / "pyproject.toml", tmp_path / "hard.toml"
+    link.symlink_to(other.name)
+    hard.hardlink_to(other)
+    (tmp_path / ".pyproject.toml.original").write_text("the app's")
+    before = other.stat()
+    inputs = dict.fromkeys((link.name, hard.name), other.read_bytes())
+    with hidden_logins(installation(tmp_path), inputs):
+        assert link.read_text() == hard.read_text() == BARE
+        assert b"s3cret@one.example/a" in other.read_bytes()
+    assert link.readlink() == Path(other.name)
+    assert hard.samefile(other)
+    assert (other.stat().st_mode, other.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+    assert (tmp_path / ".pyproject.toml.original").read_text() == "the app's"
+    assert len([*tmp_path.iterdir()]) == 4
+
+
+def test_they_stay_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(PYPROJECT)
+
+    def on_a_full_disk(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("buildpack.support.files.write_whole", on_a_full_disk)
+    inputs = {path.name: path.read_bytes()}
+    with pytest.raises(OSError, match="No space"), hidden_logins(installation(tmp_path), inputs):
+        pass
+    assert path.read_text() == PYPROJECT
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_they_come_back_when_the_installation_fails(tmp_path: Path) -> None:
