@@ -1,7 +1,8 @@
 """What of this machine apt-get goes by when a buildpack fetches packages with it, as
 heroku-buildpack-apt does: sources, who signs them, and which packages are here already.
 
-No login. A source that asks for one is not there either: apt-get would fail for it as a whole.
+No login. A source that asks for one, or is a directory of this machine, is not there either:
+apt-get would fail for it as a whole.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _SHOWN = (
 )
 _SOURCES = ("sources.list", "sources.list.d/*", "mirrors/*")
 """The last are lists of servers that a source may name (mirror+file:), as Debian's clouds do."""
+_COMMENT = re.compile(r"^\s*#.*", re.MULTILINE)
 _LOGIN = re.compile(r"://[^/\s]*@")
+_HERE = re.compile(r"\s(?:file|copy|cdrom):")
 _MACHINE = re.compile(r"\bmachine\s+(?:[\w+.-]+://)?(\S+)")
 _ALWAYS_WITH_LOGIN = ("esm.ubuntu.com",)
 """Ubuntu Pro, whose login only root can read."""
@@ -33,7 +36,7 @@ def apt_paths(root: Path, *, uid: int) -> Iterator[Path]:
     with_login = (*_ALWAYS_WITH_LOGIN, *_machines_with_login(directory))
     for pattern in _SOURCES:
         for path in sorted(directory.glob(pattern)):
-            if _is_shown(path, uid) and path.is_file() and not _asks(path, with_login):
+            if _is_shown(path, uid) and path.is_file() and _can_be_used(path, with_login):
                 yield path
 
 
@@ -44,9 +47,12 @@ def _is_shown(path: Path, uid: int) -> bool:
         return False
 
 
-def _asks(source: Path, machines: tuple[str, ...]) -> bool:
+def _can_be_used(source: Path, with_login: tuple[str, ...]) -> bool:
     text = source.read_text(errors="replace")
-    return bool(_LOGIN.search(text)) or any(f"://{machine}" in text for machine in machines)
+    named = _COMMENT.sub("", text)
+    if _LOGIN.search(text) or _HERE.search(named):
+        return False
+    return not any(f"://{machine}" in named for machine in with_login)
 
 
 def _machines_with_login(directory: Path) -> Iterator[str]:

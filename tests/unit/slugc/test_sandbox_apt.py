@@ -56,6 +56,17 @@ def test_no_login_is_there_nor_a_source_that_asks_for_one(apt: Path) -> None:
     assert shown(apt) == ["etc/apt/keyrings", "etc/apt/sources.list"]
 
 
+def test_no_source_is_there_that_lies_on_this_machine(apt: Path) -> None:
+    """Builds do not see it, and apt-get update would fail."""
+    (apt / "sources.list").write_text(
+        "# deb cdrom:[Debian]/ a main\ndeb http://deb.example.com a b\n"
+    )
+    (apt / "sources.list.d" / "cuda.list").write_text("deb [arch=amd64] file:///var/cuda-repo /\n")
+    (apt / "sources.list.d" / "own.sources").write_text("Types: deb\nURIs: file:/srv/own\n")
+
+    assert shown(apt) == ["etc/apt/keyrings", "etc/apt/sources.list"]
+
+
 def test_what_builds_may_not_read_is_not_there(apt: Path) -> None:
     """bubblewrap could not show it, and there would be no sandbox; or apt-get fails for it."""
     (apt / "sources.list").chmod(0o600)
