@@ -19,7 +19,7 @@ from pathlib import Path
 from buildpack.support.cgroups import Cgroup
 from buildpack.support.values import value
 from runner.engines.base import Limits
-from runner.engines.embedded.rootfs import AppTree
+from runner.engines.embedded.rootfs import SYSTEM_DIRS, AppTree
 from runner.walls import MAX_CORE_SIZE, MAX_OPEN_FILES
 
 READY = b"\0"
@@ -28,14 +28,18 @@ _ENTER_CGROUP = """\
 while [ "$1" != -- ]; do echo 0 >"$1" || exit 1; shift; done; shift; exec "$@"
 """
 
-# Process 1 is the app network's holder.
-_BUILD = """\
-{
+# Process 1 is the app network's holder. What is mounted here below a directory of programs, while
+# the container runs, would be in it too, and not read-only: so those are made copies of their own.
+_BUILD = f"""\
+{{
   ip -batch - <<END && nsenter --target 1 --net ip link set "$2" master br0 up
 $1
 END
-} &
+}} &
 plug=$!
+for dir in {" ".join(f"/{name}" for name in SYSTEM_DIRS)}; do
+  [ -L "$dir" ] || [ ! -d "$dir" ] || mount --rbind --make-rprivate "$dir" "$dir" || exit 1
+done
 if [ -n "$3" ]; then
   mount -t tmpfs -o "size=$3,mode=0755" tmpfs "$4" &&
     mkdir "$4/upper" "$4/work" "$4/app" || exit 1
