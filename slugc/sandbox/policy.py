@@ -64,7 +64,9 @@ USERS = {
 
 # A private mount namespace in which root shows the unprivileged user directories that user could
 # not reach by path (below /root, mode 0700), and nothing else of theirs. The area is filled out of
-# the way and then moved, so that a source may itself lie below the place it is moved to.
+# the way and then moved, so that a source may itself lie below the place it is moved to. What is
+# mounted on this machine among its programs during a build would be there too, and not read-only:
+# their directories are made copies of their own.
 AREA = PurePosixPath("/mnt")
 REVEAL = """\
 set -e
@@ -77,6 +79,9 @@ while [ "$index" -lt "$count" ]; do
   shift; index=$((index + 1))
 done
 mount --move "$area" /mnt
+for dir in /usr /bin /sbin /lib /lib32 /lib64 /libx32; do
+  [ -L "$dir" ] || [ ! -d "$dir" ] || mount --rbind --make-rprivate "$dir" "$dir"
+done
 exec "$@"
 """
 

@@ -179,12 +179,14 @@ def test_apt_get_knows_in_a_build_what_it_knows_on_this_machine(work_dir: Path) 
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounts")
-def test_a_disk_that_is_unmounted_is_not_kept_by_a_build(tmp_path: Path) -> None:
+def test_a_build_keeps_no_disk_that_is_unmounted_and_sees_none_that_is_mounted(
+    tmp_path: Path,
+) -> None:
     """Also not by a sandbox to which root reveals what is hidden, as all below tmp_path is."""
     disk = tmp_path / "disk"
     disk.mkdir()
     app = make_app(tmp_path / "app")
-    waits = 'echo ready; until [ -e "$2/go" ]; do sleep 0.05; done'
+    waits = 'echo ready; until [ -e "$2/go" ]; do sleep 0.05; done; ls -A /usr/local/src'
     pack = make_buildpack(tmp_path / "pack", compile=waits)
     builder = Builder(home=tmp_path / "data")
     build = builder.argv(app, "-b", pack, "--sandbox", "embedded", slug=tmp_path / "out.slug")
@@ -198,6 +200,11 @@ def test_a_disk_that_is_unmounted_is_not_kept_by_a_build(tmp_path: Path) -> None
         try:
             assert any(line.strip() == "ready" for line in process.stderr)
             unmount_for_all(disk, process.pid)
+            mount = "mount -t tmpfs tmpfs /usr/local/src && touch /usr/local/src/late"
+            there = ("nsenter", f"--mount=/proc/{process.pid}/ns/mnt", "sh", "-c", mount)
+            subprocess.run(there, check=True, timeout=30)
         finally:
             (builder.spaces()[0] / "work" / "cache" / "go").touch()
-        assert process.wait(timeout=30) == 0, process.stderr.read()
+        said = process.stderr.read()
+        assert process.wait(timeout=30) == 0, said
+        assert "late" not in said
