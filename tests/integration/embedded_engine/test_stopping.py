@@ -85,7 +85,7 @@ def test_nothing_is_left_of_a_container_whose_init_was_never_found(engine: Embed
     container.launched = changed(container.launched, init_pid=None, init_fd=None)
     container.launched.chain.kill()
     support.wait(container, 5)
-    assert all(is_alive(pid) for pid in inside)
+    assert is_alive(init)  # of the others some may have been on the way to the command
     container.remove()
     assert not any(is_alive(pid) for pid in inside)
     assert not any(group.exists() for group in container.cgroup.dirs.values())
