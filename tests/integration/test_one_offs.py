@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -9,7 +10,9 @@ import signal
 import subprocess
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pexpect
 import pytest
@@ -264,14 +267,13 @@ def test_closing_the_terminal_stops_it_gently(
         assert process.wait(timeout=30) == 128 + signal.SIGHUP
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="mounts")
-def test_a_disk_that_is_unmounted_is_not_kept_by_a_container(
-    slug_run: Tiny, tmp_path: Path
-) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
+@contextlib.contextmanager
+def one_off_beside_a_disk(
+    slug_run: Tiny, disk: Path, command: str
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
+    """One that runs where a disk is mounted, with its input and output."""
     with subprocess.Popen(
-        with_a_disk(disk, *slug_run.argv("run", "-q", "echo ready; read -r line")),
+        with_a_disk(disk, *slug_run.argv("run", "-q", command)),
         cwd=slug_run.directory,
         env=slug_run.env,
         stdin=subprocess.PIPE,
@@ -279,9 +281,23 @@ def test_a_disk_that_is_unmounted_is_not_kept_by_a_container(
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        yield process, process.stdin, process.stdout
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts")
+def test_a_disk_that_is_unmounted_is_not_kept_by_a_container(
+    slug_run: Tiny, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with one_off_beside_a_disk(slug_run, disk, "echo ready; read -r line") as (
+        process,
+        stdin,
+        stdout,
+    ):
+        assert stdout.readline() == b"ready\n"
         unmount_for_all(disk, process.pid)
-        process.stdin.close()
+        stdin.close()
         assert process.wait(timeout=30) == 1
 
 
@@ -293,20 +309,12 @@ def test_what_is_mounted_among_programs_while_a_container_runs_is_not_in_it(
     slug_run = make_tiny("embedded", session_dir)
     ours = "/usr/share/doc"
     command = f"stat -c %d {ours}; read -r line; stat -c %d {ours}; echo x >{ours}/x || echo no"
-    with subprocess.Popen(
-        with_a_disk(tmp_path, *slug_run.argv("run", "-q", command)),
-        cwd=slug_run.directory,
-        env=slug_run.env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        before = process.stdout.readline()
+    with one_off_beside_a_disk(slug_run, tmp_path, command) as (process, stdin, stdout):
+        before = stdout.readline()
         mount = ("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", ours)
         inside = ("nsenter", f"--mount=/proc/{process.pid}/ns/mnt")
         subprocess.run((*inside, *mount), check=True, timeout=30)
-        process.stdin.write(b"go on\n")
-        process.stdin.close()
-        assert process.stdout.read() == before + b"no\n"
+        stdin.write(b"go on\n")
+        stdin.close()
+        assert stdout.read() == before + b"no\n"
         assert process.wait(timeout=30) == 0
