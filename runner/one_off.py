@@ -18,7 +18,7 @@ from runner.engines.base import RunningContainer, Streams
 from runner.formation import ContainerSpec
 from runner.pump import Pump
 from runner.signals import Stopping
-from runner.terminal import copy_size, hang_up, is_terminal, raw_mode, set_raw_again
+from runner.terminal import copy_size, hang_up, has_shell, is_terminal, raw_mode, set_raw_again
 
 CTRL_C = b"\x03"
 FORCE_PRESSES, FORCE_WITHIN = 4, 1.0  # heroku run: four Ctrl-C in a second end a deaf program
@@ -86,6 +86,7 @@ class OneOff:
     _stop_at: float | None = None
     _kill_at: float | None = None
     _killed: bool = False
+    _hung_up: bool = False
 
     def run(self, spec: ContainerSpec) -> int:
         """Start it, carry its bytes both ways, and give its exit code."""
@@ -192,13 +193,19 @@ class OneOff:
         if (is_due or self.signals.first is not None) and self._kill_at is None:
             self.is_too_late = self.signals.first is None
             self._kill_at = self.clock() + self.stop_timeout
-            if resize is not None and self.signals.first == signal.SIGHUP:
-                hang_up(resize[1])  # a shell ignores SIGTERM
             container.terminate()
+        if resize is not None and self._kill_at is not None:
+            self._hang_up(resize[1])
         is_late = self._kill_at is not None and self.clock() >= self._kill_at
         if (is_late or self.signals.insists) and not self._killed:
             self._killed = True
             container.kill()
+
+    def _hang_up(self, window: int) -> None:
+        """Once: our terminal was closed, or a shell is on it by now, which SIGTERM does not end."""
+        if not self._hung_up and (self.signals.first == signal.SIGHUP or has_shell(window)):
+            self._hung_up = True
+            hang_up(window)
 
     def _count_presses(self, typed: bytes, container: RunningContainer) -> None:
         for _ in range(typed.count(CTRL_C)):

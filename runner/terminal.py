@@ -10,10 +10,12 @@ import struct
 import termios
 import tty
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 # What a program needs to know about the terminal it is shown on.
 TERMINAL_NAMES = ("TERM", "COLORTERM")
 _TIOCGSID = 0x5429  # asm-generic/ioctls.h; termios has no name for it
+_TTOU = 1 << (signal.SIGTTOU - 1)
 
 
 def is_terminal(*descriptors: int) -> bool:
@@ -74,6 +76,19 @@ def hang_up(window: int) -> None:
         with contextlib.suppress(OSError):  # nobody is there, or no longer
             if (found := ask(window)) > 0:  # zero, to either call, is ourselves
                 send(found, signal.SIGHUP)
+
+
+def has_shell(window: int) -> bool:
+    """Whether somebody types into a shell on a terminal of ours: one that outlives SIGTERM.
+
+    It takes the terminal back from what it started, so it ignores SIGTTOU, as nothing else does:
+    bash, dash, zsh and fish.
+    """
+    with contextlib.suppress(OSError):  # nobody is there, or no longer
+        for line in Path(f"/proc/{_session(window)}/status").read_text().splitlines():
+            if line.startswith("SigIgn:"):
+                return bool(int(line.split()[1], 16) & _TTOU)
+    return False
 
 
 def _session(window: int) -> int:

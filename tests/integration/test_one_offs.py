@@ -17,6 +17,7 @@ from typing import IO
 import pexpect
 import pytest
 
+from buildpack.support.errors import ExitCode
 from buildpack.support.hierarchies import find_hierarchies
 from tests.integration.mounts import unmount_for_all, with_a_disk
 from tests.integration.slug_run_support import ENGINES, Tiny, make_tiny
@@ -76,6 +77,27 @@ def test_a_one_off_is_clean_of_our_words_and_keeps_streams_apart(slug_run: Tiny)
     assert done.stdout == b"out\n"
     assert done.stderr.endswith(b"err\n")
     assert b"Running `echo out; echo err >&2` in run." in done.stderr
+
+
+def test_its_streams_can_be_opened_by_name(slug_run: Tiny) -> None:
+    """As `gunicorn --access-logfile /dev/stdout` and `psql -f /dev/stdin` do."""
+    program = "echo out >/dev/stdout; echo err >/dev/stderr; cat /dev/stdin"
+    done = slug_run.run("--quiet", program, stdin=b"in")
+    assert (done.returncode, done.stdout) == (0, b"out\nin")
+    assert done.stderr.endswith(b"err\n")  # the host engine warns before
+
+
+def test_a_terminal_can_be_opened_by_name(slug_run: Tiny) -> None:
+    first, *rest = slug_run.argv("run", "--quiet", "echo out >/dev/stdout; cat </dev/stdin")
+    env = {**slug_run.env, "TERM": "xterm"}
+    child = pexpect.spawn(first, rest, cwd=str(slug_run.directory), env=env, timeout=30)
+    child.expect_exact("out")
+    child.sendline("in")
+    child.expect_exact("in\r\nin\r\n")  # typed, and read
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
 
 
 def test_ten_megabytes_go_both_ways_unharmed(slug_run: Tiny) -> None:
@@ -265,6 +287,31 @@ def test_closing_the_terminal_stops_it_gently(
             shown += os.read(master, 1000)
         os.close(master)
         assert process.wait(timeout=30) == 128 + signal.SIGHUP
+
+
+@pytest.mark.parametrize(
+    ("limit", "number", "code"),
+    [((), signal.SIGTERM, 143), (("--time-limit", "2s"), None, ExitCode.TIME_LIMIT)],
+)
+def test_a_shell_ends_at_once_when_it_is_stopped(
+    slug_run: Tiny, limit: tuple[str, ...], number: int | None, code: int
+) -> None:
+    """It ignores SIGTERM, so it gets the SIGHUP that sshd would send."""
+    argv = slug_run.argv("run", "-q", "--stop-timeout", "600", *limit, "exec bash --norc")
+    child = pexpect.spawn(
+        argv[0],
+        argv[1:],
+        cwd=str(slug_run.directory),
+        env={**slug_run.env, "TERM": "dumb"},
+        timeout=30,
+    )
+    child.sendline("echo $((40 + 2))")
+    child.expect_exact("\n42")
+    if number is not None:
+        child.kill(number)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == code
 
 
 @contextlib.contextmanager

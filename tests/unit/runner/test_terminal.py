@@ -10,7 +10,7 @@ import termios
 
 import pytest
 
-from runner.terminal import copy_size, hang_up, raw_mode
+from runner.terminal import copy_size, hang_up, has_shell, raw_mode
 
 
 def test_it_is_given_back_as_it_was() -> None:
@@ -36,6 +36,35 @@ def test_a_hang_up_reaches_the_shell_and_what_is_in_the_foreground() -> None:
         hang_up(window)
         shown += read_until(window, b"shell hung up")
         assert b"job hung up" in shown
+    os.close(window)
+
+
+@pytest.mark.parametrize(
+    ("argv", "is_shell"),
+    [
+        (("bash", "--norc", "-i"), True),
+        (("dash", "-i"), True),
+        (("bash", "-c", "printf '$ '; sleep 60"), False),
+        (("python3", "-c", "input('$ ')"), False),
+    ],
+)
+def test_a_shell_that_is_typed_into_is_told_from_other_programs(
+    argv: tuple[str, ...], is_shell: bool
+) -> None:
+    window, terminal = os.openpty()
+    with subprocess.Popen(
+        ("setsid", "--ctty", *argv),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={"PATH": os.environ["PATH"], "PS1": "$ "},
+    ) as process:
+        os.close(terminal)
+        read_until(window, b"$ ")
+        assert has_shell(window) is is_shell
+        hang_up(window)
+        assert process.wait(timeout=30) != 0
+    assert not has_shell(window)
     os.close(window)
 
 
