@@ -249,7 +249,7 @@ def run_hook_step(
         "ENV_DIR": str(dirs.env_dir or ""),
     }
     with data.timed(f"{name}_hook_duration"):
-        run_hook(name, app.root, hook_env, out.info)
+        run_hook(name, app, hook_env, out.info)
 
 
 def settle_hook(

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
+from buildpack.app import App
 from buildpack.support import files
 from buildpack.support.command import Command, CommandFailedError, CommandNotFoundError, stream
 from buildpack.support.errors import SlugkitError, printable
@@ -47,18 +48,23 @@ class HookFailedError(SlugkitError):
         )
 
 
+FIRST_LINE = """\
+Make this its first line, with a plain line end:
+
+    #!/usr/bin/env bash"""
+
+
 class HookNotRunnableError(SlugkitError):
-    """The kernel does not know how to run the hook."""
+    """The hook cannot be started: the kernel does not know how, or it is none of the app's."""
 
     id = "hooks::not-runnable"
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, resolution: str = FIRST_LINE) -> None:
         self.name, self.reason = name, reason
         super().__init__(
             f"Your {name} script cannot be run",
             details=f"bin/{name} cannot be started: {reason}.",
-            resolution="Make this its first line, with a plain line end:\n\n"
-            "    #!/usr/bin/env bash",
+            resolution=resolution,
         )
 
 
@@ -91,14 +97,28 @@ def hook_argv(script: Path, on_line: Callable[[str], None]) -> tuple[str, ...]:
     return ("bash", str(script))
 
 
-def run_hook(
-    name: str, build_dir: Path, env: Mapping[str, str], on_line: Callable[[str], None]
-) -> bool:
+def make_executable(script: Path, app: App) -> None:
+    """Give a hook the mode that git may have lost, if it is a file of the app.
+
+    A link may lead anywhere, and what lies outside is not ours to change.
+    """
+    if os.access(script, os.X_OK):
+        return
+    if not app.is_inside(f"bin/{script.name}"):
+        raise HookNotRunnableError(
+            script.name,
+            "it is a link to a file outside your app, and that is not executable",
+            f"Put the script itself at bin/{script.name}, in place of the link.",
+        )
+    script.chmod(script.stat().st_mode | 0o111)
+
+
+def run_hook(name: str, app: App, env: Mapping[str, str], on_line: Callable[[str], None]) -> bool:
     """Run ``bin/NAME`` if the app has one; says whether it had.
 
     What it leaves running is ours from then on, and ends with the build.
     """
-    script = build_dir / "bin" / name
+    script = app.root / "bin" / name
     if not script.is_file():
         return False
     lines: deque[str] = deque(maxlen=LINES_KEPT)
@@ -109,10 +129,10 @@ def run_hook(
 
     try:
         adopt_orphans()
-        if not os.access(script, os.X_OK):
-            script.chmod(script.stat().st_mode | 0o111)
         argv = hook_argv(script, on_line)
-        stream(Command(argv=argv, cwd=build_dir, env=env, title=f"bin/{name}"), show)
+        if argv[0] == str(script):
+            make_executable(script, app)
+        stream(Command(argv=argv, cwd=app.root, env=env, title=f"bin/{name}"), show)
     except CommandFailedError as err:
         raise HookFailedError(name, err.code, lines) from err
     except (OSError, CommandNotFoundError) as err:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.app import App
 from buildpack.hooks import (
     HookFailedError,
     HookNotRunnableError,
@@ -39,7 +40,7 @@ def hook(root: Path, content: str | bytes) -> Path:
 
 def run(root: Path) -> list[str]:
     lines: list[str] = []
-    assert run_hook("pre_compile", root, ENV, lines.append)
+    assert run_hook("pre_compile", App(root=root), ENV, lines.append)
     return lines
 
 
@@ -51,10 +52,43 @@ def test_a_hook_runs_in_the_build_dir_with_config_vars_even_without_its_mode(
     assert stat.S_IMODE(script.stat().st_mode) & 0o111 == 0o111
 
 
+def test_a_hook_that_is_a_link_inside_the_app_runs_without_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    script = tmp_path / "scripts" / "build.sh"
+    script.write_text("#!/bin/sh\necho linked\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pre_compile").symlink_to("../scripts/build.sh")
+    assert run(tmp_path) == ["linked"]
+    script.chmod(0o644)
+    (tmp_path / "api" / "bin").mkdir(parents=True)
+    (tmp_path / "api" / "bin" / "pre_compile").symlink_to("../../scripts/build.sh")
+    lines: list[str] = []
+    run_hook("pre_compile", App(root=tmp_path / "api", source=tmp_path), ENV, lines.append)
+    assert lines == ["linked"]
+
+
+def test_no_file_outside_the_app_is_made_executable_through_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "somebody's.sh"
+    outside.write_text("#!/bin/sh\necho never\n")
+    outside.chmod(0o644)
+    app = tmp_path / "app"
+    (app / "bin").mkdir(parents=True)
+    (app / "bin" / "pre_compile").symlink_to(outside)
+    with pytest.raises(HookNotRunnableError) as caught:
+        run(app)
+    assert caught.value.text() == (
+        "Your pre_compile script cannot be run\n\n"
+        "bin/pre_compile cannot be started: it is a link to a file outside your app, and that is "
+        "not executable.\n\n"
+        "Put the script itself at bin/pre_compile, in place of the link."
+    )
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+
+
 def test_no_hook_is_no_error(tmp_path: Path) -> None:
-    assert not run_hook("pre_compile", tmp_path, ENV, print)
+    assert not run_hook("pre_compile", App(root=tmp_path), ENV, print)
     (tmp_path / "bin" / "pre_compile").mkdir(parents=True)
-    assert not run_hook("pre_compile", tmp_path, ENV, print)
+    assert not run_hook("pre_compile", App(root=tmp_path), ENV, print)
 
 
 def test_a_program_of_the_app_called_like_one_of_the_system_is_not_taken_for_it(
