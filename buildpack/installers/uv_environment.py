@@ -47,7 +47,10 @@ CREDENTIAL_NAMES = re.compile(
 
 BUILD_NAMES = re.compile(
     r"[A-Z0-9_]+_(CFLAGS|CXXFLAGS|LDFLAGS|LIBS|CONFIG|INCLUDE_DIRS?|LIBRARY_DIRS?)"
-    r"|CMAKE_[A-Z0-9_]+|SETUPTOOLS_SCM_PRETEND_VERSION[A-Z0-9_]*|MAX_JOBS|RUSTFLAGS"
+    r"|CMAKE_[A-Z0-9_]+|MAX_JOBS|RUSTFLAGS"
+    # The version of a package that would look for it in its repository, which no build has.
+    r"|(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION[A-Z0-9_]*|PDM_BUILD_SCM_VERSION"
+    r"|(UV|POETRY)_DYNAMIC_VERSIONING_BYPASS|PBR_VERSION"
 )
 """What tells the build scripts of source distributions where things are: MYSQLCLIENT_CFLAGS,
 GDAL_CONFIG. Whatever else an app is configured with is no business of the packages it installs."""

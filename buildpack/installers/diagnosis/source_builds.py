@@ -125,13 +125,29 @@ what is to be installed:
     """
 
 
+VERSION_OF_GIT = (
+    (r"SETUPTOOLS_SCM_PRETEND_VERSION|setuptools-scm was unable", "SETUPTOOLS_SCM_PRETEND_VERSION"),
+    (r"PDM_BUILD_SCM_VERSION", "PDM_BUILD_SCM_VERSION"),
+    (r"`uv-dynamic-versioning`: Unable to detect", "UV_DYNAMIC_VERSIONING_BYPASS"),
+    (r"Unable to detect version control system", "POETRY_DYNAMIC_VERSIONING_BYPASS"),
+    (r"either an sdist tarball, or access to an upstream git repository", "PBR_VERSION"),
+)
+"""What tools say that look for a version among Git's tags, and what they take it from instead."""
+NO_REPOSITORY = """\
+Its version is to be read from Git's tags, and a build has the files of your app,
+not its repository. Name the version in a config var:
+
+    {}=1.0"""
+
+
 def _advice(package: str, output: Sequence[str], missing: Missing | None) -> str:
     """What to do; ``package`` is empty where it is the app's own."""
     if not package:
         text = "\n".join(output)
-        found = (table for sign, table in WHICH_PACKAGE if re.search(sign, text))
-        if table := next(found, ""):
+        if table := _said_of(WHICH_PACKAGE, text):
             return NOT_A_PACKAGE + table
+        if variable := _said_of(VERSION_OF_GIT, text):
+            return NO_REPOSITORY.format(variable)
     if advice := likely_name(package):
         return advice
     if missing is None and not package:
@@ -152,6 +168,11 @@ def _advice(package: str, output: Sequence[str], missing: Missing | None) -> str
             f"    {missing.system_package}"
         )
     return "\n".join(lines)
+
+
+def _said_of(known: Sequence[tuple[str, str]], text: str) -> str:
+    """What goes with the first sign that is found in ``text``; "" without any."""
+    return next((answer for sign, answer in known if re.search(sign, text)), "")
 
 
 def build_output(lines: Sequence[str]) -> tuple[str, ...]:

@@ -153,6 +153,34 @@ def test_an_app_that_is_no_package_is_told_how_not_to_be_one(said: str, table: s
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "variable"),
+    [
+        ("LookupError: setuptools-scm was unable to detect version for /app.",
+         "SETUPTOOLS_SCM_PRETEND_VERSION"),
+        ("ValueError: Error getting the version from source `vcs`: No distribution name is known "
+         "here, so the SETUPTOOLS_SCM_PRETEND_VERSION_FOR_<DIST> form cannot match.",
+         "SETUPTOOLS_SCM_PRETEND_VERSION"),
+        ("You can still specify the version via environment variable `PDM_BUILD_SCM_VERSION`",
+         "PDM_BUILD_SCM_VERSION"),
+        ("RuntimeError: Error getting the version from source `uv-dynamic-versioning`: Unable to "
+         "detect version control system. Checked: Git.", "UV_DYNAMIC_VERSIONING_BYPASS"),
+        ("RuntimeError: Unable to detect version control system. Checked: Git.",
+         "POETRY_DYNAMIC_VERSIONING_BYPASS"),
+        ("Exception: Versioning for this project requires either an sdist tarball, or access to an "
+         "upstream git repository.", "PBR_VERSION"),
+    ],
+)  # fmt: skip
+def test_an_app_whose_version_is_in_git_is_told_where_else_to_name_it(
+    said: str, variable: str
+) -> None:
+    assert classify(own(said)).text() == (
+        f"Your app's own shop could not be built from source\n\n{said}\n\n"
+        "Its version is to be read from Git's tags, and a build has the files of your app,\n"
+        f"not its repository. Name the version in a config var:\n\n    {variable}=1.0"
+    )
+
+
 def test_a_package_that_exists_only_to_say_its_right_name_is_told_by_it() -> None:
     error = build_error("sklearn==0.0.post12", ["The 'sklearn' PyPI package is deprecated"])
     assert error.resolution == (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buildpack.installers.base import Dependencies, Install
+from buildpack.installers.diagnosis.source_builds import VERSION_OF_GIT
 from buildpack.installers.requirements import install_command
 from buildpack.installers.uv_environment import installer_env
 from buildpack.package_manager import PackageManager
@@ -104,6 +105,11 @@ def test_build_scripts_see_where_libraries_are_and_no_secret() -> None:
     }
     seen = {"MYSQLCLIENT_CFLAGS", "GDAL_CONFIG", "CMAKE_ARGS"}
     assert set(installer_env(given)) == {*seen, "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MINE"}
+
+
+def test_build_scripts_see_every_variable_that_a_message_offers_for_a_version() -> None:
+    for _, variable in VERSION_OF_GIT:
+        assert installer_env({variable: "1.0"}) == {variable: "1.0"}
 
 
 @pytest.mark.parametrize(
