@@ -78,8 +78,19 @@ def require_replaceable(path: Path) -> None:
 def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
     """Replace ``path`` with ``content``; readers see the old file or the new one."""
     data = content.encode() if isinstance(content, str) else content
-    with publishing(path, mode=mode) as temporary, temporary.open("xb") as file:
+    with publishing(path, mode=mode) as temporary, _naming(path), temporary.open("xb") as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A write that fails does not say where, and of several disks only one is full."""
+    try:
+        yield
+    except OSError as err:
+        if err.filename is None:
+            err.filename = str(path)
+        raise
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -87,7 +98,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
     one syncs, or is doubted when it is read. A sync waits for all that was linked before it."""
     data = content.encode() if isinstance(content, str) else content
     with _temporary_beside(path) as temporary:
-        with temporary.open("xb") as file:
+        with _naming(path), temporary.open("xb") as file:
             file.write(data)
             os.fchmod(file.fileno(), 0o644)
         temporary.replace(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from buildpack.support.files import (
     publishing,
     publishing_dir,
     write_atomically,
+    write_whole,
 )
 
 
@@ -33,6 +36,21 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
         write_half()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["slug"]
+
+
+@pytest.mark.parametrize("write", [write_atomically, write_whole])
+def test_a_write_that_fails_says_which_file(
+    tmp_path: Path, write: Callable[[Path, bytes], None]
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write(tmp_path / "record", bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(tmp_path / "record")
+    assert names(tmp_path) == []
 
 
 def test_nothing_takes_the_place_of_what_is_no_file(tmp_path: Path) -> None:
