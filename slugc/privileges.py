@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,6 +84,18 @@ def hand_over(path: Path) -> None:
     """Give a file or directory we made to ``run_identity``; nothing to do unless we are root."""
     if os.getuid() == 0:
         os.chown(path, RUN_UID, RUN_GID, follow_symlinks=False)
+
+
+def hand_over_streams(descriptors: Iterable[int | None]) -> None:
+    """Give pipes and terminals we made to ``run_identity``. Whoever writes to /dev/stderr, or reads
+    /dev/stdin, opens them anew, and is asked whose they are. Nothing to do unless we are root."""
+    if os.getuid() != 0:
+        return
+    for descriptor in descriptors:
+        if descriptor is None:
+            continue
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor):
+            os.fchown(descriptor, RUN_UID, RUN_GID)
 
 
 def let_through(path: Path) -> None:

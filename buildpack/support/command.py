@@ -174,15 +174,15 @@ def _ignore(_line: str) -> None:
     """The default for ``on_error_line``: nobody listens."""
 
 
-def start(command: Command) -> Process:
+def start(command: Command, *, joined: bool = False) -> Process:
     """Start it with pipes for all it says, and for what it reads unless ``stdin`` is None.
 
     For ``capture`` or ``stream`` to go on with, which write the ``stdin`` of the command they are
-    given.
+    given. ``joined`` has errors among the output, in the order they come.
     """
     import subprocess
 
-    return _piped(command, stderr=subprocess.PIPE)
+    return _piped(command, stderr=subprocess.STDOUT if joined else subprocess.PIPE)
 
 
 def _piped(command: Command, *, stderr: int) -> Process:
@@ -243,11 +243,7 @@ def stream(
     Of what comes after MAX_STREAMED bytes, only the last lines are. Raises on any non-zero code,
     with the last lines.
     """
-    if started is None:
-        import subprocess
-
-        started = _piped(command, stderr=subprocess.STDOUT)
-    process = started
+    process = started or start(command, joined=True)
     last: deque[str] = deque(maxlen=LAST_LINES)
 
     def take(line: str) -> None:

@@ -28,7 +28,7 @@ from runner.engines import rundir
 from runner.engines.base import Address, EngineRequest, Streams
 from runner.formation import ContainerSpec
 from runner.ports import ensure_port_free
-from slugc.privileges import data_dir, drop_prefix, hand_over, run_identity
+from slugc.privileges import data_dir, drop_prefix, hand_over, hand_over_streams, run_identity
 from slugc.stack import read_host_stack, require_stack
 from slugc.store import Store
 
@@ -139,6 +139,7 @@ class HostEngine:
         command = Command(
             argv=_argv(spec, streams), cwd=tree, env=env, title=spec.command, uid=_uid()
         )
+        hand_over_streams((streams.stdin, streams.stdout, streams.stderr))
         process = spawn(
             command,
             stdin=streams.stdin,

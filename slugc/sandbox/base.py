@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
 from typing import ClassVar, Protocol, Self
 
+from buildpack.support.command import Command, Process, start
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.values import value
+from slugc.privileges import hand_over_streams
 from slugc.sandbox.limits import BuildLimits
 from slugc.stack import Stack
 
@@ -142,6 +144,13 @@ class Sandbox(Protocol):
         """Run to the end; return stdout, hand over the lines of stderr."""
 
 
+def start_phase(phase: Command, *, joined: bool = False) -> Process:
+    """Start ``phase``: it gives up root's rights, and may open its output by name all the same."""
+    process = start(phase, joined=joined)
+    hand_over_streams(pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe)
+    return process
+
+
 @value
 class Problem:
     """One thing that stands in a sandbox's way, and what removes it."""
@@ -160,12 +169,12 @@ class SandboxUnavailableError(SlugkitError):
         self.kind, self.problems = kind, tuple(problems)
         found = "\n".join(f"- {problem.what}" for problem in self.problems)
         fixes = "\n".join(f"{number}. {problem.fix}" for number, problem in enumerate(problems, 1))
-        super().__init__(
-            f"The {kind} sandbox cannot run here",
-            details=found,
-            resolution=f"{fixes}\n\nOr build without walls around the buildpack, if you trust it\n"
-            "and the app's dependencies: slugc build --sandbox none",
-        )
+        if kind is not SandboxKind.NONE:
+            fixes += (
+                "\n\nOr build without walls around the buildpack, if you trust it\n"
+                "and the app's dependencies: slugc build --sandbox none"
+            )
+        super().__init__(f"The {kind} sandbox cannot run here", details=found, resolution=fixes)
 
 
 class NetworkUnavailableError(SlugkitError):

@@ -24,6 +24,7 @@ from slugc.sandbox.base import (
     SandboxRequest,
     SandboxUnavailableError,
     StackUnavailableError,
+    start_phase,
 )
 from slugc.sandbox.reachable import is_reachable
 from slugc.stack import Stack, read_host_stack
@@ -92,11 +93,14 @@ class NoSandbox:
 
     def stream(self, phase: SandboxCommand, on_line: Callable[[str], None]) -> None:
         with adopting():
-            command.stream(self.host_command(phase), on_line)
+            program = self.host_command(phase)
+            command.stream(program, on_line, started=start_phase(program, joined=True))
 
     def capture(self, phase: SandboxCommand, on_error_line: Callable[[str], None]) -> str:
         with adopting():
-            return command.capture(self.host_command(phase), on_error_line=on_error_line)
+            program = self.host_command(phase)
+            started = start_phase(program)
+            return command.capture(program, on_error_line=on_error_line, started=started)
 
     def host_command(self, phase: SandboxCommand) -> Command:
         """``phase`` as this host starts it."""

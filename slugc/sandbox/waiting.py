@@ -18,7 +18,7 @@ from collections.abc import Callable
 from buildpack.support import command
 from buildpack.support.command import Command, CommandFailedError, CommandTimeoutError
 from buildpack.support.values import changed
-from slugc.sandbox.base import SandboxCommand
+from slugc.sandbox.base import SandboxCommand, start_phase
 
 SHELL = ("/bin/sh",)
 _GREETING = b"echo\n"  # an empty line from inside says that all the walls are up
@@ -31,7 +31,7 @@ class WaitingSandbox:
     def __init__(self, walls: Command) -> None:
         self._walls = self._ordered = changed(walls, stdin=b"", timeout=_PATIENCE)
         self._is_up = False
-        self._process = command.start(self._walls)
+        self._process = start_phase(self._walls)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended: why is told by ``require``
             os.write(self._process.stdin.fileno(), _GREETING)

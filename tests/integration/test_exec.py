@@ -115,6 +115,12 @@ def test_it_is_in_the_containers_own_namespaces_with_its_rights_and_limits(site:
     assert found == expected
 
 
+def test_its_streams_can_be_opened_by_name(site: Site) -> None:
+    program = "echo out >/dev/stdout; echo err >/dev/stderr; cat /dev/stdin"
+    done = inside(site, "web.1", program, stdin=b"in")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"out\nin", b"err\n")
+
+
 def test_it_holds_no_descriptor_but_its_three_streams(site: Site) -> None:
     with Path(os.devnull).open("rb") as spare:
         os.set_inheritable(spare.fileno(), True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.git_server import git
-from tests.integration.build_support import Builder
+from tests.integration.build_support import Builder, make_app, make_buildpack
 from tests.integration.pack_support import PACKS, slugc, write_app
 from tests.integration.support import Kit, ask, free_port
 
@@ -79,6 +79,21 @@ def test_programs_need_not_be_shell_scripts(builder: Builder, tmp_path: Path) ->
     assert outcome.read("greeting.txt") == "Hello you\n"
     assert dict(outcome.metadata.process_types) == {"greet": "perl hello.pl"}
     assert "-----> Perl v5." in outcome.stderr
+
+
+@pytest.mark.parametrize("sandbox", ["embedded", "none"])
+def test_programs_may_open_their_output_by_name(open_dir: Path, sandbox: str) -> None:
+    """`tee /dev/stderr` is how many show what they also keep."""
+    show = 'echo "$0 shows" | tee /dev/stderr | sed s/shows/keeps/ >/dev/stdout'
+    pack = make_buildpack(open_dir / "pack", detect=f"{show} >/dev/null; echo Tiny", compile=show)
+
+    outcome = Builder(home=open_dir / "data").build(
+        make_app(open_dir / "app"), "-b", pack, "--sandbox", sandbox
+    )
+
+    assert outcome.code == 0, outcome.stderr
+    for line in ("bin/compile shows", "bin/compile keeps"):
+        assert f"/{line}\n" in outcome.stderr
 
 
 def test_a_buildpack_that_runs_others(builder: Builder, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from buildpack.support.values import value
 from runner.engines.base import Streams
 from runner.engines.embedded.processes import descendants, only_child
 from runner.engines.embedded.starter import READY
+from slugc.privileges import hand_over_streams
 
 START_TIMEOUT = 20.0
 
@@ -132,6 +133,7 @@ def launch(
     meanwhile: Callable[[], None],
 ) -> Launched:
     """Run the chain; returns when ``meanwhile`` has, and the app's command is about to begin."""
+    hand_over_streams((streams.stdin, streams.stdout, streams.stderr))
     chain = spawn(command, stdin=streams.stdin, stdout=streams.stdout, stderr=descriptors.errors)
     descriptors.close_writer()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import pwd
 import shutil
 import signal
@@ -25,6 +26,7 @@ from slugc.privileges import (
     data_dir,
     drop_prefix,
     hand_over,
+    hand_over_streams,
     home_path,
     in_dropped_child,
     run_identity,
@@ -199,6 +201,26 @@ def test_roots_data_dir_is_roots_and_builds_only_pass_through(open_dir: Path) ->
         return "renamed"
 
     assert in_dropped_child(attempt) == "refused"
+
+
+@AS_ROOT
+def test_streams_of_ours_can_be_opened_without_roots_rights() -> None:
+    pipe, terminal = os.pipe(), pty.openpty()
+    null = os.open(os.devnull, os.O_RDWR)
+    descriptors = (*pipe, *terminal, null)
+    before = os.fstat(null)
+
+    hand_over_streams((None, pipe[1], terminal[1], null))
+
+    def open_again() -> str:
+        for each in (pipe[1], terminal[1]):
+            os.close(os.open(f"/proc/self/fd/{each}", os.O_WRONLY | os.O_NOCTTY))
+        return "opened"
+
+    assert in_dropped_child(open_again) == "opened"
+    assert os.fstat(null).st_uid == before.st_uid, "the machine's own devices stay whose they are"
+    for each in descriptors:
+        os.close(each)
 
 
 @AS_ROOT

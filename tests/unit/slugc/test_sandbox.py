@@ -236,6 +236,15 @@ def test_the_words_when_namespaces_are_refused() -> None:
     )
 
 
+def test_building_without_a_sandbox_is_not_offered_to_who_asked_for_that() -> None:
+    problem = Problem(what="it lies where only root may go", fix="Set SLUGKIT_HOME.")
+    assert SandboxUnavailableError(SandboxKind.NONE, (problem,)).text() == (
+        "The none sandbox cannot run here\n\n"
+        "- it lies where only root may go\n\n"
+        "1. Set SLUGKIT_HOME."
+    )
+
+
 def test_an_old_bubblewrap_is_named() -> None:
     assert explain_refusal("bwrap: Unknown option --disable-userns").fix == (
         "Install bubblewrap 0.8 or newer."

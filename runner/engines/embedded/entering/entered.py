@@ -23,6 +23,7 @@ from runner.engines.embedded.identity import ProcessId, has_ended
 from runner.engines.embedded.soft_limits import with_memory
 from runner.engines.embedded.starter import process_limits
 from runner.formation import ContainerSpec
+from slugc.privileges import hand_over_streams
 
 # -p, so that BASH_ENV and functions among the config vars are not read here.
 _BEGIN = 'eval "$1" || exit 1; shift; exec "$@"'
@@ -102,6 +103,7 @@ class Entrance:
             raise EnterError(name, str(err)) from err
 
     def _enter(self, door: Door, spec: ContainerSpec, streams: Streams) -> EnteredProcess:
+        hand_over_streams((streams.stdin, streams.stdout, streams.stderr))
         (said, said_end), (go_end, go), (lifeline_end, lifeline) = (os.pipe() for _ in range(3))
         try:
             watcher = fork_watcher(
