@@ -43,7 +43,7 @@ def command(slug: str | None, **options: object) -> None:
     Examples:
       slugc sign --new-key deploy                     deploy.key and deploy.pub
       slugc sign polls.slug --key deploy.key
-      slugc verify polls.slug --key deploy.pub --require-signature
+      slugc verify polls.slug --key deploy.pub
     """
     from slugc.supply_chain.sign_command import run_sign
 

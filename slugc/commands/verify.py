@@ -44,7 +44,7 @@ from slugc.plain_build import SANDBOX_VARIABLE, current_dir
     help="A public key that is trusted: a PEM file, env:NAME, - for standard input",
 )
 @click.option(
-    "--require-signature", is_flag=True, help="Refuse a slug that none of these keys has signed"
+    "--require-signature", is_flag=True, help="Refuse to go on without --key, which requires one"
 )
 @click.option("--signatures", metavar="FILE", help="Where they are [default: SLUG.intoto.jsonl]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON")
@@ -54,13 +54,13 @@ def command(slug: str, **options: object) -> None:
 
     Every digest is compared and every member judged as if it were unpacked. With --rebuild the
     source is built again, from nothing, and must give the same bytes; the exit code is 1, and
-    what is different is shown, when it does not. With --key its signatures must be of that key.
+    what is different is shown, when it does not. With --key it must be signed with that key.
 
     \b
     Examples:
       slugc verify polls.slug
       slugc verify polls.slug --rebuild path/to/polls
-      slugc verify polls.slug --key deploy.pub --require-signature
+      slugc verify polls.slug --key deploy.pub
     """
     from slugc.inspection.verify_command import verify_from_options
 

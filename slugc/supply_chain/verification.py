@@ -9,6 +9,7 @@ from typing import cast
 from buildpack.support.errors import UsageError, printable
 from buildpack.support.values import value
 from slugc.slug import Slug
+from slugc.supply_chain.errors import SignatureMissingError
 from slugc.supply_chain.trust import (
     Signed,
     check_signatures,
@@ -30,11 +31,11 @@ def signatures_from_options(
 ) -> SignatureFacts:
     """What ``--key``, ``--require-signature`` and ``--signatures`` ask for; raises if it is wrong.
 
-    A slug without signatures is one of the facts, unless a signature is required.
+    A slug without signatures is one of the facts where nobody named a key: who has one wants to
+    know whether the slug is signed with it, and asks the exit code.
     """
     specs = cast("tuple[str, ...]", options.get("keys", ()))
-    required = options.get("require_signature") is True
-    if required and not specs:
+    if options.get("require_signature") is True and not specs:
         raise UsageError(
             "A signature is required, and no key is given to check it with",
             details="Anybody can sign a slug: what counts is whose key it was.",
@@ -43,7 +44,9 @@ def signatures_from_options(
     keys = read_public_keys(specs, env)
     given = options.get("signatures")
     attestations = cwd / given if isinstance(given, str) else None
-    check = require_signature if required else check_signatures
+    if attestations is not None and not attestations.exists():
+        raise SignatureMissingError(slug.archive, attestations)
+    check = require_signature if keys else check_signatures
     return _facts(check(slug, keys, attestations=attestations))
 
 

@@ -45,7 +45,7 @@ def test_the_guide_has_each_commands_options(name: str) -> None:
     )
     assert set(options(command)) - told == set()
     foreign = told - set(options(command)) - {"--json"}
-    assert foreign <= ({"--key", "--require-signature", "--new-key"} if name == "sign" else set())
+    assert foreign <= ({"--key", "--new-key"} if name == "sign" else set())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

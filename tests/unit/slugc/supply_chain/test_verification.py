@@ -1,4 +1,4 @@
-"""slugc verify --key: unsigned is told, required is required, wrong is an error."""
+"""slugc verify --key: unsigned is told where nobody named a key, and wrong is an error."""
 
 from __future__ import annotations
 
@@ -40,12 +40,23 @@ def stranger(tmp_path: Path, other_key: PrivateKey) -> Path:
     return path
 
 
-def test_a_slug_without_signatures_is_told_to_be_unsigned(slug: Slug, public: Path) -> None:
-    for found in (verified(slug), verified(slug, public)):
-        assert found.text == "none: the slug is not signed"
-        assert found.document == {"signed": False}
+def test_a_slug_without_signatures_is_told_to_be_unsigned(slug: Slug) -> None:
+    assert verified(slug).text == "none: the slug is not signed"
+    assert verified(slug).document == {"signed": False}
+
+
+def test_who_names_a_key_is_not_content_with_an_unsigned_slug(slug: Slug, public: Path) -> None:
+    """Whoever can change a slug can take its signatures away as well."""
+    with pytest.raises(SignatureMissingError):
+        verified(slug, public)
     with pytest.raises(SignatureMissingError):
         verified(slug, public, required=True)
+
+
+def test_signatures_that_were_named_must_be_there(signed: Slug) -> None:
+    with pytest.raises(SignatureMissingError) as caught:
+        verified(signed, signatures="elsewhere")
+    assert str(signed.archive.parent / "elsewhere") in caught.value.text()
 
 
 def test_requiring_a_signature_needs_a_key(signed: Slug) -> None:
@@ -87,5 +98,5 @@ def test_while_keys_change_both_are_trusted(signed: Slug, public: Path, stranger
 
 def test_signatures_may_lie_elsewhere(signed: Slug, public: Path) -> None:
     attestations_of(signed.archive).rename(signed.archive.parent / "elsewhere")
-    assert verified(signed, public).document == {"signed": False}
+    assert verified(signed).document == {"signed": False}
     assert verified(signed, public, signatures="elsewhere").document["signed"] is True
