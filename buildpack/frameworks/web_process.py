@@ -51,6 +51,8 @@ def why_no_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> str:
         server = "gunicorn" if app.interface == WSGI else "uvicorn"
         found = f"Found {app.framework} in {printable(_join(app_dir, file))}"
         return f"{found}, and no server for it: add {server} to your packages."
+    if own := _with_own_server(venv):
+        return f"{own[0]} is installed, which has a server of its own."
     if has_django(venv):
         return "Django is installed, and neither manage.py nor a wsgi.py says what to serve."
     known = (shown for name, (shown, _) in FRAMEWORKS.items() if has_module(venv, name))
@@ -59,8 +61,25 @@ def why_no_web_process(build_dir: Path, venv: Venv, app_dir: str = "") -> str:
     )
 
 
+WITH_OWN_SERVER = {
+    "streamlit": (
+        "Streamlit",
+        "streamlit run FILE.py --server.address 0.0.0.0 --server.port $PORT",
+    ),
+    "gradio": ("Gradio", "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=$PORT python FILE.py"),
+    "chainlit": ("Chainlit", "chainlit run FILE.py --host 0.0.0.0 --port $PORT"),
+}
+"""By import name. They bring Starlette or FastAPI along, which the app itself never sees."""
+
+
+def _with_own_server(venv: Venv) -> tuple[str, str] | None:
+    return next((found for name, found in WITH_OWN_SERVER.items() if has_module(venv, name)), None)
+
+
 def example_for(venv: Venv) -> tuple[str, str]:
     """A server that suits the installed framework, and how it is started."""
+    if own := _with_own_server(venv):
+        return own
     found = [interface for name, (_, interface) in FRAMEWORKS.items() if has_module(venv, name)]
     if has_django(venv) or WSGI in found:
         return "gunicorn", "gunicorn --bind 0.0.0.0:$PORT MODULE:APP"

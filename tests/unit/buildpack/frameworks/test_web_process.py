@@ -311,6 +311,28 @@ def test_the_example_of_a_procfile_is_for_the_framework_that_is_there(tmp_path: 
     )
 
 
+@pytest.mark.parametrize(
+    ("module", "brings", "shown", "command"),
+    [
+        ("streamlit", "starlette", "Streamlit",
+         "streamlit run FILE.py --server.address 0.0.0.0 --server.port $PORT"),
+        ("gradio", "fastapi", "Gradio",
+         "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=$PORT python FILE.py"),
+        ("chainlit", "fastapi", "Chainlit", "chainlit run FILE.py --host 0.0.0.0 --port $PORT"),
+    ],
+)  # fmt: skip
+def test_what_serves_by_itself_is_not_taken_for_the_framework_it_brings(
+    module: str, brings: str, shown: str, command: str, tmp_path: Path
+) -> None:
+    root = built_app(tmp_path, module, brings, "uvicorn", app=f"import {module}\n")
+    assert step(root) == (
+        "-----> No web process (the app has no Procfile)\n"
+        f"       {shown} is installed, which has a server of its own.\n"
+        f"       Say in a Procfile what to run. With {shown}, for example:\n"
+        f"       web: {command}\n"
+    )
+
+
 def test_an_app_that_is_no_web_app_or_has_a_procfile_hears_nothing(tmp_path: Path) -> None:
     assert step(built_app(tmp_path, "six", app="")) == ""
     (tmp_path / "Procfile").write_text("worker: python app.py\n")
