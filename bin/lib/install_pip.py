@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from buildpack.support.command import Command, capture  # noqa: E402
 from buildpack.support.errors import SlugkitError  # noqa: E402
+from buildpack.support.output import Output  # noqa: E402
 from buildpack.tools import ToolBox, index_url  # noqa: E402
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -37,5 +38,5 @@ if __name__ == "__main__":
     try:
         install_pip(Path(sys.argv[1]), Path(sys.argv[2]))
     except SlugkitError as error:
-        sys.stderr.write(error.text() + "\n")
+        Output().error(error)
         sys.exit(error.exit_code)

@@ -58,6 +58,18 @@ has_library() { # not through a pipe: grep -q ends early, and pipefail calls tha
   known=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p) && [[ $known == *"$1 "* ]]
 }
 
+ensure_state_dir() { # what a run as root has left there is root's, and a checkout may be read-only
+  local locked advice=("Clone Slugkit to a directory of your own.")
+  mkdir -p -- "$state_dir/slugs" 2> /dev/null || fail "$exit_cannot_create" "Cannot write to $root" "" "${advice[@]}"
+  locked=$(find "$state_dir" -maxdepth 2 ! -type l ! -writable -print -quit)
+  if [ -z "$locked" ]; then return; fi
+  if [ -O "$root" ] && [ ! -O "$locked" ]; then
+    advice=("It belongs to $(stat -c %U -- "$locked"), who has run this before. As root, give it back:" \
+      "  chown -R $(id -u): $(printf %q "$state_dir")")
+  fi
+  fail "$exit_cannot_create" "Cannot write to $locked" "" "${advice[@]}"
+}
+
 missing_packages() { # missing_packages LIST: the lines of LIST whose probe fails
   local name purpose probe
   while IFS='|' read -r name purpose probe; do
@@ -75,7 +87,8 @@ ensure_machine() { # ensure_machine LIST: its packages, and $tun_device; root is
     return
   fi
   if [ -n "$missing" ]; then
-    commands+=("apt-get update" "apt-get install --no-install-recommends ${names[*]}")
+    if has apt-get; then commands+=("apt-get update" "apt-get install --no-install-recommends ${names[*]}")
+    else commands+=("# what installs the above here, where its names are not Debian's"); fi
   fi
   if ! tun_is_open; then
     missing+=${missing:+$'\n'}"$tun_device|containers: for users to open, as systemd-udev makes it; that grants nothing by itself"
@@ -95,16 +108,16 @@ explain_missing() { # explain_missing MISSING COMMAND...
   local lines=("This machine lacks something that only root can give it" "") name purpose
   while IFS='|' read -r name purpose; do lines+=("  $name ($purpose)"); done <<< "$1"
   shift
-  lines+=("" "Ask root to run:" "${@/#/  }" "and then run this command again.")
+  lines+=("" "As root, run:" "${@/#/  }" "and then, as yourself, this command again.")
   fail "$exit_unavailable" "${lines[@]}"
 }
 
 install_packages() {
   local log=$state_dir/apt.log
-  mkdir -p "$state_dir"
   without_starting_services apt_get "$log" "$@" && return
   tail -n 20 "$log" >&2
-  fail "$exit_unavailable" "apt-get could not install: $*" "" "Its whole output is in $log."
+  fail "$exit_unavailable" "apt-get could not install: $*" "" "Its whole output is in $log." \
+    "If it says why not, mend that (the network, a source in /etc/apt), and run this command again."
 }
 
 apt_get() { # apt_get LOG PACKAGE...: package lists are fetched only when the ones here do not do
@@ -140,16 +153,17 @@ find_python() { # the first Python >= 3.11 that ordinary users can run too, then
       return
     fi
   done
-  fail "$exit_unavailable" "Slugkit needs Python 3.11 or newer" "" "Install it (on Debian 12: apt-get install python3), and run this command again."
+  fail "$exit_unavailable" "Slugkit needs Python 3.11 or newer" "" \
+    "python3 here: $( (has python3 && python3 -I -V 2>&1) || echo none)" \
+    "Install it (on Debian 12: apt-get install python3), and run this command again."
 }
 
 ensure_venv() { # ensure_venv DIR LOCK...: a virtual environment with exactly these locks, and Slugkit
   local venv=$1 stamp
   shift
-  mkdir -p "$state_dir" 2> /dev/null || fail "$exit_cannot_create" "Cannot write to $root" "" "Clone Slugkit to a directory of your own."
   stamp=$(cd "$root" && { echo "$venv"; "$python" -I -VV; cat -- pyproject.toml "$@"; } | sha256sum)
   if [ -x "$venv/bin/slugc" ] && [ "$(cat -- "$venv/.stamp" 2> /dev/null)" = "$stamp" ]; then return; fi
-  step "Creating a virtual environment in ${venv#"$root"/}"
+  step "Creating a virtual environment in ${venv#"$root"/} (once; what it needs is downloaded)"
   if [ -e "$venv" ]; then mv -- "$venv" "$(mktemp -d "$state_dir/old.XXXXXX")"; fi
   create_venv "$venv"
   pip_install "$venv" --require-hashes "${@/#/--requirement=}"

@@ -86,6 +86,7 @@ def test_quickstart_passes_on_why_an_app_cannot_be_run(clone: Path, open_dir: Pa
     [
         (["--count", "0"], 64, "--count needs a number from 1 on, not '0'"),
         (["--port"], 64, "--port needs a number"),
+        (["--port=70000"], 64, "--port goes up to 65535, not to 70000"),
         (["--cuont", "2"], 64, "Unknown option '--cuont'"),
         (["one", "two"], 64, "One app directory, not two: 'one' and 'two'"),
         (["no/such/app"], 66, "There is no directory 'no/such/app'"),

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 MISSING = "one|the first thing|false\ntwo|the second|true\nthree|the third|has no-such-program"
 OPEN = "tun_is_open() { true; };"
 
 
-def shell(script: str, tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    preamble = f'set -euo pipefail; root="{tmp_path}"; . "{ROOT}/bin/lib/setup.sh"; '
+def shell(
+    script: str, tmp_path: Path, by: Sequence[str] = (), **env: str
+) -> subprocess.CompletedProcess[str]:
+    # Its text, not its path: the checkout may be where another user has no way to.
+    setup = (ROOT / "bin/lib/setup.sh").read_text()
+    preamble = f'set -euo pipefail; root="{tmp_path}"\n{setup}\n'
     return subprocess.run(
-        ("bash", "-c", preamble + script),
+        (*by, "bash", "-c", preamble + script),
+        cwd=tmp_path,
         env={**os.environ, **env},
         capture_output=True,
         check=False,
@@ -35,7 +43,8 @@ def test_a_library_is_found_every_time(tmp_path: Path) -> None:
 
 
 def test_an_ordinary_user_is_told_what_root_must_install(tmp_path: Path) -> None:
-    done = shell(f'is_root() {{ false; }}; {OPEN} ensure_machine "{MISSING}"', tmp_path)
+    fakes = f'is_root() {{ false; }}; has() {{ [ "$1" = apt-get ]; }}; {OPEN}'
+    done = shell(f'{fakes} ensure_machine "{MISSING}"', tmp_path)
     assert done.returncode == 69
     assert done.stderr == (
         " !     This machine lacks something that only root can give it\n"
@@ -43,18 +52,18 @@ def test_an_ordinary_user_is_told_what_root_must_install(tmp_path: Path) -> None
         " !       one (the first thing)\n"
         " !       three (the third)\n"
         " !\n"
-        " !     Ask root to run:\n"
+        " !     As root, run:\n"
         " !       apt-get update\n"
         " !       apt-get install --no-install-recommends one three\n"
-        " !     and then run this command again.\n"
+        " !     and then, as yourself, this command again.\n"
     )
 
 
 def test_an_ordinary_user_is_told_all_at_once(tmp_path: Path) -> None:
-    user = f'is_root() {{ false; }}; tun_device="{tmp_path}/tun";'
+    user = f'is_root() {{ false; }}; has() {{ [ "$1" = apt-get ]; }}; tun_device="{tmp_path}/tun";'
     done = shell(f'{user} ensure_machine "{MISSING}"', tmp_path)
     assert done.returncode == 69
-    told = done.stderr.partition("Ask root to run:\n")
+    told = done.stderr.partition("As root, run:\n")
     assert f" !       {tmp_path}/tun (containers: for users to open" in told[0]
     assert "apt-get install --no-install-recommends one three\n" in told[2]
     assert f"mknod {tmp_path}/tun c 10 200; chmod 0666 {tmp_path}/tun\n" in told[2]
@@ -62,6 +71,30 @@ def test_an_ordinary_user_is_told_all_at_once(tmp_path: Path) -> None:
     assert done.returncode == 69
     assert "apt-get" not in done.stderr
     assert f"chmod 0666 {tmp_path}/tun\n" in done.stderr
+
+
+def test_where_there_is_no_apt_get_the_names_are_said_to_be_debians(tmp_path: Path) -> None:
+    for who in ("true", "false"):
+        fakes = f"is_root() {{ {who}; }}; has() {{ false; }}; {OPEN}"
+        done = shell(f'{fakes} ensure_machine "{MISSING}"', tmp_path)
+        assert done.returncode == 69
+        assert " !       one (the first thing)\n" in done.stderr
+        assert "where its names are not Debian's\n" in done.stderr
+        assert "apt-get" not in done.stderr
+
+
+def test_what_apt_get_says_is_shown_with_what_to_do(tmp_path: Path) -> None:
+    fakes = 'without_starting_services() { echo "E: no route" > "$2"; false; };'
+    done = shell(f"{fakes} ensure_state_dir; install_packages one three", tmp_path)
+    assert done.returncode == 69
+    assert done.stderr == (
+        "E: no route\n"
+        " !     apt-get could not install: one three\n"
+        " !\n"
+        f" !     Its whole output is in {tmp_path}/.slugkit/apt.log.\n"
+        " !     If it says why not, mend that (the network, a source in /etc/apt),"
+        " and run this command again.\n"
+    )
 
 
 def test_root_installs_only_what_is_missing_and_says_so(tmp_path: Path) -> None:
@@ -87,17 +120,41 @@ def test_nothing_is_said_when_nothing_is_missing(tmp_path: Path) -> None:
 def test_a_python_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
     old = tmp_path / "bin/python3"
     old.parent.mkdir()
-    old.write_text("#!/bin/sh\nexit 1\n")
+    old.write_text('#!/bin/sh\n[ "$2" = -V ] && echo Python 3.9.2\n')
     old.chmod(0o755)
     done = shell('has() { [ "$1" = python3 ]; }; find_python', tmp_path, PATH=f"{old.parent}:/bin")
     assert done.returncode == 69
-    assert " !     Slugkit needs Python 3.11 or newer\n" in done.stderr
+    assert done.stderr.startswith(
+        " !     Slugkit needs Python 3.11 or newer\n !\n !     python3 here: Python 3.9.2\n"
+    )
 
 
 def test_a_checkout_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / ".slugkit").write_text("a file where the directory should be")
-    done = shell(f'python=python3; ensure_venv "{tmp_path}/.slugkit/venv"', tmp_path)
+    done = shell("ensure_state_dir", tmp_path)
     assert done.returncode == 73
     assert done.stderr == (
         f" !     Cannot write to {tmp_path}\n !\n !     Clone Slugkit to a directory of your own.\n"
     )
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_what_root_has_left_in_ones_checkout_is_to_be_given_back(open_dir: Path) -> None:
+    shell("ensure_state_dir; touch $state_dir/slugs/last", open_dir)
+    anna = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups")
+    advice = " !     Clone Slugkit to a directory of your own.\n"
+    refused = f" !     Cannot write to {open_dir}/.slugkit\n !\n"
+    assert shell("ensure_state_dir", open_dir, by=anna).stderr == refused + advice
+    os.chown(open_dir, 54321, 54321)
+    done = shell("ensure_state_dir", open_dir, by=anna)
+    assert done.returncode == 73
+    assert done.stderr == (
+        f"{refused} !     It belongs to root, who has run this before. As root, give it back:\n"
+        f" !       chown -R 54321: {open_dir}/.slugkit\n"
+    )
+    for path in (open_dir / ".slugkit", open_dir / ".slugkit/slugs"):
+        os.chown(path, 54321, 54321)
+    refused = f" !     Cannot write to {open_dir}/.slugkit/slugs/last\n"
+    assert shell("ensure_state_dir", open_dir, by=anna).stderr.startswith(refused)
+    os.chown(open_dir / ".slugkit/slugs/last", 54321, 54321)
+    assert shell("ensure_state_dir", open_dir, by=anna).returncode == 0
