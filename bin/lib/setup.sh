@@ -65,7 +65,7 @@ ensure_state_dir() { # what a run as root has left there is root's, and a checko
   if [ -z "$locked" ]; then return; fi
   if [ -O "$root" ] && [ ! -O "$locked" ]; then
     advice=("It belongs to $(stat -c %U -- "$locked"), who has run this before. As root, give it back:" \
-      "  chown -R $(id -u): $(printf %q "$state_dir")")
+      "  chown -R $(id -u):$(id -g) $(printf %q "$state_dir")")
   fi
   fail "$exit_cannot_create" "Cannot write to $locked" "" "${advice[@]}"
 }

@@ -150,7 +150,7 @@ def test_what_root_has_left_in_ones_checkout_is_to_be_given_back(open_dir: Path)
     assert done.returncode == 73
     assert done.stderr == (
         f"{refused} !     It belongs to root, who has run this before. As root, give it back:\n"
-        f" !       chown -R 54321: {open_dir}/.slugkit\n"
+        f" !       chown -R 54321:54321 {open_dir}/.slugkit\n"
     )
     for path in (open_dir / ".slugkit", open_dir / ".slugkit/slugs"):
         os.chown(path, 54321, 54321)
