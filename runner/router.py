@@ -74,6 +74,8 @@ def sweep_dead(parent: Path) -> None:
 class Router:
     """A running Caddy. Use as a context manager.
 
+    Containers may be started at once: nobody waits for Caddy before the first of them answers.
+
     Started by root it is not root: what it is told lies where it cannot write, or a link that it
     put there would have root write elsewhere.
     """
@@ -99,7 +101,7 @@ class Router:
         self._upstreams: tuple[Address, ...] = ()
         self._process: Process | None = None
         self._exit_fd = self._log_fd = -1
-        self._is_stopping = False
+        self._is_stopping = self._has_answered = False
         self._splitter = LineSplitter(LONGEST_LINE)
 
     def __enter__(self) -> Self:
@@ -129,6 +131,7 @@ class Router:
         """Send requests to these, and to no others."""
         if self._is_stopping or tuple(addresses) == self._upstreams:
             return
+        self._await_first_start()
         self._upstreams = tuple(addresses)
         try:
             self._ask("PATCH", "/id/web", caddy_handler(addresses, self._rules))
@@ -149,6 +152,7 @@ class Router:
 
     def attend(self) -> Sequence[str]:
         """Read what Caddy says; start it again should it have ended."""
+        self._await_first_start()
         lines = self._read_log()
         if self._process is None or self._process.poll() is None:
             return lines
@@ -158,6 +162,7 @@ class Router:
         if self._is_stopping:
             return lines
         self._start()
+        self._await_start()
         return [*lines, f"The load balancer ended with status {code} and was started again"]
 
     def _start(self) -> None:
@@ -177,7 +182,6 @@ class Router:
         finally:
             os.close(writer)
         self._exit_fd = os.pidfd_open(self._process.pid)
-        self._await_start()
 
     def _config(self) -> dict[str, object]:
         return caddy_config(
@@ -191,12 +195,17 @@ class Router:
     def _socket(self) -> Path:
         return self._dir / "admin.sock"
 
+    def _await_first_start(self) -> None:
+        if not self._has_answered and not self._is_stopping:
+            self._await_start()
+
     def _await_start(self) -> None:
         """Caddy opens its admin socket before its ports; it answers once both are open."""
         assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline and self._process.poll() is None:
             if self._socket.exists() and self._is_listening():
+                self._has_answered = True
                 return
             self._sleep(0.01)
         said = "\n".join(self._read_log()[-5:])

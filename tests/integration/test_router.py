@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from runner.engines.base import Address
 from runner.front import find_caddy
-from runner.router import Router
+from runner.router import Router, RouterError
 from tests.integration.support import free_port
 
 pytestmark = pytest.mark.integration
@@ -107,3 +108,15 @@ def test_no_request_is_lost_while_servers_come_and_go(servers: tuple[Address, Ad
     assert len(answers) > CHANGES
     assert set(answers) == {(200, b"ab")}
     assert list(said) == []
+
+
+def test_a_caddy_that_ended_before_it_was_needed_is_told_with_what_it_said() -> None:
+    caddy = find_caddy({})
+    assert caddy is not None, "install caddy"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = Address(host="127.0.0.1", port=taken.getsockname()[1])
+        with Router(caddy, listen=listen) as router, pytest.raises(RouterError) as caught:
+            router.serve([Address(host="127.0.0.1", port=free_port())])
+    assert "address already in use" in caught.value.found
