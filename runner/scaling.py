@@ -169,6 +169,31 @@ def formation_line(counts: Iterable[WantedCount]) -> str:
     )
 
 
+def of_release(
+    counts: Mapping[ProcessType, WantedCount], types: Mapping[ProcessType, str]
+) -> Mapping[ProcessType, WantedCount]:
+    """What of a formation the release can run; the rest is kept for one that has it again."""
+    return {name: each for name, each in counts.items() if name in types}
+
+
+def idle_notices(
+    app: str, counts: Mapping[ProcessType, WantedCount], types: Mapping[ProcessType, str]
+) -> tuple[str, ...]:
+    """What somebody who looks for a container would ask about next."""
+    found = [
+        f"This release has no {name}; {name}={each.quantity} is kept for one that has it"
+        for name, each in counts.items()
+        if each.quantity and name not in types
+    ]
+    startable = [name for name in types if name != RELEASE]
+    if startable and not any(each.quantity for each in of_release(counts, types).values()):
+        found.append(
+            f"Nothing is to run. There is {', '.join(startable)}:"
+            f" slug-run scale {startable[0]}=1 --app {app}"
+        )
+    return tuple(found)
+
+
 def changes_line(
     before: Mapping[ProcessType, WantedCount], after: Mapping[ProcessType, WantedCount]
 ) -> str:

@@ -13,6 +13,8 @@ from runner.scaling import (
     changes_line,
     first_formation,
     formation_line,
+    idle_notices,
+    of_release,
     parse_steps,
     reset_steps,
 )
@@ -67,13 +69,13 @@ def command(
             settled = poke_and_tell(opened)
             if not as_json:
                 if settled is None:
-                    click.echo(f"Set {describe(after)}")
+                    click.echo(f"Set {describe(after, types)}")
                     say(f"{name} is not running: slug-run start -d --app {name}")
                 else:
-                    click.echo(f"Now running {describe(after)}")
+                    click.echo(f"Now running {describe(after, types)}")
             require_up(opened, settled)
         formation = after if steps or is_reset else opened.state.formation(opened.app)
-        counts = list(formation.values()) or list(first_formation(types))
+        formation = formation or {each.process_type: each for each in first_formation(types)}
         if as_json:
             up = [each["type"] for each in read_containers(opened) or () if each["state"] == "up"]
             rows = [
@@ -84,8 +86,10 @@ def command(
                     "command": types.get(each.process_type),
                     "up": up.count(each.process_type),
                 }
-                for each in counts
+                for each in formation.values()
             ]
             click.echo(json.dumps(rows, indent=2))
         elif not steps and not is_reset:
-            click.echo(formation_line(counts))
+            click.echo(formation_line(of_release(formation, types).values()))
+        for notice in idle_notices(name, formation, types):
+            say(notice)

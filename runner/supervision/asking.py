@@ -19,7 +19,7 @@ from runner.memory_budget import (
     uncounted,
 )
 from runner.release import Release
-from runner.scaling import Step, changes_line, formation_line, scaled, web_first
+from runner.scaling import Step, changes_line, formation_line, of_release, scaled, web_first
 from runner.state.database import cannot_be_written
 from runner.state.values import WantedCount
 from runner.supervision.client import (
@@ -221,7 +221,7 @@ def require_named(app: str, words: Sequence[str], names: Sequence[str]) -> None:
             raise NoSuchContainerError(app, word, names)
 
 
-def describe(counts: Formation) -> str:
-    """``web at 2:standard-1x, worker at 1:standard-1x``."""
-    line = formation_line(counts.values())
-    return ", ".join(word.replace("=", " at ", 1) for word in line.split())
+def describe(counts: Formation, types: Mapping[ProcessType, str]) -> str:
+    """``web at 2:standard-1x, worker at 1:standard-1x``: what of a formation a release has."""
+    line = formation_line(of_release(counts, types).values())
+    return ", ".join(word.replace("=", " at ", 1) for word in line.split()) or "nothing"

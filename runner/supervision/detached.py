@@ -16,7 +16,7 @@ from runner.front import RouterNeededError, find_caddy
 from runner.ports import ensure_port_free
 from runner.requests import DEFAULTS, start_request
 from runner.rollout_options import read_rollout_settings
-from runner.scaling import Step, parse_steps
+from runner.scaling import Step, idle_notices, parse_steps
 from runner.state.values import WantedCount
 from runner.supervision.asking import (
     change_formation,
@@ -120,9 +120,12 @@ def start_detached(
         containers = settled.containers if settled is not None else ()
         if any(each.get("soft_limits") for each in containers):
             say("Limits are soft here, for each process instead of each container: slug-run doctor")
+        types = release.slug.metadata.process_types
+        for notice in idle_notices(opened.app.name, after, types):
+            say(notice)
         return Started(
             app=opened.app.name,
-            text=f"Now running {describe(after)}{_where(containers, settings, env)}",
+            text=f"Now running {describe(after, types)}{_where(containers, settings, env)}",
             facts={"containers": containers_document(containers)},
         )
 

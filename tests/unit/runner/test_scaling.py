@@ -14,6 +14,8 @@ from runner.scaling import (
     TooManyContainersError,
     changes_line,
     formation_line,
+    idle_notices,
+    of_release,
     parse_steps,
     reset_steps,
     scaled,
@@ -154,6 +156,26 @@ def test_what_changes_is_told_in_one_line() -> None:
     line = "web 1 => 2, worker 0:standard-1x => 1:standard-2x"
     assert changes_line(before, found) == line
     assert changes_line(found, found) == ""
+
+
+def test_what_a_release_lacks_is_told_and_left_out() -> None:
+    formation = counts(web=1, gone=2, older=0)
+    assert of_release(formation, TYPES) == counts(web=1)
+    assert idle_notices("polls", formation, TYPES) == (
+        "This release has no gone; gone=2 is kept for one that has it",
+    )
+
+
+@pytest.mark.parametrize("formation", [{}, counts(worker=0)])
+def test_where_nothing_is_to_run_it_is_said_what_could(
+    formation: Mapping[ProcessType, WantedCount],
+) -> None:
+    types = {ProcessType(x): "run it" for x in ("release", "worker", "clock")}
+    assert idle_notices("polls", formation, types) == (
+        "Nothing is to run. There is worker, clock: slug-run scale worker=1 --app polls",
+    )
+    assert idle_notices("polls", counts(clock=1), types) == ()
+    assert idle_notices("polls", {}, {ProcessType("release"): "run it"}) == ()
 
 
 def test_a_reset_leaves_one_web_of_the_first_size_and_no_container_of_other_types() -> None:

@@ -122,8 +122,11 @@ def test_a_formation_in_words() -> None:
         WantedCount(process_type=ProcessType("worker"), quantity=1),
         WantedCount(process_type=ProcessType("web"), quantity=3, size="standard-2x"),
     ]
-    found = describe({each.process_type: each for each in counts})
-    assert found == "web at 3:standard-2x, worker at 1:standard-1x"
+    formation = {each.process_type: each for each in counts}
+    types = dict.fromkeys(formation, "run it")
+    assert describe(formation, types) == "web at 3:standard-2x, worker at 1:standard-1x"
+    assert describe(formation, {ProcessType("web"): "run it"}) == "web at 3:standard-2x"
+    assert describe({}, types) == "nothing"
 
 
 def test_who_presses_ctrl_c_while_waiting_is_told_that_it_goes_on(
