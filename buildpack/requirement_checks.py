@@ -139,9 +139,11 @@ def _local_problem(app: App, line: RequirementLine) -> str:
         if is_outside(app, path):
             return "This path is outside your app."
         if not app.has(path):
-            from buildpack.requirement_hints import known_slip  # wanted for mistakes alone
+            from buildpack import requirement_hints  # wanted for mistakes alone
 
-            return known_slip(line.text) or "There is no such file or directory in your app."
+            hint = requirement_hints.path_on_windows(app, path)
+            hint = hint or requirement_hints.known_slip(line.text)
+            return hint or "There is no such file or directory in your app."
         if _is_no_project(app.root / path) and "subdirectory=" not in line.text:
             return NO_PROJECT
     return ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from buildpack.app import App
+from buildpack.requirement_paths import is_of_app
+
 ONE_EQUALS_SIGN = re.compile(r"(?P<name>[\w.-]+(?:\[[^\]]*\])?) ?= ?(?P<version>\d[\w.*+!]*)")
 COMMAND = re.compile(
     r"(?:python3? -m )?(?:pip3?|uv pip|uv|poetry|pipenv) (?:install|add) (?P<rest>.+)"
@@ -14,7 +17,7 @@ GIT_ADDRESS = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[\w./~-]
 
 WHOLE_LINES = (
     (
-        re.compile(r"[\w.-]+ ?= ?[\w.*+!]+=[\w.]+"),
+        re.compile(r"[\w.-]+ ?==? ?[\w.*+!]+=[\w.]+"),
         "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
     ),
     (
@@ -37,7 +40,7 @@ WHOLE_LINES = (
     ),
     (re.compile(r"(import|from) [\w.]+.*"), "This is Python, not the name of a package."),
     (
-        re.compile(r"[A-Za-z][\w.-]*(?:==[\w.]+)?(?:[ ,]+[A-Za-z][\w.-]*(?:==[\w.]+)?)+"),
+        re.compile(r"[A-Za-z][\w.-]*(?:[=<>~]=[\w.]+)?(?:[ ,]+[A-Za-z][\w.-]*(?:[=<>~]=[\w.]+)?)+"),
         "Each package needs a line of its own.",
     ),
 )
@@ -78,6 +81,12 @@ def known_slip(text: str) -> str:
         return f"An address for git is written as a URL: {name} @ git+ssh://{address}"
     matches = ((pattern.fullmatch(text), said) for pattern, said in WHOLE_LINES)
     return next((match.expand(said) for match, said in matches if match), "")
+
+
+def path_on_windows(app: App, path: str) -> str:
+    """Said of a path that is there, if its parts are told apart as everywhere else."""
+    right = path.replace("\\", "/")
+    return f"Between directories belongs a slash: {right}" if is_of_app(app, right) else ""
 
 
 def _wrong_comparison(sign: str, version: str) -> str:

@@ -61,7 +61,10 @@ def read_requirement_files(
                     limiting.add(included)
     problems += _circles(includes)
     if problems:
-        raise InvalidRequirementsError([*problems, *plainly_wrong(app, lines)])
+        problems += plainly_wrong(app, lines)
+        files = list(contents)  # in the order in which they were read
+        problems.sort(key=lambda problem: (files.index(problem.file), problem.number))
+        raise InvalidRequirementsError(problems)
     return RequirementFiles(
         contents=contents, lines=tuple(lines), constraint_files=frozenset(limiting)
     )
@@ -105,7 +108,9 @@ def _include_problem(app: App, included: str, count: int) -> str:
     if is_outside(app, included):
         return "This file is outside your app."
     if not app.is_file(included):
-        return "There is no such file in your app."
+        from buildpack.requirement_hints import path_on_windows  # wanted for mistakes alone
+
+        return path_on_windows(app, included) or "There is no such file in your app."
     if count >= LARGEST_INCLUDE_COUNT:
         return f"More than {LARGEST_INCLUDE_COUNT} files are included."
     return ""

@@ -32,6 +32,11 @@ def likely_name(package: str) -> str:
             "There is no such package: Debian's pip freeze writes that line by mistake. Remove\n"
             "it. If your app imports pkg_resources, require setuptools<81."
         )
+    if name == "python":
+        return (
+            "Python itself is no package: remove it from your requirements. Which Python your app\n"
+            "gets is said in .python-version."
+        )
     if advice := package_with(name):
         return advice
     if name.replace("-", "_") in {module.lower() for module in sys.stdlib_module_names}:

@@ -133,6 +133,16 @@ VERSION_OF_GIT = (
     (r"either an sdist tarball, or access to an upstream git repository", "PBR_VERSION"),
 )
 """What tools say that look for a version among Git's tags, and what they take it from instead."""
+ABSENT_FILE = re.compile(
+    r"(?:No such file or directory: '|Readme file not found \('|Readme file does not exist: "
+    r"|(?:Readme path|failed to open file) `(?:[^`]*/)?|Description file )"
+    r"(?P<file>[^\s'`/][^\s'`]*\.\w+)"
+)
+"""Of setup.py, setuptools, maturin; pdm-backend; hatchling; poetry-core, uv_build; flit. The build
+works in the app's directory: what is named from the root, or has no suffix, is of the machine."""
+NO_FILE = """\
+Its build reads {}, which is not there. If it is in your app's directory,
+check that .gitignore and .slugignore do not leave it out."""
 NO_REPOSITORY = """\
 Its version is to be read from Git's tags, and a build has the files of your app,
 not its repository. Name the version in a config var:
@@ -142,25 +152,34 @@ not its repository. Name the version in a config var:
 
 def _advice(package: str, output: Sequence[str], missing: Missing | None) -> str:
     """What to do; ``package`` is empty where it is the app's own."""
-    if not package:
-        text = "\n".join(output)
-        if table := _said_of(WHICH_PACKAGE, text):
-            return NOT_A_PACKAGE + table
-        if variable := _said_of(VERSION_OF_GIT, text):
-            return NO_REPOSITORY.format(variable)
-    if advice := likely_name(package):
+    advice = likely_name(package) if package else _advice_to_app("\n".join(output))
+    if advice:
         return advice
-    if missing is None and not package:
-        return (
-            "Its own build (setup.py, or the build backend that its pyproject.toml names)\n"
-            "said the above. Correct it there."
-        )
-    if missing is None:
+    if missing is not None:
+        return _advice_of(missing)
+    if package:
         return (
             "Its own build said the above. A version that has a wheel for this Python\n"
             f"needs no build: look for one among the files of {package.partition('==')[0]} on the "
             "index."
         )
+    return (
+        "Its own build (setup.py, or the build backend that its pyproject.toml names)\n"
+        "said the above. Correct it there."
+    )
+
+
+def _advice_to_app(text: str) -> str:
+    """What only an app's own build lacks: "" for nothing that we know."""
+    if table := _said_of(WHICH_PACKAGE, text):
+        return NOT_A_PACKAGE + table
+    if variable := _said_of(VERSION_OF_GIT, text):
+        return NO_REPOSITORY.format(variable)
+    absent = ABSENT_FILE.search(text)
+    return NO_FILE.format(absent["file"]) if absent else ""
+
+
+def _advice_of(missing: Missing) -> str:
     lines = [f"Best use what has a wheel: {missing.wheel}."]
     if missing.system_package:
         lines.append(

@@ -154,6 +154,32 @@ def test_an_app_that_is_no_package_is_told_how_not_to_be_one(said: str, table: s
 
 
 @pytest.mark.parametrize(
+    ("said", "file"),
+    [
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'requirements/base.txt'",
+         "requirements/base.txt"),
+        ("OSError: Readme file does not exist: README.md", "README.md"),
+        ("flit_core.config.ConfigError: Description file README.md does not exist", "README.md"),
+        ("FileNotFoundError: Readme path `/build/app/README.md` does not exist.", "README.md"),
+        ("ConfigurationError: Readme file not found ('docs/README.rst')", "docs/README.rst"),
+        ("failed to open file `/build/app/README.md`: No such file or directory (os error 2)",
+         "README.md"),
+    ],
+)  # fmt: skip
+def test_an_app_whose_build_reads_a_file_that_is_left_out_hears_which(said: str, file: str) -> None:
+    assert classify(own(said)).resolution == (
+        f"Its build reads {file}, which is not there. If it is in your app's directory,\n"
+        "check that .gitignore and .slugignore do not leave it out."
+    )
+
+
+@pytest.mark.parametrize("named", ["cargo", "/usr/lib/x.so"])
+def test_what_a_build_lacks_of_the_machine_is_not_looked_for_in_the_app(named: str) -> None:
+    said = f"FileNotFoundError: [Errno 2] No such file or directory: '{named}'"
+    assert "gitignore" not in classify(own(said)).resolution
+
+
+@pytest.mark.parametrize(
     ("said", "variable"),
     [
         ("LookupError: setuptools-scm was unable to detect version for /app.",

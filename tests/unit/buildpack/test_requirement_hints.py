@@ -17,6 +17,10 @@ from buildpack.requirement_hints import what_was_meant
             "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
         ),
         (
+            "numpy==1.26.4=py311h64a7726_0",
+            "Conda writes it like this. For pip: pip list --format=freeze > requirements.txt",
+        ),
+        (
             "version https://git-lfs.github.com/spec/v1",
             "This is what Git LFS leaves of a file that it has not fetched.",
         ),
@@ -29,6 +33,7 @@ from buildpack.requirement_hints import what_was_meant
             "The number needs quotes: python_version > '3.8'",
         ),
         ("flask, gunicorn==23.0.0", "Each package needs a line of its own."),
+        ("flask>=3.0 gunicorn~=23.0", "Each package needs a line of its own."),
         ("two words", "Each package needs a line of its own."),
         ("gunicorn >> 2", "'>>' compares nothing. There are: == >= <= > < != ~="),
         ("flask => 3", "'=>' compares nothing. There are: == >= <= > < != ~="),

@@ -81,6 +81,19 @@ def test_includes_that_cannot_be_followed_are_all_named(tmp_path: Path) -> None:
     ]
 
 
+def test_paths_as_windows_writes_them_are_told_right(tmp_path: Path) -> None:
+    (tmp_path / "libs" / "x").mkdir(parents=True)
+    (tmp_path / "libs" / "base.txt").touch()
+    text = "-e .\\libs\\x\n-r libs\\base.txt\n-c libs\\gone.txt\n"
+    with pytest.raises(InvalidRequirementsError) as caught:
+        read(tmp_path, requirements=text)
+    assert [(p.number, p.message) for p in caught.value.problems] == [
+        (1, "Between directories belongs a slash: ./libs/x"),
+        (2, "Between directories belongs a slash: libs/base.txt"),
+        (3, "There is no such file in your app."),
+    ]
+
+
 def test_syntax_errors_are_reported_together_with_file_and_line(tmp_path: Path) -> None:
     found = read(tmp_path, requirements="flask==\nrich\n-r b.txt\n", b="<<<<<<< HEAD\ndjango 5\n")
     with pytest.raises(InvalidRequirementsError) as caught:

@@ -245,6 +245,11 @@ def test_a_wheel_of_the_app_for_another_system() -> None:
     [
         ("cv2", "'cv2' is what a program imports. The package is called opencv-python-headless: "
          "ask for that."),
+        (
+            "python",
+            "Python itself is no package: remove it from your requirements. Which Python your app\n"
+            "gets is said in .python-version.",
+        ),
         ("sqlite3", "'sqlite3' is a part of Python itself: remove it from your requirements."),
         (
             "pkg-resources",
