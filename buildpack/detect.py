@@ -96,5 +96,5 @@ def main(argv: "Sequence[str]") -> int:
     if find_other_evidence(build_dir, names):
         sys.stdout.write("Python\n")
         return 0
-    sys.stderr.write("\n" + failure_message(build_dir, names) + "\n")
+    sys.stderr.write("\n" + failure_message(build_dir, names, app_dir) + "\n")
     return 1

@@ -125,7 +125,7 @@ def has_word(name: str, words: str) -> bool:
     return " " + words + " " in " " + " ".join(letters.split()) + " "
 
 
-def hints(build_dir: str, names: "Sequence[str]") -> "list[str]":
+def hints(build_dir: str, names: "Sequence[str]", app_dir: str = "") -> "list[str]":
     """What may have been meant, as lines for a person; an empty one before each paragraph."""
     lines = []
     for name, right in find_near_misses(names):
@@ -145,12 +145,20 @@ def hints(build_dir: str, names: "Sequence[str]") -> "list[str]":
     elif directories:
         lines += ["", "Found such files further down. If your app is in one of these"]
         lines += ["directories, set:", ""]
-    lines += ["    " + APP_DIR + "=" + name for name in directories[:SHOWN_DIRECTORIES]]
+    setting = "    " + APP_DIR + "=" + (app_dir + "/" if app_dir else "")
+    lines += [setting + name for name in directories[:SHOWN_DIRECTORIES]]
     return lines
 
 
-def failure_message(build_dir: str, names: "Sequence[str]") -> str:
-    """What is said on standard error when nothing here looks like Python."""
+def failure_message(build_dir: str, names: "Sequence[str]", app_dir: str = "") -> str:
+    """What is said on standard error when nothing here looks like Python.
+
+    ``app_dir`` is where in its source this directory is: commands are typed, and settings seen,
+    from there.
+    """
+    from buildpack.support.output import typed_in  # its imports would slow down every detect
+
+    app_dir = "" if app_dir == "." else app_dir
     lines = [
         "Error: This does not look like a Python app.",
         "",
@@ -162,7 +170,7 @@ def failure_message(build_dir: str, names: "Sequence[str]") -> str:
         "",
     ]
     lines += ["  " + entry for entry in list_root(build_dir, names)]
-    lines += hints(build_dir, names)
+    lines += hints(build_dir, names, app_dir)
     lines += [
         "",
         "If the app has one of these files, check that:",
@@ -176,4 +184,5 @@ def failure_message(build_dir: str, names: "Sequence[str]") -> str:
         "",
         "    touch requirements.txt",
     ]
+    lines = typed_in(app_dir, "\n".join(lines)).split("\n")
     return "".join(" !     " + line + "\n" if line else " !\n" for line in lines)

@@ -214,6 +214,23 @@ def test_an_app_in_a_subdirectory_is_found_where_the_setting_says(
     assert capsys.readouterr().err == " !     Error: SLUGKIT_APP_DIR leads out of the source.\n"
 
 
+def test_what_is_said_of_an_app_in_a_subdirectory_is_said_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("my services/api/uv.lock", "my services/Pipfile.LOCK"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setenv("SLUGKIT_APP_DIR", "/my services/")
+    assert main(["detect", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert (
+        " !         cd 'my services'\n"
+        " !         git mv Pipfile.LOCK Pipfile.lock\n"
+    ) in said  # fmt: skip
+    assert " !         SLUGKIT_APP_DIR=my services/api\n" in said
+    assert said.count(" cd ") == 1
+
+
 def test_an_empty_setting_means_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "requirements.txt").touch()
     for value in ("", " ", ".", "./"):
