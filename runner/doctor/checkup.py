@@ -11,7 +11,7 @@ from runner.doctor.engine_findings import (
     embedded_machine,
     engine_findings,
 )
-from runner.doctor.findings import Finding
+from runner.doctor.findings import Finding, Verdict
 from runner.doctor.machine_findings import (
     caddy_finding,
     clock_finding,
@@ -20,6 +20,7 @@ from runner.doctor.machine_findings import (
     now,
     port_finding,
 )
+from runner.doctor.network_finding import network_finding
 from runner.engines.base import Limits
 from runner.engines.rundir import sockets_path
 from slugc.privileges import data_path
@@ -29,10 +30,18 @@ def examine(chosen: str, env: Mapping[str, str]) -> tuple[Finding, ...]:
     """Everything, for who would start containers with the engine ``chosen``."""
     return (
         *engine_findings(chosen, env),
-        *embedded_findings(embedded_machine(env), is_chosen=chosen == "embedded"),
+        *_embedded(env, is_chosen=chosen == "embedded"),
         cgroup_finding(Limits(cpus=1), find_hierarchies()),
         caddy_finding(env),
         port_finding(),
         clock_finding(now(), installed_at()),
         *data_findings(data_path(env), sockets_path(env)),
     )
+
+
+def _embedded(env: Mapping[str, str], *, is_chosen: bool) -> tuple[Finding, ...]:
+    """What it needs; if it is to be used and nothing is missing, its network is tried as well."""
+    found = embedded_findings(embedded_machine(env), is_chosen=is_chosen)
+    if not is_chosen or any(each.verdict is not Verdict.OK for each in found):
+        return found
+    return (*found, network_finding(env))

@@ -23,6 +23,7 @@ from runner.doctor.machine_findings import (
     port_finding,
     room_finding,
 )
+from runner.doctor.network_finding import network_finding
 from runner.engines.base import Limits
 from runner.engines.embedded.checks import Machine
 from runner.errors import EngineUnavailableError
@@ -123,6 +124,29 @@ def test_apparmor_names_the_profile(bare: Machine, tmp_path: Path) -> None:
     (bare.proc / "self" / "attr" / "current").write_text("unconfined\n")
     found = embedded_findings(bare, is_chosen=True, apparmor=tmp_path / "enabled")
     assert found[-1] == ok("AppArmor", "in use; the profile of this process: unconfined")
+
+
+def test_a_network_that_cannot_be_made_is_told_with_what_refused_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.doctor.network_finding.sockets_root", lambda _: tmp_path)
+    monkeypatch.setattr("runner.doctor.network_finding.tool_env", lambda env: env)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("setpriv", "unshare"):  # the first of them, as root and as a user
+        (programs / name).write_text("#!/bin/sh\necho 'Operation not permitted' >&2\nexit 1\n")
+        (programs / name).chmod(0o755)
+    found = network_finding({"PATH": str(programs)})
+    assert (found.name, found.verdict, found.is_engine) == ("app network", Verdict.FAIL, True)
+    assert found.found == "cannot be made. bridge: Operation not permitted"
+    assert found.fix.startswith("allow what it says; in a CI container: docker run --privileged")
+
+    (programs / "setpriv").unlink()
+    (programs / "unshare").unlink()
+    missing = network_finding({"PATH": str(programs)})
+    assert (missing.verdict, missing.is_engine) == (Verdict.FAIL, True)
+    assert "was not found" in missing.found
+    assert [each.name for each in tmp_path.iterdir()] == ["bin"]
 
 
 def test_limits_that_do_not_hold_are_told(tmp_path: Path) -> None:
