@@ -185,6 +185,28 @@ def test_a_lock_whose_packages_were_withdrawn_is_made_anew(
     assert not any(line.startswith("Resolving anew") for line in bench.log)
 
 
+def test_a_lock_is_not_made_anew_because_the_index_is_down(
+    bench: Workbench, index: FakeIndex
+) -> None:
+    make_wheel(index.directory, "steady")
+    bench.env = {**bench.env, "PIP_RETRIES": "0"}
+    bench.write(requirements_in=f"--index-url {index.url}/simple\nsteady\n")
+    before = locks(bench)
+    bench.install()
+    (lock,) = locks(bench) - before
+    text = lock.read_bytes()
+
+    remove_tree(bench.directory / "cache" / "uv")
+    index.rules["/simple/steady/"] = lambda *_: Answer(status=503)
+    with pytest.raises(IndexUnreachableError):
+        bench.install()
+
+    assert lock.read_bytes() == text
+    assert not any(line.startswith("Resolving anew") for line in bench.log)
+    del index.rules["/simple/steady/"]
+    assert installed(bench.install()) == {"steady==1.0"}
+
+
 def gone(wheel: Path) -> Answer:
     """Nor is it listed from now on."""
     wheel.unlink(missing_ok=True)
