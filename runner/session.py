@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildpack.support.errors import ExitCode, SlugkitError, UsageError
 from buildpack.support.output import Output, wants_color
+from buildpack.support.values import changed
 from runner.carrying import Audience, carry_formation, carry_one_off, plan_formation
 from runner.engines.base import Address
 from runner.formation import ContainerSpec
@@ -96,6 +97,7 @@ def run_one_off(request: OneOffRequest) -> int:
     """Run one command in a fresh container, and give its exit code."""
     from runner.one_off import own_streams
 
+    request = _of_the_only_app(request)
     release = prepare_release(request)
     own = own_streams(tty=request.tty)
     _warn_of_host(request.engine.name)
@@ -103,13 +105,23 @@ def run_one_off(request: OneOffRequest) -> int:
 
         def announce(spec: ContainerSpec) -> None:
             if not request.quiet:
-                about = _identity(release, request.engine.name)
+                about = f"{release.title}, {_identity(release, request.engine.name)}"
                 _say(f"Running `{spec.command}` in {spec.name} ({about})")
             signals.hold()
 
         return carry_one_off(
             request, release, own, signals, announce=announce, say=_say, notify=_output().notice
         )
+
+
+def _of_the_only_app(request: OneOffRequest) -> OneOffRequest:
+    """Where no slug is named, and none is here, it is the app that all other commands mean."""
+    is_clear = request.app is not None or request.slug_file is not None
+    if is_clear or any(request.cwd.glob("*.slug")):
+        return request
+    from runner.deploys.current import only_app
+
+    return changed(request, app=only_app(request.env))
 
 
 def prepare_release(request: RunRequest, notify: Callable[[str], None] | None = None) -> Release:

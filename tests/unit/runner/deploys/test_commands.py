@@ -289,6 +289,14 @@ def test_what_was_deployed_is_run_with_its_config_and_given_values_win(
     assert counter.requests[-1].release.title == "polls"
     assert call("run", "--app", "polls", "--slug", "one.slug", "--", "true")[0] == 64
     assert call("run", "--app", "pols", "--", "true")[0] == 64
+    monkeypatch.delenv("SLUG_RUN_APP")
+    assert call("run", "--", "true")[0] == 130  # the only slug here
+    assert counter.requests[-1].release.title == "polls"
+    monkeypatch.chdir(counter.desk.data_dir)
+    assert call("run", "--", "true")[0] == 130  # none is here: the only app
+    assert counter.requests[-1].release.title == "polls v2"
+    assert call("apps", "create", "other")[0] == 0
+    assert call("run", "--", "true")[0] == 66  # which app is not clear
 
 
 def test_who_runs_a_slug_by_its_file_does_not_wait_for_what_apps_need() -> None:
