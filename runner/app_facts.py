@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from buildpack.support.errors import printable
 from buildpack.support.values import value
+from runner.formation import WEB
+from runner.front import router_url
 from runner.state.state import State
 from runner.state.values import App, ReleaseRecord, WantedCount
+from runner.supervision.wanted import parse_settings
 
 
 @value
@@ -17,13 +20,26 @@ class AppFacts:
     app: App
     current: ReleaseRecord | None
     wanted: tuple[WantedCount, ...]
+    url: str | None
+    """where it answers; None where it is not left running"""
 
 
-def read_facts(state: State, app: App) -> AppFacts:
+def read_facts(state: State, app: App, env: Mapping[str, str]) -> AppFacts:
     """What the state file knows of ``app``."""
+    wanted = tuple(state.formation(app).values())
     return AppFacts(
-        app=app, current=state.current(app), wanted=tuple(state.formation(app).values())
+        app=app, current=state.current(app), wanted=wanted, url=_url(state, app, wanted, env)
     )
+
+
+def _url(
+    state: State, app: App, wanted: Sequence[WantedCount], env: Mapping[str, str]
+) -> str | None:
+    settings = state.supervision(app)
+    if settings is None or not any(each.process_type == WEB and each.quantity for each in wanted):
+        return None
+    told = parse_settings(settings)
+    return router_url(told.bind, told.port, env)
 
 
 def list_text(facts: Sequence[AppFacts], *, as_json: bool) -> str:
@@ -45,6 +61,7 @@ def facts_text(facts: AppFacts, *, as_json: bool) -> str:
         ("Slug", (current.slug if current else None) or "none yet"),
         ("Config vars", str(len(current.config_vars) if current else 0)),
         ("Formation", _formation_text(facts.wanted) or "not scaled yet"),
+        *([("URL", facts.url)] if facts.url else []),
     ]
     lines = (f"{label + ':':<13}{text}\n" for label, text in rows)
     return f"=== {facts.app.name}\n\n{''.join(lines)}"
@@ -81,6 +98,7 @@ def _fields(facts: AppFacts) -> Mapping[str, object]:
         },
         "config_vars": sorted(current.config_vars) if current else [],
         "formation": {each.process_type: each.quantity for each in facts.wanted},
+        "url": facts.url,
     }
 
 

@@ -81,6 +81,13 @@ def find_caddy(env: Mapping[str, str]) -> str | None:
     return find_program("caddy", f"{env.get('PATH', '')}:{TOOL_PATH}")
 
 
+def router_url(bind: str, port: int, env: Mapping[str, str]) -> str | None:
+    """Where an app that is left running answers; without Caddy each container does by itself."""
+    if find_caddy(env) is None:
+        return None
+    return FrontPlan(kind=FrontKind.ROUTER, bind=bind, port=port).url
+
+
 def plan_front(
     *, web: int, port: int | None, bind: str, has_caddy: bool, is_needed: bool = False
 ) -> FrontPlan:

@@ -41,6 +41,39 @@ _MEANT = {
     "local": "start",
     "rename": "apps rename NEW",
 }
+# What Heroku's command has and this one has not, by the word before a colon: what to do instead.
+_SERVICE = """A service of yours is bound by its address; one on this machine is let in by its port:
+
+    slug-run config set DATABASE_URL=postgres://... SLUG_RUN_HOST_PORTS=5432"""
+_SOURCE = """A slug is built from a directory, a tarball or a git repository, and then deployed:
+
+    slugc build . -o app.slug
+    slug-run deploy app.slug"""
+_ACCOUNT = "There is nothing to log in to: apps belong to whoever makes them on this machine."
+_NAMES = """Names and certificates are kept by a web server of yours, which passes requests on to
+the address that this tells:
+
+    slug-run apps info"""
+_INSTEAD = {
+    "addons": _SERVICE,
+    "auth": _ACCOUNT,
+    "buildpacks": "A build names its buildpacks:\n\n    slugc build . -b BUILDPACK -o app.slug",
+    "builds": _SOURCE,
+    "certs": _NAMES,
+    "domains": _NAMES,
+    "git": _SOURCE,
+    "keys": _ACCOUNT,
+    "login": _ACCOUNT,
+    "logout": _ACCOUNT,
+    "maintenance": "Without web containers requests get a 503:\n\n    slug-run scale web=0",
+    "open": "Where an app answers is told by:\n\n    slug-run apps info",
+    "pg": _SERVICE,
+    "pipelines": "From one app to another:\n\n    slug-run promote --app FROM --to TO",
+    "psql": _SERVICE,
+    "push": _SOURCE,
+    "redis": _SERVICE,
+    "stack": "A slug is of the stack it is built on:\n\n    slugc stack --help",
+}
 _NO_SUCH_TYPE = {"no-slug", "several-slugs", "unknown-process-type", "not-deployed"}
 
 
@@ -55,7 +88,7 @@ class UnknownCommandError(UsageError):
         super().__init__(
             f"slug-run has no command called '{printable(word)}'",
             details=found,
-            resolution=hint,
+            resolution=_INSTEAD.get(word.partition(":")[0], hint),
         )
 
 
@@ -74,8 +107,8 @@ def spelled_out(word: str) -> Sequence[str]:
 
 def explain(words: Sequence[str], error: SlugkitError) -> SlugkitError:
     """``error``, or what is clearer to somebody who meant a command, of ours or of Heroku's."""
-    if words and words[0] in _MEANT and error.id in _NO_SUCH_TYPE:
-        return UnknownCommandError(words[0], _MEANT[words[0]])
+    if words and words[0] in {*_MEANT, *_INSTEAD} and error.id in _NO_SUCH_TYPE:
+        return UnknownCommandError(words[0], _MEANT.get(words[0], ""))
     if words and words[0] not in COMMANDS and error.id == "no-slug":
         near = difflib.get_close_matches(words[0], COMMANDS, n=1, cutoff=0.75)
         if near:

@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _answer(arguments: tuple[str, ...]) -> int:
+    if arguments[:1] == ("help",):
+        arguments = (*arguments[1:], "--help")
     if not arguments and os.path.lexists("Procfile"):  # as above
         from pathlib import Path
 
@@ -57,7 +59,7 @@ def _answer(arguments: tuple[str, ...]) -> int:
         with open(stored, encoding="utf-8") as file:  # noqa: PTH123  # as above
             sys.stdout.write(file.read())
         return 0
-    if arguments == ("--version",):
+    if arguments in (("--version",), ("version",)):
         from buildpack.version import __version__
 
         sys.stdout.write(f"slugc {__version__}\n")

@@ -97,7 +97,7 @@ def info(name: str | None, as_json: bool, app_name: str | None) -> None:
     from runner.app_facts import facts_text, read_facts
 
     with opened_app(name or app_name) as opened:
-        facts = read_facts(opened.state, opened.app)
+        facts = read_facts(opened.state, opened.app, os.environ)
     click.echo(facts_text(facts, as_json=as_json), nl=False)
 
 
@@ -171,7 +171,7 @@ def _list(*, as_json: bool) -> None:
     from runner.app_facts import list_text, read_facts
 
     with opened_state(data_dir(os.environ)) as state:
-        facts = [read_facts(state, app) for app in state.apps()]
+        facts = [read_facts(state, app, os.environ) for app in state.apps()]
     if not facts and not as_json:
         click.echo("There are no apps here yet: slug-run apps create polls", err=True)
     click.echo(list_text(facts, as_json=as_json), nl=False)

@@ -12,7 +12,7 @@ from runner.amounts import parse_size
 from runner.app_option import OpenedApp, opened_app
 from runner.engine_choice import check_engine, determine_engine
 from runner.formation import WEB, determine_formation, parse_formation
-from runner.front import RouterNeededError, find_caddy
+from runner.front import RouterNeededError, find_caddy, router_url
 from runner.ports import ensure_port_free
 from runner.requests import DEFAULTS, start_request
 from runner.rollout_options import read_rollout_settings
@@ -185,7 +185,6 @@ def _where(containers: Containers, settings: Settings, env: Mapping[str, str]) -
     web = [each for each in containers if each["type"] == WEB]
     if not web:
         return ""
-    if find_caddy(env) is not None:
-        host = "localhost" if settings.bind == "127.0.0.1" else settings.bind
-        return f"\n{'http://'}{host}:{settings.port}"
+    if (url := router_url(settings.bind, settings.port, env)) is not None:
+        return f"\n{url}"
     return "".join(f"\n{each['name']} at http://{each['address']}" for each in web)

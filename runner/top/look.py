@@ -9,7 +9,7 @@ from buildpack.support.cgroups import Cgroup
 from buildpack.support.values import NOTHING, value
 from runner.app_lock import app_dir
 from runner.app_option import OpenedApp
-from runner.front import LOOPBACK, FrontKind, FrontPlan, find_caddy
+from runner.front import router_url
 from runner.one_offs.notes import Note
 from runner.one_offs.standing import running_one_offs
 from runner.supervision.client import (
@@ -87,10 +87,7 @@ def _url(opened: OpenedApp, rows: Sequence[Row], env: Mapping[str, str]) -> str:
     if settings is None or not any(str(row["name"]).startswith("web.") for row in rows):
         return ""
     told = parse_settings(settings)
-    has_caddy = find_caddy(env) is not None
-    kind = FrontKind.ROUTER if has_caddy else FrontKind.PUBLISHED
-    bind = told.bind if has_caddy else LOOPBACK
-    return FrontPlan(kind=kind, bind=bind, port=told.port).url or ""
+    return router_url(told.bind, told.port, env) or ""
 
 
 @value

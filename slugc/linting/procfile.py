@@ -16,9 +16,9 @@ from slugc.small_file import read_small_file
 # like one is started with `slug-run start NAME`.
 RUNNER_COMMANDS = frozenset(
     {"addons", "apps", "completion", "config", "console", "deploy", "doctor", "drains", "engine",
-     "events", "exec", "explain", "logs", "maintenance", "plan", "promote", "ps", "releases",
-     "restart", "rollback", "run", "scale", "schedule", "service", "shell", "start", "stop", "top",
-     "wait"}
+     "events", "exec", "explain", "help", "logs", "maintenance", "plan", "promote", "ps",
+     "releases", "restart", "rollback", "run", "scale", "schedule", "service", "shell", "start",
+     "stop", "top", "version", "wait"}
 )  # fmt: skip
 RELEASE = ProcessType("release")
 CONSOLE = ProcessType("console")  # which the command of that name runs

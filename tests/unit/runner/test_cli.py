@@ -40,10 +40,17 @@ def test_ctrl_c_while_slug_run_starts_is_no_traceback(
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"]])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
 def test_help_is_shown_from_the_file(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     assert capsys.readouterr().out == Path(HELP_FILE).read_text()
+
+
+def test_help_and_version_are_understood_as_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "config:set"]) == 0
+    assert capsys.readouterr().out.startswith("Usage: slug-run config set ")
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.startswith("slug-run 0.")
 
 
 @pytest.mark.parametrize(

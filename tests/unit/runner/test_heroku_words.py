@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -9,9 +10,10 @@ import pytest
 
 from buildpack.support.errors import ExitCode
 from runner.cli import cli
-from runner.heroku_words import ALIASES, UnknownCommandError, spelled_out
+from runner.heroku_words import _INSTEAD, ALIASES, UnknownCommandError, spelled_out
 from runner.main import main
 from runner.plain_start import plain_options
+from runner.requests import COMMANDS
 
 
 @pytest.mark.parametrize("word", ALIASES)
@@ -39,8 +41,8 @@ def test_a_colon_stands_between_a_command_and_its_subcommand() -> None:
             "slug-run has no command called 'dyno:scal'\n\nDid you mean:\n\n    slug-run scale",
         ),
         (
-            "addons:create",
-            "slug-run has no command called 'addons:create'\n\nSee:\n\n    slug-run --help",
+            "telemetry:add",
+            "slug-run has no command called 'telemetry:add'\n\nSee:\n\n    slug-run --help",
         ),
     ],
 )
@@ -61,6 +63,40 @@ def test_who_creates_an_app_as_at_heroku_is_told_how_also_where_no_slug_is(
     assert "slug-run apps create NAME" in err
     assert main(["worker"]) == 66
     assert "There is no slug here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (["addons:create", "heroku-postgresql"], "slug-run config set DATABASE_URL="),
+        (["pg:psql"], "slug-run config set DATABASE_URL="),
+        (["open"], "slug-run apps info"),
+        (["buildpacks:set", "heroku/python"], "slugc build . -b BUILDPACK"),
+        (["git:remote"], "slugc build . -o app.slug"),
+        (["domains:add", "example.com"], "Names and certificates"),
+        (["login"], "There is nothing to log in to"),
+        (["maintenance:on"], "slug-run scale web=0"),
+    ],
+)
+def test_for_what_heroku_has_and_we_have_not_there_is_something_to_do_instead(
+    words: list[str],
+    instead: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 64
+    err = capsys.readouterr().err
+    assert f"slug-run has no command called '{words[0]}'" in err
+    assert instead in err
+
+
+def test_what_is_typed_instead_is_understood() -> None:
+    typed = re.findall("    slug-run (.*)", "\n".join(_INSTEAD.values()))
+    assert len(typed) >= 7
+    for line in typed:
+        assert line.split()[0] in COMMANDS
 
 
 def test_who_mistypes_a_command_where_no_slug_is_is_told_the_command(

@@ -68,3 +68,12 @@ def test_main_without_arguments_shows_the_help(capsys: pytest.CaptureFixture[str
     assert main([]) == 0
 
     assert "slugc build path/to/app" in capsys.readouterr().out
+
+
+def test_help_and_version_are_understood_as_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == main(["help", "stack", "build"]) == main(["version"]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: slugc [OPTIONS]")
+    assert "Usage: slugc stack build " in out
+    assert out.splitlines()[-1].startswith("slugc 0.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from runner.app_lock import app_lock
 from runner.state.state import opened_state
 from runner.state.values import WantedCount
+from runner.supervision.wanted import Settings
 from slugc.procfile import ProcessType
 from tests.unit.runner.config.conftest import SlugRun
 
@@ -47,6 +49,32 @@ def test_info_tells_what_is_known_without_a_value(polls: SlugRun) -> None:
     assert found["formation"] == {"web": 2}
     assert found["release"]["version"] == 1
     assert "s3cret" not in polls.done("apps", "list", "--json")
+
+
+def test_info_tells_where_an_app_answers_while_it_is_left_running(
+    polls: SlugRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.front.TOOL_PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    web = WantedCount(process_type=ProcessType("web"), quantity=2, size="")
+    polls.state(lambda state: state.scale(state.app("polls"), lambda _: [web]))
+
+    def told(**settings: object) -> object:
+        document = {**Settings().as_json(), **settings} if settings else None
+        polls.state(lambda state: state.set_supervision(state.app("polls"), document))
+        url = json.loads(polls.done("apps", "info", "--json"))["url"]
+        last = polls.done("apps", "info").splitlines()[-1]
+        assert last == (f"URL:         {url}" if url else "Formation:   web=2")
+        return url
+
+    assert told(port=5123) is None  # without a load balancer each container has an address
+    caddy = tmp_path / "caddy"
+    caddy.touch()
+    caddy.chmod(0o755)
+    assert told() is None
+    assert told(port=5123) == "http://localhost:5123"
+    assert told(port=80, bind="::1") == "http://localhost:80"
+    assert told(port=80, bind="2001:db8::7") == "http://[2001:db8::7]:80"
 
 
 def test_an_app_of_another_name_or_twice(polls: SlugRun) -> None:
