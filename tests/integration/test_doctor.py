@@ -31,17 +31,10 @@ def test_it_makes_a_network_and_leaves_nothing_of_it(
     assert not (tmp_path / "home").exists()
 
 
-def test_a_way_out_that_does_not_start_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused = tmp_path / "slirp4netns"
-    refused.write_text("#!/bin/sh\necho 'cannot pivot_root' >&2\nexit 1\n")
-    refused.chmod(0o755)
-    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    tmp_path.chmod(0o755)
-    monkeypatch.setattr("runner.doctor.network_finding.tool_env", lambda _: env)
+def test_a_way_out_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = ("sh", "-c", "echo cannot pivot_root >&2; exit 1")
+    monkeypatch.setattr("buildpack.support.user_network.slirp_argv", lambda *_: refused)
     found = network_finding(os.environ)
-    assert found.verdict == "fail"
-    assert found.found.startswith("cannot be made. slirp4netns: ")
-    assert "cannot pivot_root" in found.found
+    assert (found.verdict, found.is_engine) == ("fail", True)
+    assert found.found == "cannot be made. slirp4netns: cannot pivot_root"
     assert list(sockets_root(os.environ).glob("doctor-*")) == []
