@@ -51,7 +51,7 @@ def command(context: click.Context, /, **options: Any) -> None:
       slug-run releases
       slug-run releases info v7
       slug-run releases output         what the newest one's command printed
-      slug-run releases retry          the newest, whose release command failed
+      slug-run releases retry          what failed last, once more
       slug-run releases prune          free slugs that no release needs
     """  # fmt: skip
     context.obj = options
@@ -124,7 +124,10 @@ def output(context: click.Context, /, release: str | None, **options: Any) -> No
 @json_option
 @click.pass_context
 def try_again(context: click.Context, /, **options: Any) -> None:
-    """Run the release command of the newest release once more, if it failed."""
+    """Try the release that failed last once more.
+
+    With the config vars it had, or those that were set since.
+    """
     with desk_of_command(_merged(context, options)) as desk:
         app = chosen_app(desk, _app_name(context, options))
         done = retry(desk, app, read_phase_options(options))

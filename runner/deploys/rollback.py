@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from buildpack.support.values import changed
 from runner.deploys.deploy import Deployed, finished
 from runner.deploys.desk import Desk, changing_app
 from runner.deploys.errors import (
@@ -67,17 +69,39 @@ def roll_back(desk: Desk, app: App, version: int | None, options: PhaseOptions) 
         return finished(desk, held, record, options)
 
 
+def choose_retry(state: State, app: App) -> ReleaseRecord:
+    """What to try again: the newest release, if that failed. Or the last one whose slug did, if
+    only config vars were changed since, which mended it: with these. Raises NothingToRetryError."""
+    releases = state.releases(app)
+    if releases and releases[0].status is ReleaseStatus.FAILED:
+        return releases[0]
+    current = state.current(app)
+    slug = None if current is None else current.slug
+    for failed in releases:
+        if failed.status is ReleaseStatus.FAILED and failed.slug != slug:
+            before = _ran_before(failed, releases)
+            if current is not None and (None if before is None else before.slug) == slug:
+                return changed(failed, config_vars=current.config_vars)
+            break
+    raise NothingToRetryError(app.name, releases[0].label if releases else "")
+
+
+def _ran_before(
+    release: ReleaseRecord, newest_first: Sequence[ReleaseRecord]
+) -> ReleaseRecord | None:
+    ran = (each for each in newest_first if each.status is ReleaseStatus.SUCCEEDED)
+    return next((each for each in ran if each.version < release.version), None)
+
+
 def retry(desk: Desk, app: App, options: PhaseOptions) -> Deployed:
-    """Run the release phase of the newest release, which failed, once more as a new release."""
+    """Run the release phase of a release that failed once more, as a new release."""
     with changing_app(desk, app, "a retry") as held:
         with desk.slugs.held():
-            newest = next(iter(desk.state.releases(held, limit=1)), None)
-            if newest is None or newest.status is not ReleaseStatus.FAILED:
-                raise NothingToRetryError(held.name, newest.label if newest else "")
-            said = f"Trying {held.name} {newest.label} once more"
-            desk.narrator.step("retrying", said, release=newest.label)
-            was = _RETRY.sub("", newest.description, count=1)
-            record = _add_again(desk, held, newest, f"Retry of {newest.label}: {was}")
+            failed = choose_retry(desk.state, held)
+            said = f"Trying {held.name} {failed.label} once more"
+            desk.narrator.step("retrying", said, release=failed.label)
+            was = _RETRY.sub("", failed.description, count=1)
+            record = _add_again(desk, held, failed, f"Retry of {failed.label}: {was}")
         return finished(desk, held, record, options)
 
 

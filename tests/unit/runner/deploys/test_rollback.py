@@ -152,6 +152,36 @@ def test_a_retry_runs_the_release_command_once_more(counter: Counter) -> None:
     assert counter.current() == "v4"
 
 
+@pytest.mark.parametrize("ran_before", [True, False])
+def test_a_retry_takes_the_config_vars_that_were_set_since(
+    counter: Counter, ran_before: bool
+) -> None:
+    if ran_before:
+        counter.deploy(counter.slug("old"))
+    counter.config(A="1")
+    failing = 3 if ran_before else 2
+    counter.release_command(failing, Behaviour(exits=1))
+    slug = counter.slug("one", {"release": "migrate"})
+    with pytest.raises(ReleasePhaseError):
+        counter.deploy(slug)
+    counter.config(DATABASE_URL="postgres://db")
+    done = retry(counter.desk, counter.app, OPTIONS).release
+    assert done.description == f"Retry of v{failing}: Deploy {slug.metadata.checksum[7:15]}"
+    assert done.slug == slug.metadata.checksum
+    assert dict(done.config_vars) == {"A": "1", "DATABASE_URL": "postgres://db"}
+
+
+def test_what_failed_before_another_slug_ran_is_not_tried_again(counter: Counter) -> None:
+    counter.release_command(1, Behaviour(exits=1))
+    with pytest.raises(ReleasePhaseError):
+        counter.deploy(counter.slug("one", {"release": "migrate"}))
+    counter.deploy(counter.slug("two"))
+    counter.config(A="1")
+    with pytest.raises(NothingToRetryError) as caught:
+        retry(counter.desk, counter.app, OPTIONS)
+    assert caught.value.details == "Its newest release, v3, did not fail."
+
+
 def test_nothing_to_retry(counter: Counter) -> None:
     with pytest.raises(NothingToRetryError) as caught:
         retry(counter.desk, counter.app, OPTIONS)
