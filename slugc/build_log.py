@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
@@ -70,6 +71,14 @@ def tell_result(
     size = shown_bytes(built.size)
     place = request.output_shown or printable_path(built.slug.archive)
     progress.step(f"Slug {checksum} {verb} {place} ({size}, {built.duration:.1f} s)")
+
+
+def tell_links(left_out: Mapping[bytes, bytes], progress: Progress) -> None:
+    """That links to the machine are in no slug."""
+    if left_out:
+        some = [f"{printable(path)} -> {printable(to)}" for path, to in islice(left_out.items(), 3)]
+        rest = [f"and {len(left_out) - 3:,} more"] if len(left_out) > 3 else []
+        progress.warning("Left out, as links that lead out of the app:\n" + "\n".join(some + rest))
 
 
 def tell_size(built: BuiltSlug, above: int, progress: Progress) -> None:

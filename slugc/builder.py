@@ -15,7 +15,7 @@ from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.locks import locked
 from slugc.aside import Aside
 from slugc.build_environment import build_path, exposed_paths, own_tools, passed_settings
-from slugc.build_log import counted, note_result, tell_result, tell_size, tell_source
+from slugc.build_log import counted, note_result, tell_links, tell_result, tell_size, tell_source
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.build_space import BuildSpace, opened_space
 from slugc.buildpacks.compiling import BuildRun, Compiled, bring_buildpacks
@@ -113,6 +113,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             prepared=prepared,
             watch=partial(progress.moved, "packed"),
         )
+        links = {**early.left_out, **written.left_out}
     built = BuiltSlug(
         slug=written.slug,
         sandbox=chosen.sandbox.kind,
@@ -121,6 +122,7 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
         left_out=left_out,
     )
     packed = written.packed | early.packed
+    tell_links(links, progress)
     tell_result(request, built, packed, progress)
     tell_size(built, request.warn_size, progress)
     note_result(request, built, built.slug.layers_without(packed), timeline, progress)

@@ -54,7 +54,7 @@ class UnpackableTreeError(SlugkitError):
         super().__init__(
             "The app holds files that cannot go into a slug",
             details="\n".join(lines),
-            resolution="Remove them, or name them in .slugignore.",
+            resolution="Remove them, or name them in .slugignore.after.",
         )
 
 

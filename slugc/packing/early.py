@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from slugc.archive.scan import check_links, scan_tree
 from slugc.packing.frames import FrameMaker, NotWantedError
 from slugc.packing.layer_memory import LayerMemory
 from slugc.packing.layers import APP, LAYER_DIRECTORIES, LayerPlan, plan_layers
+from slugc.packing.links import settle_links
 from slugc.slug import SlugFormat
 from slugc.store import Store
 
@@ -64,10 +65,18 @@ class EarlyPacker(threading.Thread):
         self._maker = FrameMaker(store, tree, format, wanted=self._is_wanted)
         self._attempts: dict[str, int] = {}
         self._roots: set[TreePath] = set()  # of the layers that are packed
+        self._left_out: dict[bytes, bytes] = {}
 
     @property
     def packed(self) -> frozenset[str]:
         return frozenset(self._maker.made)
+
+    @property
+    def left_out(self) -> Mapping[bytes, bytes]:
+        """Links to the machine that are in no layer, and still in the tree."""
+        root = os.fsencode(self._tree)
+        found = self._left_out.items()
+        return {path: to for path, to in found if os.path.lexists(os.path.join(root, path))}  # noqa: PTH118  # bytes
 
     def __enter__(self) -> Self:
         self.start()
@@ -129,7 +138,9 @@ class EarlyPacker(threading.Thread):
     def _look(self) -> Sequence[LayerPlan]:
         """The layers there are by now; none while they change under our eyes."""
         try:
-            entries = scan_tree(self._tree, self._limits, without=frozenset(self._roots))
+            scanned = scan_tree(self._tree, self._limits, without=frozenset(self._roots))
+            entries, left_out = settle_links(self._tree, scanned)
+            self._left_out |= left_out
             return [plan for plan in plan_layers(entries) if plan.name != APP]
         except (OSError, SlugkitError):
             return ()  # Whatever is wrong with the tree is said when it is packed in earnest.

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from buildpack.support.errors import ExitCode, SlugkitError, printable_path
 from buildpack.support.files import publishing
@@ -18,6 +19,7 @@ from slugc.packing.draft import Draft, copy_frame, give_name
 from slugc.packing.frames import FrameMaker, file_identity
 from slugc.packing.layer_memory import KnownLayer, LayerMemory
 from slugc.packing.layers import LAYER_NAMES, plan_layers
+from slugc.packing.links import settle_links
 from slugc.packing.preparation import Preparation, find_present
 from slugc.progress import unwatched
 from slugc.slug import Frame, Layer, Slug, SlugFacts, SlugFormat
@@ -49,6 +51,8 @@ class WrittenSlug:
     unchanged: bool
     """The output was this very slug already and was left alone."""
     packed: frozenset[str]
+    left_out: Mapping[bytes, bytes] = MappingProxyType({})
+    """links to the machine, by path, with their targets"""
 
     @property
     def reused(self) -> tuple[str, ...]:
@@ -90,7 +94,8 @@ def _write(  # noqa: PLR0913, PLR0917  # as above
 ) -> WrittenSlug:
     whole = prepared.memory.whole if prepared else {}
     maker = FrameMaker(store, tree, format, whole=whole, watch=watch)
-    layers = _placed(_layers(tree, maker, limits, prepared.memory if prepared else None))
+    found, left_out = _layers(tree, maker, limits, prepared.memory if prepared else None)
+    layers = _placed(found)
     packed = sum(layer.size for layer in layers)
     if packed > limits.packed:
         largest = biggest(scan_tree(tree, limits))
@@ -99,18 +104,22 @@ def _write(  # noqa: PLR0913, PLR0917  # as above
     unchanged = _is_there(slug, prepared)
     if not unchanged:
         _publish(slug, facts, store, prepared.draft if prepared else None)
-    return WrittenSlug(slug=slug, unchanged=unchanged, packed=frozenset(maker.made))
+    return WrittenSlug(
+        slug=slug, unchanged=unchanged, packed=frozenset(maker.made), left_out=left_out
+    )
 
 
 def _layers(
     tree: Path, maker: FrameMaker, limits: Limits, memory: LayerMemory | None
-) -> tuple[Layer, ...]:
-    """Every layer, lowest first: known from the last build, or found by a scan."""
+) -> tuple[tuple[Layer, ...], Mapping[bytes, bytes]]:
+    """Every layer, lowest first: known from the last build, or found by a scan; and the links that
+    were left out of it."""
     begun = time.time_ns()
     known = memory.unchanged(tree) if memory else {}
     entries = scan_tree(tree, limits, without=_roots(known))
     if _too_large(known, entries, limits):
         known, entries = {}, scan_tree(tree, limits)  # which says what is too large
+    entries, left_out = settle_links(tree, entries)
     plans = plan_layers(entries)
     for plan in plans:
         check_links(plan.entries)
@@ -120,7 +129,7 @@ def _layers(
             memory.note(plan, layer, scanned=begun)
     found = {layer.name: layer for layer in layers}
     found |= {name: unchanged.layer for name, unchanged in known.items()}
-    return tuple(found[name] for name in LAYER_NAMES if name in found)
+    return tuple(found[name] for name in LAYER_NAMES if name in found), left_out
 
 
 def _roots(known: Mapping[str, KnownLayer]) -> frozenset[TreePath]:

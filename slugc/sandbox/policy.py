@@ -156,6 +156,7 @@ def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -
         *written,
         *("--proc", "/proc"),
         *("--dev", "/dev"),
+        *("--symlink", "../tmp", "/var/tmp"),  # noqa: S108  # likewise
         *("--bind", os.fspath(walls.work_source), str(WORK_DIR)),
         *covers,
         *exposed,

@@ -62,6 +62,12 @@ class Outcome:
         listing = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         return {name.removeprefix("./app/").rstrip("/") for name in listing.splitlines()}
 
+    def links(self) -> dict[str, str]:
+        argv = ("tar", "--zstd", "-tvf", os.fspath(self.slug))
+        listing = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        lines = [line.partition("./app/")[2] for line in listing.splitlines() if " -> " in line]
+        return dict(line.split(" -> ") for line in lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Builder:

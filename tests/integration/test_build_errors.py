@@ -221,7 +221,7 @@ def test_what_a_slug_cannot_hold_is_refused_before_anything_runs(
 def test_a_link_out_of_the_tree_made_by_the_build_is_refused(
     builder: Builder, app: Path, tmp_path: Path
 ) -> None:
-    pack = make_buildpack(tmp_path / "pack", compile="ln -s /etc/passwd away")
+    pack = make_buildpack(tmp_path / "pack", compile='ln -s ../../etc/passwd "$1/away"')
 
     outcome = builder.build(app, "-b", pack)
 

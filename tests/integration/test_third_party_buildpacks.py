@@ -81,6 +81,12 @@ def test_programs_need_not_be_shell_scripts(builder: Builder, tmp_path: Path) ->
     assert "-----> Perl v5." in outcome.stderr
 
 
+def test_there_is_a_directory_for_larger_temporary_files(builder: Builder, tmp_path: Path) -> None:
+    pack = make_buildpack(tmp_path / "pack", compile='echo made >/var/tmp/x; cp /var/tmp/x "$1"')
+
+    assert builder.build(make_app(tmp_path / "app"), "-b", pack).read("x") == "made\n"
+
+
 @pytest.mark.parametrize("sandbox", ["embedded", "none"])
 def test_programs_may_open_their_output_by_name(open_dir: Path, sandbox: str) -> None:
     """`tee /dev/stderr` is how many show what they also keep."""
@@ -94,6 +100,29 @@ def test_programs_may_open_their_output_by_name(open_dir: Path, sandbox: str) ->
     assert outcome.code == 0, outcome.stderr
     for line in ("bin/compile shows", "bin/compile keeps"):
         assert f"/{line}\n" in outcome.stderr
+
+
+def test_absolute_links_of_buildpacks_are_packed_or_left_out(
+    builder: Builder, tmp_path: Path
+) -> None:
+    """As Debian's packages and Heroku's Java buildpack make them."""
+    pack = make_buildpack(
+        tmp_path / "pack",
+        compile='cd "$1"; mkdir -p .apt/conf.d .jdk/lib; echo made >.jdk/lib/made\n'
+        "ln -s /usr/share/fontconfig/x.conf .apt/conf.d/x.conf\n"
+        'ln -s /app/.jdk/lib .jdk/home; ln -s "$1/app_txt" .jdk/app',
+    )
+    app = make_app(tmp_path / "app")
+
+    outcome = builder.build(app, "-b", pack)
+    again = builder.build(app, "-b", pack)
+
+    assert outcome.code == 0, outcome.stderr
+    warning = " !     .apt/conf.d/x.conf -> /usr/share/fontconfig/x.conf\n"
+    assert warning in outcome.stderr
+    assert again.slug.read_bytes() == outcome.slug.read_bytes()
+    assert ".apt/conf.d/x.conf" not in outcome.names()
+    assert outcome.links() == {".jdk/home": "../.jdk/lib", ".jdk/app": "../app_txt"}
 
 
 def test_a_buildpack_that_runs_others(builder: Builder, tmp_path: Path) -> None:

@@ -150,8 +150,23 @@ def test_the_app_itself_is_left_to_the_end(tmp_path: Path, store: Store) -> None
 
 
 def test_a_tree_that_cannot_be_packed_is_none_of_its_business(tree: Path, store: Store) -> None:
-    (tree / ".heroku" / "python" / "bad").symlink_to("/etc/passwd")
+    (tree / ".heroku" / "python" / "bad").symlink_to("../../../etc/passwd")
     assert watch(tree, store, seconds=0.2) == frozenset()
+
+
+def test_links_to_the_machine_are_told_while_they_are_there(
+    tree: Path, store: Store, told: Path
+) -> None:
+    """What is packed early is not looked at again when the build has ended."""
+    link = tree / ".heroku" / "python" / "cacerts"
+    link.symlink_to("/etc/ssl/certs")
+    packer = EarlyPacker(tree, store, SlugFormat.ZSTD, DEFAULT_LIMITS, finished=told)
+    (told / "runtime").touch()
+    with packer:
+        until(lambda: packer.packed)
+    assert packer.left_out == {b".heroku/python/cacerts": b"/etc/ssl/certs"}
+    link.unlink()
+    assert packer.left_out == {}
 
 
 def test_a_link_in_the_place_of_the_tree_is_not_followed(

@@ -206,7 +206,7 @@ def test_everything_that_cannot_be_unpacked_is_named_at_once(tmp_path: Path, sto
     assert caught.value.text() == (
         "The app holds files that cannot go into a slug\n\n"
         f"'{'/'.join(['d'] * 65)[:79]}…': it lies 65 directories deep, 64 are allowed\n"
-        "'pipe': it is a FIFO\n\nRemove them, or name them in .slugignore."
+        "'pipe': it is a FIFO\n\nRemove them, or name them in .slugignore.after."
     )
     assert not (tmp_path / "x.slug").exists()
 
@@ -214,7 +214,7 @@ def test_everything_that_cannot_be_unpacked_is_named_at_once(tmp_path: Path, sto
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("/etc/passwd", "it is a link to the absolute path '/etc/passwd'"),
+        ("/app/../etc", "it is a link that leaves the tree, to '../etc'"),
         ("../outside", "it is a link that leaves the tree, to '../outside'"),
         (
             "missing/../app.py",
