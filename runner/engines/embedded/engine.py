@@ -145,7 +145,8 @@ class EmbeddedEngine:
             self._request.notify(said)
         layers = self._layers_in_use(self._request.release, self._home)
         self._layers = undo.enter_context(layers)
-        program = self._filter_program()
+        program, walls = self._filter_program(), self._build_walls()
+        memory_upper = self._find_upper_place()
         self._await_bridge()
         return Starts(
             Ground(
@@ -156,8 +157,8 @@ class EmbeddedEngine:
                 hierarchies=hierarchies,
                 layers=self._layers,
                 filter=program,
-                walls=self._build_walls(),
-                memory_upper=self._find_upper_place(),
+                walls=walls,
+                memory_upper=memory_upper,
             )
         )
 

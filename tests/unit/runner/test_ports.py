@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -102,6 +103,20 @@ def test_a_table_that_can_hold_nothing_is_not_read(tmp_path: Path) -> None:
     (net / "sockstat").write_text(other.format(10))
     (net / "sockstat6").write_text("TCP6: inuse 0\nUDP6: inuse 2\n")
     assert [each.port for each in read_listeners(42, proc=tmp_path)] == [5000, 8000]
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_a_table_of_several_pages_is_read_to_its_end(family: int, host: str) -> None:
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket(family)) for _ in range(100)]
+        for each in listeners:
+            each.bind((host, 0))
+            each.listen()
+        ports = {each.getsockname()[1] for each in listeners}
+        found = {each.port for each in read_listeners(os.getpid()) if each.host == host}
+    assert found >= ports
 
 
 @pytest.mark.parametrize(
