@@ -27,8 +27,9 @@ from runner.release import Release, create_release
 from runner.signals import StopSignals
 from runner.sizes import find_size
 from runner.slot import ContainerState
+from runner.supervision.asking import read_containers
 from runner.supervision.client import is_supervised, supervisor_dir
-from runner.supervision.errors import NoSuchContainerError, NotRunningError
+from runner.supervision.errors import NoSuchContainerError, NotRunningError, NotUpNowError
 from runner.supervision.records import Record, Records
 from runner.terminal import terminal_env
 from slugc.procfile import ProcessType
@@ -96,13 +97,19 @@ def run_in(opened: OpenedApp, target: Target, request: ExecRequest, own: OwnStre
 
 
 def find_target(opened: OpenedApp, name: str) -> Target:
-    """The container called ``name``. Raises NotRunningError and NoSuchContainerError."""
+    """The container called ``name``.
+
+    Raises NotRunningError, NotUpNowError and NoSuchContainerError.
+    """
     directory = app_dir(opened.data_dir, opened.app)
     found = dict(_detached(directory))
     if is_supervised(supervisor_dir(directory)):  # else nobody's containers live
         found |= _supervised(opened.data_dir, supervisor_dir(directory))
     if name in found:
         return found[name]
+    for each in read_containers(opened) or ():
+        if each["name"] == name:
+            raise NotUpNowError(opened.app.name, name, str(each["state"]))
     if not found:
         raise NotRunningError(opened.app.name)
     raise NoSuchContainerError(opened.app.name, name, tuple(found))

@@ -48,3 +48,20 @@ class NoSuchContainerError(UsageError):
             f"{app} has no container called '{printable(word)}'",
             resolution=f"It has: {', '.join(self.names) or 'none'}.",
         )
+
+
+class NotUpNowError(SlugkitError):
+    """One of the formation that cannot be entered, since it has no process at the moment."""
+
+    exit_code = ExitCode.FAILED
+    id = "not-up-now"
+
+    def __init__(self, app: str, name: str, state: str) -> None:
+        self.app, self.name, self.state = app, name, state
+        super().__init__(
+            f"{name} of {app} does not run at the moment",
+            details=f"It is {state}.",
+            resolution="See why, or look around in a container of its own:\n\n"
+            f"    slug-run logs --app {app} -d {name}\n"
+            f"    slug-run shell --app {app}",
+        )

@@ -10,7 +10,12 @@ from runner.state.values import WantedCount
 from runner.supervision.asking import describe
 from runner.supervision.client import NoAnswerYetError, SupervisorSilentError
 from runner.supervision.detached import AttachedOnlyError, EngineNotYetError, start_detached
-from runner.supervision.errors import NoSuchContainerError, NotRunningError, NotUpError
+from runner.supervision.errors import (
+    NoSuchContainerError,
+    NotRunningError,
+    NotUpError,
+    NotUpNowError,
+)
 from runner.supervision.telling import tell_event, telling_of_going_on
 from slugc.procfile import ProcessType
 
@@ -59,6 +64,13 @@ Instead:
             NoSuchContainerError("polls", "wrk\x1b[31m", ["web.1"]),
             ExitCode.USAGE,
             "polls has no container called 'wrk\\x1b[31m'\n\nIt has: web.1.",
+        ),
+        (
+            NotUpNowError("polls", "web.1", "crashed"),
+            ExitCode.FAILED,
+            "web.1 of polls does not run at the moment\n\nIt is crashed.\n\n"
+            "See why, or look around in a container of its own:\n\n"
+            "    slug-run logs --app polls -d web.1\n    slug-run shell --app polls",
         ),
         (
             SupervisorSilentError("polls", 30.0, ""),
