@@ -38,7 +38,8 @@ def site(session_dir: Path) -> Iterator[Site]:
     files = {
         "Procfile": "web: exec /usr/bin/python3 server.py\n"
         f"walls: {{ {NAMESPACES}; {STATUS}; {LIMITS}; }} > /tmp/walls; exec sleep 1000\n"
-        "brief: while [ ! -e /tmp/end ]; do sleep 0.05; done; sleep 0.2\n",
+        "brief: while [ ! -e /tmp/end ]; do sleep 0.05; done; sleep 0.2\n"
+        "broken: exit 3\n",
         "server.py": "import os, socket, time\n"
         "server = socket.create_server(('', int(os.environ['PORT'])))\n"
         "time.sleep(10000)\n",
@@ -100,11 +101,6 @@ def test_it_has_the_containers_environment_after_the_profile_scripts(site: Site)
     said = text(site, "web.1", "--", "sh", "-c", 'echo "$DYNO $PORT $COLOR $FROM_PROFILE $PWD"')
     assert said == "web.1 5000 green yes /app\n"
     assert text(site, "walls.1", "echo $DYNO ${PORT-none}") == "walls.1 none\n"
-
-
-def test_it_runs_with_the_config_of_the_release_that_the_container_runs(site: Site) -> None:
-    site.release("red")
-    assert text(site, "web.1", "echo $COLOR") == "green\n"
 
 
 def test_it_is_in_the_containers_own_namespaces_with_its_rights_and_limits(site: Site) -> None:
@@ -315,3 +311,24 @@ def test_mistakes_have_words_and_codes(
     assert done.returncode == code
     assert said in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+def test_a_container_that_has_crashed_is_told_from_one_that_is_none(site: Site) -> None:
+    site.run("scale", "broken=1")  # up for a moment
+    until(lambda: site.containers()["broken.1"]["state"] == "crashed")
+    done = inside(site, "broken.1", "ls")
+    assert done.returncode == 1
+    assert b"broken.1 of polls does not run at the moment" in done.stderr
+    assert b"slug-run shell --app polls" in done.stderr
+    site.must("scale", "broken=0")
+
+
+def test_it_runs_with_the_config_of_the_release_that_the_container_runs(site: Site) -> None:
+    """The last one here: the supervisor finds the release by itself, and replaces what runs."""
+    supervisor = site.processes()["supervisor"]
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        site.release("red")
+        assert text(site, "web.1", "echo $COLOR") == "green\n"
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
