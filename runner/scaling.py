@@ -185,7 +185,7 @@ def idle_notices(
         for name, each in counts.items()
         if each.quantity and name not in types
     ]
-    startable = [name for name in types if name != RELEASE]
+    startable = sorted((name for name in types if name != RELEASE), key=WEB.__ne__)
     if startable and not any(each.quantity for each in of_release(counts, types).values()):
         found.append(
             f"Nothing is to run. There is {', '.join(startable)}:"

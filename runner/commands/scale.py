@@ -91,5 +91,5 @@ def command(
             click.echo(json.dumps(rows, indent=2))
         elif not steps and not is_reset:
             click.echo(formation_line(of_release(formation, types).values()))
-        for notice in idle_notices(name, formation, types):
-            say(notice)
+            for notice in idle_notices(name, formation, types):
+                say(notice)

@@ -176,6 +176,8 @@ def test_where_nothing_is_to_run_it_is_said_what_could(
     )
     assert idle_notices("polls", counts(clock=1), types) == ()
     assert idle_notices("polls", {}, {ProcessType("release"): "run it"}) == ()
+    (told,) = idle_notices("polls", counts(web=0), {**types, ProcessType("web"): "run it"})
+    assert told.endswith("There is web, worker, clock: slug-run scale web=1 --app polls")
 
 
 def test_a_reset_leaves_one_web_of_the_first_size_and_no_container_of_other_types() -> None:
