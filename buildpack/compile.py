@@ -33,6 +33,7 @@ from buildpack.frameworks.nltk import NltkRequest, nltk_step
 from buildpack.frameworks.static_files import StaticFilesRequest, collect_static_step
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook, unbind_scripts
+from buildpack.installers.originals import bring_back_originals
 from buildpack.installers.yanked import yanked_warning
 from buildpack.packaging_finder import make_packaging_importable
 from buildpack.plan import BuildPlan, plan_build
@@ -46,9 +47,9 @@ from buildpack.support.output import Output
 from buildpack.support.values import value
 from buildpack.tools import ToolBox, tool_versions
 from buildpack.venv import Venv
-from buildpack.versions.last_version import LastVersion, read_last_version, write_last_version
+from buildpack.versions.last_version import read_last_version, write_last_version
 from buildpack.versions.python_version import VersionPolicy, default_series, read_policy
-from buildpack.versions.version_warnings import version_notices, version_warnings
+from buildpack.versions.version_warnings import say_version_messages
 
 
 @value
@@ -91,10 +92,9 @@ def compile_app(
     program_env = app_env(env, config_vars, dirs.prefix)
     tools = ToolBox(directory=dirs.cache_dir / "tools", env=settings)
     if choices.clears_cache:
-        out.info(f"Clearing the cache, as {CLEAR_CACHE} says.")
-        ahead.end()  # nothing is to be linked there meanwhile, nor from what goes
-        clear_cache(dirs.cache_dir)
+        forget_earlier_builds(dirs.cache_dir, ahead, out)
     make_packaging_importable(tools)
+    bring_back_originals(app)
 
     run_hook_step("pre_compile", app, dirs, program_env, data, out)
 
@@ -127,7 +127,7 @@ def compile_app(
             outdated=ahead.end,
         )
     describe_runtime(plan, runtime, policy, data, out)
-    say_version_messages(plan, runtime, policy, last, out)
+    say_version_messages(plan.python, runtime.version, policy, last, out)
 
     say_what_is_installed(plan, choices.app_dir, out)
     request = DependencyRequest(
@@ -234,6 +234,13 @@ def say_the_end(dirs: BuildDirs, venv: Venv, venv_home: Path, data: BuildData, o
     summary_step(venv, venv_home.parent, data, time.monotonic() - data.started, out)
 
 
+def forget_earlier_builds(cache_dir: Path, ahead: TreesAhead, out: Output) -> None:
+    """Clear the cache, as the app asks."""
+    out.info(f"Clearing the cache, as {CLEAR_CACHE} says.")
+    ahead.end()  # nothing is to be linked there meanwhile, nor from what goes
+    clear_cache(cache_dir)
+
+
 def run_hook_step(
     name: str, app: App, dirs: BuildDirs, env: Mapping[str, str], data: BuildData, out: Output
 ) -> None:
@@ -283,17 +290,3 @@ def describe_runtime(
     if plan.python.requested is None:
         file = posixpath.join(out.place, ".python-version")
         out.info(f"To stay with it, run: echo {version.series} > {shlex.quote(file)}")
-
-
-def say_version_messages(
-    plan: BuildPlan,
-    runtime: Runtime,
-    policy: VersionPolicy,
-    last: LastVersion | None,
-    out: Output,
-) -> None:
-    """Warn where the choice will not last; say what has moved on since the last build."""
-    for notice in version_notices(plan.python, runtime.version, policy, last):
-        out.notice(notice)
-    for warning in version_warnings(plan.python, runtime.version, policy):
-        out.warning(warning)

@@ -16,6 +16,7 @@ from pathlib import Path
 from buildpack.hostile_text import loads_toml
 from buildpack.installers.base import Install
 from buildpack.installers.git_logins import GIT_URL, login_settings, without_logins
+from buildpack.installers.originals import original_of
 from buildpack.support import files
 from buildpack.support.values import changed
 
@@ -30,7 +31,7 @@ def hidden_logins(install: Install, inputs: Mapping[str, bytes]) -> Iterator[Ins
         for name, content in inputs.items():
             path = install.app_dir / name
             if LOGIN.search(content) and path.is_file() and (found := _urls_with_login(content)):
-                stack.enter_context(_without(path, found))
+                stack.enter_context(_replaced(path, _without(path, found)))
                 urls += found
         env = login_settings("\n".join(urls), install.env)
         yield changed(install, env={**install.env, **env}) if env else install
@@ -58,14 +59,23 @@ def _texts(value: object, key: str = "", table: str = "") -> Iterator[str]:
             yield from _texts(entry, name, key)
 
 
-@contextmanager
-def _without(path: Path, urls: Sequence[str]) -> Iterator[None]:
-    """The file without the logins of ``urls``, until it is as it was."""
+def without_logins_in(path: Path) -> str | None:
+    """What uv is shown in place of the file; None where that is the file itself."""
+    urls = _urls_with_login(path.read_bytes())
+    return _without(path, urls) if urls else None
+
+
+def _without(path: Path, urls: Sequence[str]) -> str:
     text = path.read_text("utf-8")
     for url in (url.removeprefix("git+") for url in urls):
         text = text.replace(url, without_logins(f"git+{url}").removeprefix("git+"))
-    # Beside it, where whoever finds what a killed build has left finds it as well.
-    original = path.with_name(f".{path.name}.{os.urandom(4).hex()}.original")
+    return text
+
+
+@contextmanager
+def _replaced(path: Path, text: str) -> Iterator[None]:
+    """The file with ``text`` in it, until it is as it was."""
+    original = original_of(path)
     try:
         path.rename(original)
         files.write_whole(path, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from buildpack.support.output import Output
 from buildpack.versions.last_version import LastVersion
 from buildpack.versions.python_version import (
     ALLOW_EOL,
@@ -32,6 +33,20 @@ def version_warnings(
         _ending(resolution, entry, policy),
     )
     return tuple(text for text in found if text)
+
+
+def say_version_messages(
+    resolution: Resolution,
+    version: PythonVersion,
+    policy: VersionPolicy,
+    last: LastVersion | None,
+    out: Output,
+) -> None:
+    """Warn where the choice will not last; say what has moved on since the last build."""
+    for notice in version_notices(resolution, version, policy, last):
+        out.notice(notice)
+    for warning in version_warnings(resolution, version, policy):
+        out.warning(warning)
 
 
 def version_notices(

@@ -226,6 +226,16 @@ def test_a_syntax_error_is_found_before_anything_is_installed(flask_app: Path, p
     assert " !     requirements.txt:2: gunicorn=>20\n" in message
 
 
+def test_what_a_killed_build_hid_is_back_before_anything_is_read(place: Path) -> None:
+    lock = 'x = "git+https://{}one.example/a.git"\n'
+    files = {"uv.lock": lock.format(""), ".uv.lock.0123abcd.original": lock.format("me:pw@")}
+    app = make_app(place / "killed", **files, **{"bin/pre_compile": "#!/bin/sh\nexit 1\n"})
+    answer = compile_app(app, place / "cache-one")
+    assert "Your pre_compile script failed" in answer.stderr
+    assert (app / "uv.lock").read_text() == lock.format("me:pw@")
+    assert not (app / ".uv.lock.0123abcd.original").exists()
+
+
 def test_a_version_that_nobody_has_comes_with_the_nearest(place: Path) -> None:
     app = make_app(place / "nobody", **{".python-version": "3.12.99\n"})
     answer = compile_app(app, place / "cache-one")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from buildpack.app import App
 from buildpack.installers.base import Install
 from buildpack.installers.hidden_logins import hidden_logins
+from buildpack.installers.originals import bring_back_originals
 from buildpack.support.values import changed
 from tests.unit.buildpack.installers.test_built_in_place import install_in
 
@@ -97,6 +100,55 @@ def test_they_come_back_when_the_installation_fails(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert path.read_text() == PYPROJECT
     assert list(tmp_path.iterdir()) == [path]
+
+
+def killed(directory: Path) -> Path:
+    """A pyproject.toml as a build has left it that was killed while uv ran."""
+    before = directory.with_name("before")
+    before.mkdir(parents=True)
+    path = before / "pyproject.toml"
+    path.write_text(PYPROJECT)
+    with hidden_logins(installation(before), {path.name: path.read_bytes()}):
+        shutil.copytree(before, directory)
+    assert len(list(directory.iterdir())) == 2
+    return directory / path.name
+
+
+def test_the_build_after_a_killed_one_puts_the_file_back(tmp_path: Path) -> None:
+    path = killed(tmp_path / "app")
+    bring_back_originals(App(root=path.parent))
+    assert path.read_text() == PYPROJECT
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_it_comes_back_also_where_none_was_left_and_to_the_root_of_the_source(
+    tmp_path: Path,
+) -> None:
+    path = killed(tmp_path / "source")
+    path.unlink()
+    (path.parent / "api").mkdir()
+    bring_back_originals(App(root=path.parent / "api", source=path.parent))
+    assert path.read_text() == PYPROJECT
+
+
+def test_what_was_written_since_stays(tmp_path: Path) -> None:
+    path = killed(tmp_path / "app")
+    path.write_text(BARE + "# mine\n")
+    bring_back_originals(App(root=path.parent))
+    assert path.read_text() == BARE + "# mine\n"
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_files_of_the_app_with_such_names_are_none_of_a_killed_build(tmp_path: Path) -> None:
+    (tmp_path / ".a.original").write_text(PYPROJECT)
+    (tmp_path / ".b.toml.0123abcd.original").symlink_to("/dev/zero")
+    (tmp_path / ".c.toml.0123abcd.original").mkdir()
+    os.mkfifo(tmp_path / ".d.toml.0123abcd.original")
+    (tmp_path / ".e.toml.0123abcd.original").write_text("[x]\n")
+    (tmp_path / ".f.toml.0123abcd.original").write_bytes(b"\xff")
+    before = sorted(tmp_path.iterdir())
+    bring_back_originals(App(root=tmp_path))
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(
