@@ -86,6 +86,7 @@ exec "$@"
 """
 
 
+VAR_TMP_SIZE = 256 * 1024 * 1024  # as in containers; a build's large files lie in /tmp, on disk
 COVER_SIZE = 1024 * 1024  # of a directory that holds nothing but mount points
 
 
@@ -156,7 +157,8 @@ def bwrap_argv(walls: Walls, program: Sequence[str], *, system: Sequence[str]) -
         *written,
         *("--proc", "/proc"),
         *("--dev", "/dev"),
-        *("--symlink", "../tmp", "/var/tmp"),  # noqa: S108  # likewise
+        # Not a link to /tmp, nor a directory there: what is exposed may lie below it.
+        *("--perms", "1777", "--size", str(VAR_TMP_SIZE), "--tmpfs", "/var/tmp"),  # noqa: S108
         *("--bind", os.fspath(walls.work_source), str(WORK_DIR)),
         *covers,
         *exposed,

@@ -81,7 +81,7 @@ def test_programs_need_not_be_shell_scripts(builder: Builder, tmp_path: Path) ->
     assert "-----> Perl v5." in outcome.stderr
 
 
-def test_there_is_a_directory_for_larger_temporary_files(builder: Builder, tmp_path: Path) -> None:
+def test_there_is_a_second_directory_for_temporary_files(builder: Builder, tmp_path: Path) -> None:
     pack = make_buildpack(tmp_path / "pack", compile='echo made >/var/tmp/x; cp /var/tmp/x "$1"')
 
     assert builder.build(make_app(tmp_path / "app"), "-b", pack).read("x") == "made\n"

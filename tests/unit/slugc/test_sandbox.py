@@ -68,6 +68,7 @@ def test_the_whole_argument_list() -> None:
         " --uid 1000 --gid 1000 --cap-drop ALL --seccomp 6 --die-with-parent --new-session"
         " --hostname slugc"
         " --ro-bind /usr /usr --ro-bind-data 7 /etc/passwd --proc /proc --dev /dev"
+        " --perms 1777 --size 268435456 --tmpfs /var/tmp"
         " --bind /mnt/0 /tmp"
         " --perms 0755 --size 1048576 --tmpfs /tmp/ann"
         " --ro-bind /mnt/1 /home/ann/.pyenv/versions"
