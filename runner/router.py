@@ -7,6 +7,7 @@ nothing on disk, has no way in but a private socket, and dies with slug-run.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -21,6 +22,7 @@ from buildpack.support.command import Command, Process, spawn
 from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import ExitCode, SlugkitError
 from buildpack.support.files import write_atomically
+from buildpack.support.locks import is_locked
 from runner.caddy_config import USUAL_RULES, caddy_config, caddy_handler
 from runner.engines.base import Address
 from runner.front import TOOL_PATH
@@ -32,7 +34,8 @@ from slugc.privileges import drop_prefix, hand_over, let_through
 START_TIMEOUT = 10.0
 REQUEST_TIMEOUT = 5.0
 LONGEST_ANSWER = 1024 * 1024  # a configuration names every container
-DIR_PREFIX = "slugkit-router-"
+# Not "slugkit-router-": a Slugkit before this one may be at work there, without a lock.
+DIR_PREFIX = "slugkit-caddy-"
 
 
 class RouterError(SlugkitError):
@@ -62,13 +65,19 @@ def caddy_argv(caddy: str, config_file: Path, *, port: int, is_root: bool) -> tu
 
 
 def sweep_dead(parent: Path) -> None:
-    """Remove what routers of killed slug-runs left; their names carry the process's number."""
-    for path in parent.glob(f"{DIR_PREFIX}*-*"):
-        owner = path.name.removeprefix(DIR_PREFIX).partition("-")[0]
-        with contextlib.suppress(FileNotFoundError):  # another slug-run sweeps at this moment
-            is_ours = path.lstat().st_uid == os.getuid()
-            if is_ours and owner.isdigit() and not Path(f"/proc/{owner}").exists():
+    """Remove what routers of killed slug-runs left: who lives has locked theirs."""
+    for path in parent.glob(f"{DIR_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another slug-run sweeps at this moment
+            if path.lstat().st_uid == os.getuid() and not is_locked(path):
                 remove_tree(path)
+
+
+def make_locked_dir(parent: Path) -> tuple[Path, int]:
+    """A directory of ours, and what holds its lock; it has its name when it is locked already."""
+    made = Path(tempfile.mkdtemp(prefix="slugkit-new-", dir=parent))
+    lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return made.rename(parent / f"{DIR_PREFIX}{made.name.rpartition('-')[2]}"), lock
 
 
 class Router:
@@ -105,8 +114,9 @@ class Router:
         self._splitter = LineSplitter(LONGEST_LINE)
 
     def __enter__(self) -> Self:
-        sweep_dead(Path(tempfile.gettempdir()))
-        self._told_dir = Path(tempfile.mkdtemp(prefix=f"{DIR_PREFIX}{os.getpid()}-"))
+        parent = Path(tempfile.gettempdir())
+        sweep_dead(parent)
+        self._told_dir, self._lock = make_locked_dir(parent)
         self._dir = self._told_dir / "caddy"
         try:
             let_through(self._told_dir)
@@ -126,6 +136,7 @@ class Router:
     ) -> None:
         self._end()
         remove_tree(self._told_dir)
+        os.close(self._lock)
 
     def serve(self, addresses: Sequence[Address]) -> None:
         """Send requests to these, and to no others."""

@@ -10,7 +10,13 @@ import pytest
 
 from runner.caddy_config import caddy_config, caddy_handler
 from runner.engines.base import Address
-from runner.router import DIR_PREFIX, RouterError, caddy_argv, sweep_dead
+from runner.router import (
+    DIR_PREFIX,
+    RouterError,
+    caddy_argv,
+    make_locked_dir,
+    sweep_dead,
+)
 from slugc.privileges import hand_over
 
 LISTEN = Address(host="127.0.0.1", port=5000)
@@ -69,22 +75,27 @@ def test_router_error_words() -> None:
 
 
 def test_what_a_killed_slug_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    dead = tmp_path / "slugkit-router-4194305-abc"  # above the kernel's highest process number
-    alive = tmp_path / f"slugkit-router-{os.getpid()}-abc"
-    other = tmp_path / "slugkit-router-of-mine"
-    theirs = tmp_path / "slugkit-router-4194306-abc"
-    for path in (dead, alive, other, theirs):
+    alive, lock = make_locked_dir(tmp_path)
+    dead, theirs = tmp_path / f"{DIR_PREFIX}dead", tmp_path / f"{DIR_PREFIX}theirs"
+    other = tmp_path / "slugkit-of-mine"
+    for path in (dead, other, theirs):
         path.mkdir()
     hand_over(theirs)
+    link = tmp_path / f"{DIR_PREFIX}link"
+    link.symlink_to(other)
     sweep_dead(tmp_path)
-    kept = [alive, other, theirs] if os.getuid() == 0 else [alive, other]
+    kept = [alive, other, link, *([theirs] if os.getuid() == 0 else [])]
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+    os.close(lock)
+    sweep_dead(tmp_path)
+    assert not alive.exists()
 
 
 def test_two_sweeps_at_once_do_not_mind_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = tmp_path / f"{DIR_PREFIX}4194999-gone"
+    gone = tmp_path / f"{DIR_PREFIX}gone"
     monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
     sweep_dead(tmp_path)
     assert not gone.exists()
