@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from buildpack.frameworks.absent_services import absent_service
 from buildpack.frameworks.django import SETTINGS, SWITCH
 from buildpack.frameworks.tracebacks import (
     FRAME,
@@ -275,6 +276,11 @@ def _missing_module(lines: Sequence[str], env: Mapping[str, str]) -> Failure | N
     )
 
 
+def _absent_service(lines: Sequence[str], env: Mapping[str, str]) -> Failure | None:
+    found = absent_service(lines)
+    return Failure(reason_id=OTHER, **found) if found else None
+
+
 Judge = Callable[[Sequence[str], Mapping[str, str]], Failure | None]
 JUDGES: tuple[Judge, ...] = (
     _references,
@@ -283,5 +289,6 @@ JUDGES: tuple[Judge, ...] = (
     _syntax,
     _missing_module,
     _missing_file,
+    _absent_service,
 )
 """From the surest sign to the vaguest; the first that knows the failure explains it."""

@@ -256,5 +256,31 @@ def test_the_last_exception_counts_not_one_it_replaced() -> None:
     assert explain([*first, *between, *last]).subject == "STATIC_URL"
 
 
+@pytest.mark.parametrize(
+    ("end", "what"),
+    [
+        ("django.db.utils.OperationalError: no such table: auth_user", "its database"),
+        ('django.db.utils.ProgrammingError: relation "auth_user" does not exist\nLINE 1: SELECT',
+         "its database"),
+        ("psycopg.OperationalError: connection failed: refused\n\tIs the server running?",
+         "its database"),
+        ("redis.exceptions.ConnectionError: Error 111 connecting to localhost:6379.",
+         "another service"),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "another service"),
+    ],
+)  # fmt: skip
+def test_what_is_asked_before_anything_runs_is_told_to_be_asked_later(end: str, what: str) -> None:
+    found = explain(traceback((f"{BUILD}/shop/apps.py", 6), DJANGO, end=end))
+    assert found == Failure(
+        reason_id=OTHER,
+        line=end.partition("\n")[0],
+        meaning=f"Your app asks {what} in shop/apps.py, line 6. A build may have none,\n"
+        "or one in which nothing has been set up yet.",
+        advice="Ask later than that: in views, tasks and commands, not while modules are "
+        "imported,\nnor in ready() of an AppConfig. Without static files of your own, set "
+        "DISABLE_COLLECTSTATIC=1.",
+    )
+
+
 def test_no_output_at_all_has_no_line_to_show() -> None:
     assert explain([]).line == ""
