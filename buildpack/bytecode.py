@@ -6,17 +6,19 @@ it takes is told in target/compile_pyc.py.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildpack.cache import BYTECODE_FORMAT as FORMAT
 from buildpack.support.command import Command, capture
 from buildpack.support.deletion import remove_tree
+from buildpack.support.linking import Listing, list_tree
 from buildpack.support.values import value
 
 COMPILER = Path(__file__).parent / "target" / "compile_pyc.py"
@@ -138,8 +140,8 @@ def stdlib_groups(stdlib: Path) -> list[tuple[str, ...]]:
     return [tuple(find_sources(stdlib))]
 
 
-def distribution_groups(site_packages: Path) -> list[tuple[str, ...]]:
-    """Installed files by the distribution that lists them in its RECORD.
+def distribution_groups(site_packages: Path, sources: Iterable[str]) -> list[tuple[str, ...]]:
+    """Installed ``sources`` by the distribution that lists them in its RECORD.
 
     The test suites some packages bring are left out: they would make the slug larger, and no app
     imports them. Whoever does import one waits as long as without bytecode, and gets it.
@@ -150,8 +152,7 @@ def distribution_groups(site_packages: Path) -> list[tuple[str, ...]]:
         for row in csv.reader(io.StringIO(text)):
             if row and row[0].endswith(".py"):
                 owners[row[0]] = record.parent.name
-    sources = [name for name in find_sources(site_packages) if not is_in_test_suite(name)]
-    return _by_owner(sources, owners)
+    return _by_owner([name for name in sources if not is_in_test_suite(name)], owners)
 
 
 def is_in_test_suite(name: str) -> bool:
@@ -168,17 +169,33 @@ def _by_owner(sources: Sequence[str], owners: Mapping[str, str]) -> list[tuple[s
 
 
 def find_sources(root: Path) -> list[str]:
-    """Every regular .py file below ``root``, sorted."""
-    found: list[str] = []
-    top = len(str(root)) + 1
-    for directory, names, filenames in os.walk(root):
-        if "__pycache__" in names:
-            names.remove("__pycache__")
-        if "site-packages" in names and directory == str(root):
-            names.remove("site-packages")
-        prefix = f"{directory}/"[top:]
-        found += [prefix + name for name in filenames if name.endswith(".py")]
-    return sorted(found, key=os.fsencode)
+    """Every .py file below ``root``, sorted."""
+    return listed_sources(list_tree(str(root)))
+
+
+def listed_sources(listing: Listing, top: str = "") -> list[str]:
+    """Every .py file that a listing names below ``top``, from there, sorted."""
+    start = os.fsencode(f"{top}/") if top else b""
+    found: list[bytes] = []
+    for directory, names in listing:
+        place = directory + b"/" if directory else b""
+        below = place[len(start) :]
+        is_source_dir = place.startswith(start) and not below.startswith(b"site-packages/")
+        if is_source_dir and b"__pycache__" not in below.split(b"/"):
+            found += [below + name for name in names if name.endswith(b".py")]
+    return [os.fsdecode(name) for name in sorted(found)]
+
+
+def with_bytecode(root: Path, listing: Listing) -> Listing:
+    """The listing of ``root`` after its modules were compiled; it is looked only beside those."""
+    found, top = dict(listing), os.fsencode(f"{root}/")
+    for directory, names in listing:
+        if any(name.endswith(b".py") for name in names):
+            beside = directory + b"/__pycache__" if directory else b"__pycache__"
+            with contextlib.suppress(FileNotFoundError):
+                names_there = os.listdir(top + beside)  # noqa: PTH208 - bytes
+                found[beside] = tuple(sorted(names_there))
+    return tuple(found.items())
 
 
 def _cut(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

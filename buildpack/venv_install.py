@@ -9,7 +9,13 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildpack.bytecode import BytecodeCompiler, distribution_groups, stdlib_groups
+from buildpack.bytecode import (
+    BytecodeCompiler,
+    distribution_groups,
+    listed_sources,
+    stdlib_groups,
+    with_bytecode,
+)
 from buildpack.cache import set_aside
 from buildpack.cache_key import read_last_facts
 from buildpack.delta import (
@@ -41,6 +47,7 @@ from buildpack.sizes.trimming import trim_venv
 from buildpack.support import files
 from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
+from buildpack.support.linking import list_tree
 from buildpack.support.output import Output
 from buildpack.support.values import changed
 from buildpack.tools import ToolBox
@@ -94,9 +101,20 @@ def fill_home(
         neutralize(venv)
         make_editables_movable(venv, request.build_dir, request.way_to_app())
         trim_venv(venv, request.trim)
-        if Trim.PYCACHE not in request.trim:
-            groups = distribution_groups(venv.site_packages)
-            compiler(request).compile(venv.site_packages, groups)
+        _compile_and_list(request, venv)
+
+
+def _compile_and_list(request: DependencyRequest, venv: Venv) -> None:
+    """Compile what is installed, and note all there is then: the directories are gone through
+    once, as some packages have thousands."""
+    listing = list_tree(str(venv.root))
+    if Trim.PYCACHE not in request.trim:
+        site_packages = venv.site_packages
+        sources = listed_sources(listing, str(site_packages.relative_to(venv.root)))
+        groups = distribution_groups(site_packages, sources)
+        compiler(request).compile(site_packages, groups)
+        listing = with_bytecode(venv.root, listing)
+    write_listing(venv.root, listing)
 
 
 def _fill_in_order(request: DependencyRequest, venv: Venv, tools: ToolBox) -> None:

@@ -46,17 +46,18 @@ def check_records(venv: Venv, checked: frozenset[str] = frozenset()) -> None:
     The content is covered by the hash of the whole wheel, where the app gives one. Those of the
     .dist-info directories ``checked`` are not looked at again.
     """
+    root = str(venv.site_packages)  # once: it takes longer to put together than a file to look at
     for record in sorted(venv.site_packages.glob("*.dist-info/RECORD")):
         if record.parent.name in checked:
             continue
-        problems = [text for row in _rows(record) if (text := _problem(venv, row))]
+        problems = [text for row in _rows(record) if (text := _problem(venv, root, row))]
         if problems:
             name = record.parent.name.removesuffix(".dist-info").replace("-", " ")
             raise HostileWheelError(name, problems)
 
 
-def _problem(venv: Venv, row: Sequence[str]) -> str:
-    name, root = row[0], str(venv.site_packages)
+def _problem(venv: Venv, root: str, row: Sequence[str]) -> str:
+    name = row[0]
     is_plain = not name.startswith(("/", ".")) and "/.." not in name
     if not is_plain:
         place = os.path.relpath(posixpath.join(root, name), venv.root)

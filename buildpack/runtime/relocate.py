@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildpack.runtime.elf import Needs, read_needs
 from buildpack.runtime.interpreter import Interpreter
+from buildpack.runtime.libraries import find_libraries
 from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata
-from buildpack.support.command import Command, CommandFailedError, capture
+from buildpack.support.command import Command, capture
 
 LEFT_OUT = frozenset(
     {
@@ -64,14 +64,10 @@ class Relocator:
 
     def run(self) -> None:
         """The whole copy, top to bottom."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1) as pool:
-            needed = pool.submit(resolve_libraries, self._original_elf_files())
-            self._copy_program()
-            self._copy_stdlib()
-            self._copy_headers()
-        libraries = self._copy_libraries(needed.result())
+        self._copy_program()
+        self._copy_stdlib()
+        self._copy_headers()
+        libraries = self._copy_libraries()
         self._strip_symbols(libraries)
         self._point_at_own_libraries(libraries)
         self._forget_prefix(libraries)
@@ -112,23 +108,19 @@ class Relocator:
     def _elf_files(self) -> list[Path]:
         return [self._program, *sorted((self._stdlib / "lib-dynload").glob("*.so"))]
 
-    def _copy_libraries(self, loaded: Mapping[Path, Mapping[str, Path | None]]) -> list[Path]:
+    def _copy_libraries(self) -> list[Path]:
         """Bundle what the copied files load, as the build machine's loader resolves it."""
-        needed: dict[str, Path] = {}
-        for file, libraries in loaded.items():
-            if any(path is None for path in libraries.values()):
-                # Its library is gone from the build machine: the module could not be imported.
-                (self._stdlib / "lib-dynload" / file.name).unlink(missing_ok=True)
-                continue
-            needed.update({name: path for name, path in libraries.items() if path})
+        modules = sorted((self.interpreter.stdlib / "lib-dynload").glob("*.so"))
+        needed, lacking = find_libraries(
+            self.interpreter.executable, [m for m in modules if not _is_left_out(m.name)]
+        )
+        for module in lacking:
+            # Its library is gone from the build machine: it could not be imported.
+            (self._stdlib / "lib-dynload" / module.name).unlink()
         bundled = sorted(name for name in needed if not GLIBC.fullmatch(name))
         for name in bundled:
             copy_file(Path(os.path.realpath(needed[name])), self.target / "lib" / name)
         return [self.target / "lib" / name for name in bundled]
-
-    def _original_elf_files(self) -> list[Path]:
-        modules = sorted((self.interpreter.stdlib / "lib-dynload").glob("*.so"))
-        return [self.interpreter.executable, *(m for m in modules if not _is_left_out(m.name))]
 
     def _strip_symbols(self, libraries: Sequence[Path]) -> None:
         """Debug symbols are two thirds of a home-built Python, and nobody's at run time."""
@@ -210,47 +202,6 @@ def _is_left_out(name: str) -> bool:
     return (
         name in LEFT_OUT or is_build_config or is_static or bool(LEFT_OUT_MODULES.fullmatch(name))
     )
-
-
-def resolve_libraries(programs: Sequence[Path]) -> dict[Path, dict[str, Path | None]]:
-    """What each ELF file loads, by name; None where the loader finds nothing.
-
-    ldd starts three programs for each file, and most extension modules say the same as others
-    beside them: one of those is asked about.
-    """
-    alike: dict[tuple[Path, Needs | Path], list[Path]] = {}
-    for program in programs:
-        alike.setdefault((program.parent, read_needs(program) or program), []).append(program)
-    found = list_libraries([group[0] for group in alike.values()])
-    return {program: found[group[0]] for group in alike.values() for program in group}
-
-
-def list_libraries(programs: Sequence[Path]) -> dict[Path, dict[str, Path | None]]:
-    """What each ELF file loads, by name; None where the loader finds nothing."""
-    command = _command(("ldd", *(str(path) for path in programs)))
-    try:
-        text = capture(command)
-    except CommandFailedError as err:
-        # One file of many is no dynamic program; ldd still told about the others.
-        text = "\n".join(err.last_lines)
-        if len(programs) > 1:
-            return {p: found for one in programs for p, found in list_libraries([one]).items()}
-    return dict(parse_ldd(text, programs))
-
-
-def parse_ldd(text: str, programs: Sequence[Path]) -> Iterable[tuple[Path, dict[str, Path | None]]]:
-    """The output of ``ldd FILE...``; with one file it prints no file name."""
-    found: dict[Path, dict[str, Path | None]] = {program: {} for program in programs}
-    by_name = {str(program): program for program in programs}
-    current = programs[0]
-    for line in text.splitlines():
-        header = by_name.get(line.rstrip(":")) if line.endswith(":") else None
-        if header:
-            current = header
-        elif match := re.match(r"\s+(\S+) => (not found|/\S.*?)(?: \(0x|$)", line):
-            target = None if match[2] == "not found" else Path(match[2])
-            found[current][match[1]] = target
-    return found.items()
 
 
 def _command(argv: tuple[str, ...]) -> Command:

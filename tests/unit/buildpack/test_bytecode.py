@@ -17,11 +17,14 @@ from buildpack.bytecode import (
     BytecodeCompiler,
     distribution_groups,
     find_sources,
+    listed_sources,
     read_bundle,
     stdlib_groups,
+    with_bytecode,
 )
 from buildpack.runtime.interpreter import Interpreter, find_interpreters
 from buildpack.support.command import Command, capture
+from buildpack.support.linking import list_tree
 
 SOURCES = {
     "alpha/__init__.py": "from alpha.one import name\nVALUES = frozenset({'b', 'a', None, 3})\n",
@@ -52,7 +55,7 @@ def pycs(root: Path) -> dict[str, bytes]:
 
 def build(root: Path, cache_dir: Path) -> dict[str, bytes]:
     write_sources(root)
-    compiler(cache_dir).compile(root, distribution_groups(root))
+    compiler(cache_dir).compile(root, distribution_groups(root, find_sources(root)))
     return pycs(root)
 
 
@@ -69,7 +72,7 @@ def test_the_order_and_number_of_jobs_do_not_change_the_bytes(
     first = build(tmp_path / "a", tmp_path / "cache-a")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
     root = write_sources(tmp_path / "b")
-    groups = distribution_groups(root)
+    groups = distribution_groups(root, find_sources(root))
     for group in reversed(groups):
         compiler(tmp_path / "cache-b").compile(root, [group])
     assert pycs(root) == first
@@ -94,7 +97,10 @@ def test_the_bytecode_is_unchecked_and_belongs_to_its_source(tmp_path: Path) -> 
 def test_a_second_build_compiles_nothing_and_restores_the_same_bytes(tmp_path: Path) -> None:
     first = build(tmp_path / "a", tmp_path / "cache")
     root = write_sources(tmp_path / "b")
-    assert compiler(tmp_path / "cache").compile(root, distribution_groups(root)) == 0
+    assert (
+        compiler(tmp_path / "cache").compile(root, distribution_groups(root, find_sources(root)))
+        == 0
+    )
     assert pycs(root) == first
 
 
@@ -102,13 +108,21 @@ def test_only_the_changed_group_is_compiled_again(tmp_path: Path) -> None:
     build(tmp_path / "a", tmp_path / "cache")
     root = write_sources(tmp_path / "b")
     (root / "single.py").write_text("changed = 1\n")
-    assert compiler(tmp_path / "cache").compile(root, distribution_groups(root)) == 1
+    assert (
+        compiler(tmp_path / "cache").compile(root, distribution_groups(root, find_sources(root)))
+        == 1
+    )
 
 
 def test_another_python_never_gets_this_ones_bytecode(tmp_path: Path) -> None:
     build(tmp_path / "a", tmp_path / "cache")
     root = write_sources(tmp_path / "b")
-    assert compiler(tmp_path / "cache", "two").compile(root, distribution_groups(root)) == 2
+    assert (
+        compiler(tmp_path / "cache", "two").compile(
+            root, distribution_groups(root, find_sources(root))
+        )
+        == 2
+    )
 
 
 def test_nothing_but_bundles_is_left_in_the_cache(tmp_path: Path) -> None:
@@ -224,7 +238,7 @@ def test_groups_follow_record(tmp_path: Path) -> None:
         info = tmp_path / f"{dist}.dist-info"
         info.mkdir()
         (info / "RECORD").write_text(f"{name},sha256=x,0\n{dist}.dist-info/RECORD,,\n")
-    assert distribution_groups(tmp_path) == [
+    assert distribution_groups(tmp_path, find_sources(tmp_path)) == [
         ("lonely.py",),
         ("shared/one.py",),
         ("shared/two.py",),
@@ -235,7 +249,25 @@ def test_the_test_suites_of_packages_are_not_compiled(tmp_path: Path) -> None:
     for name in ("pkg/tests/test_a.py", "pkg/sub/tests/b.py", "pkg/tests.py", "tests/c.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert distribution_groups(tmp_path) == [("pkg/tests.py",), ("tests/c.py",)]
+    assert distribution_groups(tmp_path, find_sources(tmp_path)) == [
+        ("pkg/tests.py",),
+        ("tests/c.py",),
+    ]
+
+
+def test_a_listing_with_bytecode_is_what_lies_there_after_compiling(tmp_path: Path) -> None:
+    root = write_sources(tmp_path / "lib/site-packages")
+    (root / "alpha/data/__pycache__").mkdir(parents=True)
+    (root / "alpha/data/__pycache__/own.pyc").touch()
+    (root / "alpha/__pycache__").mkdir()
+    (root / "alpha/__pycache__/brought.pyc").touch()
+    before = list_tree(str(tmp_path))
+    sources = listed_sources(before, "lib/site-packages")
+    assert sources == find_sources(root)
+    compiler(tmp_path / "cache").compile(root, distribution_groups(root, sources))
+    after = {d: names for d, names in list_tree(str(tmp_path)) if not d.startswith(b"cache")}
+    assert dict(with_bytecode(tmp_path, before)) == after
+    assert len(after[b"lib/site-packages/alpha/__pycache__"]) == 4
 
 
 def test_large_groups_are_cut_by_their_file_list(

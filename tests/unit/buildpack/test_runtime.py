@@ -21,7 +21,7 @@ from buildpack.runtime.install import (
 from buildpack.runtime.interpreter import Interpreter, find_interpreters, probe
 from buildpack.runtime.managed import ManagedBuilds, ProviderFailure, explain
 from buildpack.runtime.providers import available_versions, first_managed
-from buildpack.runtime.relocate import copy_tree, parse_ldd, same_length
+from buildpack.runtime.relocate import copy_tree, same_length
 from buildpack.runtime.sysconfigdata import rewrite_sysconfigdata, rewrite_variables
 from buildpack.support.command import Command, CommandFailedError
 from buildpack.support.output import Output
@@ -86,24 +86,6 @@ def test_the_rewritten_module_follows_the_interpreter(tmp_path: Path) -> None:
     namespace: dict[str, object] = {}
     exec(file.read_text(), namespace)
     assert namespace["build_time_vars"] == {"LIBDIR": f"{sys.base_prefix}/lib", "N": 1}
-
-
-def test_ldd_output_is_read_for_each_file() -> None:
-    text = (
-        "/a:\n\tlinux-vdso.so.1 (0x1)\n\tlibz.so.1 => /lib/libz.so.1 (0x2)\n"
-        "\t/lib64/ld-linux-x86-64.so.2 (0x3)\n/b:\n\tlibgone.so => not found\n"
-    )
-    assert dict(parse_ldd(text, [Path("/a"), Path("/b")])) == {
-        Path("/a"): {"libz.so.1": Path("/lib/libz.so.1")},
-        Path("/b"): {"libgone.so": None},
-    }
-
-
-def test_ldd_output_of_one_file_has_no_header() -> None:
-    text = "\tlibz.so.1 => /lib/libz.so.1 (0x2)\n"
-    assert dict(parse_ldd(text, [Path("/a")])) == {
-        Path("/a"): {"libz.so.1": Path("/lib/libz.so.1")}
-    }
 
 
 def test_a_forgotten_path_keeps_its_length() -> None:
