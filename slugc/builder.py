@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.errors import ExitCode, SlugkitError, printable
 from buildpack.support.locks import locked
 from slugc.aside import Aside
 from slugc.build_environment import build_path, exposed_paths, own_tools, passed_settings
@@ -27,7 +27,7 @@ from slugc.sandbox import ChosenSandbox, Entrance
 from slugc.sandbox.base import SandboxKind, SandboxRequest
 from slugc.slug import SlugFacts
 from slugc.sources.errors import SourceSecretsError
-from slugc.sources.left_out import LeftOut, LeftOutNotes
+from slugc.sources.left_out import LeftOutNotes
 from slugc.sources.pruning import prune_built_tree
 from slugc.sources.source import SourceKind, StagedSource, stage_source
 from slugc.store import BUILDPACKS_LOCK, Store
@@ -83,18 +83,20 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
                 progress=progress,
                 timeline=timeline,
             ).compile()
-        stack_id = chosen.sandbox.stack()
-        if chosen.sandbox.side_by_side:  # taking it down is mostly waiting: packing need not
-            stack.callback(Aside(walls.close).result)
-        _require_build_dir(space.build_dir)
-        process_types = _discover_process_types(request, space, compiled, progress)
-        left_out = _prune(space, source, progress)
-        progress.step("Packing the slug")
+            stack_id = chosen.sandbox.stack()
+            if chosen.sandbox.side_by_side:  # taking it down is mostly waiting: packing need not
+                stack.callback(Aside(walls.close).result)
+            _require_build_dir(space.build_dir)
+            process_types = _discover_process_types(request, space, compiled, progress)
+            progress.step("Packing the slug")
+            packing_since = timeline.elapsed  # of what was begun early, the rest is waited for here
+        left_out = LeftOutNotes(source.staged.notes)
+        _prune(space, left_out, progress)
         prepared, early = preparing.result()
         from slugc.packing.slug_writer import write_slug
         from slugc.supply_chain.materials import materials_of
 
-        written = timeline.timed("pack", write_slug)(
+        written = timeline.timed("pack", write_slug, since=packing_since)(
             space.build_dir,
             request.output,
             facts=SlugFacts(
@@ -114,12 +116,14 @@ def build_slug(request: BuildRequest, progress: Progress) -> BuiltSlug:
             watch=partial(progress.moved, "packed"),
         )
         links = {**early.left_out, **written.left_out}
+        for path, target in links.items():
+            left_out.add(os.fsdecode(path), f"a link to {printable(target)}, outside the app")
     built = BuiltSlug(
         slug=written.slug,
         sandbox=chosen.sandbox.kind,
         unchanged=written.unchanged,
         duration=timeline.elapsed,
-        left_out=left_out,
+        left_out=left_out.result(),
     )
     packed = written.packed | early.packed
     tell_links(links, progress)
@@ -270,10 +274,8 @@ def _discover_process_types(
     return process_types
 
 
-def _prune(space: BuildSpace, source: StagedSource, progress: Progress) -> LeftOut:
-    """Take out what .slugignore.after names; all that was left out of the slug, by then."""
-    notes = LeftOutNotes(source.staged.notes)
-    pruned = prune_built_tree(space.build_dir, trash=space.scratch_dir / "pruned", notes=notes)
-    if pruned:
+def _prune(space: BuildSpace, left_out: LeftOutNotes, progress: Progress) -> None:
+    """Take out what .slugignore.after names."""
+    trash = space.scratch_dir / "pruned"
+    if pruned := prune_built_tree(space.build_dir, trash=trash, notes=left_out):
         progress.info(f"Left out by .slugignore.after: {counted(pruned)}")
-    return notes.result()

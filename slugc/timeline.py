@@ -45,11 +45,12 @@ class Timeline:
         self._steps: list[BuildStep] = []
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Measure what happens inside, also if it fails."""
+    def step(self, name: str, *, since: float | None = None) -> Iterator[None]:
+        """Measure what happens inside, also if it fails; or from ``since`` on, where it had begun
+        before."""
         phase, _, buildpack = name.partition(" ")
         facts = {"phase": phase, "buildpack": buildpack or None}
-        started, ok = self.elapsed, False
+        started, ok = self.elapsed if since is None else since, False
         self._tell("phase_started", **facts)
         try:
             yield
@@ -59,11 +60,13 @@ class Timeline:
             self._steps.append(BuildStep(name=name, started=started, duration=took))
             self._tell("phase_ended", **facts, ok=ok, duration=round(took, 3))
 
-    def timed(self, step: str, function: Callable[P, T]) -> Callable[P, T]:
-        """``function``, measured when it is called."""
+    def timed(
+        self, step: str, function: Callable[P, T], *, since: float | None = None
+    ) -> Callable[P, T]:
+        """``function``, measured when it is called, as ``step`` does."""
 
         def measured(*args: P.args, **kwargs: P.kwargs) -> T:
-            with self.step(step):
+            with self.step(step, since=since):
                 return function(*args, **kwargs)
 
         return measured

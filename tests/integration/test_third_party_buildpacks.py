@@ -122,6 +122,8 @@ def test_absolute_links_of_buildpacks_are_packed_or_left_out(
     assert warning in outcome.stderr
     assert again.slug.read_bytes() == outcome.slug.read_bytes()
     assert ".apt/conf.d/x.conf" not in outcome.names()
+    why = slugc(builder, "explain", outcome.slug, ".apt/conf.d/x.conf").stdout
+    assert "a link to /usr/share/fontconfig/x.conf, outside the app\n" in why
     assert outcome.links() == {".jdk/home": "../.jdk/lib", ".jdk/app": "../app_txt"}
 
 

@@ -138,6 +138,18 @@ def test_timeline_orders_steps_by_when_they_began() -> None:
     assert outer.duration >= inner.duration >= 0
 
 
+def test_a_step_may_have_begun_before() -> None:
+    timeline = Timeline()
+    begun = timeline.elapsed
+    with timeline.step("wait"):
+        pass
+    with timeline.step("pack", since=begun):
+        pass
+    pack, wait = timeline.steps
+    assert (pack.name, pack.started) == ("pack", begun)
+    assert pack.started + pack.duration >= wait.started + wait.duration
+
+
 def test_a_step_that_fails_is_measured_too() -> None:
     timeline = Timeline()
     with pytest.raises(ValueError, match="no"), timeline.step("pack"):
