@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -216,9 +217,10 @@ def export(context: click.Context, /, **_: object) -> None:
 @command.command()
 @click.argument("versions", nargs=-1, metavar="[vN [vM]]")
 @_REVEAL
+@json_option
 @app_option
 @click.pass_context
-def diff(context: click.Context, /, versions: tuple[str, ...], reveal: bool, **_: object) -> None:
+def diff(context: click.Context, /, versions: tuple[str, ...], **options: bool) -> None:
     """Show what changed since the release before, since vN, or from vN to vM.
 
     \b
@@ -226,7 +228,7 @@ def diff(context: click.Context, /, versions: tuple[str, ...], reveal: bool, **_
       slug-run config diff v7
       slug-run config diff v7 v9
     """
-    from runner.config.diff import chosen_pair, compared
+    from runner.config.diff import chosen_pair, compared, compared_document
     from runner.config.masking import masked, revealed
 
     if len(versions) > 2:
@@ -236,14 +238,12 @@ def diff(context: click.Context, /, versions: tuple[str, ...], reveal: bool, **_
         )
     with opened_app(_app_name(context)) as opened:
         old, new = chosen_pair(opened.state, opened.app, versions)
+    shown = revealed if options["reveal"] else masked
+    if options["as_json"]:
+        _print(json.dumps(compared_document(old, new, shown), indent=2) + "\n")
+        return
     labels = f"{old.label if old else 'nothing'} -> {new.label if new else 'nothing'}"
-    lines = tuple(
-        compared(
-            old.config_vars if old else NOTHING,
-            new.config_vars if new else NOTHING,
-            revealed if reveal else masked,
-        )
-    )
+    lines = tuple(compared(old, new, shown))
     _say(f"{opened.app.name} {labels}{'' if lines else ': no difference'}")
     _print("".join(f"{line}\n" for line in lines))
 

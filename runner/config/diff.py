@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from buildpack.support.values import NOTHING
 from runner.state.errors import NoSuchReleaseError
 from runner.state.state import State
 from runner.state.values import App, ReleaseRecord, ReleaseStatus
@@ -13,8 +14,11 @@ Shown = Callable[[str, str], str]
 """A value as it may be shown, from its name and itself."""
 
 
-def compared(before: Mapping[str, str], after: Mapping[str, str], shown: Shown) -> Iterator[str]:
+def compared(
+    old_release: ReleaseRecord | None, new_release: ReleaseRecord | None, shown: Shown
+) -> Iterator[str]:
     """One line for each name that differs: ``+ A: 1``, ``- B: 2``, ``~ C: 1 -> 2``."""
+    before, after = _config_vars(old_release), _config_vars(new_release)
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old == new:
@@ -25,6 +29,30 @@ def compared(before: Mapping[str, str], after: Mapping[str, str], shown: Shown) 
             continue
         was, now = shown(name, old), shown(name, new)
         yield f"~ {name}: {was} -> {now}" + (" (another value)" if was == now else "")
+
+
+def compared_document(
+    old: ReleaseRecord | None, new: ReleaseRecord | None, shown: Shown
+) -> Mapping[str, object]:
+    """The same for programs; None is a release, or a value, that there is not."""
+    before, after = _config_vars(old), _config_vars(new)
+    return {
+        "from": old.version if old else None,
+        "to": new.version if new else None,
+        "config_vars": [
+            {
+                "name": name,
+                "before": shown(name, before[name]) if name in before else None,
+                "after": shown(name, after[name]) if name in after else None,
+            }
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        ],
+    }
+
+
+def _config_vars(release: ReleaseRecord | None) -> Mapping[str, str]:
+    return release.config_vars if release else NOTHING
 
 
 def parse_version(state: State, app: App, text: str) -> ReleaseRecord:
