@@ -77,7 +77,8 @@ def run_cli(argv: Sequence[str]) -> int:
         click.echo(err.format_message())
         return 0
     except click.UsageError as err:
-        command = err.ctx.command_path if err.ctx else "slug-run"
+        typed = " ".join(("slug-run", *(word for word in argv[:1] if word in COMMANDS)))
+        command = err.ctx.command_path if err.ctx else typed
         raise UsageError(err.format_message(), resolution=f"See:\n\n    {command} --help") from err
     except click.Abort as err:  # click's name for an interrupt
         if isinstance(err.__cause__, InterruptedEarlyError):

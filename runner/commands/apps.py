@@ -120,7 +120,7 @@ def rename(new_name: str, app_name: str | None, *, as_json: bool) -> None:
 
 @command.command()
 @_NAME
-@click.option("--confirm", metavar="NAME", help="The app's name; without it you are asked.")
+@click.option("-c", "--confirm", metavar="NAME", help="The app's name; without it you are asked.")
 @app_option
 @json_option
 def destroy(name: str | None, confirm: str | None, app_name: str | None, *, as_json: bool) -> None:

@@ -66,6 +66,7 @@ def test_help_and_version_are_understood_as_words(capsys: pytest.CaptureFixture[
         (["web", "--memory", "lots"], 64, "'lots' is not a memory size"),
         (["web", "--engine", "dcoker"], 64, "Did you mean docker?"),
         (["engine", "docter"], 64, "docter"),
+        (["logs", "--tail=5"], 64, "slug-run logs --help"),
     ],
 )
 def test_mistakes_have_words_and_codes_and_no_traceback(

@@ -27,7 +27,7 @@ def test_an_app_is_created_listed_renamed_and_destroyed(slug_run: SlugRun) -> No
     listed = slug_run.done("apps")
     assert listed.startswith("shop  v1  20")
     assert listed.endswith("Set SECRET config vars by me\n")
-    assert slug_run("apps:destroy", "shop", "--confirm", "shop") == (0, "", "Destroyed shop.\n")
+    assert slug_run("apps:destroy", "-a", "shop", "-c", "shop") == (0, "", "Destroyed shop.\n")
     assert slug_run.done("apps", "list", "--json") == "[]\n"
     assert slug_run.done("apps", "--json") == "[]\n"
     assert list((slug_run.home / "apps").iterdir()) == []
