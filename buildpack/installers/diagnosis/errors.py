@@ -95,10 +95,15 @@ class NoSuchVersionError(NoMatchingDistributionError):
         self.args = (self.brief,)
 
     def name_versions(self, versions: Sequence[str]) -> None:
-        """Say which there are, newest first."""
-        newest = ", ".join(list(dict.fromkeys(versions))[:5])
-        if newest:
-            self.resolution = f"Ask for another version. The newest are {newest}."
+        """Say which there are, newest first; and the newest of those near what was asked for."""
+        known = list(dict.fromkeys(versions))
+        if not known:
+            return
+        self.resolution = f"Ask for another version. The newest are {', '.join(known[:5])}."
+        major = re.search(r"\d+", self.wanted)
+        near = [x for x in known[5:] if major and x.partition(".")[0] == major[0]]
+        if major and near:
+            self.resolution += f"\nOf {major[0]}.x the newest: {', '.join(near[:3])}."
 
 
 class VersionConflictError(SlugkitError):

@@ -265,6 +265,28 @@ def test_names_of_no_package_are_told_by_their_right_name(name: str, advice: str
     assert error.resolution == advice
 
 
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        ("==2.9.9", "\nOf 2.x the newest: 2.3.3, 2.3.2, 2.3.1."),
+        (">=1.9,<1.10", "\nOf 1.x the newest: 1.5."),
+        ("==3.9", ""),
+        ("==99", ""),
+        ("", ""),
+    ],
+)
+def test_who_asks_for_no_version_hears_the_newest_and_those_near(wanted: str, near: str) -> None:
+    there = ("3.1.1", "3.1", "3.0.2", "3.0.1", "3.0", "2.3.3", "2.3.2", "2.3.1", "2.3", "1.5")
+    error = NoSuchVersionError("pandas", wanted, "")
+    error.name_versions((*there, *there))
+    assert error.resolution == (
+        f"Ask for another version. The newest are 3.1.1, 3.1, 3.0.2, 3.0.1, 3.0.{near}"
+    )
+    error = NoSuchVersionError("pandas", wanted, "")
+    error.name_versions(())
+    assert error.resolution.endswith("pip index versions pandas")
+
+
 def test_metadata_no_installer_accepts() -> None:
     hint = (
         "Metadata for `old` (v1.0) could not be parsed:\n"
