@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from runner.app_option import app_option
-from runner.deploys.deploy import require_fit
+from runner.deploys.deploy import read_app_json, require_fit
 from runner.deploys.options import chosen_app, desk_of_command
 from runner.deploys.phase import TIMEOUT
 from runner.deploys.plan import Plan, plan_deploy
@@ -40,7 +40,9 @@ def command(context: click.Context, /, **options: Any) -> None:
     """  # fmt: skip
     with desk_of_command(options) as desk:
         slug = read_slug(current_dir() / options["slug_file"])
-        require_fit(slug, determine_engine(options["engine"], desk.env).name)
+        engine = determine_engine(options["engine"], desk.env).name
+        require_fit(slug, engine)
+        read_app_json(desk, slug, engine)
         app = chosen_app(desk, options["app_name"])
         current = desk.state.current(app)
         checksum = current.slug if current else None

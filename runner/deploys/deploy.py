@@ -8,6 +8,7 @@ from pathlib import Path
 from buildpack.support.errors import printable
 from buildpack.support.values import NOTHING, value
 from runner.app_json.cron import read_cron
+from runner.app_json.document import Remark
 from runner.app_json.manifest import read_manifest
 from runner.deploys.desk import Desk, changing_app
 from runner.deploys.errors import short
@@ -53,14 +54,19 @@ def read_deployable(desk: Desk, request: DeployRequest) -> Slug:
         # Over the whole file, and of this very index; what is kept is compared with that.
         require_signature(slug, read_public_keys(request.keys, desk.env))
     require_fit(slug, request.options.engine.name)
-    if request.options.engine.name != "docker":
-        # Now, so that containers start at once later, and what nobody can unpack is refused.
-        layers = Store(desk.data_dir / "store").ensure_layers(slug)
-        # What would never run, or is left out, is told to who deploys it.
-        read_cron(layers)
-        for note in read_manifest(layers).notes:
-            desk.narrator.step("left-out", f"app.json: {note.shown}")
+    for note in read_app_json(desk, slug, request.options.engine.name):
+        desk.narrator.step("left-out", f"app.json: {note.shown}")
     return slug
+
+
+def read_app_json(desk: Desk, slug: Slug, engine: str) -> tuple[Remark, ...]:
+    """What app.json asks for and is left out. Raises AppJsonError for what would never run."""
+    if engine == "docker":
+        return ()
+    # Unpacked now, so that containers start at once later, and what nobody can unpack is refused.
+    layers = Store(desk.data_dir / "store").ensure_layers(slug)
+    read_cron(layers)
+    return read_manifest(layers).notes
 
 
 def require_fit(slug: Slug, engine: str) -> None:

@@ -254,10 +254,11 @@ def test_an_app_json_that_would_never_run_is_not_deployed(open_dir: Path) -> Non
         open_dir / "broken", port=free_port(),
         files={"Procfile": "a: true\n", "app.json": json.dumps(broken)},
     )  # fmt: skip
-    refused = site.run("deploy", str(open_dir / "broken" / "app.slug"), "--app", "polls")
-    assert (refused.code, refused.out) == (65, "")
-    assert "The scheduled tasks in app.json cannot be used" in refused.err
-    assert "cron[0].schedule" in refused.err
+    for command in ("deploy", "plan"):
+        refused = site.run(command, str(open_dir / "broken" / "app.slug"), "--app", "polls")
+        assert (refused.code, refused.out) == (65, "")
+        assert "The scheduled tasks in app.json cannot be used" in refused.err
+        assert "cron[0].schedule" in refused.err
     assert "cannot be used" in site.must("schedule").err
 
 
