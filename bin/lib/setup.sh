@@ -3,6 +3,7 @@
 
 state_dir=$root/.slugkit
 tun_device=/dev/net/tun
+service_policy=/usr/sbin/policy-rc.d
 exit_unavailable=69   # sysexits(3), as in slugc and slug-run (docs/ARCHITECTURE.md, section 8)
 exit_cannot_create=73
 
@@ -126,15 +127,18 @@ apt_get() { # apt_get LOG PACKAGE...: package lists are fetched only when the on
   "${install[@]}" "$@" > "$log" 2>&1 || { apt-get update -qq >> "$log" 2>&1 && "${install[@]}" "$@" >> "$log" 2>&1; }
 }
 
-without_starting_services() { # Debian starts a new service at once; we want its program only
-  local policy=/usr/sbin/policy-rc.d code=0
-  if [ -e "$policy" ]; then "$@"; return; fi
-  printf '#!/bin/sh\nexit 101\n' > "$policy"
-  chmod 0755 "$policy"
-  "$@" || code=$?
-  rm -f -- "$policy"
-  return "$code"
-}
+without_starting_services() ( # Debian starts a new service at once; we want its program only
+  ours='#!/bin/sh
+# Of Slugkit, for the time of one installation.
+exit 101'
+  # One that is there is the machine's, or was left by a run that was killed.
+  if [ ! -e "$service_policy" ] || [ "$(cat -- "$service_policy")" = "$ours" ]; then
+    trap 'rm -f -- "$service_policy"' EXIT # also when Ctrl-C ends the installation
+    printf '%s\n' "$ours" > "$service_policy"
+    chmod 0755 "$service_policy"
+  fi
+  "$@"
+)
 
 tun_is_open() { [ -c "$tun_device" ] && [ $((0$(stat -c %a "$tun_device") & 6)) -eq 6 ]; }
 

@@ -97,6 +97,33 @@ def test_what_apt_get_says_is_shown_with_what_to_do(tmp_path: Path) -> None:
     )
 
 
+def test_services_are_kept_from_starting_for_the_installation_alone(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    ours = f"service_policy={policy};"
+    done = shell(f"{ours} without_starting_services sh -c '{policy}; echo $?'", tmp_path)
+    assert (done.stdout, policy.exists()) == ("101\n", False)
+    done = shell(f"{ours} without_starting_services sh -c 'exit 7'", tmp_path)
+    assert (done.returncode, policy.exists()) == (7, False)
+    for signal, code in (("INT", 130), ("TERM", 143)):
+        interrupted = f"without_starting_services sh -c 'kill -{signal} 0; sleep 9'"
+        done = shell(f"{ours} {interrupted}", tmp_path, by=("setsid", "--wait"))
+        assert done.returncode in {code, 128 - code}
+        assert not policy.exists()
+    # Killed outright it stays, and goes with the next run.
+    killed = "without_starting_services sh -c 'kill -KILL $PPID' || true"
+    shell(f"{ours} {killed}", tmp_path)
+    assert policy.exists()
+    shell(f"{ours} without_starting_services true", tmp_path)
+    assert not policy.exists()
+
+
+def test_a_policy_of_the_machines_own_stays(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 0\n")
+    done = shell(f"service_policy={policy}; without_starting_services cat {policy}", tmp_path)
+    assert done.stdout == policy.read_text() == "#!/bin/sh\nexit 0\n"
+
+
 def test_root_installs_only_what_is_missing_and_says_so(tmp_path: Path) -> None:
     fakes = (
         'is_root() { true; }; without_starting_services() { echo "$@" >&2; };'
