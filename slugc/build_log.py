@@ -10,7 +10,7 @@ from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
 from slugc.progress import Progress, shown_bytes
 from slugc.slug import Layer
-from slugc.sources.source import StagedSource
+from slugc.sources.source import SourceKind, StagedSource
 from slugc.timeline import Timeline
 
 MANIFESTS = frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "package.json"})
@@ -130,6 +130,7 @@ def note_result(
         steps=timeline.steps,
         reused=tuple(reused),
         left_out=built.left_out,
+        source=request.source.location if request.source.kind is SourceKind.DIRECTORY else None,
     )
     try:
         note_build(request.data_dir, record)

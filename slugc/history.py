@@ -62,6 +62,8 @@ class BuildRecord:
     reused: tuple[str, ...]
     """names of the layers that were not packed again"""
     left_out: LeftOut = LeftOut()
+    source: str | None = None
+    """the directory that was built; None for what came from elsewhere"""
 
 
 def note_build(data_dir: Path, record: BuildRecord) -> None:
@@ -168,6 +170,7 @@ def _document(record: BuildRecord) -> dict[str, object]:
         "reused": record.reused,
         "left_out": dict(record.left_out.reasons),
         "left_out_count": record.left_out.count,
+        "source": record.source,
     }
 
 
@@ -205,6 +208,7 @@ def _parse(fields: Fields) -> BuildRecord:
         ),
         reused=_texts(fields, "reused"),
         left_out=_left_out(fields),
+        source=fields.optional_text("source") if "source" in fields.mapping else None,
     )
 
 

@@ -29,7 +29,8 @@ def explain_from_options(
             document = {"left_out": dict(known.reasons), "count": known.count, "rules": rules}
             return json.dumps(document, indent=2) + "\n"
         return overview(found, known, width=terminal_width(env))
-    contents = read_contents(found, keep=lambda x: x in RULE_FILES or describes_a_package(x))
+    kept = {asked, *RULE_FILES}
+    contents = read_contents(found, keep=lambda x: x in kept or describes_a_package(x))
     packages = find_packages(found, contents)
     answer = explain(found, contents, packages, asked, build)
     if as_json:

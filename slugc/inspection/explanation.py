@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 from buildpack.support.errors import ExitCode, SlugkitError, printable, printable_path
 from buildpack.support.values import value
 from slugc.archive.headers import MemberKind
@@ -9,6 +12,7 @@ from slugc.history import BuildRecord
 from slugc.inspection.contents import Contents, SlugEntry
 from slugc.inspection.directory_tree import make_tree
 from slugc.inspection.left_out_rules import KnownLeftOut, reason_to_leave_out, rules_in
+from slugc.inspection.origin import Origin, find_origin
 from slugc.inspection.packages import PackageKind, Packages, SlugPackage
 from slugc.inspection.tree_view import nearest
 from slugc.inspection.wording import counted, pairs, size_text
@@ -72,7 +76,7 @@ def explain(
     """Why ``path`` is there or not. Raises UnexplainedPathError when nothing says why it is not."""
     entry = next((each for each in contents.entries if each.path == path), None)
     if entry is not None:
-        return _included(slug, contents, packages, entry)
+        return _included(slug, contents, packages, entry, build)
     recorded = _recorded(path, build)
     found = recorded or reason_to_leave_out(path, rules_in(contents))
     if found is None:
@@ -93,7 +97,13 @@ def _recorded(path: str, build: BuildRecord | None) -> tuple[str, str] | None:
     return next(((x, build.left_out.reasons[x]) for x in tops if x in build.left_out.reasons), None)
 
 
-def _included(slug: Slug, contents: Contents, packages: Packages, entry: SlugEntry) -> Explanation:
+def _included(
+    slug: Slug,
+    contents: Contents,
+    packages: Packages,
+    entry: SlugEntry,
+    build: BuildRecord | None,
+) -> Explanation:
     layer = next(each for each in slug.metadata.layers if each.name == entry.layer)
     owner = packages.owners.get(entry.path)
     rows = [("Kind", _kind(entry))]
@@ -106,7 +116,7 @@ def _included(slug: Slug, contents: Contents, packages: Packages, entry: SlugEnt
         rows.append(("Frame", _frame(layer, entry.frame)))
     if owner is not None:
         rows += _whose(owner)
-    reason = _reason(slug, entry, owner)
+    reason = _reason(slug, entry, owner, build)
     return Explanation(path=entry.path, included=True, reason=reason, rows=tuple(rows))
 
 
@@ -151,7 +161,9 @@ def _whose(owner: SlugPackage) -> list[tuple[str, str]]:
     return rows
 
 
-def _reason(slug: Slug, entry: SlugEntry, owner: SlugPackage | None) -> str:
+def _reason(
+    slug: Slug, entry: SlugEntry, owner: SlugPackage | None, build: BuildRecord | None
+) -> str:
     if owner is not None:
         name = f"{printable(owner.name)} {printable(owner.version)}".rstrip()
         if owner.kind is PackageKind.RUNTIME:
@@ -160,9 +172,35 @@ def _reason(slug: Slug, entry: SlugEntry, owner: SlugPackage | None) -> str:
     buildpacks = _buildpacks(slug)
     if entry.kind is MemberKind.DIRECTORY and entry.layer != APP:
         return f"it leads to what {buildpacks} installed"
-    if entry.path.startswith(_BUILDPACKS_OWN) or entry.layer != APP:
+    if entry.layer != APP:
+        return f"{buildpacks} made it"
+    source = build.source if build else None
+    told = _by_the_source(entry, buildpacks, Path(source)) if source else None
+    return told or _by_its_name(entry, buildpacks)
+
+
+def _by_its_name(entry: SlugEntry, buildpacks: str) -> str:
+    if entry.path.startswith(_BUILDPACKS_OWN):
         return f"{buildpacks} made it"
     return f"it comes from the source, or {buildpacks} made it there"
+
+
+def _by_the_source(entry: SlugEntry, buildpacks: str, source: Path) -> str | None:
+    """As the directory says that was built here; nothing where it is gone by now."""
+    shown = printable_path(source)
+    with contextlib.suppress(OSError):
+        if source.is_dir():
+            match find_origin(source, entry):
+                case Origin.SOURCE:
+                    return f"it comes from the source, {shown}"
+                case Origin.CHANGED:
+                    return (
+                        f"it comes from the source; {buildpacks} changed it, "
+                        f"unless it was changed in {shown} since"
+                    )
+                case Origin.BUILD:
+                    return f"{buildpacks} made it; it is not in the source, {shown}"
+    return None
 
 
 def _buildpacks(slug: Slug) -> str:

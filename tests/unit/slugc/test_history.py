@@ -33,6 +33,7 @@ RECORD = BuildRecord(
     steps=(BuildStep(name="stage", started=0.0, duration=0.5),),
     reused=("runtime",),
     left_out=LeftOut(reasons={"a.md": ".slugignore:1 `*.md`"}, count=2),
+    source="/apps/polls",
 )
 
 

@@ -120,6 +120,40 @@ def test_what_the_build_noted_comes_first(slug: Slug, tmp_path: Path) -> None:
     )
 
 
+def noted_build_of(source: Path, slug: Slug, root: Path) -> None:
+    (root / "home").mkdir()
+    record = changed(RECORD, checksum=slug.metadata.checksum, source=str(source))
+    note_build(root / "home", record)
+
+
+def test_the_source_tells_its_files_from_a_buildpacks(tmp_path: Path) -> None:
+    slug = make_slug(tmp_path, {**FILES, ".profile.d/own.sh": "y", "docs/changed.txt": "built"})
+    source = tmp_path / "source"
+    for name, text in {
+        "manage.py": "x = 1\n",
+        "docs/changed.txt": "source",
+        ".profile.d/own.sh": "y",
+    }.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    noted_build_of(source, slug, tmp_path)
+
+    assert [verdict(tmp_path, path).partition(": ")[2] for path in (
+        "manage.py", "docs", ".profile.d/own.sh", "docs/keep.txt", ".profile.d/python.sh",
+        "docs/changed.txt",
+    )] == [
+        *[f"it comes from the source, {source}"] * 3,
+        *[f"the buildpack python made it; it is not in the source, {source}"] * 2,
+        "it comes from the source; the buildpack python changed it, unless it was changed in"
+        f" {source} since",
+    ]  # fmt: skip
+
+
+def test_a_source_that_is_gone_tells_nothing(slug: Slug, tmp_path: Path) -> None:
+    noted_build_of(tmp_path / "gone", slug, tmp_path)
+    assert verdict(tmp_path, "manage.py").endswith("or the buildpack python made it there")
+
+
 def test_a_path_nobody_left_out(slug: Slug, tmp_path: Path) -> None:
     with pytest.raises(UnexplainedPathError) as caught:
         explain(tmp_path, "manager.py")
