@@ -123,6 +123,7 @@ install_packages() {
 
 apt_get() { # apt_get LOG PACKAGE...: package lists are fetched only when the ones here do not do
   local log=$1 install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends)
+  install+=(-o DPkg::Lock::Timeout=300) # a new machine often brings itself up to date just then
   shift
   "${install[@]}" "$@" > "$log" 2>&1 || { apt-get update -qq >> "$log" 2>&1 && "${install[@]}" "$@" >> "$log" 2>&1; }
 }
@@ -166,7 +167,16 @@ ensure_venv() { # ensure_venv DIR LOCK...: a virtual environment with exactly th
   local venv=$1 stamp
   shift
   stamp=$(cd "$root" && { echo "$venv"; "$python" -I -VV; cat -- pyproject.toml "$@"; } | sha256sum)
-  if [ -x "$venv/bin/slugc" ] && [ "$(cat -- "$venv/.stamp" 2> /dev/null)" = "$stamp" ]; then return; fi
+  if is_made "$venv" "$stamp"; then return; fi
+  # One at a time: who has waited finds it made.
+  (flock 9; is_made "$venv" "$stamp" || make_venv "$venv" "$stamp" "$@") 9> "$state_dir/venv.lock"
+}
+
+is_made() { [ -x "$1/bin/slugc" ] && [ "$(cat -- "$1/.stamp" 2> /dev/null)" = "$2" ]; } # is_made VENV STAMP
+
+make_venv() { # make_venv VENV STAMP LOCK...
+  local venv=$1 stamp=$2
+  shift 2
   step "Creating a virtual environment in ${venv#"$root"/} (once; what it needs is downloaded)"
   if [ -e "$venv" ]; then mv -- "$venv" "$(mktemp -d "$state_dir/old.XXXXXX")"; fi
   create_venv "$venv"

@@ -83,6 +83,30 @@ def test_where_there_is_no_apt_get_the_names_are_said_to_be_debians(tmp_path: Pa
         assert "apt-get" not in done.stderr
 
 
+MAKING = """
+python=python3
+create_venv() { echo made; mkdir -p "$1/bin"; sleep 0.3; }
+pip_install() { printf '#!/bin/sh' > "$1/bin/slugc"; chmod +x "$1/bin/slugc"; }
+ensure_state_dir
+"""
+ENSURE = 'ensure_venv "$state_dir/venv"'
+
+
+def test_of_two_at_once_one_makes_the_virtual_environment(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    done = shell(f"{MAKING} {ENSURE} & {MAKING} {ENSURE} & wait", tmp_path)
+    assert (done.returncode, done.stdout) == (0, "made\n"), done.stderr
+    assert shell(f"{MAKING} {ENSURE}", tmp_path).stdout == ""
+
+
+def test_a_virtual_environment_that_was_not_finished_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    failing = f"{MAKING} pip_install() {{ return 1; }}; {ENSURE}; echo went on"
+    done = shell(failing, tmp_path)
+    assert (done.returncode, done.stdout) == (1, "made\n")
+    assert shell(f"{MAKING} {ENSURE}", tmp_path).stdout == "made\n"
+
+
 def test_what_apt_get_says_is_shown_with_what_to_do(tmp_path: Path) -> None:
     fakes = 'without_starting_services() { echo "E: no route" > "$2"; false; };'
     done = shell(f"{fakes} ensure_state_dir; install_packages one three", tmp_path)
