@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from runner.app_json.document import AppJsonError
 from runner.app_option import app_option
 from runner.deploys.deploy import read_app_json, require_fit
+from runner.deploys.desk import Desk
 from runner.deploys.options import chosen_app, desk_of_command
 from runner.deploys.phase import TIMEOUT
-from runner.deploys.plan import Plan, plan_deploy
+from runner.deploys.plan import Plan, plan_deploy, with_tasks
 from runner.deploys.plan_text import plan_document, plan_text
 from runner.engine_choice import determine_engine
 from runner.json_option import json_option
 from runner.requests import current_dir
-from slugc.slug import read_slug
+from runner.schedule.task import Task
+from runner.schedule.tasks import read_release_tasks
+from slugc.slug import Slug, read_slug
 
 
 @click.command("plan")
@@ -47,19 +52,29 @@ def command(context: click.Context, /, **options: Any) -> None:
         current = desk.state.current(app)
         checksum = current.slug if current else None
         newest = next((x.version for x in desk.state.releases(app, limit=1)), 0)
+        has_before = checksum is not None and desk.slugs.has(checksum)
+        before = desk.slugs.read(checksum, of=app.name) if checksum and has_before else None
         plan = plan_deploy(
             app.name,
             current=current,
             newest=newest,
-            before=desk.slugs.read(checksum, of=app.name)
-            if checksum and desk.slugs.has(checksum)
-            else None,
+            before=before,
             after=slug,
             counts=desk.state.formation(app),
         )
+        plan = with_tasks(plan, _tasks(desk, before, engine), _tasks(desk, slug, engine))
         _show(plan, options)
         if options["exit_code"] and plan.is_change:
             context.exit(1)
+
+
+def _tasks(desk: Desk, slug: Slug | None, engine: str) -> tuple[Task, ...]:
+    """Of its app.json; none where that cannot be used, which is no reason against another slug."""
+    if slug is None or engine == "docker":
+        return ()
+    with contextlib.suppress(AppJsonError):
+        return read_release_tasks(desk.data_dir, slug)
+    return ()
 
 
 def _show(plan: Plan, options: dict[str, Any]) -> None:

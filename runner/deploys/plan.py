@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from buildpack.support.values import value
+from buildpack.support.values import changed, value
 from runner.formation import RELEASE, WEB
+from runner.schedule.task import Task
 from runner.state.values import ReleaseRecord, WantedCount
 from slugc.procfile import ProcessType
 from slugc.slug import Slug, SlugMetadata
@@ -46,6 +47,8 @@ class Plan:
     """those of them that the app has set itself, so that nothing changes for it"""
     counts: Mapping[ProcessType, int]
     """containers of each type after the deploy"""
+    tasks: tuple[Change, ...] = ()
+    """those in app.json, with their times and commands"""
 
     @property
     def is_change(self) -> bool:
@@ -88,6 +91,11 @@ def plan_deploy(
     )
 
 
+def with_tasks(plan: Plan, before: Sequence[Task], after: Sequence[Task]) -> Plan:
+    """The same plan, with what becomes of the tasks in app.json, which no index holds."""
+    return changed(plan, tasks=_changes(_tasks(before), _tasks(after)))
+
+
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
     found = []
     for name in dict.fromkeys((*before, *after)):
@@ -96,6 +104,10 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Chang
             sign = "+" if old is None else "-" if new is None else "~"
             found.append(Change(sign=sign, name=name, before=old, after=new))
     return tuple(found)
+
+
+def _tasks(tasks: Sequence[Task]) -> dict[str, str]:
+    return {task.name: f"{task.rhythm.key}: {task.command}" for task in tasks}
 
 
 def _named(changes: tuple[Change, ...]) -> tuple[Change, ...]:

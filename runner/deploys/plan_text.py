@@ -25,6 +25,7 @@ def plan_text(plan: Plan, *, timeout: float) -> str:
         *((change.name, _change_words(change)) for change in plan.facts),
         ("buildpacks", _joined(f"{x.sign} {x.name}{_from_to(x)}" for x in plan.buildpacks)),
         ("types", _joined(_type_words(plan, change) for change in plan.types)),
+        ("tasks", _joined(_task_words(change) for change in plan.tasks)),
         ("config", _config_words(plan)),
         ("release", _release_words(plan, timeout)),
         ("order", _order_words(plan)),
@@ -51,6 +52,7 @@ def plan_document(plan: Plan, *, timeout: float) -> Mapping[str, object]:
         "facts": _documents(plan.facts),
         "buildpacks": _documents(plan.buildpacks),
         "process_types": _documents(plan.types),
+        "tasks": _documents(plan.tasks),
         "config_vars": _documents(plan.config_vars),
         "overridden": list(plan.overridden),
         "release_command": None if command is None else without_passwords(command),
@@ -95,6 +97,12 @@ def _type_words(plan: Plan, change: Change) -> str:
     if name == RELEASE:
         return f"+ {name}"
     return f"+ {name} (starts at {plan.counts.get(ProcessType(name), 0)})"
+
+
+def _task_words(change: Change) -> str:
+    if change.sign == "-":
+        return f"- {change.name}"
+    return f"{change.sign} {change.name} ({without_passwords(change.after or '')})"
 
 
 def _config_words(plan: Plan) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from runner.deploys.plan import Plan, plan_deploy
+from runner.app_json.cron import parse_cron
+from runner.deploys.plan import Plan, plan_deploy, with_tasks
 from runner.deploys.plan_text import plan_document, plan_text
 from runner.deploys.tables import shown_duration, shown_size
+from runner.schedule.task import Task
 from runner.state.values import WantedCount
 from slugc.procfile import ProcessType
 from slugc.slug import BuildpackRecord, Slug
@@ -87,6 +89,31 @@ def test_what_another_slug_changes(counter: Counter) -> None:
     ]
     assert document["release_command"] == "migrate x://***@h/d"
     assert document["formation"] == {"beat": 0, "web": 2, "worker": 0}
+
+
+def cron(**times: str) -> tuple[Task, ...]:
+    entries = [{"name": x, "command": "x://u:pw@h/d", "schedule": y} for x, y in times.items()]
+    return parse_cron(json.dumps({"cron": entries}).encode())
+
+
+def test_what_becomes_of_the_tasks_in_app_json(counter: Counter) -> None:
+    before, after = (
+        cron(same="@daily", gone="@daily", moved="@daily"),
+        cron(same="@daily", moved="@hourly", fresh="0 3 * * *"),
+    )
+    plan = with_tasks(plan_of(counter, counter.slug("one")), before, after)
+    assert (
+        "  tasks   - gone   ~ moved (@hourly UTC: x://***@h/d)"
+        "   + fresh (0 3 * * * UTC: x://***@h/d)\n"
+    ) in plan_text(plan, timeout=1)
+    document = plan_document(plan, timeout=1)
+    assert "pw@" not in json.dumps(document)
+    assert document["tasks"][1] == {  # type: ignore[index]  # a list
+        "name": "moved",
+        "change": "changed",
+        "before": "@daily UTC: x://***@h/d",
+        "after": "@hourly UTC: x://***@h/d",
+    }
 
 
 def test_the_same_slug_changes_nothing(counter: Counter) -> None:
