@@ -34,6 +34,7 @@ from runner.requests import (
 )
 from runner.running import (
     FormationEndedError,
+    NotUpError,
     NoUrlError,
     RunningFormation,
     noting,
@@ -51,6 +52,7 @@ __all__ = (
     "Line",
     "Missed",
     "NoUrlError",
+    "NotUpError",
     "OneOffResult",
     "Outcome",
     "RunningFormation",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runner.logs import Log
     from runner.one_off import OneOff, OwnStreams
     from runner.policy import Outcome, Policy
+    from runner.rescaling import Wishes
     from runner.router import Router
     from runner.slot import Slot
 
@@ -84,7 +85,7 @@ def plan_formation(request: StartRequest, release: Release) -> FormationPlan:
     return FormationPlan(release=release, front=front, specs=specs, caddy=caddy)
 
 
-def carry_formation(  # what is run, who is told, what has begun
+def carry_formation(  # noqa: PLR0913  # what is run, who is told, what has begun
     request: StartRequest,
     plan: FormationPlan,
     audience: Audience,
@@ -92,6 +93,7 @@ def carry_formation(  # what is run, who is told, what has begun
     *,
     hold: Callable[[], None] = lambda: None,
     holder: Holder | None = None,
+    wishes: Wishes | None = None,
 ) -> Outcome:
     """Do what was planned, until it ends. ``hold`` is called once ``signals`` are looked at."""
     made_from = _engine_request(request, plan.release, audience.notify, holder)
@@ -113,6 +115,7 @@ def carry_formation(  # what is run, who is told, what has begun
             front=front,
             on_up=audience.on_up,
             on_change=on_change,
+            wishes=wishes,
         )
         return supervisor.run(plan.specs)
 

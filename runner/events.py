@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from buildpack.support.values import value
 from runner.engines.base import Address
@@ -102,11 +102,12 @@ class EventLog:
             position, event = found
             yield event
 
-    def last_lines(self, count: int) -> tuple[Line, ...]:
-        """The newest lines that containers wrote."""
+    def last_lines(self, count: int, names: Collection[str] = ()) -> tuple[Line, ...]:
+        """The newest lines that these containers wrote, or all did."""
         with self._changed:
             lines = [each for each in self._events if isinstance(each, Line)]
-        return tuple(line for line in lines if line.source == "app")[-count:]
+        wanted = [line for line in lines if not names or line.name in names]
+        return tuple(line for line in wanted if line.source == "app")[-count:]
 
     def _at(self, position: int) -> tuple[int, Event] | None:
         """The event at ``position``, and the position after it; waits for one to come."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -15,24 +15,46 @@ from runner.events import Crashed, Down, Event, EventLog, Line, Starting, Up
 from runner.front import LOOPBACK
 from runner.policy import Outcome
 from runner.requests import StartRequest
+from runner.rescaling import Wishes, rescaled
 from runner.signals import StopRequest
 from runner.slot import ContainerState, Slot
 
 SHOWN_LINES = 20
+# Of a container that is to come up, and of one that is to end.
+_SETTLED: Mapping[bool | None, tuple[ContainerState, ...]] = {
+    True: (ContainerState.UP, ContainerState.CRASHED),
+    False: (ContainerState.DOWN,),
+}
 
 
 class FormationEndedError(SlugkitError):
-    """A formation ended before it was up. ``outcome`` says how, ``lines`` what was written."""
+    """A formation ended before it was up, or before it was scaled. ``outcome`` says how,
+    ``lines`` what was written."""
 
     exit_code = ExitCode.FAILED
     id = "formation-ended"
 
-    def __init__(self, outcome: Outcome, lines: Sequence[str]) -> None:
+    def __init__(self, outcome: Outcome, lines: Sequence[str], *, was_up: bool = False) -> None:
         self.outcome, self.lines = outcome, tuple(lines)
         reason = outcome.reason.removesuffix("; see its lines above.").rstrip(".")
         super().__init__(
-            reason or "The formation was stopped before it was up",
+            reason or f"The formation was stopped{'' if was_up else ' before it was up'}",
             details="\n".join(self.lines) or "It wrote nothing.",
+        )
+
+
+class NotUpError(SlugkitError):
+    """New containers did not come up; the formation goes on, and they are tried again."""
+
+    exit_code = ExitCode.FAILED
+    id = "not-up"
+
+    def __init__(self, names: Sequence[str], lines: Sequence[str]) -> None:
+        self.names, self.lines = tuple(names), tuple(lines)
+        super().__init__(
+            f"Not all that was asked for is up: {', '.join(self.names)}",
+            details="\n".join(self.lines) or "They wrote nothing.",
+            resolution="They are tried again all the same. To do without, scale to fewer.",
         )
 
 
@@ -64,8 +86,14 @@ class RunningFormation:
 
     def __init__(self, request: StartRequest, plan: FormationPlan, events: EventLog) -> None:
         self._request, self._plan, self._events = request, plan, events
+        self._specs = plan.specs
         self._addresses: dict[str, Address] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._scaling = threading.Lock()
+        self._wishes: Wishes | None = Wishes()
+        self._awaited: dict[str, bool] = {}
+        """what is being scaled, and whether it is to come up, else to end"""
+        self._crashed: list[str] = []
         self._settled = threading.Event()
         self._was_up = False
         self._run = BackgroundRun(f"slug-run {plan.release.app}", self._carry)
@@ -90,7 +118,7 @@ class RunningFormation:
         """Where the web containers answer. Raises NoUrlError where there is no single place."""
         found = self._plan.front.url
         if found is None:
-            web = sum(spec.port is not None for spec in self._plan.specs)
+            web = sum(spec.port is not None for spec in self._specs)
             raise NoUrlError(web)
         # The published port is IPv4's; localhost may be asked for as ::1 first.
         return found.replace("//localhost:", f"//{LOOPBACK}:")
@@ -109,6 +137,27 @@ class RunningFormation:
         """
         return self._events.follow()
 
+    def scale(self, formation: Mapping[str, int]) -> None:
+        """From now on so many of these types, 0 for none; others stay as they are.
+
+        Returns when those that are new are up, and those that were too many have ended. Raises
+        NotUpError where one crashed instead, FormationEndedError where the formation did.
+        """
+        with self._scaling:
+            specs = rescaled(self._request, self._plan, self._specs, formation)
+            before, after = ({each.name for each in some} for some in (self._specs, specs))
+            with self._lock:
+                self._awaited = {name: name in after for name in before ^ after}
+                self._crashed = []
+                if self._wishes is not None:
+                    self._specs = specs
+                    self._wishes.say(specs)
+                self._lock.wait_for(lambda: self._wishes is None or not self._awaited)
+        if self._wishes is None:
+            raise self._ended()
+        if self._crashed:
+            raise NotUpError(self._crashed, self._last_lines(self._crashed))
+
     def wait(self, timeout: float | None = None) -> Outcome | None:
         """How the formation ended; None if it still runs after ``timeout`` seconds."""
         return self._run.wait(timeout)
@@ -125,10 +174,17 @@ class RunningFormation:
             self._run.abandon()
             raise
         if not self._was_up:
-            outcome = self._run.wait()
-            assert outcome is not None
-            lines = [f"{line.name}: {line.text}" for line in self._events.last_lines(SHOWN_LINES)]
-            raise FormationEndedError(outcome, lines)
+            raise self._ended()
+
+    def _ended(self) -> FormationEndedError:
+        outcome = self._run.wait()
+        assert outcome is not None
+        return FormationEndedError(outcome, self._last_lines(), was_up=self._was_up)
+
+    def _last_lines(self, names: Collection[str] = ()) -> Sequence[str]:
+        """Of these containers, else of all."""
+        last = self._events.last_lines(SHOWN_LINES, names)
+        return [f"{line.name}: {line.text}" for line in last]
 
     # In the run's own thread
 
@@ -140,8 +196,9 @@ class RunningFormation:
             on_change=self._note_change,
         )
         try:
-            return carry_formation(self._request, self._plan, audience, stop)
+            return carry_formation(self._request, self._plan, audience, stop, wishes=self._wishes)
         finally:
+            self._end_wishes()
             self._events.end()
             self._settled.set()
 
@@ -149,8 +206,19 @@ class RunningFormation:
         self._was_up = True
         self._settled.set()
 
+    def _end_wishes(self) -> None:
+        with self._lock:
+            assert self._wishes is not None
+            self._wishes.close()
+            self._wishes = None
+            self._lock.notify_all()
+
     def _note_change(self, slot: Slot) -> None:
         with self._lock:
+            if slot.state in _SETTLED.get(self._awaited.get(slot.name), ()):
+                del self._awaited[slot.name]
+                self._crashed += [slot.name] * (slot.state is ContainerState.CRASHED)
+                self._lock.notify_all()
             if slot.serves is not None:
                 self._addresses[slot.name] = slot.serves
             else:

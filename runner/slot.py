@@ -60,6 +60,11 @@ class Slot:
         is_up = self.state is ContainerState.UP and self.exit_code is None
         return self.container.address if is_up and self.container is not None else None
 
+    @property
+    def has_ended(self) -> bool:
+        """Stopped for good; one that is still to be started is due."""
+        return self.state is ContainerState.DOWN and self.due is None
+
     def start(
         self, engine: ContainerEngine, *, now: float, publish: int | None
     ) -> RunningContainer:

@@ -32,6 +32,7 @@ from runner.slot import ContainerState, Slot
 
 if TYPE_CHECKING:
     from runner.logs import Log
+    from runner.rescaling import Wishes
 
 LOOK_EVERY = 2.0  # seconds between looks at what containers cannot do without
 LAST_WAIT = 10.0  # seconds a killed container may take to go; the kernel needs milliseconds
@@ -42,7 +43,7 @@ class Supervisor:
     """Runs a formation until somebody, or the formation itself, ends it.
 
     ``on_up`` is called once, when all are up, with where each web container answers; ``on_change``
-    after each change of a container's state.
+    after each change of a container's state. ``wishes`` say what is to run from then on.
     """
 
     # Not a dataclass: importing what makes one takes five milliseconds of every start.
@@ -56,9 +57,11 @@ class Supervisor:
         front: Front | None = None,
         on_up: Callable[[Mapping[str, Address]], None] = lambda _: None,
         on_change: Callable[[Slot], None] = lambda _: None,
+        wishes: Wishes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.engine, self.log, self.signals = engine, log, signals
+        self.wishes = wishes
         self.policy = policy or Policy()
         self.front = front
         self.on_up, self.on_change = on_up, on_change
@@ -74,6 +77,9 @@ class Supervisor:
         """Start ``specs`` and keep them running. Returns when all have ended."""
         self._slots = tuple(Slot(spec, due=self.clock()) for spec in specs)
         self._selector.register(self.signals, selectors.EVENT_READ, self.signals.drain)
+        if self.wishes is not None:
+            rescale = partial(self._rescale, self.wishes)
+            self._selector.register(self.wishes, selectors.EVENT_READ, rescale)
         if self.front is not None:
             FrontWatch(self.front, self._selector, partial(self.log.system, "router")).watch()
         try:
@@ -140,6 +146,21 @@ class Supervisor:
                 self._lose_patience(slot, now)
             case ContainerState.UP:
                 slot.due = None
+
+    def _rescale(self, wishes: Wishes) -> None:
+        """Stop what is no longer wanted, and have started what is not there."""
+        specs = wishes.take()
+        if self._outcome is not None:
+            return
+        names = {spec.name for spec in specs}
+        for slot in self._slots:
+            if slot.name not in names:
+                self._stop(slot)
+        self._slots = tuple(slot for slot in self._slots if not slot.has_ended)
+        stays = [slot for slot in self._slots if slot.state is not ContainerState.STOPPING]
+        there = {slot.name for slot in stays}
+        now = self.clock()
+        self._slots += tuple(Slot(spec, due=now) for spec in specs if spec.name not in there)
 
     # Starting
 
@@ -229,7 +250,7 @@ class Supervisor:
         if was_oom_killed:
             self.log.system(slot.name, container_lines.out_of_memory("--memory raises it"))
         self.log.system(slot.name, container_lines.exited(code))
-        if self._outcome is not None:
+        if slot.state is ContainerState.STOPPING:
             slot.due = None
             self._set(slot, ContainerState.DOWN)
         else:
@@ -268,14 +289,20 @@ class Supervisor:
         if self.front is not None:
             self.front.stop()
         for slot in self._slots:
-            if slot.container is None:
-                slot.due = None
-                self._set(slot, ContainerState.DOWN)
-                continue
-            self.log.system(slot.name, container_lines.STOPPING)
-            slot.due = self.clock() + self.policy.stop_timeout
-            self._set(slot, ContainerState.STOPPING)
-            slot.container.terminate()
+            self._stop(slot)
+
+    def _stop(self, slot: Slot) -> None:
+        if slot.state is ContainerState.STOPPING:
+            return
+        if slot.container is None:
+            slot.due = None
+            self._set(slot, ContainerState.DOWN)
+            return
+        self.log.system(slot.name, container_lines.STOPPING)
+        slot.due = self.clock() + self.policy.stop_timeout
+        self._set(slot, ContainerState.STOPPING)
+        self._serve()  # first: it is to get no more requests
+        slot.container.terminate()
 
     def _lose_patience(self, slot: Slot, now: float) -> None:
         assert slot.container is not None

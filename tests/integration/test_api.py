@@ -38,7 +38,7 @@ def place(tmp_path: Path, open_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_the_guides_examples_run_one_after_the_other(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
     names: dict[str, Any] = {}
     for block in BLOCKS:
         exec(compile(block, "docs/api.md", "exec"), names)

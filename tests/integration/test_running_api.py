@@ -172,6 +172,55 @@ def test_a_crash_is_an_event_and_the_container_is_started_again(slug: Path) -> N
     assert found == ["Starting", "Up", "Crashed", "Starting", "Up", "Crashed"]
 
 
+def test_a_formation_is_scaled_while_it_serves(slug: Path) -> None:
+    with runner.start(slug, formation={"web": 2}) as app:
+        assert get(app.url)
+        app.scale({"web": 3, "alone": 2})
+        assert set(app.addresses) == {"web.1", "web.2", "web.3"}
+        assert running(MARK)
+        app.scale({"alone": 0, "web": 1})
+        assert set(app.addresses) == {"web.1"}
+        assert not running(MARK)
+        assert get(app.url)
+        app.scale({"web": 1})  # as it is already
+    names = [event.name for event in app.events() if isinstance(event, runner.Up)]
+    assert sorted(names) == ["alone.1", "alone.2", "web.1", "web.2", "web.3"]
+    with pytest.raises(runner.FormationEndedError, match=r"^The formation was stopped$"):
+        app.scale({"web": 2})
+
+
+def test_what_does_not_come_up_is_told_and_the_others_go_on(
+    make_slug: Callable[[str], Path],
+) -> None:
+    broken = 'if [ "$DYNO" = web.3 ]; then echo no third; exit 3; fi; exec '
+    slug = make_slug(PROCFILE.replace("web: exec ", f"web: {broken}"))
+    with runner.start(slug, formation={"web": 2}) as app:
+        with pytest.raises(runner.NotUpError) as caught:
+            app.scale({"web": 3, "worker": 1})
+        assert caught.value.names == ("web.3",)
+        assert set(caught.value.lines) == {"web.3: no third"}
+        assert set(app.addresses) == {"web.1", "web.2"}
+        app.scale({"web": 2})
+        assert get(app.url)
+
+
+def test_a_formation_that_cannot_be_scaled_so_stays_as_it_is(slug: Path) -> None:
+    with runner.start(slug, formation={"web": 1}) as app:
+        for wanted, words in (
+            ({"web": 2}, "Nothing stands before the web containers"),
+            ({"alone": 101}, "'101' is not a number of containers to start"),
+            ({"alone": -1}, "'-1' is not a number of containers to start"),
+            ({"nope": 1}, "There is no process type called 'nope'"),
+        ):
+            with pytest.raises(runner.SlugkitError, match=words):
+                app.scale(wanted)
+        assert set(app.addresses) == {"web.1"}
+        app.scale({"web": 0})
+        assert not app.addresses
+        app.scale({"web": 1})
+        assert get(app.url)
+
+
 def test_a_formation_that_ends_by_itself_is_waited_for(slug: Path) -> None:
     with runner.start(slug, formation={"crash": 1}, exit_on_crash=True) as app:
         outcome = app.wait(30)

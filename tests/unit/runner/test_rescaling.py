@@ -1,0 +1,53 @@
+"""What a program is told that cannot have the formation it asks for."""
+
+from __future__ import annotations
+
+import selectors
+
+import pytest
+
+from runner.policy import Outcome
+from runner.rescaling import NothingBeforeWebError, Wishes
+from runner.running import FormationEndedError, NotUpError
+from tests.unit.runner.samples import a_spec
+
+
+@pytest.mark.parametrize(
+    ("has_web", "found"),
+    [(True, "with one web container, which has the port itself"), (False, "without web")],
+)
+def test_web_without_anybody_before_it_words(has_web: bool, found: str) -> None:
+    assert NothingBeforeWebError(has_web=has_web).text() == (
+        "Nothing stands before the web containers that could share requests out\n\n"
+        f"The formation was started {found}.\n\n"
+        "With a port, or with two web containers, Caddy stands before them (apt install caddy):"
+        "\n\n    runner.start(slug, port=5000)"
+    )
+
+
+def test_what_is_not_up_words() -> None:
+    error = NotUpError(["web.2", "web.3"], ["web.2: no such table"])
+    assert error.text() == (
+        "Not all that was asked for is up: web.2, web.3\n\n"
+        "web.2: no such table\n\n"
+        "They are tried again all the same. To do without, scale to fewer."
+    )
+
+
+def test_a_formation_that_was_up_is_not_said_to_have_ended_before() -> None:
+    assert FormationEndedError(Outcome(exit_code=143), ()).brief.endswith("before it was up")
+    ended = FormationEndedError(Outcome(exit_code=143), (), was_up=True)
+    assert ended.brief == "The formation was stopped"
+
+
+def test_of_several_wishes_the_last_is_taken() -> None:
+    wishes = Wishes()
+    with selectors.DefaultSelector() as selector:
+        selector.register(wishes, selectors.EVENT_READ)
+        assert not selector.select(0)
+        wishes.say([a_spec("web.1")])
+        wishes.say([a_spec("web.1"), a_spec("web.2")])
+        assert selector.select(0)
+        assert [spec.name for spec in wishes.take()] == ["web.1", "web.2"]
+        assert not selector.select(0)
+    wishes.close()
