@@ -11,7 +11,7 @@ import io
 import json
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -90,12 +90,14 @@ def build_stack_image(
     method: str = StackMethod.AUTO,
     notify: Notify = lambda _line: None,
     *,
+    extra: Iterable[str] = (),
     env: Mapping[str, str] | None = None,
     stream: Callable[[Command, Callable[[str], None]], None] = command.stream,
 ) -> str:
-    """Make the stack image ``tag`` and return its id. ``env`` says where Docker and a proxy are."""
+    """Make the stack image ``tag``, with ``extra`` packages, and return its id. ``env`` says where
+    Docker and a proxy are."""
     environment = env or {}
-    recipe = stack_recipe(tag)
+    recipe = stack_recipe(tag, extra=extra)
     with connect(environment) as client:
         return make_image(client, recipe, StackMethod(method), notify, environment, stream=stream)
 
@@ -105,6 +107,7 @@ def write_stack_archive(
     output: Path,
     notify: Notify = lambda _line: None,
     *,
+    extra: Iterable[str] = (),
     env: Mapping[str, str] | None = None,
     stream: Callable[[Command, Callable[[str], None]], None] = command.stream,
 ) -> None:
@@ -114,7 +117,7 @@ def write_stack_archive(
 
     from slugc.transfer.outputs import opened_output
 
-    recipe = stack_recipe(tag)
+    recipe = stack_recipe(tag, extra=extra)
     with (
         opened_output(str(output.absolute()), force=True) as out,  # told now, not in a minute
         _bootstrapped(recipe, notify, env or {}, stream) as archive,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,13 +71,13 @@ _BASES: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
 }
 
 
-def stack_recipe(tag: str) -> StackRecipe:
-    """The recipe behind ``slugkit-stack:NAME`` (or just NAME)."""
+def stack_recipe(tag: str, *, extra: Iterable[str] = ()) -> StackRecipe:
+    """The recipe behind ``slugkit-stack:NAME`` (or just NAME), with ``extra`` packages."""
     name = tag.removeprefix(f"{REPOSITORY}:")
     if name not in _BASES:
         raise UnknownStackError(tag)
     base_image, codename, lists = _BASES[name]
-    packages = sorted({package for each in lists for package in read_packages(each)})
+    packages = sorted({*extra, *(name for each in lists for name in read_packages(each))})
     return StackRecipe(
         name=name,
         stack=name.removesuffix("-build"),
