@@ -304,7 +304,8 @@ def test_a_directory_that_was_deleted_is_no_reason_to_fail(home: Path, tmp_path:
         os.chdir(gone)
         gone.rmdir()
 
-    missing = (["web"], ["run", "true"], ["deploy", "x.slug"], ["plan", "x.slug"])
+    one_off = ["run", "--slug", "x.slug", "true"]
+    missing = (["web"], one_off, ["deploy", "x.slug"], ["plan", "x.slug"])
     for words in (["config", "set", "A=1"], ["config"], ["releases"], ["ps"], [], *missing):
         done = slug_run(home, *words, prepare=lose_the_directory)
         assert done.returncode == (66 if words in missing else 0), (words, done.stderr)
