@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from buildpack.support.errors import printable, printable_path
 from slugc.build_request import BuildRequest, BuiltSlug
@@ -76,9 +75,9 @@ def tell_result(
 def tell_links(left_out: Mapping[bytes, bytes], progress: Progress) -> None:
     """That links to the machine are in no slug."""
     if left_out:
-        some = [f"{printable(path)} -> {printable(to)}" for path, to in islice(left_out.items(), 3)]
-        rest = [f"and {len(left_out) - 3:,} more"] if len(left_out) > 3 else []
-        progress.warning("Left out, as links that lead out of the app:\n" + "\n".join(some + rest))
+        from slugc.packing.links import links_text  # rare
+
+        progress.warning(links_text(left_out))
 
 
 def tell_size(built: BuiltSlug, above: int, progress: Progress) -> None:

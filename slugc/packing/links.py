@@ -7,9 +7,11 @@ file of the machine, as those in Debian's packages do (``.apt/etc/fonts/conf.d``
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
+from buildpack.support.errors import printable
 from slugc.archive.judge import TreePath
 from slugc.archive.scan import Entry
 
@@ -33,6 +35,13 @@ def settle_links(
         else:
             left_out[b"/".join(entry.path)] = entry.target
     return tuple(settled), left_out
+
+
+def links_text(left_out: Mapping[bytes, bytes]) -> str:
+    """What was left out, for who would miss it."""
+    some = [f"{printable(path)} -> {printable(to)}" for path, to in islice(left_out.items(), 3)]
+    rest = [f"and {len(left_out) - 3:,} more"] if len(left_out) > 3 else []
+    return "\n".join(("Left out, as links that lead out of the app:", *some, *rest))
 
 
 def _relative(link: TreePath, target: bytes, names: Iterable[bytes]) -> bytes:

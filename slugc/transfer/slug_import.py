@@ -16,6 +16,7 @@ from buildpack.support.errors import printable_path
 from buildpack.support.values import value
 from slugc.archive.errors import ArchiveError
 from slugc.archive.extract import extract
+from slugc.packing.links import links_text
 from slugc.packing.slug_writer import write_slug
 from slugc.privileges import data_dir, hand_over, in_dropped_child
 from slugc.scratch import opened_scratch
@@ -56,6 +57,8 @@ def import_slug(request: ImportRequest, notify: Notify) -> Slug:
         facts = settle_facts(source, found, request, notify)
         store = Store(home / "store")
         written = write_slug(found.app, output, facts=facts, store=store, format=request.format)
+        if written.left_out:
+            notify(links_text(written.left_out))
     return written.slug
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from slugc.archive.headers import MemberKind
 from slugc.archive.scan import Entry
-from slugc.packing.links import settle_links
+from slugc.packing.links import links_text, settle_links
 
 TREE = Path("/var/lib/slugkit/cache/polls-00000000/work/build_5106c0de")
 
@@ -45,3 +45,11 @@ def test_a_link_to_the_machine_is_left_out(target: str) -> None:
 def test_a_way_out_behind_the_apps_name_is_left_to_the_judge_of_links() -> None:
     (entry,), _ = settle_links(TREE, [link("a", "/app/../etc/passwd")])
     assert entry.target == b"../etc/passwd"
+
+
+def test_of_many_links_the_first_are_named() -> None:
+    left_out = {f"{name}\x1b".encode(): b"/etc" for name in "abcde"}
+    assert links_text(left_out) == (
+        "Left out, as links that lead out of the app:\n"
+        "a\\x1b -> /etc\nb\\x1b -> /etc\nc\\x1b -> /etc\nand 2 more"
+    )

@@ -171,6 +171,19 @@ def test_a_directory_and_standard_input_are_sources(
     assert found.archive.read_bytes() == wanted.archive.read_bytes()
 
 
+def test_what_a_directory_links_to_on_the_machine_is_left_out_and_told(open_dir: Path) -> None:
+    tree = open_dir / "tree"
+    tree.mkdir()
+    (tree / "Procfile").write_text("web: run")
+    (tree / "cacerts").symlink_to("/etc/ssl/certs/java/cacerts")
+    (tree / "proc").symlink_to("/app/Procfile")
+    told: list[str] = []
+    bring(open_dir, "tree", told=told)
+    assert told[-1] == (
+        "Left out, as links that lead out of the app:\ncacerts -> /etc/ssl/certs/java/cacerts"
+    )
+
+
 @pytest.mark.parametrize("named", ["hello", ""])
 @pytest.mark.parametrize("form", ["oci", "oci-archive", "docker-archive"])
 @pytest.mark.parametrize("compression", [Compression.GZIP, Compression.NONE])
