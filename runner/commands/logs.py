@@ -31,13 +31,18 @@ from runner.logbook.shown import Formatter, follow, show
     "-p",
     "--ps",
     "--process",
-    "process_type",
-    default="",
+    "process_types",
+    multiple=True,
     metavar="TYPE",
-    help="Lines of that process type only: web.",
+    help="Lines of that process type only: web. Several times: of each.",
 )
 @click.option(
-    "-d", "--dyno", "name", default="", metavar="NAME", help="Lines of that container only: web.1."
+    "-d",
+    "--dyno",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Lines of that container only: web.1. Several times: of each.",
 )
 @click.option(
     "-s",
@@ -60,8 +65,8 @@ def command(**options: Any) -> None:
     color = not options["no_color"] and wants_color(sys.stdout, os.environ)
     formatted = Formatter(color=color, as_json=options["as_json"])
     wanted = Filter(
-        process_type=options["process_type"],
-        name=options["name"],
+        process_types=options["process_types"],
+        names=options["names"],
         source=options["source"] or "",
     )
     with opened_app(options["app_name"]) as opened:

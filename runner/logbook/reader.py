@@ -45,10 +45,10 @@ class Position:
 
 @value
 class Filter:
-    """Which lines are wanted; an empty word wants all."""
+    """Which lines are wanted; what is empty wants all."""
 
-    process_type: str = ""
-    name: str = ""
+    process_types: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     source: str = ""
 
     def wants(self, batch: Batch) -> bool:
@@ -56,11 +56,11 @@ class Filter:
             return False
         if self.source and batch.source != self.source:
             return False
-        if self.name and batch.name != self.name:
+        if self.names and batch.name not in self.names:
             return False
         # router and api have no number.
-        kinds = (batch.name, batch.name.rpartition(".")[0])
-        return not self.process_type or self.process_type in kinds
+        kinds = {batch.name, batch.name.rpartition(".")[0]}
+        return not self.process_types or not kinds.isdisjoint(self.process_types)
 
 
 def lines_of(batch: Batch) -> list[Line]:

@@ -162,7 +162,7 @@ def _last_lines(opened: OpenedApp, names: Sequence[str]) -> Sequence[str]:
 
     found: list[str] = []
     for name in names:
-        wanted = Filter(name=name, source="app").wants
+        wanted = Filter(names=(name,), source="app").wants
         with contextlib.closing(LogReader(log_dir(opened.data_dir, opened.app), wanted)) as reader:
             reader.start_at_last(LAST_LINES)
             found += [line.text for line in reader.lines()]

@@ -79,7 +79,7 @@ def test_a_flood_costs_neither_memory_nor_disk_nor_other_lines(kind: str, tmp_pa
     assert len(files) <= bounds.files
     assert sum(path.stat().st_size for path in files) < bounds.files * bounds.file_size * 1.01
     assert list((directory / "spool").iterdir()) == []
-    reader = LogReader(directory, Filter(name="worker.1").wants)
+    reader = LogReader(directory, Filter(names=("worker.1",)).wants)
     reader.start_at_last(1)
     assert [line.text for line in reader.lines()] == ["alive at the end"]
     reader.close()
@@ -89,7 +89,7 @@ def test_a_flood_costs_neither_memory_nor_disk_nor_other_lines(kind: str, tmp_pa
 def test_what_is_shown_of_a_flood_is_harmless(kind: str, tmp_path: Path) -> None:
     directory = tmp_path / "log"
     supervise(directory, FLOODS[kind])
-    reader = LogReader(directory, Filter(name="web.1").wants)
+    reader = LogReader(directory, Filter(names=("web.1",)).wants)
     reader.start_at_last(60)
     plain, colored = (Formatter(color=color, as_json=False) for color in (False, True))
     shown = 0

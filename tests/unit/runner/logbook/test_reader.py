@@ -78,13 +78,21 @@ def test_filters(log: AppLog, directory: Path) -> None:
     log.open_container("k", "web.1", reader)
     os.write(writer, b"hello\n")
     log.attend("k")
-    assert last(directory, 9, Filter(process_type="web")) == ["about web.1", "about web.2", "hello"]
-    assert last(directory, 9, Filter(process_type="router")) == ["about router"]
-    assert last(directory, 9, Filter(name="web.1")) == ["about web.1", "hello"]
+    assert last(directory, 9, Filter(process_types=("web",))) == [
+        "about web.1",
+        "about web.2",
+        "hello",
+    ]
+    assert last(directory, 9, Filter(process_types=("router",))) == ["about router"]
+    assert last(directory, 9, Filter(names=("web.1",))) == ["about web.1", "hello"]
     assert last(directory, 9, Filter(source="app")) == ["hello"]
-    assert last(directory, 9, Filter(name="web.1", source="slug-run")) == ["about web.1"]
-    assert last(directory, 1, Filter(name="run.17")) == ["about run.17"]
-    assert last(directory, 9, Filter(name="web.9")) == []
+    assert last(directory, 9, Filter(names=("web.1",), source="slug-run")) == ["about web.1"]
+    assert last(directory, 1, Filter(names=("run.17",))) == ["about run.17"]
+    assert last(directory, 9, Filter(names=("web.9",))) == []
+    several = Filter(names=("web.2", "router"))
+    assert last(directory, 9, several) == ["about web.2", "about router"]
+    several = Filter(process_types=("router", "run"))
+    assert last(directory, 9, several) == ["about run.17", "about router"]
 
 
 def test_what_is_added_is_given_once_across_rotation(log: AppLog, directory: Path) -> None:
