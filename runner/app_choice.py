@@ -24,7 +24,9 @@ class NoAppError(UsageError):
     def __init__(self) -> None:
         super().__init__(
             "There are no apps here yet",
-            resolution="Make one:\n\n    slug-run apps create polls",
+            resolution="Make one, or have its first deploy make it:\n\n"
+            "    slug-run apps create polls\n"
+            "    slug-run deploy polls.slug --app polls --create",
         )
 
 

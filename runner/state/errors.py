@@ -92,7 +92,11 @@ class NoSuchAppError(UsageError):
         super().__init__(
             f"There is no app called '{printable(name)}'",
             details=f"{origin}{hint}{there}",
-            resolution=f"Make it: slug-run apps create {printable(name)}",
+            resolution=f"Make it: slug-run apps create {printable(name)}"
+            if names
+            else "Make it, or have its first deploy make it:\n\n"
+            f"    slug-run apps create {printable(name)}\n"
+            f"    slug-run deploy app.slug --app {printable(name)} --create",
         )
 
 

@@ -51,7 +51,8 @@ def test_no_app_at_all(state: State) -> None:
         determine_app(state, None, {})
     assert caught.value.exit_code is ExitCode.USAGE
     assert caught.value.text() == (
-        "There are no apps here yet\n\nMake one:\n\n    slug-run apps create polls"
+        "There are no apps here yet\n\nMake one, or have its first deploy make it:\n\n"
+        "    slug-run apps create polls\n    slug-run deploy polls.slug --app polls --create"
     )
 
 

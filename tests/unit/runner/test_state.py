@@ -81,7 +81,11 @@ def test_a_name_that_is_taken(state: State) -> None:
 def test_an_app_that_is_not_there_and_the_nearest_that_is(state: State) -> None:
     with pytest.raises(NoSuchAppError, match="polls") as caught:
         state.app("polls")
-    assert caught.value.details == "There are no apps here yet."
+    assert caught.value.text() == (
+        "There is no app called 'polls'\n\nThere are no apps here yet.\n\n"
+        "Make it, or have its first deploy make it:\n\n"
+        "    slug-run apps create polls\n    slug-run deploy app.slug --app polls --create"
+    )
     state.create_app("polls")
     with pytest.raises(NoSuchAppError) as caught:
         state.app("pols")
