@@ -25,7 +25,7 @@ from slugc.archive.limits import Limits
 from slugc.archive.scan import check_links, scan_tree
 from slugc.packing.frames import FrameMaker, NotWantedError
 from slugc.packing.layer_memory import LayerMemory
-from slugc.packing.layers import APP, LAYER_DIRECTORIES, LayerPlan, plan_layers
+from slugc.packing.layers import LAYER_DIRECTORIES, LayerPlan, plan_layers
 from slugc.packing.links import settle_links
 from slugc.slug import SlugFormat
 from slugc.store import Store
@@ -35,7 +35,7 @@ PAUSE = 0.05
 ASK = 0.01  # seconds between two questions whether a layer is finished, two calls of the kernel
 SHARE = 3  # of our time, looking takes at most one part in so many
 STILL = 0.1  # seconds in which a layer must not have changed
-SETTLED = 0.025  # the same for one said to be finished: two ticks of the file clock
+SETTLED = 0.02  # the same for one said to be finished: two ticks of the file clock, as seals want
 ATTEMPTS = 2  # for each layer: a tree that keeps changing is left to the end
 LOWEST = 19  # as in nice(1)
 
@@ -101,8 +101,7 @@ class EarlyPacker(threading.Thread):
         while not self._over.wait(min(ASK, PAUSE)):
             if told := self._newly_finished():
                 self._told |= told
-                time.sleep(SETTLED)
-                self._pack_those(told, are_finished=True)
+                self._pack_finished(told)
             elif not self._told and time.monotonic() >= next_look:
                 started = time.monotonic()
                 self._pack_those(self._lying_there())
@@ -127,21 +126,32 @@ class EarlyPacker(threading.Thread):
             and any(os.path.lexists(self._tree / directory) for directory in directories)
         }
 
-    def _pack_those(self, names: set[str], *, are_finished: bool = False) -> None:
+    def _pack_finished(self, names: set[str]) -> None:
+        """Those that were changed a moment ago are looked at again: else none would be noted."""
+        scanned = time.time_ns()
+        plans = self._look(names)
+        if not all(is_still(plan, SETTLED, scanned) for plan in plans):
+            time.sleep(SETTLED)
+            scanned = time.time_ns()
+            plans = self._look(names)
+        for plan in plans:
+            self._pack(plan, scanned)
+
+    def _pack_those(self, names: set[str]) -> None:
         if not names:
             return
         scanned = time.time_ns()
-        for plan in self._look():
-            if plan.name in names and (are_finished or is_still(plan)) and self._is_wanted():
+        for plan in self._look(names):
+            if is_still(plan, STILL, time.time_ns()) and self._is_wanted():
                 self._pack(plan, scanned)
 
-    def _look(self) -> Sequence[LayerPlan]:
-        """The layers there are by now; none while they change under our eyes."""
+    def _look(self, names: set[str]) -> Sequence[LayerPlan]:
+        """Those layers, as they are by now; none while they change under our eyes."""
         try:
             scanned = scan_tree(self._tree, self._limits, without=frozenset(self._roots))
             entries, left_out = settle_links(self._tree, scanned)
             self._left_out |= left_out
-            return [plan for plan in plan_layers(entries) if plan.name != APP]
+            return [plan for plan in plan_layers(entries) if plan.name in names]
         except (OSError, SlugkitError):
             return ()  # Whatever is wrong with the tree is said when it is packed in earnest.
 
@@ -159,7 +169,7 @@ class EarlyPacker(threading.Thread):
         self._roots.update(plan.roots)
 
 
-def is_still(plan: LayerPlan) -> bool:
-    """Whether nobody has touched the layer's files for a moment; ctime tells of links too."""
+def is_still(plan: LayerPlan, seconds: float, moment: int) -> bool:
+    """Whether nobody had touched the layer's files so long before; ctime tells of links too."""
     newest = max((entry.changed for entry in plan.entries), default=0)
-    return time.time_ns() - newest > STILL * 1e9
+    return moment - newest >= seconds * 1e9

@@ -129,6 +129,19 @@ def test_a_layer_packed_early_is_not_scanned_again(
     assert list(memory.unchanged(tree)) == ["runtime"]
 
 
+def test_a_layer_finished_a_moment_ago_is_not_scanned_again_either(
+    tree: Path, store: Store, told: Path, tmp_path: Path
+) -> None:
+    """A seal of files that have just been written would be none: later changes could be missed."""
+    memory = LayerMemory(tmp_path / "seals", store=store, format=SlugFormat.ZSTD)
+    early = EarlyPacker(tree, store, SlugFormat.ZSTD, DEFAULT_LIMITS, finished=told, memory=memory)
+    with early:
+        (tree / ".heroku" / "python" / "bin" / "python").write_bytes(b"Program")
+        (told / "runtime").touch()
+        until(lambda: early.packed)
+    assert list(memory.unchanged(tree)) == ["runtime"]
+
+
 def test_a_layer_that_was_not_finished_after_all_is_packed_again(
     tree: Path, store: Store, told: Path, tmp_path: Path
 ) -> None:
@@ -178,7 +191,8 @@ def test_a_link_in_the_place_of_the_tree_is_not_followed(
 
 def test_a_layer_is_still_when_nothing_in_it_has_changed_for_a_moment(tree: Path) -> None:
     (plan, _) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
-    until(lambda: is_still(plan))
+    until(lambda: is_still(plan, 0.02, time.time_ns()))
+    assert not is_still(plan, 3600.0, time.time_ns())
     (tree / ".heroku" / "python" / "bin" / "python").write_bytes(b"now")
     (changed, _) = plan_layers(scan_tree(tree, DEFAULT_LIMITS))
     assert changed.entries != plan.entries
