@@ -33,6 +33,7 @@ from buildpack.frameworks.nltk import NltkRequest, nltk_step
 from buildpack.frameworks.static_files import StaticFilesRequest, collect_static_step
 from buildpack.head_start import HeadStart
 from buildpack.hooks import run_hook, unbind_scripts
+from buildpack.installers.lacking import warn_of_lacking
 from buildpack.installers.originals import bring_back_originals
 from buildpack.installers.yanked import yanked_warning
 from buildpack.packaging_finder import make_packaging_importable
@@ -110,12 +111,11 @@ def compile_app(
         env=settings,
         tools=tools,
     )
-    requested = plan.python.requested
-    out.step("Installing Python" + (f" {requested}" if requested else ""))
+    out.step(f"Installing Python {plan.python.requested or ''}".rstrip())
     with data.timed("python_install_duration"):
         runtime, is_cached = install_runtime(
             RuntimeRequest(
-                requested=requested,
+                requested=plan.python.requested,
                 allowed=plan.python.allowed,
                 known=policy.known,
                 env=settings,
@@ -151,6 +151,8 @@ def compile_app(
     data.set("cache_status", "reused" if is_cached else "empty")
     if is_cached:
         out.info(f"{why_again}: using the packages of an earlier build.")
+    else:
+        warn_of_lacking(plan.dependencies, venv_home, tools, out)
     with data.timed("cache_restore_duration"):
         venv = restore(request, venv_home, has_runtime=has_runtime)
 

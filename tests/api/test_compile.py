@@ -236,6 +236,17 @@ def test_what_a_killed_build_hid_is_back_before_anything_is_read(place: Path) ->
     assert not (app / ".uv.lock.0123abcd.original").exists()
 
 
+def test_a_lock_that_leaves_out_a_package_is_installed_as_it_stands_and_told(place: Path) -> None:
+    lock = {"_meta": {"sources": []}, "default": {"jinja2": {"version": "==3.1.6"}}}
+    app = make_app(place / "lacking", **{"Pipfile.lock": json.dumps(lock)})
+    answer = compile_app(app, place / "cache-one", SLUGKIT_PACKAGE_MANAGER="pipenv")
+    assert answer.returncode == 0, answer.stderr
+    assert (
+        " !     Warning: Packages in Pipfile.lock do not fit together\n !\n"
+        " !       jinja2 requires markupsafe>=2.0, but it's not installed\n"
+    ) in answer.stderr
+
+
 def test_a_version_that_nobody_has_comes_with_the_nearest(place: Path) -> None:
     app = make_app(place / "nobody", **{".python-version": "3.12.99\n"})
     answer = compile_app(app, place / "cache-one")
