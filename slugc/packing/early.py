@@ -73,10 +73,9 @@ class EarlyPacker(threading.Thread):
 
     @property
     def left_out(self) -> Mapping[bytes, bytes]:
-        """Links to the machine that are in no layer, and still in the tree."""
-        root = os.fsencode(self._tree)
+        """Links to the machine that are in no layer, and in the tree as they were seen."""
         found = self._left_out.items()
-        return {path: to for path, to in found if os.path.lexists(os.path.join(root, path))}  # noqa: PTH118  # bytes
+        return {path: to for path, to in found if _leads_to(self._tree / os.fsdecode(path), to)}
 
     def __enter__(self) -> Self:
         self.start()
@@ -173,3 +172,10 @@ def is_still(plan: LayerPlan, seconds: float, moment: int) -> bool:
     """Whether nobody had touched the layer's files so long before; ctime tells of links too."""
     newest = max((entry.changed for entry in plan.entries), default=0)
     return moment - newest >= seconds * 1e9
+
+
+def _leads_to(place: Path, target: bytes) -> bool:
+    try:
+        return os.fsencode(place.readlink()) == target
+    except OSError:  # it is gone, or no link any more
+        return False
