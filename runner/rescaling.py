@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from buildpack.support.errors import UsageError
@@ -94,7 +94,7 @@ def rescaled(
     if any(more.values()) and not request.overcommit:
         demands = formation_demands(Formation(quantities=more), request.limits)
         require_memory(demands, read_free())
-    ports = _web_ports(more.get(WEB, 0), request, plan)
+    ports = _web_ports(more.get(WEB, 0), request, plan, taken={each.port for each in kept})
     types = plan.release.slug.metadata.process_types
     return (
         *kept,
@@ -131,10 +131,14 @@ def _require_front(plan: FormationPlan, web: int) -> None:
         raise NothingBeforeWebError(has_web=most > 0)
 
 
-def _web_ports(count: int, request: StartRequest, plan: FormationPlan) -> Iterator[int]:
-    """As ``plan_formation`` chooses them: without networks of their own they must differ."""
+def _web_ports(
+    count: int, request: StartRequest, plan: FormationPlan, *, taken: Collection[int | None]
+) -> Iterator[int]:
+    """As ``plan_formation`` chooses them: without networks of their own they must differ, also
+    from those ``taken`` by who has crashed and listens again soon."""
     if request.engine.name != "host":
         return iter((CONTAINER_PORT,) * count)
     if plan.front.kind is FrontKind.PUBLISHED:
         return iter((plan.front.port,) * count)
-    return iter(choose_ports(count, first=plan.front.port + 1))
+    free = choose_ports(count + len(taken), first=plan.front.port + 1)
+    return iter([port for port in free if port not in taken][:count])

@@ -153,10 +153,10 @@ class RunningFormation:
                     self._specs = specs
                     self._wishes.say(specs)
                 self._lock.wait_for(lambda: self._wishes is None or not self._awaited)
-        if self._wishes is None:
-            raise self._ended()
-        if self._crashed:
-            raise NotUpError(self._crashed, self._last_lines(self._crashed))
+            if self._wishes is None:
+                raise self._ended()
+            if self._crashed:
+                raise NotUpError(self._crashed, self._last_lines(self._crashed))
 
     def wait(self, timeout: float | None = None) -> Outcome | None:
         """How the formation ended; None if it still runs after ``timeout`` seconds."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import selectors
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from runner import rescaling
+from runner.carrying import FormationPlan
+from runner.front import LOOPBACK, FrontKind, FrontPlan
 from runner.policy import Outcome
-from runner.rescaling import NothingBeforeWebError, Wishes
+from runner.requests import DEFAULTS, start_request
+from runner.rescaling import NothingBeforeWebError, Wishes, rescaled
 from runner.running import FormationEndedError, NotUpError
-from tests.unit.runner.samples import a_spec
+from tests.unit.runner.samples import a_release, a_spec
 
 
 @pytest.mark.parametrize(
@@ -51,3 +57,20 @@ def test_of_several_wishes_the_last_is_taken() -> None:
         assert [spec.name for spec in wishes.take()] == ["web.1", "web.2"]
         assert not selector.select(0)
     wishes.close()
+
+
+def test_no_new_container_gets_the_port_of_one_that_listens_again_soon(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On the host all share its ports, and who has crashed has only given its back for a moment."""
+
+    def all_are_free(count: int, *, first: int) -> Sequence[int]:
+        return range(first, first + count)
+
+    monkeypatch.setattr(rescaling, "choose_ports", all_are_free)
+    request = start_request({**DEFAULTS, "engine": "host", "overcommit": True}, {}, tmp_path)
+    now = (a_spec("web.1", port=5001), a_spec("web.2", port=5002))
+    front = FrontPlan(kind=FrontKind.ROUTER, bind=LOOPBACK, port=5000)
+    plan = FormationPlan(release=a_release(), front=front, specs=now, caddy="/usr/bin/caddy")
+    specs = rescaled(request, plan, now, {"web": 4})
+    assert [spec.port for spec in specs] == [5001, 5002, 5003, 5004]
