@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from buildpack.support.values import changed
 from runner.deploys.deploy import Deployed, finished
@@ -77,20 +76,13 @@ def choose_retry(state: State, app: App) -> ReleaseRecord:
         return releases[0]
     current = state.current(app)
     slug = None if current is None else current.slug
-    for failed in releases:
-        if failed.status is ReleaseStatus.FAILED and failed.slug != slug:
-            before = _ran_before(failed, releases)
-            if current is not None and (None if before is None else before.slug) == slug:
-                return changed(failed, config_vars=current.config_vars)
-            break
+    other = next((each for each in releases if each.slug != slug), None)
+    if current is not None and other is not None and other.status is ReleaseStatus.FAILED:
+        ran = (each for each in releases if each.status is ReleaseStatus.SUCCEEDED)
+        before = next((each for each in ran if each.version < other.version), None)
+        if (None if before is None else before.slug) == slug:
+            return changed(other, config_vars=current.config_vars)
     raise NothingToRetryError(app.name, releases[0].label if releases else "")
-
-
-def _ran_before(
-    release: ReleaseRecord, newest_first: Sequence[ReleaseRecord]
-) -> ReleaseRecord | None:
-    ran = (each for each in newest_first if each.status is ReleaseStatus.SUCCEEDED)
-    return next((each for each in ran if each.version < release.version), None)
 
 
 def retry(desk: Desk, app: App, options: PhaseOptions) -> Deployed:

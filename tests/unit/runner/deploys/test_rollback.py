@@ -182,6 +182,18 @@ def test_what_failed_before_another_slug_ran_is_not_tried_again(counter: Counter
     assert caught.value.details == "Its newest release, v3, did not fail."
 
 
+def test_what_failed_before_a_rollback_is_not_tried_again(counter: Counter) -> None:
+    counter.deploy(counter.slug("one"))
+    counter.release_command(2, Behaviour(exits=1))
+    with pytest.raises(ReleasePhaseError):
+        counter.deploy(counter.slug("two", {"web": "serve", "release": "migrate"}))
+    counter.deploy(counter.slug("three"))
+    roll_back(counter.desk, counter.app, 1, OPTIONS)
+    with pytest.raises(NothingToRetryError) as caught:
+        retry(counter.desk, counter.app, OPTIONS)
+    assert caught.value.details == "Its newest release, v4, did not fail."
+
+
 def test_nothing_to_retry(counter: Counter) -> None:
     with pytest.raises(NothingToRetryError) as caught:
         retry(counter.desk, counter.app, OPTIONS)
