@@ -132,13 +132,16 @@ without_starting_services() ( # Debian starts a new service at once; we want its
   ours='#!/bin/sh
 # Of Slugkit, for the time of one installation.
 exit 101'
+  # One at a time, by the lock of its directory: whoever is done first would take it from the other.
+  exec 9< "${service_policy%/*}"
+  flock 9
   # One that is there is the machine's, or was left by a run that was killed.
   if [ ! -e "$service_policy" ] || [ "$(cat -- "$service_policy")" = "$ours" ]; then
     trap 'rm -f -- "$service_policy"' EXIT # also when Ctrl-C ends the installation
     printf '%s\n' "$ours" > "$service_policy"
     chmod 0755 "$service_policy"
   fi
-  "$@"
+  "$@" 9<&- # a program that it leaves running would hold the lock
 )
 
 tun_is_open() { [ -c "$tun_device" ] && [ $((0$(stat -c %a "$tun_device") & 6)) -eq 6 ]; }

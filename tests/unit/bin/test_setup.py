@@ -141,6 +141,15 @@ def test_services_are_kept_from_starting_for_the_installation_alone(tmp_path: Pa
     assert not policy.exists()
 
 
+def test_of_two_installations_at_once_neither_takes_the_others_policy(tmp_path: Path) -> None:
+    policy, begun = tmp_path / "policy-rc.d", tmp_path / "begun"
+    ours = f"service_policy={policy}; without_starting_services"
+    first = f"({ours} sh -c 'touch {begun}; sleep 0.3')"
+    second = f"until [ -e {begun} ]; do :; done; {ours} sh -c 'sleep 0.5; {policy}; echo $?'"
+    done = shell(f"{first} & {second}; wait", tmp_path)
+    assert (done.stdout, policy.exists()) == ("101\n", False), done.stderr
+
+
 def test_a_policy_of_the_machines_own_stays(tmp_path: Path) -> None:
     policy = tmp_path / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 0\n")
