@@ -11,7 +11,12 @@ from pathlib import Path
 
 from buildpack.installers.base import Dependencies
 from buildpack.package_manager import PackageManager
-from buildpack.support.command import Command, CommandFailedError, capture
+from buildpack.support.command import (
+    Command,
+    CommandFailedError,
+    CommandTimeoutError,
+    capture,
+)
 from buildpack.support.errors import printable
 from buildpack.support.output import Output
 from buildpack.tools import ToolBox
@@ -22,6 +27,7 @@ AS_THEY_STAND = frozenset(
 """Everywhere else uv resolves, or reads a uv.lock, which it refuses if something is left out."""
 SAID = re.compile(r"The package `(?P<who>[^`]+)` requires `(?P<what>[^`]+)`, but (?P<why>.+)")
 SHOWN = 10
+TIME_LIMIT = 60.0
 
 
 def warn_of_lacking(dependencies: Dependencies, venv: Path, tools: ToolBox, out: Output) -> None:
@@ -36,13 +42,15 @@ def _check(venv: Path, tools: ToolBox) -> Sequence[str]:
     python = str(venv / "bin" / "python")
     argv = (str(tools.program("uv")), "pip", "check", "--no-config", "--color", "never")
     env = {"UV_NO_CACHE": "1"}
-    command = Command(argv=(*argv, "--python", python), cwd=venv, env=env, timeout=60)
+    command = Command(argv=(*argv, "--python", python), cwd=venv, env=env, timeout=TIME_LIMIT)
     try:
         capture(command, on_error_line=lines.append)
     except CommandFailedError:
         # Where uv could not look there is no such line. The packages are there all the same.
         found = (SAID.fullmatch(line.strip()) for line in lines)
         return [f"{m['who']} requires {m['what']}, but {m['why']}" for m in found if m]
+    except CommandTimeoutError:
+        return ()  # A slow disk is no reason to end a build that has all it needs.
     return ()
 
 
@@ -51,6 +59,6 @@ def _warning(lock: str, found: Sequence[str]) -> str:
     more = f"  and {len(found) - SHOWN} more\n" if len(found) > SHOWN else ""
     return (
         f"Packages in {lock} do not fit together\n\n{listing}{more}\n"
-        "They are installed as the lock file says. Was it edited or merged by hand?\n"
-        "Let the tool that made it write it again."
+        "They are installed as the lock file says. If it was edited or merged by hand, let\n"
+        "the tool that made it write it again. What you override on purpose may stay."
     )

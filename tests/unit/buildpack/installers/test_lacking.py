@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.installers import lacking
 from buildpack.installers.base import Dependencies
 from buildpack.installers.lacking import warn_of_lacking
 from buildpack.package_manager import PackageManager
@@ -26,10 +27,14 @@ class FakeUv(ToolBox):
 
 
 def said(
-    root: Path, text: str, code: int = 1, *, manager: PackageManager = PackageManager.PIPENV
+    root: Path,
+    text: str,
+    end: str = "exit 1",
+    *,
+    manager: PackageManager = PackageManager.PIPENV,
 ) -> str:
     (root / "text").write_text(text)
-    (root / "uv").write_text(f"#!/bin/sh\n/bin/cat '{root}/text' >&2\nexit {code}\n")
+    (root / "uv").write_text(f"#!/bin/sh\n/bin/cat '{root}/text' >&2\n{end}\n")
     (root / "uv").chmod(0o755)
     out = io.StringIO()
     found = Dependencies(manager=manager, source="Pipfile.lock", inputs={}, requires_python=())
@@ -46,8 +51,8 @@ def test_what_is_left_out_or_does_not_fit_is_named_with_who_needs_it(tmp_path: P
         " !       flask requires jinja2>=3.1, but it's not installed\n"
         " !       a requires idna>=3, but `2.10` is installed\n"
         " !\n"
-        " !     They are installed as the lock file says. Was it edited or merged by hand?\n"
-        " !     Let the tool that made it write it again.\n\n"
+        " !     They are installed as the lock file says. If it was edited or merged by hand, let\n"
+        " !     the tool that made it write it again. What you override on purpose may stay.\n\n"
     )
 
 
@@ -58,10 +63,18 @@ def test_of_many_the_first_ten_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "code"), [("All installed packages are compatible\n", 0), ("error: no disk\n", 2)]
+    ("text", "end"),
+    [("All installed packages are compatible\n", "exit 0"), ("error: no disk\n", "exit 2")],
 )
-def test_nothing_is_said_where_nothing_was_found(text: str, code: int, tmp_path: Path) -> None:
-    assert said(tmp_path, text, code) == ""
+def test_nothing_is_said_where_nothing_was_found(text: str, end: str, tmp_path: Path) -> None:
+    assert said(tmp_path, text, end) == ""
+
+
+def test_a_question_that_takes_too_long_does_not_end_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lacking, "TIME_LIMIT", 0.1)
+    assert said(tmp_path, FLASK, "exec /bin/sleep 600") == ""
 
 
 @pytest.mark.parametrize("manager", [PackageManager.PIP, PackageManager.UV, PackageManager.SCRIPT])
