@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -240,7 +239,7 @@ def _fill(request: DependencyRequest, venv: Venv, tools: ToolBox, on_line: OnLin
     install = _installation(request, venv, tools)
     dependencies = request.plan.dependencies
     load_installer(dependencies.manager).install(dependencies, install, on_line)
-    shutil.rmtree(install.scratch_dir)
+    remove_tree(install.scratch_dir)
 
 
 def _installation(request: DependencyRequest, venv: Venv, tools: ToolBox) -> Install:

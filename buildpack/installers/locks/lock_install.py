@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from buildpack.installers.locks.lock_lines import INDEX_OPTION, fill_in_variable
 from buildpack.installers.requirements import install_requirements
 from buildpack.support import files
 from buildpack.support.command import Command, CommandFailedError, capture
+from buildpack.support.deletion import remove_tree
 
 INDEX_SETTINGS = frozenset(
     {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL",
@@ -136,7 +136,7 @@ def _finish_checkouts(install: Install) -> None:
     if not sources.is_dir():
         return
     for history in sorted(sources.glob("*/.git")):
-        shutil.rmtree(history)
+        remove_tree(history)
     for pth in sorted(install.venv.site_packages.glob("*.pth")):
         text = pth.read_text("utf-8")
         if str(sources) in text:
