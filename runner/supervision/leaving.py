@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from buildpack.support.errors import shown_seconds
 from runner import container_lines
+from runner.ending import LAST_WAIT
 from runner.slot import ContainerState
 from runner.state.rollouts import Failure
 from runner.supervision.keeping import Keeping
 from runner.supervision.live import Live
-from runner.supervisor import LAST_WAIT
 
 # Seconds until a request that the load balancer took just before it was told is at its container.
 SETTLING = 0.5

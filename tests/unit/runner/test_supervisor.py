@@ -298,7 +298,7 @@ def interrupt_at_start(engine: FakeEngine, count: int) -> Callable[[Slot], None]
 def test_a_boot_that_fails_once_all_was_up_ends_nothing(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.supervisor.back_off", lambda _: 0.0)
+    monkeypatch.setattr("runner.ending.back_off", lambda _: 0.0)
     engine = FakeEngine({"web.1": [Behaviour(), Behaviour(listens=()), Behaviour()]})
     outcome = watched.run(
         engine,
@@ -314,7 +314,7 @@ def test_a_boot_that_fails_once_all_was_up_ends_nothing(
 def test_who_ran_for_long_is_started_again_at_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.supervisor.STEADY", 0.0)
+    monkeypatch.setattr("runner.ending.STEADY", 0.0)
     engine = FakeEngine({"worker.1": [Behaviour(exits=0), Behaviour(exits=0), Behaviour()]})
     watched.run(engine, WORKER, on_change=interrupt_at_start(engine, 3))
     assert not [line for line in watched.lines if "Restarting in" in line]
@@ -323,7 +323,7 @@ def test_who_ran_for_long_is_started_again_at_once(
 def test_what_the_kernel_cannot_end_is_not_waited_for(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.supervisor.LAST_WAIT", 0.1)
+    monkeypatch.setattr("runner.ending.LAST_WAIT", 0.1)
     engine = FakeEngine({"web.1": [Behaviour(on_terminate=None, on_kill=None)]})
     outcome = watched.run(engine, WEB, policy=Policy(stop_timeout=0.1), on_up=interrupt)
     assert outcome.exit_code == 130
