@@ -135,7 +135,7 @@ VERSION_OF_GIT = (
 """What tools say that look for a version among Git's tags, and what they take it from instead."""
 ABSENT_FILE = re.compile(
     r"(?:No such file or directory: '|Readme file not found \('|Readme file does not exist: "
-    r"|(?:Readme path|failed to open file) `(?:[^`]*/)?|Description file )"
+    r"|(?:Readme path|failed to open file) `(?:[^`/]*/)*+|Description file )"
     r"(?P<file>[^\s'`/][^\s'`]*\.\w+)"
 )
 """Of setup.py, setuptools, maturin; pdm-backend; hatchling; poetry-core, uv_build; flit. The build
