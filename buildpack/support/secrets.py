@@ -12,7 +12,10 @@ SECRET_NAMES = re.compile(
 )
 """Names, in capitals, whose value is taken for a secret."""
 
-PUBLIC_NAMES = re.compile(r"(KEY|TOKEN|SECRET)S?_(ID|NAME|PATH|FILE|DIR|URL|TTL|LENGTH)$")
+PUBLIC_NAMES = re.compile(
+    r"(KEY|TOKEN|SECRET)S?_(ID|NAME|PATH|FILE|DIR|URL|TTL|LENGTH)$"
+    r"|_PRETEND_VERSION_FOR_"  # of setuptools-scm; a package's name follows: TOKEN_SERVICE
+)
 """Names that speak of a secret without holding it."""
 
 # The scheme has a longest length, so that a long value without any is not searched again and again.
