@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runner.app_json.document import AppJsonError
+from buildpack.support.errors import SlugkitError
 from runner.app_option import app_option
 from runner.deploys.deploy import read_app_json, require_fit
 from runner.deploys.desk import Desk
@@ -69,10 +69,11 @@ def command(context: click.Context, /, **options: Any) -> None:
 
 
 def _tasks(desk: Desk, slug: Slug | None, engine: str) -> tuple[Task, ...]:
-    """Of its app.json; none where that cannot be used, which is no reason against another slug."""
+    """Of its app.json; none where that, or the slug it is in, cannot be used: no reason against
+    another slug."""
     if slug is None or engine == "docker":
         return ()
-    with contextlib.suppress(AppJsonError):
+    with contextlib.suppress(SlugkitError):
         return read_release_tasks(desk.data_dir, slug)
     return ()
 

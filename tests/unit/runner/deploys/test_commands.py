@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from buildpack.support.deletion import remove_tree
 from runner.app_lock import app_lock
 from runner.main import main
 from runner.signals import InterruptedEarlyError
@@ -259,6 +260,21 @@ def test_plan_says_by_its_exit_code_whether_anything_would_change(
     assert json.loads(call("plan", "one.slug", "--json")[1])["changes"] is False
     assert call("plan", "gone.slug")[0] == 66
     assert counter.statuses() == {"v1": "succeeded"}
+
+
+def test_a_slug_that_cannot_be_unpacked_any_more_does_not_keep_plan_from_the_next(
+    counter: Counter, call: Call
+) -> None:
+    old = counter.deploy(counter.slug("one")).release.slug or ""
+    remove_tree(counter.desk.data_dir / "store")
+    kept = counter.desk.slugs.path(old)
+    content = bytearray(kept.read_bytes())
+    content[60:80] = bytes(20)  # in its only layer
+    kept.write_bytes(content)
+    counter.slug("two")
+    code, out, err = call("plan", "two.slug")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "polls v1 -> v2"
 
 
 def test_what_was_deployed_is_run_with_its_config_and_given_values_win(
