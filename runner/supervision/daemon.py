@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from buildpack.support.errors import ExitCode, SlugkitError
+from buildpack.support.errors import SlugkitError
 from runner.engines.embedded.lasting.engine import LastingEngine
 from runner.logbook.app_log import AppLog
 from runner.logbook.draining import Draining
@@ -25,7 +25,6 @@ from runner.schedule.scheduling import Scheduling
 from runner.schedule.words import SCHEDULER
 from runner.selecting import attend_ready
 from runner.signals import StopSignals
-from runner.state.errors import StateTooNewError
 from runner.supervision.answering import Answering
 from runner.supervision.app_front import AppFront
 from runner.supervision.command_question import asking_inside
@@ -40,6 +39,7 @@ from runner.supervision.fd_store import (
 from runner.supervision.known import Known
 from runner.supervision.live import Event
 from runner.supervision.network import NetworkWatch
+from runner.supervision.pursuit import Pursuit
 from runner.supervision.records import Records
 from runner.supervision.rollout import RolloutWatch
 from runner.supervision.router_log import ROUTER, RouterLog
@@ -78,10 +78,8 @@ class Daemon:
             log=self._log,
             log_dir=self._app_dir / "log",
             tell=self._tell,
-            reread=self._want_anew,
+            reread=lambda: self._pursuit.read_anew(),  # noqa: PLW0108  # it is made later
         )
-        self._is_stopping = False
-        self._looked = 0.0
 
     def run(self) -> None:
         """Until nothing is wanted any more and nothing runs."""
@@ -111,6 +109,15 @@ class Daemon:
         )
         self._upkeep = self._make_upkeep()
         self._duties = Duties(self._make_duties())
+        self._pursuit = Pursuit(
+            self._known,
+            self._app_dir,
+            upkeep=self._upkeep,
+            front=self._front,
+            rollout=self._rollout,
+            duties=self._duties,
+            say=self._say,
+        )
         keys = set(self._log.recover())
         for name in lost:
             self._log.system(name, LOST)
@@ -127,14 +134,14 @@ class Daemon:
         answering = Answering(
             self._upkeep,
             look=self._look,
-            want_anew=self._want_anew,
-            stop_all=self._stop_all,
+            want_anew=self._pursuit.read_anew,
+            stop_all=self._pursuit.stop_all,
             request_rows=self._request_rows,
         )
         self._control = Control(self._dir, selector=self._selector, handle=answering.handle)
-        self._read_wanted()
+        self._pursuit.read()
         self._upkeep.adopt()
-        self._want()
+        self._pursuit.want()
         known = {live.container.id for live in self._upkeep.lives.values()}
         for key in keys - known - self._router_log.keys:
             self._log.close_container(key)
@@ -167,7 +174,7 @@ class Daemon:
                 self._number,
                 self._env,
                 say=lambda text: self._log.system(SCHEDULER, text),
-                is_open=lambda: not self._is_stopping,
+                is_open=lambda: not self._pursuit.is_stopping,
             ),
             Gauges(
                 self._upkeep.lives.values,
@@ -183,18 +190,18 @@ class Daemon:
         self._control.tell(event)
 
     def _is_over(self) -> bool:
-        return (self._known.is_unwanted or self._is_stopping) and not self._upkeep.lives
+        return self._pursuit.is_given_up and not self._upkeep.lives
 
     def _attend_one_round(self) -> None:
         attend_ready(self._selector, self._patience())
-        if self._signals.first is not None and not self._is_stopping:
-            self._stop_all()
+        if self._signals.first is not None and not self._pursuit.is_stopping:
+            self._pursuit.stop_all()
         now = time.monotonic()
         self._duties.attend(now)  # first: a release that has failed is not tried once more
         due = self._upkeep.due()
         if due is not None and due <= now:
             self._upkeep.attend_dues()
-        if now - self._looked >= LOOK_EVERY:
+        if now - self._pursuit.looked >= LOOK_EVERY:
             self._look()
         self._log.settle()
         self._upkeep.records.settle()
@@ -205,66 +212,19 @@ class Daemon:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        longest = self._looked + LOOK_EVERY
+        longest = self._pursuit.looked + LOOK_EVERY
         if not (self._log.settle() and self._upkeep.records.settle()):
             longest = min(longest, now + LOG_EVERY)
         dues = (self._upkeep.due(), self._duties.due())
         return max(0.0, min([longest, *(due for due in dues if due is not None)]) - now)
 
-    # What is wanted
-
     def _look(self) -> None:
-        """Whoever changed state.db may have been killed before we were told."""
-        self._looked = time.monotonic()
-        self._duties.look()
+        """What nobody tells us of: that somebody was killed before, or that a disk has room."""
         self._engine.empty_trash()
         containers = [live.container for live in self._upkeep.lives.values()]
         if said := self._engine.bring_back_host_ports(containers):
             self._say(said)
-        if not self._app_dir.is_dir():
-            # Destroyed, or somebody has deleted the whole data directory under it.
-            self._known.app_is_gone()
-            self._want()
-        elif self._known.has_changed():
-            self._want_anew()
-        else:
-            self._front.look()
-
-    def _want_anew(self) -> None:
-        self._read_wanted()
-        self._want()
-
-    def _read_wanted(self) -> None:
-        self._looked = time.monotonic()
-        self._duties.look()
-        try:
-            self._known.read()
-            self._rollout.follow(self._known.wanted)
-            self._set_up_front()
-        except SlugkitError as err:
-            # What runs goes on; ``look`` tries again when something has changed.
-            self._known.doubt()
-            self._say(f"{err.brief}. Nothing was changed.")
-            if self._known.is_certain and isinstance(err, StateTooNewError):
-                # Slugkit was upgraded under us: the keeper starts what is installed now.
-                raise SystemExit(int(ExitCode.TRY_AGAIN)) from err
-
-    def _want(self) -> None:
-        """Have the upkeep go by what was read last."""
-        if self._known.is_certain or self._is_stopping:
-            self._upkeep.want(None if self._is_stopping else self._known.wanted)
-        else:
-            self._upkeep.keep_as_it_is()
-
-    def _set_up_front(self) -> None:
-        wanted = self._known.wanted
-        if wanted is None:
-            return
-        try:
-            self._front.listen(wanted.settings)
-        finally:
-            self._upkeep.front = self._front.router
-        self._upkeep.strategies = self._known.strategies(has_front=self._front.router is not None)
+        self._pursuit.look()
 
     def _request_rows(self) -> object:
         wanted = self._known.wanted
@@ -293,11 +253,6 @@ class Daemon:
         self._log.close()
         self._fds.become_keeper(supervisor_argv(self._number), self._env)
 
-    def _stop_all(self) -> None:
-        """End everything, whatever state.db says: a signal, or somebody who cannot write there."""
-        self._is_stopping = True
-        self._upkeep.want(None)
-
     def _end_all(self) -> None:
         self._say("The app's network has ended; its containers start again")
         self._upkeep.want(None)
@@ -306,8 +261,8 @@ class Daemon:
 
     def _start_all(self) -> None:
         self._upkeep.keep_records(Records(self._engine.records_dir))
-        self._set_up_front()
-        self._want()
+        self._pursuit.set_up_front()
+        self._pursuit.want()
 
     def _end(self) -> None:
         """Everything has ended: leave nothing behind."""

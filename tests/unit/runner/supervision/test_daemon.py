@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from runner.errors import PortInUseError
 from runner.holder import NetworkError
-from runner.state.state import opened_state
 from runner.supervision import daemon
 from runner.supervision.client import last_errors
-from runner.supervision.daemon import Daemon, main
+from runner.supervision.daemon import main
 from runner.supervision.fd_store import KeptFds
-from runner.supervision.known import Known
 
 
 def test_a_supervisor_whose_app_was_deleted_while_nobody_looked_means_to_end(
@@ -52,35 +47,6 @@ def test_a_supervisor_that_cannot_begin_says_what_it_found_where_commands_read_i
         "slirp4netns: received tapfd=6\n"
         "bind: Permission denied"
     )
-
-
-def test_what_could_not_all_be_gone_by_is_read_again_though_nobody_changes_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with opened_state(tmp_path) as state:
-        app = state.create_app("polls")
-        state.set_supervision(app, {})
-    said: list[str] = []
-    nothing: Any = None
-    known = Known(tmp_path, app.number, supply=nothing, say=said.append)
-    found = object.__new__(Daemon)
-    duties = SimpleNamespace(look=lambda: None)
-    rollout = SimpleNamespace(follow=lambda wanted: None)
-    for name, value in {"_known": known, "_duties": duties, "_rollout": rollout}.items():
-        monkeypatch.setattr(found, name, value, raising=False)
-    monkeypatch.setattr(found, "_say", said.append)
-
-    def taken() -> None:
-        raise PortInUseError(5000, holder=None)
-
-    monkeypatch.setattr(found, "_set_up_front", taken)
-    found._read_wanted()
-    assert said == [f"{PortInUseError(5000, holder=None).brief}. Nothing was changed."]
-    assert known.has_changed()
-
-    monkeypatch.setattr(found, "_set_up_front", lambda: None)
-    found._read_wanted()
-    assert not known.has_changed()
 
 
 def test_of_many_lines_the_last_are_shown(tmp_path: Path) -> None:
