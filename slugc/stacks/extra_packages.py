@@ -12,8 +12,8 @@ from slugc.small_file import read_bounded
 _MOST = 64 * 1024
 _SHOWN = 20
 # https://www.debian.org/doc/debian-policy/ch-controlfields.html#source. Nothing else: the names
-# become words of a command line.
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+# become words of a command line, where apt-get takes a minus at the end for "remove it".
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]")
 
 
 class PackageNameError(UsageError):

@@ -61,6 +61,23 @@ class UnknownStackError(SlugkitError):
         )
 
 
+class StackImageError(SlugkitError):
+    """The image could not be made."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+    id = "stack-image-failed"
+
+    def __init__(self, recipe: StackRecipe, reason: str, *, resolution: str = "") -> None:
+        self.recipe, self.reason = recipe, reason
+        super().__init__(
+            f"The stack image {recipe.tag} could not be made", details=reason, resolution=resolution
+        )
+
+
+NAMES_ONLY = "APT::Cmd::Pattern-Only"
+"""An option of apt-get. Without it a name that no package has, and with a dot in it, is taken for a
+regular expression: all that fits it somewhere is installed."""
+
 _BASES: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
     # name: (base image, Debian codename, package lists)
     "debian-12": ("debian:bookworm-slim", "bookworm", ("debian-12",)),
@@ -118,12 +135,13 @@ def image_settings(recipe: StackRecipe) -> tuple[str, ...]:
 def dockerfile(recipe: StackRecipe) -> str:
     """The recipe as a Dockerfile without a context, for machines that reach a registry."""
     finish = json.dumps(["/bin/sh", "-c", FINISH_SCRIPT.read_text(encoding="utf-8"), "finish", "/"])
-    install = "apt-get install --yes --no-install-recommends " + " ".join(recipe.packages)
+    install = f"apt-get -o {NAMES_ONLY}=true install --yes --no-install-recommends"
+    packages = " ".join(recipe.packages)
     return "\n".join(
         (
             f"FROM {recipe.base_image}",
             "USER root",
-            f"RUN apt-get update && DEBIAN_FRONTEND=noninteractive {install}",
+            f"RUN apt-get update && DEBIAN_FRONTEND=noninteractive {install} {packages}",
             f"RUN {finish}",
             *image_settings(recipe),
             "",

@@ -26,6 +26,7 @@ def test_names_of_both_kinds_come_together(tmp_path: Path) -> None:
 def test_they_are_on_the_image_beside_the_recipe_s_own() -> None:
     recipe = stack_recipe("debian-12", extra=("tidy",))
     assert set(recipe.packages) == {*stack_recipe("debian-12").packages, "tidy"}
+    assert "apt-get -o APT::Cmd::Pattern-Only=true install" in dockerfile(recipe)
     assert " tidy" in dockerfile(recipe)
 
 
@@ -33,12 +34,13 @@ def test_what_is_no_name_is_refused_with_its_place(tmp_path: Path) -> None:
     aptfile = tmp_path / "Aptfile"
     aptfile.write_text("tidy\n:repo:deb\nhttps://example.com/x.deb\nlibpq5=15.1\n")
     with pytest.raises(PackageNameError) as caught:
-        extra_packages(["--purge", "a;b"], aptfile)
+        extra_packages(["--purge", "a;b", "tidy-"], aptfile)
     assert caught.value.exit_code is ExitCode.USAGE
     assert caught.value.text() == (
         "A stack image takes names of Debian packages\n\n"
         "- --package: '--purge'\n"
         "- --package: 'a;b'\n"
+        "- --package: 'tidy-'\n"
         f"- {aptfile}:2: ':repo:deb'\n"
         f"- {aptfile}:3: 'https://example.com/x.deb'\n"
         f"- {aptfile}:4: 'libpq5=15.1'\n\n"

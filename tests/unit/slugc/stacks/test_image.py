@@ -9,13 +9,14 @@ import pytest
 from buildpack.support.command import Command, CommandFailedError
 from buildpack.support.errors import ExitCode
 from slugc.stacks.apt_sources import AptSources
-from slugc.stacks.image import (
+from slugc.stacks.bootstrap import bootstrap_command
+from slugc.stacks.image import build_stack_image, write_stack_archive
+from slugc.stacks.recipes import (
+    FINISH_SCRIPT,
     StackImageError,
-    bootstrap_command,
-    build_stack_image,
-    write_stack_archive,
+    UnknownStackError,
+    stack_recipe,
 )
-from slugc.stacks.recipes import FINISH_SCRIPT, UnknownStackError, stack_recipe
 from slugc.transfer.outputs import TargetNotWrittenError
 
 RECIPE = stack_recipe("debian-12")
@@ -29,6 +30,7 @@ def test_the_bootstrap_command_in_full(tmp_path: Path) -> None:
         "mmdebstrap",
         "--variant=essential",
         f"--include={','.join(RECIPE.packages)}",
+        '--aptopt=APT::Cmd::Pattern-Only "true"',
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/info/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
