@@ -63,10 +63,12 @@ class Supervisor(Ending):
         self.on_up, self.wishes = on_up, wishes
         self._look_at = clock() + LOOK_EVERY if isinstance(engine, LooksAfter) else None
         self._looked_said: str | None = None
+        self._wanted: Sequence[ContainerSpec] = ()
 
     def run(self, specs: Sequence[ContainerSpec]) -> Outcome:
         """Start ``specs`` and keep them running. Returns when all have ended."""
-        self._slots = tuple(Slot(spec, due=self.clock()) for spec in specs)
+        self._wanted = specs
+        self._fill()
         self._selector.register(self.signals, selectors.EVENT_READ, self.signals.drain)
         if self.wishes is not None:
             rescale = partial(self._rescale, self.wishes)
@@ -89,6 +91,8 @@ class Supervisor(Ending):
     def _attend_one_round(self) -> None:
         attend_ready(self._selector, self._patience())
         self._attend_signals()
+        if self.wishes is not None and self._outcome is None:
+            self._fill()
         now = self.clock()
         if self._look_at is not None and self._look_at <= now:
             self._look_after(now)
@@ -139,19 +143,18 @@ class Supervisor(Ending):
                 slot.due = None
 
     def _rescale(self, wishes: Wishes) -> None:
-        """Stop what is no longer wanted, and have started what is not there."""
-        specs = wishes.take()
-        if self._outcome is not None:
-            return
-        names = {spec.name for spec in specs}
+        """Stop what is no longer wanted; what is not there is started by and by."""
+        self._wanted = wishes.take()
+        names = {spec.name for spec in self._wanted}
         for slot in self._slots:
-            if slot.name not in names:
+            if slot.name not in names and self._outcome is None:
                 self._stop(slot)
+
+    def _fill(self) -> None:
+        """A place for each that is wanted; after one of its name that is being stopped."""
         self._slots = tuple(slot for slot in self._slots if not slot.has_ended)
-        stays = [slot for slot in self._slots if slot.state is not ContainerState.STOPPING]
-        there = {slot.name for slot in stays}
-        now = self.clock()
-        self._slots += tuple(Slot(spec, due=now) for spec in specs if spec.name not in there)
+        there, now = {slot.name for slot in self._slots}, self.clock()
+        self._slots += tuple(Slot(spec, due=now) for spec in self._wanted if spec.name not in there)
 
     # Starting
 

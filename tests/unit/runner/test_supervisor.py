@@ -19,6 +19,7 @@ from runner.errors import PortInUseError
 from runner.formation import ContainerSpec
 from runner.logs import LogWriter
 from runner.policy import Outcome, Policy, back_off, pause_between_looks
+from runner.rescaling import Wishes
 from runner.signals import StopSignals
 from runner.slot import ContainerState, Slot
 from runner.supervisor import Supervisor
@@ -46,6 +47,7 @@ class Watched:
         front: FakeFront | None = None,
         on_up: OnUp = lambda _: None,
         on_change: Callable[[Slot], None] = lambda _: None,
+        wishes: Wishes | None = None,
     ) -> Outcome:
         def note(addresses: Mapping[str, Address]) -> None:
             self.up.append({name: str(where) for name, where in addresses.items()})
@@ -66,6 +68,7 @@ class Watched:
                 front=front,
                 on_up=note,
                 on_change=on_change,
+                wishes=wishes,
             )
             return supervisor.run(specs)
 
@@ -465,3 +468,36 @@ def test_a_start_that_cannot_succeed_any_more_ends_the_run_at_once(watched: Watc
     assert outcome.exit_code == 69
     assert outcome.reason.startswith("The app's network has ended: unshare")
     assert "Start failed" not in "\n".join(watched.lines)
+
+
+def test_who_is_wanted_again_starts_when_the_one_before_has_ended(watched: Watched) -> None:
+    """Both would have one name, and perhaps one port."""
+    engine = FakeEngine({"web.2": [Behaviour(on_terminate=None), Behaviour()]})
+    wishes, states = Wishes(), []
+
+    def note(slot: Slot) -> None:
+        if slot.name != "web.2":
+            return
+        states.append(slot.state)
+        if slot.state is ContainerState.STOPPING and states.count(slot.state) == 1:
+            wishes.say([WEB, WEB2])
+        if slot.state is ContainerState.UP and states.count(slot.state) == 2:
+            interrupt()
+
+    try:
+        watched.run(
+            engine,
+            WEB,
+            WEB2,
+            policy=Policy(boot_timeout=5, stop_timeout=0.2),
+            on_up=lambda _: wishes.say([WEB]),
+            on_change=note,
+            wishes=wishes,
+        )
+    finally:
+        wishes.close()
+    assert [str(each) for each in states] == [
+        *("starting", "up", "stopping", "down"),
+        *("starting", "up", "stopping", "down"),
+    ]
+    assert engine.started[1].calls == ["terminate", "kill", "remove"]
