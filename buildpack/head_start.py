@@ -8,8 +8,10 @@ wrong here goes wrong again, and is told, when the packages are installed in ear
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from buildpack.installers.base import Dependencies, Install, OnLine
 from buildpack.runtime.install import Runtime
 from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
+from buildpack.support.locks import open_locked
 from buildpack.tools import ToolBox
 from buildpack.venv import create_venv
 from buildpack.versions.python_version import PythonVersion
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 PLACE = "head-start"
 """In the cache. uv remembers what it has found out about a Python by its path."""
+PATIENCE = 2.0
+"""Seconds that are waited for the uv of a build that was killed."""
 PROGRESS = ("Downloading", "Downloaded")
 
 
@@ -48,6 +53,7 @@ class HeadStart:
         self._lines: list[str] = []
         self._show: OnLine | None = None
         self._lock = threading.Lock()
+        self._has_place = False
         self._version = ""
         """Of the Python whose packages are installed; empty until they are."""
 
@@ -87,6 +93,7 @@ class HeadStart:
         """Remove what was not taken."""
         if self._thread:
             self._thread.join()
+        if self._has_place:
             remove_tree(self._place)
 
     def _run(self, interpreter: Interpreter) -> None:
@@ -99,10 +106,15 @@ class HeadStart:
     def _install(self, interpreter: Interpreter) -> None:
         from buildpack.installers.requirements import install
 
+        with place_taken(self.cache_dir) as lock:
+            self._has_place = True
+            install(self.dependencies, self._installation(interpreter, lock), self._take)
+
+    def _installation(self, interpreter: Interpreter, lock: int) -> Install:
         version, scratch = interpreter.version, self._place / "scratch"
         link_python(self._place, version, interpreter.executable)
         scratch.mkdir()
-        early = Install(
+        return Install(
             uv=self.tools.program("uv"),
             venv=create_venv(self._place / "venv", version, home=interpreter.executable.parent),
             app_dir=self.app.root,
@@ -115,14 +127,28 @@ class HeadStart:
             ),
             tools=self.tools,
             may_build=False,
+            held=(lock,),
         )
-        install(self.dependencies, early, self._take)
 
     def _take(self, line: str) -> None:
         with self._lock:
             self._lines.append(line)
             if self._show and is_progress(line):
                 self._show(line)
+
+
+@contextlib.contextmanager
+def place_taken(cache_dir: Path) -> Iterator[int]:
+    """The lock of the place, for uv to hold with us.
+
+    A build that is killed leaves its uv at work, which would go on in the place of the next, by
+    the same names. Raises LockTimeoutError where that takes longer than one would wait.
+    """
+    lock = open_locked(cache_dir / f"{PLACE}.lock", timeout=PATIENCE)
+    try:
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def link_python(place: Path, version: PythonVersion, executable: Path) -> None:

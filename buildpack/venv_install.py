@@ -34,7 +34,7 @@ from buildpack.delta import (
 from buildpack.dependencies import DependencyRequest, last_home, place_before
 from buildpack.editable import make_editables_movable
 from buildpack.head_start import PLACE as HEAD_START
-from buildpack.head_start import forget_built, has_built, link_python
+from buildpack.head_start import forget_built, has_built, link_python, place_taken
 from buildpack.installers import load_installer, requirements
 from buildpack.installers.base import Install, OnLine
 from buildpack.pins import only_what_is_new
@@ -47,6 +47,7 @@ from buildpack.support import files
 from buildpack.support.deletion import remove_tree
 from buildpack.support.errors import SlugkitError
 from buildpack.support.linking import list_tree
+from buildpack.support.locks import LockTimeoutError
 from buildpack.support.output import Output
 from buildpack.support.values import changed
 from buildpack.tools import ToolBox
@@ -140,6 +141,8 @@ def update_last(
     lines: list[str] = []
     try:
         trees = _update(request, source, venv, before, tools, lines.append)
+    except LockTimeoutError:
+        return False  # Nothing was begun: the place is not ours.
     except (SlugkitError, OSError):
         trees = ()  # What is wrong is told by installing in earnest.
     remove_tree(request.cache_dir / HEAD_START)
@@ -163,7 +166,8 @@ def _update(
 ) -> tuple[Path, ...]:
     """The new virtualenv's tree, and a copy of it where there was one of the last; () if not."""
     last = Venv(root=source, version=venv.version)
-    stand_in = _filled_stand_in(request, last, before, tools, on_line)
+    with place_taken(request.cache_dir) as lock:
+        stand_in = _filled_stand_in(request, last, before, tools, on_line, lock)
     after = None if stand_in is None else read_installed(stand_in, before)
     delta = None if after is None else compare(before, after)
     if stand_in is None or after is None or delta is None:
@@ -191,6 +195,7 @@ def _filled_stand_in(
     before: Mapping[str, frozenset[str]],
     tools: ToolBox,
     on_line: OnLine,
+    lock: int,
 ) -> Venv | None:
     """The stand-in after uv has worked on it; None if it built with a Python that is not ours."""
     place = request.cache_dir / HEAD_START
@@ -198,7 +203,7 @@ def _filled_stand_in(
     link_python(place, last.version, python)
     stand_in = make_stand_in(last, place / "venv", before, home=python.parent)
     install = _installation(request, stand_in, tools)
-    install = changed(install, checked=frozenset(before), may_build=may_build)
+    install = changed(install, checked=frozenset(before), may_build=may_build, held=(lock,))
     wanted = only_what_is_new(request.plan.dependencies, before, install)
     try:
         requirements.install(wanted, install, on_line)

@@ -95,6 +95,8 @@ class Install:
     """Whether uv may bring what building a source distribution takes."""
     checked: frozenset[str] = frozenset()
     """The .dist-info directories of what was installed, and looked at, in an earlier build."""
+    held: tuple[int, ...] = ()
+    """Descriptors of locks that uv holds as well, for as long as it lives."""
 
     @property
     def below_source(self) -> str:

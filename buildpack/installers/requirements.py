@@ -59,6 +59,7 @@ def install_command(
         env=uv_env(install) if env is None else env,
         timeout=TIME_LIMIT,
         title=title,
+        pass_fds=install.held,
     )
 
 

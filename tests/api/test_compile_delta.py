@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import threading
 import time
 import zipfile
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support.locks import is_locked, open_locked
 from tests.api.compiling import ROOT, build_env, compile_app, make_app, tree
-from tests.integration.fake_index import make_sdist
+from tests.integration.fake_index import make_sdist, serving
 
 pytestmark = [pytest.mark.integration, pytest.mark.network]
 
@@ -239,6 +241,56 @@ def test_killed_at_any_moment_it_still_equals_a_fresh_installation(
     fresh = tree(tmp_path / "fresh" / ".heroku" / "venv")
     for number in range(rounds):
         assert tree(tmp_path / f"again-{number}" / ".heroku" / "venv") == fresh
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_killed_build_has_left_at_work_writes_nothing_into_the_next(
+    tmp_path: Path, fresh_cache: Path, env: Mapping[str, str], is_first: bool
+) -> None:
+    """Its uv waits for a wheel; it has the place where uv works until then, and keeps it.
+
+    The first build installs while the Python is copied, a later one what differs from the last.
+    """
+    cache, lock, place = (
+        tmp_path / "cache" / name for name in ("", "head-start.lock", "head-start")
+    )
+    asked, answered = threading.Event(), threading.Event()
+
+    def late(_path: str, _authorization: str) -> None:
+        if not asked.is_set():
+            asked.set()
+            answered.wait(60)
+
+    with serving(Path(env["UV_FIND_LINKS"])) as index:
+        settings = {"UV_DEFAULT_INDEX": f"{index.url}/simple"}
+        if is_first:
+            cache.mkdir()
+            (cache / "tools").symlink_to(fresh_cache / "tools")
+        else:
+            without_venvs(cache, fresh_cache)
+            build(tmp_path, "before", cache, "alpha==1\n", settings)
+        index.rules["/files/alpha-2"] = late
+        app = make_app(tmp_path / "torn", **{"requirements.txt": "alpha==2\n"})
+        process = subprocess.Popen(
+            [str(ROOT / "bin" / "compile"), str(app), str(cache)], env=build_env(**settings),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            assert asked.wait(60)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=60)
+            before = tree(place)
+            assert is_locked(lock)
+            build(tmp_path, "again", cache, "alpha==2\n", settings)
+            assert is_locked(lock)
+            assert tree(place) == before
+        finally:
+            answered.set()
+        os.close(open_locked(lock, timeout=60))  # nobody holds it once that uv has ended
+        fresh = without_venvs(tmp_path / "anew", fresh_cache)
+        build(tmp_path, "fresh", fresh, "alpha==2\n", settings)
+    trees = [tree(tmp_path / name / ".heroku" / "venv") for name in ("again", "fresh")]
+    assert trees[0] == trees[1]
 
 
 def after(number: int) -> str:
