@@ -28,6 +28,7 @@ from runner.supervision.client import (
     SupervisorSilentError,
     ask,
     is_supervised,
+    last_errors,
     supervisor_dir,
 )
 from runner.supervision.errors import NoSuchContainerError, NotRunningError, NotUpError
@@ -39,6 +40,7 @@ from runner.supervision.wanted import Settings, parse_settings, read_release
 from slugc.procfile import ProcessType
 
 USAGE_WAIT = 5.0  # seconds for what is good to know, and not needed
+ANSWER_WAIT = 30.0  # seconds for what it need only say: it may be at a disk that hangs
 LAST_LINES = 10  # of a container that did not come up
 
 Formation = Mapping[ProcessType, WantedCount]
@@ -106,7 +108,7 @@ def _known_usages(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
     """
     try:
         return read_usages(opened, timeout=USAGE_WAIT) or ()
-    except (NoAnswerYetError, SupervisorSilentError):
+    except SupervisorSilentError:
         return None
 
 
@@ -170,24 +172,25 @@ def _last_lines(opened: OpenedApp, names: Sequence[str]) -> Sequence[str]:
 
 
 def read_containers(opened: OpenedApp) -> Sequence[Mapping[str, object]] | None:
-    """What the supervisor says there is; None when there is none."""
-    return _ask_for(opened, "containers")
+    """What the supervisor says there is; None when there is none. Raises SupervisorSilentError."""
+    return _ask_for(opened, "containers", ANSWER_WAIT)
 
 
-def read_usages(
-    opened: OpenedApp, *, timeout: float | None = None
-) -> Sequence[Mapping[str, object]] | None:
-    """What each container uses (runner/metrics/rows.py); None when there is no supervisor."""
+def read_usages(opened: OpenedApp, *, timeout: float) -> Sequence[Mapping[str, object]] | None:
+    """What each container uses (runner/metrics/rows.py); None when there is no supervisor. Raises
+    SupervisorSilentError."""
     return _ask_for(opened, "usage", timeout)
 
 
-def _ask_for(
-    opened: OpenedApp, what: str, timeout: float | None = None
-) -> Sequence[Mapping[str, object]] | None:
+def _ask_for(opened: OpenedApp, what: str, timeout: float) -> Sequence[Mapping[str, object]] | None:
     directory = supervisor_dir(app_dir(opened.data_dir, opened.app))
     last = None
     if is_supervised(directory):
-        last = ask(opened.app.name, directory, {"do": what}, timeout=timeout)
+        try:
+            last = ask(opened.app.name, directory, {"do": what}, timeout=timeout)
+        except NoAnswerYetError:  # nothing is waited for but its words
+            errors = last_errors(directory)
+            raise SupervisorSilentError(opened.app.name, timeout, errors) from None
     containers = None if last is None else last.get("containers")
     return containers if isinstance(containers, list) else None
 

@@ -14,9 +14,19 @@ from typing import Any
 
 import pytest
 
+from runner.app_lock import app_dir
+from runner.app_option import OpenedApp
 from runner.selecting import attend_ready
+from runner.state.state import opened_state
 from runner.supervision.answering import Answering
-from runner.supervision.client import NoAnswerYetError, ask, is_supervised
+from runner.supervision.asking import read_usages
+from runner.supervision.client import (
+    NoAnswerYetError,
+    SupervisorSilentError,
+    ask,
+    is_supervised,
+    supervisor_dir,
+)
 from runner.supervision.control import NAME, Client, Control, connected
 from runner.supervision.poke import wake
 from tests.waiting import until
@@ -98,6 +108,21 @@ def test_who_waits_no_longer_than_so_is_told(deep: Path) -> None:
             ask("polls", deep, {"do": "reconcile"}, timeout=0.1)
     finally:
         listener.close()
+
+
+def test_a_supervisor_that_hangs_is_not_waited_for_by_who_only_looks(tmp_path: Path) -> None:
+    with opened_state(tmp_path) as state:
+        app = state.create_app("polls")
+        directory = supervisor_dir(app_dir(tmp_path, app))
+        directory.mkdir(parents=True)
+        listener = Listener(directory, [{}])
+        opened = OpenedApp(app=app, state=state, data_dir=tmp_path, who="bob")
+        try:
+            with pytest.raises(SupervisorSilentError) as caught:
+                read_usages(opened, timeout=0.1)
+        finally:
+            listener.close()
+    assert caught.value.details == "Nothing was heard from it for 0.1 seconds."
 
 
 def test_nobody_is_there(deep: Path) -> None:
