@@ -22,7 +22,7 @@ from buildpack.support.values import value
 
 if TYPE_CHECKING:
     import subprocess
-    from typing import TypeAlias
+    from typing import BinaryIO, TypeAlias
 
 LAST_LINES = 20
 MAX_STREAMED = 32 * 1024 * 1024  # of each stream; after that, only the last lines are handed on
@@ -174,22 +174,40 @@ def _ignore(_line: str) -> None:
     """The default for ``on_error_line``: nobody listens."""
 
 
-def start(command: Command, *, joined: bool = False) -> Process:
+def _keep(_pipe_end: int) -> None:
+    """The default for ``settle``: a pipe is ours, as whatever we open."""
+
+
+def start(
+    command: Command, *, joined: bool = False, settle: Callable[[int], None] = _keep
+) -> Process:
     """Start it with pipes for all it says, and for what it reads unless ``stdin`` is None.
 
     For ``capture`` or ``stream`` to go on with, which write the ``stdin`` of the command they are
-    given. ``joined`` has errors among the output, in the order they come.
+    given. ``joined`` has errors among the output, in the order they come. ``settle`` gets the end
+    of each pipe that the program is to write to, while it has not begun.
     """
     import subprocess
 
-    return _piped(command, stderr=subprocess.STDOUT if joined else subprocess.PIPE)
-
-
-def _piped(command: Command, *, stderr: int) -> Process:
-    import subprocess
-
     stdin = None if command.stdin is None else subprocess.PIPE
-    return spawn(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
+    pipes: list[BinaryIO] = []
+    ends: list[int] = []
+    try:
+        for _ in range(1 if joined else 2):
+            ours, theirs = os.pipe()
+            pipes.append(os.fdopen(ours, "rb"))
+            ends.append(theirs)
+            settle(theirs)
+        process = spawn(command, stdin=stdin, stdout=ends[0], stderr=ends[-1])
+    except BaseException:
+        for pipe in pipes:
+            pipe.close()
+        raise
+    finally:
+        for theirs in ends:
+            os.close(theirs)
+    process.stdout, process.stderr = pipes[0], None if joined else pipes[1]
+    return process
 
 
 def end(process: Process) -> None:

@@ -146,9 +146,7 @@ class Sandbox(Protocol):
 
 def start_phase(phase: Command, *, joined: bool = False) -> Process:
     """Start ``phase``: it gives up root's rights, and may open its output by name all the same."""
-    process = start(phase, joined=joined)
-    hand_over_streams(pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe)
-    return process
+    return start(phase, joined=joined, settle=lambda pipe_end: hand_over_streams((pipe_end,)))
 
 
 @value

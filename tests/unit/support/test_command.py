@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpack.support import command as door
 from buildpack.support.command import (
     Command,
     CommandFailedError,
@@ -38,6 +39,40 @@ def test_capture_returns_standard_output_only() -> None:
 def test_capture_feeds_stdin() -> None:
     command = Command(argv=("/bin/cat",), cwd=Path("/"), env={}, stdin=b"hello")
     assert capture(command) == "hello"
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_pipes_are_settled_before_the_program_begins(
+    monkeypatch: pytest.MonkeyPatch, *, joined: bool
+) -> None:
+    """Else whoever opens /dev/stderr by name is asked too early whose it is."""
+    order: list[str] = []
+
+    def spawned(*args: object, **streams: object) -> door.Process:
+        order.append("spawned")
+        return spawn(*args, **streams)  # type: ignore[arg-type]  # handed on as they are
+
+    monkeypatch.setattr(door, "spawn", spawned)
+    command = sh("echo out; echo err >&2")
+    process = start(command, joined=joined, settle=lambda _end: order.append("settled"))
+    if joined:
+        said: list[str] = []
+        stream(command, said.append, started=process)
+        assert said == ["out", "err"]
+    else:
+        assert capture(command, started=process) == "out\n"
+    assert order == ["settled"] * (1 if joined else 2) + ["spawned"]
+
+
+def test_a_pipe_that_cannot_be_settled_is_closed_and_nothing_begins(tmp_path: Path) -> None:
+    def refuse(_end: int) -> None:
+        raise PermissionError
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(PermissionError):
+        start(sh(f"touch '{tmp_path / 'made'}'"), settle=refuse)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_environment_is_whole_and_explicit(monkeypatch: pytest.MonkeyPatch) -> None:
