@@ -46,7 +46,8 @@ def shared_options(command: Decorated) -> Decorated:
         click.option("--slug", "slug_file", type=click.Path(path_type=Path), metavar="FILE",
                      help="The slug to run. Default: the only *.slug file here."),
         click.option("-a", "--app", metavar="NAME",
-                     help="Run what was deployed to this app. Default: $SLUG_RUN_APP."),
+                     help="Run what was deployed to this app. Default: $SLUG_RUN_APP; of one-offs,"
+                     " where no slug is here, the only one."),
         click.option("--engine", metavar="NAME",
                      help=f"{', '.join(ENGINE_NAMES)}. Default: $SLUG_RUN_ENGINE, else embedded."),
         click.option("-e", "--env", "assignments", multiple=True, metavar="NAME=VALUE",
