@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildpack.support.command import Command, capture
+from buildpack.support.command import Command, CommandFailedError, capture
 
 LOADED = re.compile(r"\s+(\S+) => (not found|/\S.*?)(?: \(0x|$)")
 
@@ -39,7 +39,12 @@ def asked_of_loader(program: Path, modules: Sequence[Path]) -> Mapping[str, Path
         env={"LD_TRACE_LOADED_OBJECTS": "1", "LD_PRELOAD": preloaded},
         timeout=60,
     )
-    return parse_listing(capture(command))
+    try:
+        return parse_listing(capture(command))
+    except CommandFailedError:
+        if not modules:
+            raise
+        return {"a library that is broken": None}  # there the loader gives up, and names no other
 
 
 def parse_listing(text: str) -> Mapping[str, Path | None]:

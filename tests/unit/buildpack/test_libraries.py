@@ -50,6 +50,18 @@ def test_a_module_whose_library_is_gone_is_named_and_the_others_are_not(tmp_path
     assert not {"libssl", "libgon"} & names
 
 
+def test_a_module_whose_library_is_broken_is_named_and_the_others_are_not(tmp_path: Path) -> None:
+    broken, whole = tmp_path / "_sqlite3.so", tmp_path / "_ssl.so"
+    shutil.copy(named("_ssl"), whole)
+    content = named("_sqlite3").read_bytes()
+    broken.write_bytes(content.replace(b"\0libsqlite3.so.0", b"\0./sqlitelibs.so"))
+    assert broken.read_bytes() != content
+    (tmp_path / "sqlitelibs.so").touch()
+    found, lacking = find_libraries(PYTHON, [broken, whole])
+    assert lacking == [broken]
+    assert "libssl" in {name.partition(".")[0] for name in found}
+
+
 def test_what_is_no_module_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("INPUT(libz.so)")
     assert find_libraries(PYTHON, [tmp_path / "text.so"]) == find_libraries(PYTHON, [])
