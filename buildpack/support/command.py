@@ -22,7 +22,7 @@ from buildpack.support.values import value
 
 if TYPE_CHECKING:
     import subprocess
-    from typing import BinaryIO, TypeAlias
+    from typing import TypeAlias
 
 LAST_LINES = 20
 MAX_STREAMED = 32 * 1024 * 1024  # of each stream; after that, only the last lines are handed on
@@ -170,16 +170,12 @@ def _put_to_death(process: Process) -> None:
         process.returncode = os.waitstatus_to_exitcode(status)
 
 
-def _ignore(_line: str) -> None:
-    """The default for ``on_error_line``: nobody listens."""
-
-
-def _keep(_pipe_end: int) -> None:
-    """The default for ``settle``: a pipe is ours, as whatever we open."""
+def _ignore(_what: object) -> None:
+    """The default of those who may be told something."""
 
 
 def start(
-    command: Command, *, joined: bool = False, settle: Callable[[int], None] = _keep
+    command: Command, *, joined: bool = False, settle: Callable[[int], None] = _ignore
 ) -> Process:
     """Start it with pipes for all it says, and for what it reads unless ``stdin`` is None.
 
@@ -190,23 +186,20 @@ def start(
     import subprocess
 
     stdin = None if command.stdin is None else subprocess.PIPE
-    pipes: list[BinaryIO] = []
-    ends: list[int] = []
+    pipes = [os.pipe() for _ in range(1 if joined else 2)]
     try:
-        for _ in range(1 if joined else 2):
-            ours, theirs = os.pipe()
-            pipes.append(os.fdopen(ours, "rb"))
-            ends.append(theirs)
-            settle(theirs)
-        process = spawn(command, stdin=stdin, stdout=ends[0], stderr=ends[-1])
+        for _, end_inside in pipes:
+            settle(end_inside)
+        process = spawn(command, stdin=stdin, stdout=pipes[0][1], stderr=pipes[-1][1])
     except BaseException:
-        for pipe in pipes:
-            pipe.close()
+        for ours, _ in pipes:
+            os.close(ours)
         raise
     finally:
-        for theirs in ends:
-            os.close(theirs)
-    process.stdout, process.stderr = pipes[0], None if joined else pipes[1]
+        for _, end_inside in pipes:
+            os.close(end_inside)
+    process.stdout = os.fdopen(pipes[0][0], "rb")
+    process.stderr = None if joined else os.fdopen(pipes[1][0], "rb")
     return process
 
 
