@@ -74,6 +74,10 @@ _INSTEAD = {
     "redis": _SERVICE,
     "stack": "A slug is of the stack it is built on:\n\n    slugc stack --help",
 }
+_FOUND = {
+    "no-slug": "Nor is there a slug here, which may have such a process type.",
+    "several-slugs": "If it is a process type, say of which slug here: --slug FILE.",
+}
 _NO_SUCH_TYPE = {"no-slug", "several-slugs", "unknown-process-type", "not-deployed"}
 
 
@@ -108,10 +112,11 @@ def spelled_out(word: str) -> Sequence[str]:
 def explain(words: Sequence[str], error: SlugkitError) -> SlugkitError:
     """``error``, or what is clearer to somebody who meant a command, of ours or of Heroku's."""
     if words and words[0] in {*_MEANT, *_INSTEAD} and error.id in _NO_SUCH_TYPE:
-        return UnknownCommandError(words[0], _MEANT.get(words[0], ""))
+        return UnknownCommandError(
+            words[0], _MEANT.get(words[0], ""), found=_FOUND.get(error.id, "")
+        )
     if words and words[0] not in COMMANDS and error.id == "no-slug":
         near = difflib.get_close_matches(words[0], COMMANDS, n=1, cutoff=0.75)
         if near:
-            found = "Nor is there a slug here, which may have such a process type."
-            return UnknownCommandError(words[0], near[0], found=found)
+            return UnknownCommandError(words[0], near[0], found=_FOUND[error.id])
     return error

@@ -92,6 +92,18 @@ def test_for_what_heroku_has_and_we_have_not_there_is_something_to_do_instead(
     assert instead in err
 
 
+def test_what_may_be_a_process_type_of_one_of_several_slugs_is_said_to_be_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one.slug", "two.slug"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert main(["redis"]) == 64
+    err = capsys.readouterr().err
+    assert "slug-run has no command called 'redis'" in err
+    assert "If it is a process type, say of which slug here: --slug FILE." in err
+
+
 def test_what_is_typed_instead_is_understood() -> None:
     typed = re.findall("    slug-run (.*)", "\n".join(_INSTEAD.values()))
     assert len(typed) >= 7
