@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runner.engines.base import Address, Streams
 from runner.engines.docker.daemon import Attachment, Daemon, DockerCallError
-from runner.engines.docker.options import BUSYBOX, USER
+from runner.engines.docker.options import BUSYBOX, HANG_UP, USER
 from runner.engines.docker.streams import (
     pump_input,
     pump_pieces,
@@ -162,6 +162,13 @@ class DockerContainer:
         if code != 0:
             # No room for one more process, or none left: the init passes it on to the app.
             self._signal("SIGTERM")
+        if self._window is not None:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """What ends a shell on our terminal, which ignores SIGTERM."""
+        with contextlib.suppress(DockerCallError):  # SIGTERM was enough
+            self._daemon.run_inside(self.id, (BUSYBOX, "sh", "-c", HANG_UP), user=USER)
 
     def _signal(self, name: str) -> None:
         with contextlib.suppress(DockerCallError):  # what cannot be signalled is removed at the end

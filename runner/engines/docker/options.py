@@ -43,6 +43,15 @@ until stands; do /bin/busybox sleep 0.005; done
 exec "$@"
 """
 
+# SIGHUP to who ignores SIGTTOU, bit 0x200000 of its mask: a shell that is typed into (see
+# runner.terminal.has_shell). Docker's init ignores it too and would pass the signal on.
+HANG_UP = """\
+for status in $(/bin/busybox grep -ls 'SigIgn:.*[2367abef].....$' /proc/[0-9]*/status); do
+  process=${status#/proc/}
+  case $process in 1/*) ;; *) kill -HUP "${process%/status}" ;; esac
+done
+"""
+
 # Docker's own list knows fewer; under /sys it has these two.
 MASKED_PATHS = (
     *(f"/proc/{name}" for name in (*MASKED_PROC_DIRS, *MASKED_PROC_FILES)),

@@ -130,6 +130,24 @@ def test_control_c_in_a_terminal_interrupts_the_command(engine: DockerEngine) ->
         os.close(ours)
 
 
+def test_a_shell_ends_at_once_when_it_is_stopped(engine: DockerEngine) -> None:
+    """It ignores SIGTERM, so it gets the SIGHUP that sshd would send."""
+    ours, theirs = pty.openpty()
+    streams = Streams(stdin=theirs, stdout=theirs, stderr=theirs, terminal=True)
+    container = support.start(engine, Wanted(command="exec bash --norc"), streams)
+    os.close(theirs)
+    output = b""
+    try:
+        os.write(ours, b"echo $((40 + 2))\n")
+        while b"42" not in output:
+            output += read_within(ours, 30)
+        container.terminate()  # and nobody kills
+        assert support.wait(container) == 128 + signal.SIGHUP
+    finally:
+        container.remove()
+        os.close(ours)
+
+
 def test_container_answers_at_its_own_address(engine: DockerEngine) -> None:
     with support.running(engine, Wanted(command=support.GREETER, port=5000)) as container:
         address = container.address
