@@ -18,7 +18,7 @@ from benchmarks.boot import App, boot, free_port, prepare, with_directory
 from benchmarks.pairs import Claim, measure, program, report, timed
 
 RUNS = 7
-IMAGE = "slugkit-benchmark"
+IMAGE = "slugkit-stack:debian-12"
 UNPACK = "tar -xz -C / && "
 
 
