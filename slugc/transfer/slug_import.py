@@ -16,6 +16,7 @@ from buildpack.support.errors import printable_path
 from buildpack.support.values import value
 from slugc.archive.errors import ArchiveError
 from slugc.archive.extract import extract
+from slugc.archive.scan import UnpackableTreeError
 from slugc.packing.links import links_text
 from slugc.packing.slug_writer import write_slug
 from slugc.privileges import data_dir, hand_over, in_dropped_child
@@ -56,7 +57,11 @@ def import_slug(request: ImportRequest, notify: Notify) -> Slug:
         notify(found.told)
         facts = settle_facts(source, found, request, notify)
         store = Store(home / "store")
-        written = write_slug(found.app, output, facts=facts, store=store, format=request.format)
+        try:
+            written = write_slug(found.app, output, facts=facts, store=store, format=request.format)
+        except UnpackableTreeError as err:
+            err.resolution = "Remove them from what you import."  # no .slugignore is read here
+            raise
         if written.left_out:
             notify(links_text(written.left_out))
     return written.slug

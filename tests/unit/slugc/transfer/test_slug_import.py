@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import os
 import sys
 import tarfile
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 from buildpack.support.errors import ExitCode, UsageError
 from slugc.archive.errors import UnsafeMemberError
+from slugc.archive.scan import UnpackableTreeError
 from slugc.procfile import ProcfileError
 from slugc.slug import Slug, SlugFormat, read_slug, read_tar
 from slugc.sources.git.program import FetchError
@@ -58,6 +60,19 @@ def bring(directory: Path, source: str, told: list[str] | None = None, **options
     )
     assert not options
     return import_slug(asked, (told if told is not None else []).append)
+
+
+def test_what_no_slug_can_hold_is_to_be_removed_from_what_is_imported(open_dir: Path) -> None:
+    (open_dir / "tree").mkdir()
+    os.mkfifo(open_dir / "tree" / "pipe")
+    with pytest.raises(UnpackableTreeError) as caught:
+        bring(open_dir, str(open_dir / "tree"))
+    assert caught.value.text() == (
+        "The app holds files that cannot go into a slug\n\n"
+        "'pipe': it is a FIFO\n\n"
+        "Remove them from what you import."
+    )
+    assert not (open_dir / "out.slug").exists()
 
 
 @pytest.mark.parametrize("prefix", ["./app/", "app/", "./", ""])
