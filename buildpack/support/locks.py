@@ -13,6 +13,8 @@ from pathlib import Path
 
 from buildpack.support.errors import ExitCode, SlugkitError
 
+_ROUNDS = 10  # of making a directory that others take away
+
 
 class LockTimeoutError(SlugkitError):
     """Somebody else holds the lock and did not let go in time."""
@@ -80,9 +82,7 @@ def is_locked(path: Path, *, shared: bool = False) -> bool:
 
 def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int | None:
     """The file, open and locked; None if it was removed or replaced while we waited."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o644)
+    descriptor = _opened(path)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
@@ -98,6 +98,18 @@ def _locked_file(path: Path, mode: int, deadline: float, timeout: float) -> int 
         raise
     os.close(descriptor)
     return None
+
+
+def _opened(path: Path, rounds: int = _ROUNDS) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o644)
+    except (FileExistsError, FileNotFoundError):
+        # Who prunes takes the directory away, and pathlib looks at it twice.
+        if rounds == 1 or (os.path.lexists(path.parent) and not path.parent.is_dir()):
+            raise
+    return _opened(path, rounds - 1)
 
 
 def took_lock(descriptor: int, *, timeout: float, mode: int = fcntl.LOCK_EX) -> bool:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,37 @@ def test_a_held_lock_is_waited_for_and_its_holder_named(tmp_path: Path) -> None:
     )
     with locked(path, timeout=0.05):
         assert path.exists()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "open"])
+def test_a_directory_that_is_taken_away_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """As by who prunes: after mkdir has found it, before pathlib looks again; or before the file
+    is made."""
+    directory, gone, real = tmp_path / "cache", tmp_path / "gone", getattr(os, call)
+    directory.mkdir()
+
+    def late(path: Any, *args: Any, **kwargs: Any) -> Any:
+        is_first = Path(path) in {directory, directory / "lock"} and not gone.exists()
+        if is_first and call == "open":
+            directory.rename(gone)
+        try:
+            return real(path, *args, **kwargs)
+        finally:
+            if is_first and call == "mkdir":
+                directory.rename(gone)
+
+    monkeypatch.setattr(os, call, late)
+    with locked(directory / "lock", timeout=0):
+        assert gone.is_dir()
+        assert is_locked(directory / "lock")
+
+
+def test_what_is_no_directory_in_its_place_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(FileExistsError), locked(tmp_path / "cache" / "lock"):
+        pass
 
 
 def test_two_readers_share_a_lock(tmp_path: Path) -> None:
