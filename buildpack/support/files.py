@@ -112,8 +112,8 @@ def publishing_dir(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-    temporary.mkdir()
     try:
+        temporary.mkdir()  # a signal may come while a slow disk is making it
         yield temporary
         try:
             temporary.rename(path)

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -151,9 +150,10 @@ def test_a_resized_terminal_is_passed_on(slug_run: Tiny) -> None:
     child.expect_exact("go")
     child.setwinsize(40, 100)
     child.expect_exact("40 100")
-    time.sleep(0.3)  # bash survives a Ctrl-C that its trap's own command, stty, has survived
-    child.sendcontrol("c")
-    child.expect(pexpect.EOF)
+    for _ in range(30):  # bash survives a Ctrl-C that a command of its own has survived
+        child.sendcontrol("c")
+        if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1) == 0:
+            break
     child.close()
     assert child.exitstatus == 130
 
