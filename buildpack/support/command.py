@@ -191,7 +191,7 @@ def start(
         for _, end_inside in pipes:
             settle(end_inside)
         process = spawn(command, stdin=stdin, stdout=pipes[0][1], stderr=pipes[-1][1])
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nobody else knows of these
         for ours, _ in pipes:
             os.close(ours)
         raise
